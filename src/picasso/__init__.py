@@ -1,0 +1,1 @@
+"""Picasso: see what a trained image model looks at."""

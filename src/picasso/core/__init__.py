@@ -1,0 +1,1 @@
+"""What a picture, a model, a map and a visualization are; imports no other room."""

@@ -1,0 +1,1 @@
+"""Drawn tanks, digits, and the models that were trained on them."""
