@@ -1,1 +1,48 @@
-"""Picasso: see what a trained image model looks at."""
+"""Picasso: see what a trained image model looks at.
+
+Everything here is loaded on first use; importing the package loads no framework.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from picasso.core.errors import PicassoError as PicassoError
+    from picasso.core.opening import load_model as load_model
+    from picasso.core.preprocessing import Preprocessing as Preprocessing
+    from picasso.core.registry import visualizations as visualizations
+    from picasso.core.result import Result as Result
+    from picasso.core.result import Results as Results
+    from picasso.core.runner import explain as explain
+
+_HOMES = {
+    "PicassoError": "picasso.core.errors",
+    "Preprocessing": "picasso.core.preprocessing",
+    "Result": "picasso.core.result",
+    "Results": "picasso.core.result",
+    "explain": "picasso.core.runner",
+    "load_model": "picasso.core.opening",
+    "visualizations": "picasso.core.registry",
+}
+
+__all__ = [
+    "PicassoError",
+    "Preprocessing",
+    "Result",
+    "Results",
+    "explain",
+    "load_model",
+    "visualizations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'picasso' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

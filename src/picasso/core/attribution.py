@@ -1,0 +1,78 @@
+"""What an attribution method returns: numbers with their meaning, never a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from picasso.core.preprocessing import Array
+from picasso.core.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """How much each pixel of the network's input counts for one target. Positive = the target needs it.
+
+    Args:
+        values: float32 (height, width), or (height, width, channels), on the pixels of the network's input; NaN
+            where nothing is known.
+        target: What is explained.
+        units: What a value is, for the color bar: "change in logit", "gradient per unit".
+        sign: "signed", or "unsigned" where only the size is meaningful.
+        score: The target's unperturbed score (a probability where the method explains that).
+        baseline: What stands for "absent", in words; None where the method has none.
+        native: The map at the method's own resolution, (rows, columns), where that is coarser; else None.
+        laid: How `native` is laid over the pixels, in words.
+        convergence_error: Where the method knows it: how far the attributions are from adding up.
+        notes: What the reader must know of this map, one sentence each.
+    """
+
+    values: Array
+    target: Target
+    units: str
+    sign: Literal["signed", "unsigned"]
+    score: float
+    baseline: str | None = None
+    native: Array | None = None
+    laid: str = ""
+    convergence_error: float | None = None
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def flat(self) -> Array:
+        """Return one value for each pixel, (height, width): over the channels the one of the largest size."""
+        if self.values.ndim == 2:
+            return self.values
+        largest = np.abs(np.nan_to_num(self.values)).argmax(axis=2)
+        return np.take_along_axis(self.values, largest[..., None], axis=2)[..., 0]
+
+
+def enlarge(native: Array, height: int, width: int) -> Array:
+    """Lay a coarse map over pixels: bilinear between the cells' centers, constant beyond the outermost.
+
+    Args:
+        native: (rows, columns).
+        height, width: Size of the result in pixels.
+
+    Returns:
+        float32 (height, width).
+    """
+    rows, row_part = _between(native.shape[0], height)
+    columns, column_part = _between(native.shape[1], width)
+    wide = native.astype(np.float64)
+    upper = wide[rows][:, columns] * (1 - column_part) + wide[rows][:, columns + _step(native.shape[1])] * column_part
+    below = rows + _step(native.shape[0])
+    lower = wide[below][:, columns] * (1 - column_part) + wide[below][:, columns + _step(native.shape[1])] * column_part
+    return (upper * (1 - row_part[:, None]) + lower * row_part[:, None]).astype(np.float32)
+
+
+def _step(cells: int) -> int:
+    return 1 if cells > 1 else 0
+
+
+def _between(cells: int, pixels: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Array]:
+    """For each pixel the cell before it and how far it lies towards the next, 0..1."""
+    place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    first = np.minimum(np.floor(place), max(cells - 2, 0)).astype(np.intp)
+    return first, (place - first).astype(np.float64)

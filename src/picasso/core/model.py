@@ -1,0 +1,450 @@
+"""The Model contract: what Picasso asks of a network, whatever framework it comes from.
+
+At every boundary arrays are NumPy float32, channels last: (n, height, width, channels). An adapter in `models/`
+implements the few abstract methods; everything else is built on them here, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.core import labels as label_files
+from picasso.core.errors import (
+    ModelFailedError,
+    ModelOutputError,
+    NotSupportedError,
+    OutOfMemoryError,
+    PicassoError,
+    TargetError,
+)
+from picasso.core.hooks import Head, ModelFile, Prediction, number_labels, to_probabilities
+from picasso.core.images import Picture
+from picasso.core.preprocessing import Array, Frame, Preprocessing
+from picasso.core.targets import SCORES, Target, make_target
+
+INPUT = "input"
+"""The name of the network's input wherever a layer's name is expected."""
+DEFAULT_BATCH = 32
+"""Pictures for one forward pass; halved when the device's memory does not suffice."""
+
+
+class Capability(StrEnum):
+    """What a model can do, and what a visualization needs."""
+
+    PREDICT = "predict"
+    ACTIVATIONS = "activations"
+    GRADIENTS = "gradients"
+    RELU_RULES = "relu-rules"
+
+
+class ReluRule(StrEnum):
+    """How a gradient passes a ReLU.
+
+    standard: where the input was positive. deconvnet: where the gradient is positive (Zeiler and Fergus 2014,
+    arXiv:1311.2901). guided: where both are (Springenberg et al. 2015, arXiv:1412.6806).
+    """
+
+    STANDARD = "standard"
+    DECONVNET = "deconvnet"
+    GUIDED = "guided"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How gradients pass the network's nonlinearities."""
+
+    relu: ReluRule = ReluRule.STANDARD
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer in the order of execution.
+
+    Args:
+        name: Its name in the user's model; "name:2" where the same layer runs a second time.
+        kind: Its class, as the framework names it.
+        shape: Shape of its output without the batch, channels last.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+
+    @property
+    def spatial(self) -> bool:
+        """Whether the output is a map with more than one position."""
+        return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
+
+
+@dataclass(frozen=True)
+class Pullback:
+    """One forward pass and the gradients of the targets.
+
+    Args:
+        outputs: The network's outputs by name.
+        values: The values at each place asked for, (n, ...), channels last.
+        gradients: The gradients of each target there, (targets, n, ...), channels last.
+    """
+
+    outputs: Mapping[str, Array]
+    values: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found out about a network when it was opened.
+
+    Args:
+        input_shape: (height, width, channels) of the input.
+        columns: Number of columns of its scores.
+        head: What turns the scores into probabilities.
+        units: What a score is: "logit", "log probability" or "score".
+        origin: Digest of the network: of its file or its parameters.
+        size: Number of parameters.
+        notes: How the facts were found, one sentence each.
+    """
+
+    input_shape: tuple[int, int, int]
+    columns: int
+    head: Head
+    units: str
+    origin: str
+    size: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One picture, ready for one model.
+
+    Args:
+        picture: The picture.
+        x: What the network reads, float32 (1, h, w, c).
+        view: What the network sees, as a picture of the input's size: uint8 (h, w, 3). Maps are laid over it.
+        frame: Which part of the picture that is; None where a user's `preprocess` hook made the input.
+    """
+
+    picture: Picture
+    x: Array
+    view: NDArray[np.uint8]
+    frame: Frame | None
+
+
+def _nothing(done: int, total: int) -> None:
+    """Ignore progress."""
+
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and the total after each chunk; it may raise CanceledError."""
+
+
+class Model(ABC):
+    """A network with its preprocessing, labels and head.
+
+    Args:
+        facts: What the adapter found out.
+        hooks: The user's own choices and overrides; unset ones are filled in here.
+        name: What to call the model.
+        batch_size: Pictures for one forward pass at most.
+
+    Class attributes:
+        framework: What people call it: "PyTorch".
+        packages: The packages whose versions go into every record.
+
+    Raises:
+        LabelsError: The labels cannot be read, or their number is not that of the classes.
+    """
+
+    framework: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+    capabilities: frozenset[Capability] = frozenset({Capability.PREDICT})
+
+    def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
+        self.facts = facts
+        self.hooks = hooks
+        self.name = name
+        self.batch_size = batch_size or DEFAULT_BATCH
+        self.head = facts.head
+        self.binary = facts.columns == 1 and facts.head is Head.SIGMOID
+        self.labels = self._bind_labels()
+        self.kept_results: dict[str, Any] = {}
+        hooks.labels, hooks.head = self.labels, self.head
+
+    # --- the three hooks -------------------------------------------------------------------------------------
+
+    def prepare(self, picture: Picture) -> Sample:
+        """Turn a picture into what the network reads and what it sees.
+
+        Raises:
+            ModelFailedError: The user's `preprocess` hook raised.
+            ModelOutputError: It returned another shape than (1, h, w, c), or numbers that are not finite.
+        """
+        if type(self.hooks).preprocess is ModelFile.preprocess:
+            preprocessing = self.preprocessing
+            view, frame = preprocessing.view(picture.pixels)
+            return Sample(picture, preprocessing.normalize(view)[None], view, frame)
+        with self.running("The preprocess hook"):
+            x = np.asarray(self.hooks.preprocess([picture.pixels]), dtype=np.float32)
+        self.check_input(x)
+        return Sample(picture, x, _as_view(x[0]), None)
+
+    def preprocess(self, pictures: Sequence[NDArray[np.uint8]]) -> Array:
+        """Turn pictures, uint8 (h, w, 3), into the network's input, float32 (n, h, w, c)."""
+        with self.running("The preprocess hook"):
+            x = np.asarray(self.hooks.preprocess(pictures), dtype=np.float32)
+        self.check_input(x)
+        return x
+
+    def postprocess(self, activation: Array) -> Array:
+        """Lay an activation (n, ...) out as an image, (n, h, w, channels), through the user's hook.
+
+        Raises:
+            ModelOutputError: The result has no two axes of space.
+        """
+        with self.running("The postprocess hook"):
+            image = np.asarray(self.hooks.postprocess(activation), dtype=np.float32)
+        if image.ndim != 4:
+            raise ModelOutputError(
+                f"The layer's activation has shape {image.shape}; a map needs (n, height, width, channels).",
+                "Choose a layer with space, or override postprocess() in a model file.",
+            )
+        return image
+
+    def decode_prob(self, scores: Array) -> list[list[Prediction]]:
+        """Turn class scores (n, classes) into labelled probabilities, best first."""
+        with self.running("The decode_prob hook"):
+            return self.hooks.decode_prob(scores)
+
+    # --- the network -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _outputs(self, x: Array) -> dict[str, Array]:
+        """Run one batch, float32 (n, h, w, c), and return the outputs by name; scores under `SCORES`."""
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the layers in the order of execution."""
+        return ()
+
+    def activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        """Return the outputs of layers, (n, ...), channels last, by name.
+
+        Raises:
+            NotFoundError: There is no such layer.
+        """
+        raise NotSupportedError(f"{self.framework} models do not show their layers.")
+
+    def pullback(
+        self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,), rules: Rules = Rules()
+    ) -> Pullback:
+        """Run forward once and pull the targets back to the input or to layers.
+
+        Args:
+            x: float32 (n, h, w, c).
+            targets: What is differentiated, summed over the pictures (each picture's own gradient results).
+            wrt: Names of layers, or `INPUT`. Backward stops there.
+            rules: How gradients pass ReLUs.
+
+        Raises:
+            NotFoundError: There is no such layer.
+        """
+        raise NotSupportedError(f"{self.framework} models give no gradients.")
+
+    def close(self) -> None:  # noqa: B027 - most adapters hold nothing that needs releasing
+        """Release what the model holds. The model must not be used afterwards."""
+
+    # --- built on it, once -----------------------------------------------------------------------------------
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The declared preprocessing."""
+        if self.hooks.preprocessing is None:
+            raise ModelOutputError("This model declares no preprocessing.", "Set it, or override preprocess().")
+        return self.hooks.preprocessing
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the network's input."""
+        return self.facts.input_shape
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that decides what the model answers: network, hooks, preprocessing, labels, head."""
+        declared = self.hooks.preprocessing.model_dump_json() if self.hooks.preprocessing else ""
+        parts = (
+            self.origin(),
+            declared,
+            "\0".join(self.labels),
+            self.head,
+            self.facts.units,
+            self.hooks.source_digest,
+        )
+        return hashlib.sha256("\1".join(parts).encode()).hexdigest()
+
+    def origin(self) -> str:
+        """Digest of the network as it is now; adapters of live objects hash the parameters again."""
+        return self.facts.origin
+
+    def outputs(self, x: Array) -> dict[str, Array]:
+        """Return what the network really returns, by name, for a batch of any size.
+
+        Raises:
+            ModelFailedError: The network raised.
+            ModelOutputError: The scores are not finite.
+            OutOfMemoryError: Not even one picture fits.
+        """
+        parts = list(self._in_batches(x))
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        _check_scores(outputs[SCORES], len(x))
+        return outputs
+
+    def predict(self, x: Array) -> Array:
+        """Return class scores (n, classes): logits, or what `facts.units` says."""
+        return self.class_scores(self.outputs(x))
+
+    def class_scores(self, outputs: Mapping[str, Array]) -> Array:
+        """Return scores by class (n, classes) from the network's outputs (n, columns)."""
+        scores = outputs[SCORES]
+        return np.concatenate([-scores, scores], axis=1) if self.binary and len(self.labels) == 2 else scores
+
+    def probabilities(self, scores: Array) -> Array:
+        """Turn class scores (..., classes) into probabilities."""
+        return to_probabilities(scores, self.head)
+
+    def predict_patched(
+        self,
+        x: Array,
+        boxes: NDArray[np.int64],
+        contents: Array,
+        progress: Progress = _nothing,
+    ) -> Array:
+        """Return the class scores of the picture with each box replaced, one at a time.
+
+        Args:
+            x: One picture, float32 (1, h, w, c).
+            boxes: int (m, 4): top, left, height, width in pixels of the input, inside the picture.
+            contents: (h, w, c), from which each box takes what lies there; or (m, height, width, c), one content
+                for each box, boxes of equal size.
+            progress: Called after each batch with (done, m).
+
+        Returns:
+            float32 (m, classes).
+        """
+        rows: list[Array] = []
+        start = 0
+        progress(0, len(boxes))
+        while start < len(boxes):
+            stop = min(start + self.batch_size, len(boxes))
+            batch = np.repeat(x, stop - start, axis=0)
+            for row, index in enumerate(range(start, stop)):
+                top, left, height, width = boxes[index]
+                place = np.s_[top : top + height, left : left + width]
+                batch[row][place] = contents[place] if contents.ndim == 3 else contents[index]
+            rows.append(self.predict(batch))
+            start = stop
+            progress(start, len(boxes))
+        return np.concatenate(rows)
+
+    def target(self, target: int | str | Target) -> Target:
+        """Turn an index, a label or "a - b" into a Target.
+
+        Raises:
+            TargetError: There is no such class.
+        """
+        return make_target(target, self.labels, self.facts.columns)
+
+    def top_targets(self, scores: Array, count: int) -> list[Target]:
+        """Return the targets of the best classes of one picture's scores (classes,), best first."""
+        if count < 1:
+            raise TargetError(f"top must be at least 1. Got {count}.")
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [self.target(int(index)) for index in best]
+
+    def default_layer(self) -> Layer | None:
+        """Return the layer that class activation maps use: the last that ran whose output still has space."""
+        spatial = [layer for layer in self.layers() if layer.spatial]
+        return spatial[-1] if spatial else None
+
+    def check_input(self, x: Array) -> None:
+        """Refuse an input of the wrong shape or with numbers that are not finite."""
+        if x.ndim != 4:
+            raise ModelOutputError(f"The network's input must be (n, height, width, channels). Got {x.shape}.")
+        if not np.isfinite(x).all():
+            raise ModelOutputError("Preprocessing gave NaN or infinite values.", "Check scale, mean and std.")
+
+    @classmethod
+    @contextmanager
+    def running(cls, what: str = "The model") -> Iterator[None]:
+        """Turn what the user's code raises into one of Picasso's errors."""
+        try:
+            yield
+        except PicassoError:
+            raise
+        except Exception as error:
+            if cls.is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    "The device's memory does not suffice.", "Use a smaller batch or another device."
+                ) from error
+            first = str(error).strip().splitlines()
+            raise ModelFailedError(
+                f"{what} raised {type(error).__name__}: {first[0] if first else 'no message'}",
+                "Run it on this picture outside Picasso to see the whole traceback.",
+            ) from error
+
+    @classmethod
+    def is_out_of_memory(cls, error: Exception) -> bool:
+        """Say whether an error means that the device's memory did not suffice."""
+        return isinstance(error, MemoryError)
+
+    def _in_batches(self, x: Array) -> Iterator[dict[str, Array]]:
+        start = 0
+        while start < len(x):
+            batch = x[start : start + self.batch_size]
+            try:
+                with self.running():
+                    result = self._outputs(batch)
+            except OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                self.batch_size = max(1, len(batch) // 2)
+                continue
+            yield result
+            start += len(batch)
+
+    def _bind_labels(self) -> tuple[str, ...]:
+        columns = self.facts.columns
+        classes = 2 if self.binary else columns
+        if not self.hooks.labels:
+            return number_labels(classes)
+        labels = label_files.read_labels(self.hooks.labels)
+        label_files.check_count(labels, 1 if self.binary and len(labels) == 1 else classes)
+        return labels
+
+
+def _check_scores(scores: Array, count: int) -> None:
+    if scores.ndim != 2 or len(scores) != count:
+        raise ModelOutputError(
+            f"The network returned scores of shape {scores.shape}; a classifier returns ({count}, classes).",
+            "Override load() in a model file so that it returns class scores.",
+        )
+    if not np.isfinite(scores).all():
+        kind = "NaN" if np.isnan(scores).any() else "infinite"
+        raise ModelOutputError(
+            f"The model returned {kind} scores.", "Check the weights and the preprocessing of this model."
+        )
+
+
+def _as_view(x: Array) -> NDArray[np.uint8]:
+    """Show an input of unknown scaling as a picture: its range stretched to 0..255."""
+    low, high = float(x.min()), float(x.max())
+    grey = np.round((x - low) * (255.0 / (high - low or 1.0))).astype(np.uint8)
+    return np.ascontiguousarray(grey[..., :3] if grey.shape[2] >= 3 else np.repeat(grey[..., :1], 3, axis=2))

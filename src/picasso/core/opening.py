@@ -1,0 +1,212 @@
+"""load_model: from whatever a person has (a name, a file, a live object, their own class) to a Model."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from picasso.core import registry
+from picasso.core.errors import ConfigurationError, ModelFileError, PicassoError
+from picasso.core.hooks import Head, ModelFile
+from picasso.core.model import Model
+from picasso.core.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to open a model; everything left out is found.
+
+    Args:
+        name: What to call it.
+        factory: Makes the network that a file of bare weights belongs to: a callable, or "my_net.py:make".
+        device: "cpu", "cuda", "cuda:1", "mps"; by default the fastest at hand.
+        batch_size: Pictures for one forward pass at most.
+    """
+
+    name: str = ""
+    factory: Callable[[], Any] | str | None = None
+    device: str | None = None
+    batch_size: int | None = None
+
+
+def load_model(
+    source: object,
+    *,
+    labels: str | Path | Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    head: Head | str | None = None,
+    name: str = "",
+    factory: Callable[[], Any] | str | None = None,
+    device: str | None = None,
+    batch_size: int | None = None,
+) -> Model:
+    """Open a model.
+
+    Args:
+        source: A name ("demo:tank-proxy"); a file (.keras, .h5, .pt, .pth, .safetensors, .pt2); a class in a file of
+            your own ("my_model.py:TankDetector"); or a live torch.nn.Module, keras.Model or callable.
+        labels: One label for each class, or a file that holds them.
+        preprocessing: How a picture becomes the network's input; found or assumed where left out (see
+            `model.facts.notes`).
+        head: "softmax", "sigmoid" or "none", where it is not to be found out.
+        name: What to call the model.
+        factory: For a state dict or safetensors: what makes the network, a callable or "my_net.py:make".
+        device: "cpu", "cuda", ...; by default the fastest at hand.
+        batch_size: Pictures for one forward pass at most.
+
+    Returns:
+        The model, ready to predict.
+
+    Raises:
+        ModelFileError: The file is no model, or does not fit.
+        UnsafeModelError: Opening it would run code that comes with it.
+        LabelsError: The labels cannot be read or are of the wrong number.
+        MissingExtraError: Its framework is not installed.
+
+    Example:
+        >>> model = load_model("demo:tank-proxy")
+        >>> model.labels
+        ('tank', 'decoy')
+    """
+    hooks = ModelFile()
+    if isinstance(source, str | Path) and _names_a_class(str(source)):
+        file, _, attribute = str(source).rpartition(":")
+        hooks = _user_class(Path(file), attribute)
+        name = name or attribute
+        source = _loaded(hooks, Path(file).parent)
+    if isinstance(source, Path):
+        source = str(source)
+    if labels is not None:
+        hooks.labels = str(labels) if isinstance(labels, Path) else labels
+    if preprocessing is not None:
+        hooks.preprocessing = preprocessing
+    if head is not None:
+        hooks.head = _head(head)
+    elif hooks.head is not None:
+        hooks.head = _head(hooks.head)
+    options = Options(name, factory, device, batch_size)
+    if batch_size is not None and batch_size < 1:
+        raise ConfigurationError(f"batch_size must be at least 1. Got {batch_size}.")
+    for opener in registry.openers():
+        if opener.claims(source):
+            model: Model = opener.open_model(source, hooks, _named(options, source))
+            return model
+    raise ModelFileError(_refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2 or .safetensors file, or a live model.")
+
+
+def load_factory(factory: Callable[[], Any] | str) -> Callable[[], Any]:
+    """Return what makes a network, from a callable or "my_net.py:make".
+
+    Raises:
+        ModelFileError: There is no such file or function.
+    """
+    if callable(factory):
+        return factory
+    path, _, attribute = factory.rpartition(":")
+    if not path.endswith(".py"):
+        raise ModelFileError(f"A factory must be 'my_net.py:make'. Got '{factory}'.")
+    made = _attribute(Path(path), attribute)
+    if not callable(made):
+        raise ModelFileError(f"{attribute} in {path} is not callable.")
+    return made  # type: ignore[no-any-return]
+
+
+def _names_a_class(source: str) -> bool:
+    return ".py:" in source and source.rpartition(":")[0].endswith(".py")
+
+
+def _user_class(path: Path, attribute: str) -> ModelFile:
+    kind = _attribute(path, attribute)
+    if not inspect.isclass(kind):
+        raise ModelFileError(f"{attribute} in {path} must be a class.", "Give my_model.py:MyClass.")
+    if not issubclass(kind, ModelFile):
+        kind = type(kind.__name__, (kind, ModelFile), {})
+    try:
+        made = kind()
+    except Exception as error:
+        raise ModelFileError(f"{attribute}() in {path} raised {type(error).__name__}: {error}") from error
+    assert isinstance(made, ModelFile)
+    made.source_digest = file_digest(path)
+    return made
+
+
+def _loaded(hooks: ModelFile, folder: Path) -> object:
+    """Call the user's load(); relative paths that it returns are looked up beside its file, too."""
+    try:
+        source = hooks.load()
+    except PicassoError:
+        raise
+    except Exception as error:
+        raise ModelFileError(f"{type(hooks).__name__}.load() raised {type(error).__name__}: {error}") from error
+    if isinstance(source, str | Path) and not Path(source).exists() and (folder / source).exists():
+        return str(folder / source)
+    return source
+
+
+def _attribute(path: Path, attribute: str) -> Any:
+    if not path.is_file():
+        raise ModelFileError(f"There is no file {path}.", "Check the path.")
+    try:
+        module = registry.module_from_file(path, "picasso_models")
+    except Exception as error:
+        raise ModelFileError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(module, attribute):
+        raise ModelFileError(f"{path} has no '{attribute}'.")
+    return getattr(module, attribute)
+
+
+def _head(head: Head | str) -> Head:
+    try:
+        return Head(head)
+    except ValueError:
+        raise ConfigurationError(f"head must be softmax, sigmoid or none. Got '{head}'.") from None
+
+
+def _named(options: Options, source: object) -> Options:
+    if options.name:
+        return options
+    if isinstance(source, str):
+        return replace(options, name=source if source.startswith("demo:") else Path(source).stem)
+    return replace(options, name=type(source).__name__)
+
+
+def _refusal(source: object) -> str:
+    if not isinstance(source, str):
+        return f"A {type(source).__name__} is no model that can be opened."
+    path = Path(source)
+    if not path.exists():
+        return f"There is no model '{source}'."
+    if path.is_dir():
+        return f"{source} is a folder, not a model file."
+    return f"{path.name} is no model file: it is {describe(path)}."
+
+
+def describe(path: Path) -> str:
+    """Say what a file is, from its first bytes."""
+    head = path.read_bytes()[:512] if path.stat().st_size < 2**31 else b""
+    signatures = {
+        b"\x89HDF": "an HDF5 file",
+        b"PK\x03\x04": "a zip archive",
+        b"\x80\x02": "a Python pickle",
+        b"\x80\x04": "a Python pickle",
+        b"\x89PNG": "a PNG picture",
+        b"\xff\xd8\xff": "a JPEG picture",
+        b"%PDF": "a PDF document",
+    }
+    if not head:
+        return "an empty file"
+    for start, what in signatures.items():
+        if head.startswith(start):
+            return what
+    printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in head)
+    return "a text file" if printable > 0.95 * len(head) else "an unknown binary format"
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

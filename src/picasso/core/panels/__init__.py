@@ -1,0 +1,10 @@
+"""What a visualization yields. A panel kind is one file here (its data and its static form) and one in the page."""
+
+from picasso.core.panels.bars import Bars
+from picasso.core.panels.base import Panel
+from picasso.core.panels.heatmap import Heatmap
+from picasso.core.panels.images import Images
+from picasso.core.panels.template import Template
+from picasso.core.panels.text import Text
+
+__all__ = ["Bars", "Heatmap", "Images", "Panel", "Template", "Text"]

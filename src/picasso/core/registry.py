@@ -1,0 +1,197 @@
+"""Where visualizations and model openers are found: built in, installed packages, the user's own folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from picasso.core.errors import NotFoundError, PluginError
+from picasso.core.visualization import Visualization
+
+Origin = Literal["built-in", "package", "folder"]
+GROUP_VISUALIZATIONS = "picasso.visualizations"
+GROUP_MODELS = "picasso.models"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A visualization, or the traceback of one that is broken.
+
+    Args:
+        name: Registered name.
+        origin: Where it comes from.
+        path: Its file.
+        digest: SHA-256 of its file and its template: part of every cache key.
+        kind: The class, None where it is broken.
+        template: Source of the Jinja template beside it, or "".
+        error: The traceback of a broken plug-in, or "".
+    """
+
+    name: str
+    origin: Origin
+    path: Path
+    digest: str
+    kind: type[Visualization[Any]] | None
+    template: str = ""
+    error: str = ""
+
+    def load(self) -> type[Visualization[Any]]:
+        """Return the class.
+
+        Raises:
+            PluginError: The plug-in is broken.
+        """
+        if self.kind is None:
+            last = self.error.strip().splitlines()[-1] if self.error else "no reason known"
+            raise PluginError(f"The visualization '{self.name}' is broken: {last}", f"Mend {self.path}.")
+        return self.kind
+
+
+def home() -> Path:
+    """Return Picasso's folder: $PICASSO_HOME, else the platform's data folder."""
+    if chosen := os.environ.get("PICASSO_HOME"):
+        return Path(chosen).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("picasso", appauthor=False)
+
+
+def plugin_folder() -> Path:
+    """Return the folder of the user's own visualizations."""
+    return home() / "visualizations"
+
+
+def visualizations(folders: Iterable[Path] | None = None) -> dict[str, Entry]:
+    """Find every visualization, by name, in a fixed order: built-in, packages, folders.
+
+    Args:
+        folders: Folders of the user's plug-ins; by default `plugin_folder()`. Files are read afresh at each call.
+
+    Returns:
+        Entries by name. A broken plug-in is an entry with its traceback. A later one of the same name does not
+        replace an earlier one: it is listed under "name (file)" with the reason.
+    """
+    found: dict[str, Entry] = {}
+    for entry in (*_built_in(), *_packages(), *_folders([plugin_folder()] if folders is None else folders)):
+        if entry.name in found:
+            key = f"{entry.name} ({entry.path.name})"
+            taken = f"The name '{entry.name}' is taken by {found[entry.name].path.name}."
+            found[key] = Entry(key, entry.origin, entry.path, entry.digest, None, error=taken)
+        else:
+            found[entry.name] = entry
+    return found
+
+
+def visualization(name: str, folders: Iterable[Path] | None = None) -> Entry:
+    """Return one visualization.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+    known = visualizations(folders)
+    if name not in known:
+        raise NotFoundError(f"There is no visualization '{name}'.", f"Known: {', '.join(known)}.")
+    return known[name]
+
+
+def openers() -> Iterator[ModuleType]:
+    """Import the modules that open models, one for each framework; none imports its framework yet."""
+    for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: p.name != "demo"):
+        yield point.load()
+
+
+def module_from_file(path: Path, prefix: str) -> ModuleType:
+    """Import a user's Python file afresh, under a name of its own.
+
+    Raises:
+        Exception: Whatever the file raises.
+    """
+    content = path.read_bytes()
+    name = f"{prefix}.{path.stem}_{hashlib.sha256(str(path).encode() + content).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        exec(compile(content, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def visualization_in(module: ModuleType, name: str) -> type[Visualization[Any]]:
+    """Return the one visualization that a module defines.
+
+    Raises:
+        PluginError: There is none, there are several, or it does not keep the contract.
+    """
+    kinds = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Visualization)
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]
+    if len(kinds) != 1:
+        raise PluginError(f"The file must define exactly one visualization. Got {len(kinds)}.")
+    kind = kinds[0]
+    for attribute in ("name", "title"):
+        if not isinstance(getattr(kind, attribute, None), str):
+            raise PluginError(f"{kind.__name__} must have a {attribute}, a string.")
+    if kind.name != name:
+        raise PluginError(f"{kind.__name__}.name must be '{name}', as its file. Got '{kind.name}'.")
+    return kind
+
+
+def kebab(stem: str) -> str:
+    """Turn a file's stem into a registered name: partial_occlusion -> partial-occlusion."""
+    return re.sub(r"[_\s]+", "-", stem).lower()
+
+
+def _built_in() -> Iterator[Entry]:
+    folder = Path(str(resources.files("picasso") / "visualizations"))
+    for path in sorted(folder.glob("[!_]*.py")):
+        yield _entry(path, "built-in", lambda p: importlib.import_module(f"picasso.visualizations.{p.stem}"))
+
+
+def _packages() -> Iterator[Entry]:
+    for point in metadata.entry_points(group=GROUP_VISUALIZATIONS):
+        try:
+            spec = importlib.util.find_spec(point.module)
+            path = Path(str(spec.origin)) if spec else Path(point.module)
+        except Exception:
+            yield Entry(point.name, "package", Path(point.module), "", None, error=traceback.format_exc())
+            continue
+        yield _entry(path, "package", lambda _, m=point.module: importlib.import_module(m), point.name)
+
+
+def _folders(folders: Iterable[Path]) -> Iterator[Entry]:
+    for folder in folders:
+        for path in sorted(folder.glob("[!_.]*.py")) if folder.is_dir() else ():
+            yield _entry(path, "folder", lambda p: module_from_file(p, "picasso_plugins"))
+
+
+def _entry(path: Path, origin: Origin, load: Any, name: str | None = None) -> Entry:
+    name = name or kebab(path.stem)
+    template_file = path.with_suffix(".html")
+    try:
+        template = template_file.read_text("utf-8") if template_file.is_file() else ""
+        digest = hashlib.sha256(path.read_bytes() + template.encode()).hexdigest()
+        return Entry(name, origin, path, digest, visualization_in(load(path), name), template)
+    except Exception:  # a broken plug-in is listed, never fatal
+        return Entry(name, origin, path, "", None, error=traceback.format_exc(limit=-8))

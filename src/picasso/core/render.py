@@ -1,0 +1,106 @@
+"""Arrays -> pictures: colors, limits, overlays, color bars. Nothing here changes the data."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from picasso.core.colors import Sign, color_map
+from picasso.core.preprocessing import Array
+
+Pixels = NDArray[np.uint8]
+HATCH = ((150, 150, 150), (205, 205, 205))
+"""Two greys of the hatching where nothing is known."""
+_TEXT, _PAPER = (30, 30, 34), (255, 255, 255)
+MIN_SIDE = 448
+"""Exported pictures are enlarged, without smoothing, to at least this side."""
+
+
+def shared_limits(maps: Sequence[Array], sign: Sign, clip: float = 0.0) -> tuple[float, float]:
+    """Return the two ends of the color scale that all maps share.
+
+    Args:
+        maps: The maps that are compared.
+        sign: Signed maps get symmetric limits, unsigned ones start at zero.
+        clip: Share of the values that may lie beyond, 0..1: a few extreme pixels must not darken the rest.
+    """
+    values = np.concatenate([np.abs(one[np.isfinite(one)]).ravel() for one in maps]) if maps else np.zeros(0)
+    top = float(np.quantile(values, 1 - clip)) if values.size else 0.0
+    if top == 0.0 and values.size:
+        top = float(values.max())
+    top = top or 1.0
+    return (-top, top) if sign == "signed" else (0.0, top)
+
+
+def colorize(values: Array, sign: Sign, limits: tuple[float, float]) -> Pixels:
+    """Color a map, (h, w) -> uint8 (h, w, 3); NaN is hatched, values beyond the limits get the end colors."""
+    low, high = limits
+    place = np.clip((np.nan_to_num(values) - low) / ((high - low) or 1.0), 0, 1)
+    colors = color_map(sign)[np.round(place * 255).astype(np.intp)]
+    unknown = ~np.isfinite(values)
+    if unknown.any():
+        rows, columns = np.indices(values.shape)
+        stripes = np.asarray(HATCH, np.uint8)[((rows + columns) // 4) % 2]
+        colors[unknown] = stripes[unknown]
+    return np.asarray(colors, dtype=np.uint8)
+
+
+def overlay(picture: Pixels, values: Array, sign: Sign, limits: tuple[float, float], opacity: float = 0.65) -> Pixels:
+    """Lay a map over a picture of the same size; the picture turns grey, so that every color belongs to the map."""
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    mixed = grey[..., None] * (1 - opacity) + colorize(values, sign, limits) * opacity
+    return np.asarray(np.round(mixed), dtype=np.uint8)
+
+
+def to_image(pixels: NDArray[np.uint8], min_side: int = 0) -> Image.Image:
+    """Return uint8 (h, w, 3) or (h, w) as a PIL image, enlarged by a whole factor to at least `min_side`."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    factor = max(1, -(-min_side // max(1, min(image.size))))
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+
+
+def overlay_with_bar(
+    picture: Pixels, values: Array, sign: Sign, limits: tuple[float, float], units: str, opacity: float = 0.65
+) -> Image.Image:
+    """Return the overlay with a color bar on its right that carries the limits, zero and the units."""
+    body = to_image(overlay(picture, values, sign, limits, opacity), MIN_SIDE)
+    font = ImageFont.load_default(15)
+    ticks = [limits[1], (limits[0] + limits[1]) / 2, limits[0]]
+    texts = [format_value(tick) for tick in ticks]
+    wide = max(int(font.getlength(text)) for text in texts)
+    bar_width, gap, line = 18, 14, 24
+    canvas = Image.new("RGB", (body.width + gap * 3 + bar_width + wide + line, body.height), _PAPER)
+    canvas.paste(body, (0, 0))
+    ramp = np.linspace(limits[1], limits[0], body.height, dtype=np.float32)[:, None].repeat(bar_width, 1)
+    left = body.width + gap
+    canvas.paste(Image.fromarray(colorize(ramp, sign, limits)), (left, 0))
+    draw = ImageDraw.Draw(canvas)
+    draw.rectangle((left, 0, left + bar_width - 1, body.height - 1), outline=_TEXT)
+    for text, y, anchor in zip(texts, (0, body.height // 2, body.height - 1), ("la", "lm", "ld"), strict=True):
+        draw.text((left + bar_width + 6, y), text, _TEXT, font, anchor)
+    label = Image.new("RGB", (body.height, line), _PAPER)
+    ImageDraw.Draw(label).text((body.height // 2, line // 2), units, _TEXT, font, "mm")
+    canvas.paste(label.rotate(90, expand=True), (canvas.width - line, 0))
+    return canvas
+
+
+def format_value(value: float) -> str:
+    """Write a value with three significant digits and a sign where negative."""
+    return "0" if value == 0 else f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def png(image: Image.Image) -> bytes:
+    """Encode a picture as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=False)
+    return buffer.getvalue()
+
+
+def data_url(image: Image.Image) -> str:
+    """Encode a picture as a data: URL."""
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode()

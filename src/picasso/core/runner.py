@@ -1,0 +1,263 @@
+"""Runs one visualization on one model and one picture, in this process; Python, shell and workers share it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from picasso.core import registry
+from picasso.core.errors import ModelOutputError, NotSupportedError, PicassoError, PluginError
+from picasso.core.images import Picture, read_picture
+from picasso.core.model import Model, Sample
+from picasso.core.panels import Panel
+from picasso.core.registry import Entry
+from picasso.core.result import Result, Results
+from picasso.core.settings import Settings
+from picasso.core.targets import Target
+from picasso.core.visualization import AttributionMethod, Context
+
+TargetChoice = int | str | Target
+DEFAULT_TOP = 5
+_KEPT_RESULTS = 16
+
+
+def explain(
+    model: Model,
+    picture: object,
+    visualization: str = "partial-occlusion",
+    *,
+    target: TargetChoice | Sequence[TargetChoice] | None = None,
+    top: int = DEFAULT_TOP,
+    seed: int = 0,
+    cache: bool = True,
+    progress: Callable[[int, int, str], None] | None = None,
+    **settings: Any,
+) -> Result | Results:
+    """Explain what a model sees in a picture, or in each of several.
+
+    Args:
+        model: From `load_model`.
+        picture: A path, bytes, a PIL image, an array (height, width[, channels]); or a list of them.
+        visualization: Registered name: "partial-occlusion", "grad-cam", "saliency-map", "class-probabilities", ...
+        target: What to explain: a class index, a label, "a - b" for a difference, or a list; by default the `top`
+            best classes.
+        top: How many of the best classes are explained where no target is given.
+        seed: Seed of everything random.
+        cache: Whether a result that this model gave before for the same picture and choices is returned at once.
+        progress: Called with (done, total, message).
+        settings: The visualization's own settings; `picasso visualizations` lists them.
+
+    Returns:
+        A Result; Results, a sequence of them, for a list of pictures.
+
+    Raises:
+        PicassoError: One of its kinds, each with one sentence that says what to do.
+
+    Example:
+        >>> result = explain(load_model("demo:tank-proxy"), "photo.jpg", window=32, stride=16)
+    """
+    entry = registry.visualization(visualization)
+    checked = read_settings(entry, settings)
+
+    def one(source: object) -> Result:
+        shot = read_picture(source)
+        key = cache_key(model, entry, checked, shot, targets_of(target), top, seed)
+        kept = model.kept_results
+        if not cache or key not in kept:
+            result = run(model, shot, entry, checked, target=target, top=top, seed=seed, report=progress)
+            if not cache:
+                return result
+            kept[key] = result
+            while len(kept) > _KEPT_RESULTS:
+                kept.pop(next(iter(kept)))
+        found: Result = kept[key]
+        return found
+
+    if isinstance(picture, list | tuple):
+        return Results(one(source) for source in picture)
+    return one(picture)
+
+
+def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
+    """Validate the settings of a visualization.
+
+    Raises:
+        SettingsError: A value is not allowed, or there is no such setting.
+    """
+    return entry.load().settings_type.read(values)
+
+
+def targets_of(target: TargetChoice | Sequence[TargetChoice] | None) -> list[TargetChoice]:
+    """Return the chosen targets as a list; empty for the best classes."""
+    if target is None:
+        return []
+    return [target] if isinstance(target, int | str | Target) else list(target)
+
+
+def cache_key(
+    model: Model,
+    entry: Entry,
+    settings: Settings,
+    picture: Picture,
+    targets: Sequence[TargetChoice],
+    top: int,
+    seed: int,
+) -> str:
+    """Return the key under which a result is kept: equal exactly when the same numbers must come out."""
+    parts = {
+        "model": model.digest,
+        "visualization": [entry.name, entry.digest, entry.load().version],
+        "settings": settings.model_dump(mode="json"),
+        "picture": picture.digest,
+        "targets": [model.target(choice).label for choice in targets],
+        "top": None if targets else top,
+        "seed": seed,
+        "picasso": metadata.version("picasso"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def missing(model: Model, entry: Entry) -> str:
+    """Say why a visualization does not fit a model, or return ""."""
+    lacking = entry.load().needs - model.capabilities
+    if not lacking:
+        return ""
+    return f"{entry.load().title} needs {', '.join(sorted(lacking))}, which this {model.framework} model lacks."
+
+
+def run(
+    model: Model,
+    picture: Picture,
+    entry: Entry,
+    settings: Settings,
+    *,
+    target: TargetChoice | Sequence[TargetChoice] | None = None,
+    top: int = DEFAULT_TOP,
+    seed: int = 0,
+    report: Callable[[int, int, str], None] | None = None,
+    show: Callable[[Panel], None] | None = None,
+) -> Result:
+    """Run one visualization on one picture.
+
+    Args:
+        model, picture, entry, settings: What to run; the settings are validated.
+        target, top, seed: As in `explain`.
+        report: Called with (done, total, message) between chunks; raises CanceledError to stop.
+        show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
+
+    Returns:
+        The result, with all panels.
+
+    Raises:
+        NotSupportedError: The model lacks what the visualization needs.
+        PluginError: The visualization raised.
+    """
+    kind = entry.load()
+    if reason := missing(model, entry):
+        raise NotSupportedError(reason, "Choose another visualization.")
+    started = time.perf_counter()
+    sample = model.prepare(picture)
+    scores = model.predict(sample.x)[0]
+    chosen = [model.target(choice) for choice in targets_of(target)] or model.top_targets(scores, top)
+    panels: dict[str, Panel] = {}
+
+    def keep(panel: Panel) -> None:
+        panels[panel.id] = panel
+        if show:
+            show(panel)
+
+    ctx = Context(model, chosen, scores, seed, report or _ignore, keep)
+    method = kind()
+    try:
+        for panel in method.run(ctx, sample, settings):
+            keep(panel)
+    except PicassoError:
+        raise
+    except Exception as error:
+        if model.is_out_of_memory(error):
+            raise
+        raise PluginError(
+            f"{kind.title} raised {type(error).__name__}: {error}",
+            "This is a bug in the visualization." if entry.origin == "built-in" else f"Mend {entry.path}.",
+        ) from error
+    _check(ctx, isinstance(method, AttributionMethod))
+    record = _record(model, picture, sample, entry, settings, seed, time.perf_counter() - started)
+    return Result(
+        name=entry.name,
+        title=kind.title,
+        picture=picture,
+        view=sample.view,
+        targets=tuple(chosen),
+        predictions=tuple(model.decode_prob(scores[None])[0]),
+        attributions=tuple(ctx.attributions),
+        arrays=ctx.arrays,
+        panels=tuple(panels.values()),
+        record=record,
+    )
+
+
+def _check(ctx: Context, attributes: bool) -> None:
+    """Refuse to show maps that hold no number at all."""
+    for attribution in ctx.attributions if attributes else ():
+        if not np.isfinite(attribution.values).any():
+            raise ModelOutputError(
+                f"The map for '{attribution.target.label}' holds no finite value.",
+                "Try another target or layer.",
+            )
+
+
+def _record(
+    model: Model,
+    picture: Picture,
+    sample: Sample,
+    entry: Entry,
+    settings: Settings,
+    seed: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return every choice that was made, as JSON."""
+    kind = entry.load()
+    preprocessing = model.hooks.preprocessing
+    return {
+        "visualization": {
+            "name": entry.name,
+            "title": kind.title,
+            "version": kind.version,
+            "digest": entry.digest,
+            "references": list(kind.references),
+        },
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "model": {
+            "name": model.name,
+            "digest": model.digest,
+            "framework": model.framework,
+            "head": str(model.head),
+            "score_units": model.facts.units,
+            "input_shape": list(model.input_shape),
+            "preprocessing": preprocessing.model_dump(mode="json") if preprocessing and sample.frame else None,
+            "notes": list(model.facts.notes),
+        },
+        "picture": {
+            "name": picture.name,
+            "digest": picture.digest,
+            "height": picture.height,
+            "width": picture.width,
+            "notes": list(picture.notes),
+            "frame": vars(sample.frame) if sample.frame else None,
+        },
+        "seconds": round(seconds, 3),
+        "versions": {"picasso": metadata.version("picasso"), "python": platform.python_version()}
+        | {name: metadata.version(name) for name in ("numpy", "pillow", *model.packages)},
+    }
+
+
+def _ignore(done: int, total: int, message: str) -> None:
+    """Ignore progress."""

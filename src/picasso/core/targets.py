@@ -1,0 +1,119 @@
+"""What is explained: one scalar function of the network's outputs, the same for forward and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from picasso.core.errors import TargetError
+
+SCORES = "scores"
+"""Name of the output that holds a classifier's class scores, (n, columns)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A class, or the difference of two classes.
+
+    A target is a weighted sum of columns of the network's scores, so that it can be evaluated on arrays of any
+    framework and differentiated there.
+
+    Args:
+        index: The class, counted from 0.
+        label: Its name; "a - b" for a difference.
+        terms: Pairs (column, weight) of the network's scores.
+        minus: For a difference the class that is subtracted, else None.
+    """
+
+    index: int
+    label: str
+    terms: tuple[tuple[int, float], ...]
+    minus: int | None = None
+
+    def __call__(self, outputs: Mapping[str, Any]) -> Any:
+        """Return the target's score for each picture.
+
+        Args:
+            outputs: The network's outputs, arrays of any framework.
+
+        Returns:
+            An array (n,) of the same framework.
+        """
+        scores = outputs[SCORES]
+        total = None
+        for column, weight in self.terms:
+            part = scores[:, column] if weight == 1 else scores[:, column] * weight
+            total = part if total is None else total + part
+        return total
+
+    def of_classes(self, values: Any) -> Any:
+        """Return the target's value from an array (..., classes) of class scores or probabilities."""
+        return values[..., self.index] if self.minus is None else values[..., self.index] - values[..., self.minus]
+
+
+def class_columns(index: int, columns: int) -> tuple[tuple[int, float], ...]:
+    """Return which columns of the network's scores make up a class.
+
+    A binary classifier with one column has two classes: class 1 is the column, class 0 its negative.
+    """
+    return ((index, 1.0),) if columns > 1 else ((0, 1.0 if index == 1 else -1.0),)
+
+
+def find_class(target: int | str, labels: Sequence[str]) -> int:
+    """Return the index of a class given by index, label, or an index written as text.
+
+    Raises:
+        TargetError: There is no such class, or the label stands for several.
+    """
+    if isinstance(target, bool) or not isinstance(target, int | str):
+        raise TargetError(f"A target must be a class index or a label. Got {target!r}.")
+    if isinstance(target, str) and target in labels:
+        if list(labels).count(target) > 1:
+            places = [i for i, label in enumerate(labels) if label == target]
+            raise TargetError(f"The label '{target}' belongs to several classes: {places}.", "Give the index.")
+        return list(labels).index(target)
+    folded = [label.casefold() for label in labels]
+    if isinstance(target, str) and folded.count(target.strip().casefold()) == 1:
+        return folded.index(target.strip().casefold())
+    try:
+        index = int(target)
+    except ValueError:
+        known = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
+        raise TargetError(f"'{target}' is no class of this model.", f"Its {len(labels)} classes are {known}.") from None
+    if not 0 <= index < len(labels):
+        raise TargetError(f"The class index must be in 0..{len(labels) - 1}. Got {index}.")
+    return index
+
+
+def make_target(target: int | str | Target, labels: Sequence[str], columns: int) -> Target:
+    """Turn what a person wrote (an index, a label, "a - b") into a Target.
+
+    Args:
+        target: A class index, a label, or "a - b" for the difference of two classes.
+        labels: One label for each class.
+        columns: Number of columns of the network's scores.
+
+    Raises:
+        TargetError: There is no such class.
+    """
+    if isinstance(target, Target):
+        return target
+    if isinstance(target, str) and " - " in target and target not in labels:
+        for cut in _cuts(target):
+            first, second = target[:cut].strip(), target[cut + 3 :].strip()
+            try:
+                a, b = find_class(first, labels), find_class(second, labels)
+            except TargetError:
+                continue
+            if a == b:
+                raise TargetError(f"The difference '{target}' is that of a class with itself.")
+            negative = tuple((column, -weight) for column, weight in class_columns(b, columns))
+            return Target(a, f"{labels[a]} - {labels[b]}", class_columns(a, columns) + negative, b)
+        raise TargetError(f"'{target}' is no difference of two classes.", 'Write "a - b" with labels or indices.')
+    index = find_class(target, labels)
+    return Target(index, labels[index], class_columns(index, columns))
+
+
+def _cuts(text: str) -> list[int]:
+    return [i for i in range(len(text)) if text.startswith(" - ", i)]

@@ -1,0 +1,142 @@
+"""The Visualization and AttributionMethod contracts: one class in one file is one visualization."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from numpy.typing import NDArray
+
+from picasso.core.attribution import Attribution
+from picasso.core.errors import PluginError
+from picasso.core.model import Capability, Model, Sample
+from picasso.core.panels import Panel
+from picasso.core.panels.heatmap import heatmaps
+from picasso.core.preprocessing import Array
+from picasso.core.settings import Settings
+from picasso.core.targets import Target
+
+S = TypeVar("S", bound=Settings)
+
+
+class Subject(StrEnum):
+    """What a visualization looks at."""
+
+    PICTURES = "pictures"
+
+
+class Context:
+    """What a running visualization gets from the runner.
+
+    Attributes:
+        model: The model.
+        targets: What to explain, best first.
+        scores: The picture's class scores, (classes,).
+        seed: Seed of everything random.
+        arrays: Raw arrays that are kept with the result, by name.
+        attributions: The maps, once an attribution method has made them.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        targets: Sequence[Target],
+        scores: Array,
+        seed: int,
+        report: Callable[[int, int, str], None],
+        show: Callable[[Panel], None],
+    ) -> None:
+        self.model = model
+        self.targets = list(targets)
+        self.scores = scores
+        self.seed = seed
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self.attributions: list[Attribution] = []
+        self._report = report
+        self._show = show
+
+    def progress(self, done: int, total: int, message: str = "") -> None:
+        """Say how far the work is. Call it between chunks: this is also where a cancel takes effect.
+
+        Raises:
+            CanceledError: The work was canceled.
+        """
+        self._report(done, total, message)
+
+    def keep(self, name: str, values: NDArray[Any]) -> None:
+        """Keep a raw array with the result, under `result.arrays[name]` and in its NPZ file."""
+        self.arrays[name] = values
+
+    def show(self, panel: Panel) -> None:
+        """Show a panel now; one shown again under the same id replaces the earlier one."""
+        self._show(panel)
+
+
+class Visualization(ABC, Generic[S]):
+    """A way to look at a model. The class's first docstring line is its description.
+
+    Class attributes:
+        name: Registered name, kebab-case; the same as the file's.
+        title: What the page and the command line call it.
+        references: Papers: "Zeiler and Fergus 2014, arXiv:1311.2901".
+        needs: What the model must be able to do.
+        version: Raise it when the numbers change.
+        subject: What it looks at.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[frozenset[Capability]] = frozenset({Capability.PREDICT})
+    version: ClassVar[int] = 1
+    subject: ClassVar[Subject] = Subject.PICTURES
+    settings_type: ClassVar[type[Settings]] = Settings
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Settings):
+                    cls.settings_type = argument
+
+    @abstractmethod
+    def run(self, ctx: Context, sample: Sample, settings: S) -> Iterator[Panel]:
+        """Look at one picture and yield panels.
+
+        Args:
+            ctx: Model, targets, progress.
+            sample: The picture, as the network reads it and as it sees it.
+            settings: Validated settings.
+        """
+
+    @classmethod
+    def description(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+class AttributionMethod(Visualization[S]):
+    """A visualization whose result is one map for each target; panels, overlay and export come for free.
+
+    Class attributes:
+        clip: Share of the values that may lie beyond the color scale, 0..1.
+    """
+
+    clip: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def attribute(self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: S) -> list[Attribution]:
+        """Return one attribution for each target, in their order."""
+
+    def run(self, ctx: Context, sample: Sample, settings: S) -> Iterator[Panel]:
+        attributions = self.attribute(ctx, sample, ctx.targets, settings)
+        if len(attributions) != len(ctx.targets):
+            raise PluginError(f"{self.name} returned {len(attributions)} attributions for {len(ctx.targets)} targets.")
+        ctx.attributions = attributions
+        probabilities = ctx.model.probabilities(ctx.scores)
+        certain: list[float | None] = [
+            float(probabilities[a.target.index]) if a.target.minus is None else None for a in attributions
+        ]
+        yield from heatmaps(attributions, sample.view, sample.frame, certain, self.clip)

@@ -1,0 +1,80 @@
+"""Any Python callable as a model: a black box that maps (n, h, w, c) to (n, classes)."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from picasso.core.errors import ModelOutputError
+from picasso.core.hooks import Head, ModelFile
+from picasso.core.model import Facts, Model
+from picasso.core.opening import Options
+from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.targets import SCORES
+from picasso.models import opened
+
+
+def claims(source: object) -> bool:
+    """Say whether this adapter opens the source: any callable that no framework claims."""
+    framework = any(
+        base.__module__.split(".")[0] in ("torch", "keras", "tensorflow", "tf_keras") for base in type(source).__mro__
+    )
+    return callable(source) and not framework and not inspect.isclass(source)
+
+
+def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Options) -> Model:
+    """Open a callable on float32 (n, h, w, c) arrays that returns scores or probabilities (n, classes)."""
+    notes: list[str] = []
+    if hooks.preprocessing is None:
+        hooks.preprocessing = Preprocessing(size=224)
+        notes.append("Preprocessing was not declared; assumed: rgb, stretched to 224, scaled to 0..1.")
+    shape = hooks.preprocessing.shape
+    with Model.running("The function"):
+        answer = np.asarray(source(opened.probe(shape)), dtype=np.float32)
+    opened.check_answer(answer)
+    chosen = Head(hooks.head) if hooks.head else None
+    head, units, note = opened.find_head(answer, chosen)
+    convert = opened.probability_to_score(head) if units == "probability" else None
+    if convert:
+        units = "log probability" if head is Head.SOFTMAX else "logit"
+    facts = Facts(shape, answer.shape[1], head, units, _digest(source), 0, (*notes, note))
+    return FunctionModel(source, convert, facts, hooks, options)
+
+
+class FunctionModel(Model):
+    """A black box: it predicts, and that is all."""
+
+    framework: ClassVar[str] = "function"
+
+    def __init__(
+        self,
+        function: Callable[[Array], Any],
+        convert: Callable[[Array], Array] | None,
+        facts: Facts,
+        hooks: ModelFile,
+        options: Options,
+    ) -> None:
+        super().__init__(facts, hooks, options.name, options.batch_size)
+        self._function = function
+        self._convert = convert
+
+    def _outputs(self, x: Array) -> dict[str, Array]:
+        scores = np.asarray(self._function(x), dtype=np.float32)
+        if scores.ndim != 2 or scores.shape[1] != self.facts.columns:
+            raise ModelOutputError(
+                f"The function returned shape {scores.shape}; it must be ({len(x)}, {self.facts.columns})."
+            )
+        return {SCORES: self._convert(scores) if self._convert else scores}
+
+
+def _digest(function: Callable[[Array], Any]) -> str:
+    """Digest a callable: what can be seen of it, and its identity in this process, since it may hold state."""
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        source = repr(type(function))
+    return hashlib.sha256(f"{source}{id(function)}".encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""What all adapters share when they open a network: finding the input, the columns and the head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from picasso.core.errors import ModelOutputError
+from picasso.core.hooks import Head
+from picasso.core.preprocessing import Array, Preprocessing
+
+PROBE_SIDES = (224, 32, 64, 28, 128, 96, 299, 256, 512)
+"""Input sides that are tried, in this order, where a network does not say its own."""
+
+
+def assumed_preprocessing(size: int | tuple[int, int], channels: int) -> tuple[Preprocessing, str]:
+    """Return the preprocessing that is assumed where none is declared, and a note that says so."""
+    color = "grey" if channels == 1 else "rgb"
+    note = f"Preprocessing was not declared; assumed: {color}, stretched to {size}, scaled to 0..1."
+    return Preprocessing.model_validate({"size": size, "color": color}), note
+
+
+def probe(shape: tuple[int, int, int]) -> Array:
+    """Return a fixed, varied input, float32 (2, h, w, c), to see what a network answers."""
+    return np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+
+
+def find_head(answer: Array, chosen: Head | None) -> tuple[Head, str, str]:
+    """Judge from a network's answer to the probe whether it returns logits or probabilities.
+
+    Args:
+        answer: (n, columns), what the network returned.
+        chosen: The user's own word, or None.
+
+    Returns:
+        The head, the units of the network's own answer ("logit", "probability" or "score"), and a note.
+    """
+    columns = answer.shape[1]
+    inside = bool((answer >= 0).all() and (answer <= 1).all())
+    sums_to_one = inside and columns > 1 and bool(np.allclose(answer.sum(axis=1), 1, atol=1e-3))
+    if chosen is Head.NONE:
+        return Head.NONE, "score", "The head is none: scores are shown as they are."
+    if sums_to_one and chosen in (None, Head.SOFTMAX):
+        return Head.SOFTMAX, "probability", "The network returns probabilities that sum to 1 (softmax)."
+    if inside and chosen in (None, Head.SIGMOID):
+        return Head.SIGMOID, "probability", "The network returns one probability for each class (sigmoid)."
+    if chosen is not None:
+        return chosen, "logit", f"The head was declared: {chosen}."
+    if columns == 1:
+        return Head.SIGMOID, "logit", "One output: taken for the logit of a sigmoid."
+    return Head.SOFTMAX, "logit", "The network returns logits; a softmax head is assumed."
+
+
+def check_answer(answer: Array) -> None:
+    """Refuse a network whose answer to the probe is no row of class scores.
+
+    Raises:
+        ModelOutputError: The shape is not (n, columns), or there are no columns.
+    """
+    if answer.ndim != 2 or answer.shape[1] < 1:
+        raise ModelOutputError(
+            f"The network returned an array of shape {answer.shape}; a classifier returns (n, classes).",
+            "Give a model file whose load() returns a network of class scores.",
+        )
+
+
+def probability_to_score(head: Head) -> Callable[[Array], Array]:
+    """Return what turns probabilities back into scores: log p for softmax, the log odds for sigmoid."""
+
+    def softmax(p: Array) -> Array:
+        return np.log(np.clip(p, 1e-30, None)).astype(np.float32)
+
+    def sigmoid(p: Array) -> Array:
+        safe = np.clip(p.astype(np.float64), 1e-12, 1 - 1e-12)
+        return np.log(safe / (1 - safe)).astype(np.float32)
+
+    return softmax if head is Head.SOFTMAX else sigmoid

@@ -1,0 +1,34 @@
+"""Class probabilities."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from picasso.plugin import Bars, Context, Panel, Sample, Settings, Visualization
+
+
+class ClassProbabilitiesSettings(Settings):
+    classes: int = Field(5, ge=1, le=1000, title="Classes", description="How many of the best classes are shown.")
+
+
+class ClassProbabilities(Visualization[ClassProbabilitiesSettings]):
+    """What the model takes the picture for, and how sure it is."""
+
+    name = "class-probabilities"
+    title = "Class probabilities"
+
+    def run(self, ctx: Context, sample: Sample, settings: ClassProbabilitiesSettings) -> Iterator[Panel]:
+        ctx.progress(0, 1)
+        best = ctx.model.decode_prob(ctx.scores[None])[0][: settings.classes]
+        ctx.keep("scores", ctx.scores)
+        ctx.keep("probabilities", ctx.model.probabilities(ctx.scores))
+        yield Bars(
+            id="probabilities",
+            title="Class probabilities",
+            caption=f"The head is {ctx.model.head}; scores are {ctx.model.facts.units}s.",
+            labels=tuple(prediction.label for prediction in best),
+            values=tuple(prediction.probability for prediction in best),
+            units="score" if ctx.model.head == "none" else "probability",
+            maximum=None if ctx.model.head == "none" else 1.0,
+        )
+        ctx.progress(1, 1)
