@@ -1,0 +1,82 @@
+# Picasso's everyday commands. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# More words for pip, e.g. PIP_ARGS="--index-url ..." where Torch without CUDA has an index of its own.
+PIP_ARGS ?=
+# More words for pytest, e.g. PYTEST_ARGS="-k occlusion".
+PYTEST_ARGS ?=
+# Processes that run tests at the same time.
+JOBS ?= 2
+
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet $(PIP_ARGS) -c constraints.txt
+
+# A stamp is as new as the last install: nothing is installed again until these files change.
+DEMO_STAMP := $(VENV)/.installed-demo
+DEV_STAMP := $(VENV)/.installed-dev
+AXE := node_modules/axe-core/axe.min.js
+
+.PHONY: help demo test check format docs screenshots bench constraints clean
+
+help: ## List these commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(DEMO_STAMP) ## Install what the demo needs, start it and open the browser.
+	$(BIN)/picasso demo
+
+test: check $(AXE) ## Check, then run every test, with coverage.
+	scripts/install_browser.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 15 \
+		--cov --cov-report term $(PYTEST_ARGS) < /dev/null
+
+check: $(DEV_STAMP) ## Format, lint, types, imports between rooms, listed skips, docs.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_skips.py
+	@$(MAKE) --no-print-directory docs
+
+format: $(DEV_STAMP) ## Format the code and mend what can be mended.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(DEV_STAMP) ## Build the documentation; a warning is an error.
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo "Documentation: docs/_build/html/index.html"
+
+screenshots: $(DEV_STAMP) ## Draw the pictures of the documentation anew.
+	scripts/install_browser.sh
+	$(BIN)/python scripts/screenshots.py
+
+bench: $(DEV_STAMP) ## Run every benchmark.
+	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
+
+constraints: ## Pin the newest versions that fit, in constraints.txt.
+	PYTHON=$(PYTHON) scripts/freeze_constraints.sh
+
+clean: ## Remove everything that was installed or built here.
+	rm -rf $(VENV) node_modules build dist docs/_build docs/_generated
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(DEMO_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e '.[torch]'
+	@touch $@
+
+# What the tests need holds what the demo needs.
+$(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e '.[all,dev]'
+	@touch $@ $(DEMO_STAMP)
+
+$(AXE): package-lock.json
+	scripts/install_axe.sh
+	@touch $@

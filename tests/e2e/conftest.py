@@ -1,0 +1,131 @@
+"""A real browser for the tests of the web pages, strict about what a page does.
+
+`page` fails its test on any console error, uncaught exception, breach of the content security policy, and request
+that leaves this machine. `axe(page)` fails on serious accessibility faults. The server's fixture joins here.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Even a page that asks for another machine never reaches it; the test still fails for asking.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+# Runs before the page's own scripts, in each frame.
+WATCH_CSP = """addEventListener("securitypolicyviolation", (event) =>
+    reportCspBreach(`${event.effectiveDirective} blocked ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`))"""
+RUN_AXE = """async ([scope, options]) => (await axe.run(scope ?? document, {resultTypes: ["violations"], ...options}))
+    .violations.map(({id, impact, help, nodes}) => ({id, impact, help, nodes: nodes.map(
+        ({target, html, failureSummary}) => ({target: target.join(" "), html, failureSummary}))}))"""
+
+
+@dataclass
+class Problems:
+    """What went wrong on a page, and what a test has said it expects."""
+
+    found: list[str] = field(default_factory=list)
+    expected: list[re.Pattern[str]] = field(default_factory=list)
+
+    def expect(self, pattern: str) -> None:
+        """Let problems that fit a pattern pass: a test of an error page expects the browser to report its status."""
+        self.expected.append(re.compile(pattern))
+
+    def unexpected(self) -> list[str]:
+        return [one for one in self.found if not any(pattern.search(one) for pattern in self.expected)]
+
+
+def browser_path() -> str:
+    named = os.environ.get("PICASSO_TEST_BROWSER")
+    for name in [named] if named else ["chromium", "chromium-browser", "google-chrome"]:
+        if path := shutil.which(name):
+            return path
+    pytest.fail("The browser tests need Chromium: run scripts/install_browser.sh.", pytrace=False)
+
+
+# Not for the whole session: while Playwright runs, this thread has an event loop, and asyncio.run fails in other tests.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def problems() -> Problems:
+    """The problems of this test's page, as they come: `problems.expect("status of 404")` lets one pass."""
+    return Problems()
+
+
+@pytest.fixture
+def page(browser: Browser, problems: Problems) -> Iterator[Page]:
+    """A fresh page, with no cookies or storage, that fails the test when anything goes wrong on it."""
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            place = message.location
+            problems.found.append(f"console error: {message.text} ({place.get('url')}:{place.get('lineNumber')})")
+
+    def request(sent: Request) -> None:
+        url = urlsplit(sent.url)
+        if url.scheme not in {"data", "blob", "about"} and url.hostname != "127.0.0.1":
+            problems.found.append(f"request leaves this machine: {sent.method} {sent.url}")
+
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
+    context.set_default_timeout(15_000)
+    context.expose_function("reportCspBreach", lambda text: problems.found.append(f"CSP breach: {text}"))
+    context.add_init_script(WATCH_CSP)
+    context.on("console", console)
+    context.on("weberror", lambda error: problems.found.append(f"uncaught: {error.error}"))
+    context.on("request", request)
+    page = context.new_page()
+    yield page
+    try:
+        page.evaluate("0")  # Lets what the page has sent so far arrive.
+    except Error:
+        problems.found.append("the page was closed or had crashed when its test ended")
+    context.close()
+    if unexpected := problems.unexpected():
+        pytest.fail("The page had problems:\n" + "\n".join(f"  {one}" for one in unexpected), pytrace=False)
+
+
+@pytest.fixture
+def axe() -> Callable[..., None]:
+    """A function that fails on accessibility faults: `axe(page)`, `axe(page, "main")`, `axe(page, rules={...})`."""
+    if not AXE.is_file():
+        pytest.fail("The accessibility tests need axe-core: run scripts/install_axe.sh.", pytrace=False)
+    source = AXE.read_text(encoding="utf-8")
+
+    def check(page: Page, scope: str | None = None, *, rules: dict[str, Any] | None = None) -> None:
+        page.evaluate(source)  # From outside the page, so its content security policy need not allow it.
+        violations = page.evaluate(RUN_AXE, [scope, {"rules": rules} if rules else {}])
+        lines: list[str] = []
+        for violation in violations:
+            if violation["impact"] not in {"serious", "critical"}:
+                continue
+            lines.append(f"{violation['impact']}: {violation['help']} ({violation['id']})")
+            for node in violation["nodes"]:
+                lines += [f"    {node['target']}", f"        {node['html']}"]
+                lines += [f"        {line}" for line in (node["failureSummary"] or "").splitlines()]
+        if lines:
+            pytest.fail(f"Accessibility faults on {page.url}:\n" + "\n".join(lines), pytrace=False)
+
+    return check
