@@ -30,8 +30,8 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 # Runs before the page's own scripts, in each frame.
-WATCH_CSP = """addEventListener("securitypolicyviolation", (event) =>
-    reportCspBreach(`${event.effectiveDirective} blocked ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`))"""
+WATCH_CSP = """addEventListener("securitypolicyviolation", ({effectiveDirective, blockedURI, sourceFile, lineNumber}) =>
+    reportCspBreach(`${effectiveDirective} blocked ${blockedURI} at ${sourceFile}:${lineNumber}`))"""
 RUN_AXE = """async ([scope, options]) => (await axe.run(scope ?? document, {resultTypes: ["violations"], ...options}))
     .violations.map(({id, impact, help, nodes}) => ({id, impact, help, nodes: nodes.map(
         ({target, html, failureSummary}) => ({target: target.join(" "), html, failureSummary}))}))"""
@@ -61,6 +61,7 @@ def browser_path() -> str:
 
 
 # Not for the whole session: while Playwright runs, this thread has an event loop, and asyncio.run fails in other tests.
+# (The scope needs the __init__.py in this folder.)
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
