@@ -10,6 +10,9 @@ release = version = installed_version("picasso")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "_generated"]
 
+# Docstrings put code between single backticks, and mean every quotation mark.
+default_role = "code"
+smartquotes = False
 # No dollar math: its renderer would fetch a script from elsewhere.
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
