@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
@@ -27,6 +28,7 @@ class Attribution:
         laid: How `native` is laid over the pixels, in words.
         convergence_error: Where the method knows it: how far the attributions are from adding up.
         notes: What the reader must know of this map, one sentence each.
+        picture: What the map is laid over, uint8 (height, width, 3), where that is not the model's view.
     """
 
     values: Array
@@ -38,7 +40,8 @@ class Attribution:
     native: Array | None = None
     laid: str = ""
     convergence_error: float | None = None
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
+    picture: NDArray[np.uint8] | None = None
 
     def flat(self) -> Array:
         """Return one value for each pixel, (height, width): over the channels the one of the largest size."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ INPUT = "input"
 """The name of the network's input wherever a layer's name is expected."""
 DEFAULT_BATCH = 32
 """Pictures for one forward pass; halved when the device's memory does not suffice."""
+
+
+T = TypeVar("T")
 
 
 class Capability(StrEnum):
@@ -112,6 +115,7 @@ class Facts:
         origin: Digest of the network: of its file or its parameters.
         size: Number of parameters.
         notes: How the facts were found, one sentence each.
+        fixed_batch: The only number of pictures that the network takes at a time, or None.
     """
 
     input_shape: tuple[int, int, int]
@@ -121,6 +125,7 @@ class Facts:
     origin: str
     size: int
     notes: tuple[str, ...] = ()
+    fixed_batch: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +162,9 @@ class Model(ABC):
         name: What to call the model.
         batch_size: Pictures for one forward pass at most.
 
+    Attributes:
+        files: The files that it was opened from; when one changes, the model must be opened again.
+
     Class attributes:
         framework: What people call it: "PyTorch".
         packages: The packages whose versions go into every record.
@@ -178,6 +186,7 @@ class Model(ABC):
         self.binary = facts.columns == 1 and facts.head is Head.SIGMOID
         self.labels = self._bind_labels()
         self.kept_results: dict[str, Any] = {}
+        self.files: tuple[Path, ...] = ()
         hooks.labels, hooks.head = self.labels, self.head
 
     # --- the three hooks -------------------------------------------------------------------------------------
@@ -227,9 +236,19 @@ class Model(ABC):
 
     # --- the network -----------------------------------------------------------------------------------------
 
+    # An adapter implements these for one batch, float32 (n, h, w, c); the public methods below split and join.
+
     @abstractmethod
     def _outputs(self, x: Array) -> dict[str, Array]:
-        """Run one batch, float32 (n, h, w, c), and return the outputs by name; scores under `SCORES`."""
+        """Return the outputs by name; scores (n, columns) under `SCORES`."""
+
+    def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        """Return the outputs of layers, (n, ...), channels last, by name."""
+        raise NotSupportedError(f"{self.framework} models do not show their layers.")
+
+    def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        """Run forward once, and backward for all targets; backward stops at `wrt`."""
+        raise NotSupportedError(f"{self.framework} models give no gradients.")
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution."""
@@ -241,7 +260,8 @@ class Model(ABC):
         Raises:
             NotFoundError: There is no such layer.
         """
-        raise NotSupportedError(f"{self.framework} models do not show their layers.")
+        parts = list(self._in_batches(x, lambda batch: self._activations(batch, layers)))
+        return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in layers}
 
     def pullback(
         self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,), rules: Rules = Rules()
@@ -257,7 +277,14 @@ class Model(ABC):
         Raises:
             NotFoundError: There is no such layer.
         """
-        raise NotSupportedError(f"{self.framework} models give no gradients.")
+        parts = list(self._in_batches(x, lambda batch: self._pullback(batch, targets, wrt, rules)))
+        join = {
+            "outputs": {k: np.concatenate([p.outputs[k] for p in parts])[: len(x)] for k in parts[0].outputs},
+            "values": {k: np.concatenate([p.values[k] for p in parts])[: len(x)] for k in wrt},
+            "gradients": {k: np.concatenate([p.gradients[k] for p in parts], axis=1)[:, : len(x)] for k in wrt},
+        }
+        _check_scores(join["outputs"][SCORES], len(x))
+        return Pullback(**join)
 
     def close(self) -> None:  # noqa: B027 - most adapters hold nothing that needs releasing
         """Release what the model holds. The model must not be used afterwards."""
@@ -302,8 +329,8 @@ class Model(ABC):
             ModelOutputError: The scores are not finite.
             OutOfMemoryError: Not even one picture fits.
         """
-        parts = list(self._in_batches(x))
-        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = list(self._in_batches(x, self._outputs))
+        outputs = {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in parts[0]}
         _check_scores(outputs[SCORES], len(x))
         return outputs
 
@@ -405,20 +432,24 @@ class Model(ABC):
         """Say whether an error means that the device's memory did not suffice."""
         return isinstance(error, MemoryError)
 
-    def _in_batches(self, x: Array) -> Iterator[dict[str, Array]]:
+    def _in_batches(self, x: Array, run: Callable[[Array], T]) -> Iterator[T]:
+        """Run batches one after another; a batch is halved on out-of-memory, and padded where its size is fixed."""
         start = 0
         while start < len(x):
-            batch = x[start : start + self.batch_size]
+            count = min(self.facts.fixed_batch or self.batch_size, len(x) - start)
+            batch = x[start : start + count]
+            if self.facts.fixed_batch and count < self.facts.fixed_batch:
+                batch = np.concatenate([batch, np.repeat(batch[-1:], self.facts.fixed_batch - count, axis=0)])
             try:
                 with self.running():
-                    result = self._outputs(batch)
+                    result = run(batch)
             except OutOfMemoryError:
-                if len(batch) == 1:
+                if count == 1 or self.facts.fixed_batch:
                     raise
-                self.batch_size = max(1, len(batch) // 2)
+                self.batch_size = max(1, count // 2)
                 continue
             yield result
-            start += len(batch)
+            start += count
 
     def _bind_labels(self) -> tuple[str, ...]:
         columns = self.facts.columns

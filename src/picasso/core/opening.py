@@ -73,10 +73,12 @@ def load_model(
         ('tank', 'decoy')
     """
     hooks = ModelFile()
+    files: list[object] = [factory.rpartition(":")[0]] if isinstance(factory, str) else []
     if isinstance(source, str | Path) and _names_a_class(str(source)):
         file, _, attribute = str(source).rpartition(":")
         hooks = _user_class(Path(file), attribute)
         name = name or attribute
+        files.append(file)
         source = _loaded(hooks, Path(file).parent)
     if isinstance(source, Path):
         source = str(source)
@@ -88,12 +90,16 @@ def load_model(
         hooks.head = _head(head)
     elif hooks.head is not None:
         hooks.head = _head(hooks.head)
+    files += [source, hooks.labels]
     options = Options(name, factory, device, batch_size)
     if batch_size is not None and batch_size < 1:
         raise ConfigurationError(f"batch_size must be at least 1. Got {batch_size}.")
     for opener in registry.openers():
         if opener.claims(source):
             model: Model = opener.open_model(source, hooks, _named(options, source))
+            model.files = tuple(
+                Path(file).absolute() for file in files if isinstance(file, str) and Path(file).exists()
+            )
             return model
     raise ModelFileError(_refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2 or .safetensors file, or a live model.")
 

@@ -65,21 +65,8 @@ class Result:
         target.mkdir(parents=True, exist_ok=True)
         stem = f"{safe_name(Path(self.picture.name).stem)}.{self.name}"
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
-        labels: dict[str, int] = {}
-        for panel in self.panels:
-            if isinstance(panel, Heatmap):
-                label = safe_name(panel.target)
-                labels[label] = labels.get(label, 0) + 1
-                if labels[label] > 1:
-                    label = f"{label}-{labels[label]}"
-                contents[f"{stem}.{label}.png"] = render.png(
-                    render.to_image(
-                        render.overlay(panel.picture, panel.values, panel.sign, panel.limits), render.MIN_SIDE
-                    )
-                )
-                contents[f"{stem}.{label}.bar.png"] = render.png(
-                    render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units)
-                )
+        maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
+        contents |= {f"{stem}.{name}": data for name, data in map_files(maps).items()}
         paths = []
         for name, data in contents.items():
             (target / name).write_bytes(data)
@@ -151,6 +138,28 @@ class Results(tuple[Result, ...]):
 
     def _repr_html_(self) -> str:
         return "".join(result._repr_html_() for result in self)
+
+
+def map_files(maps: Iterable[Heatmap]) -> dict[str, bytes]:
+    """Draw maps over their pictures: `<label>.png` and, with color bar, `<label>.bar.png`."""
+    contents: dict[str, bytes] = {}
+    labels: dict[str, int] = {}
+    for panel in maps:
+        label = safe_name(panel.target)
+        labels[label] = labels.get(label, 0) + 1
+        if labels[label] > 1:
+            label = f"{label}-{labels[label]}"
+        contents[f"{label}.png"] = map_png(panel)
+        contents[f"{label}.bar.png"] = map_png(panel, bar=True)
+    return contents
+
+
+def map_png(panel: Heatmap, *, bar: bool = False) -> bytes:
+    """Draw one map over its picture as PNG, with or without color bar."""
+    if bar:
+        return render.png(render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units))
+    drawn = render.overlay(panel.picture, panel.values, panel.sign, panel.limits)
+    return render.png(render.to_image(drawn, render.MIN_SIDE))
 
 
 def safe_name(name: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -111,12 +111,44 @@ def cache_key(
     seed: int,
 ) -> str:
     """Return the key under which a result is kept: equal exactly when the same numbers must come out."""
+    return result_key(
+        model=model.digest,
+        visualization=(entry.name, entry.digest, entry.load().version),
+        settings=settings.model_dump(mode="json"),
+        picture=picture.digest,
+        targets=[model.target(choice).label for choice in targets],
+        top=top,
+        seed=seed,
+    )
+
+
+def result_key(
+    *,
+    model: str,
+    visualization: tuple[str, str, int],
+    settings: Mapping[str, Any],
+    picture: str,
+    targets: Sequence[str],
+    top: int,
+    seed: int,
+) -> str:
+    """Return `cache_key` from what is written down of a model and a visualization, where neither is loaded.
+
+    Args:
+        model: The model's digest.
+        visualization: Its name, digest and version.
+        settings: Validated settings as JSON.
+        picture: The picture's digest.
+        targets: Labels of the chosen targets; empty for the best classes.
+        top: How many of the best classes.
+        seed: Seed of everything random.
+    """
     parts = {
-        "model": model.digest,
-        "visualization": [entry.name, entry.digest, entry.load().version],
-        "settings": settings.model_dump(mode="json"),
-        "picture": picture.digest,
-        "targets": [model.target(choice).label for choice in targets],
+        "model": model,
+        "visualization": list(visualization),
+        "settings": dict(settings),
+        "picture": picture,
+        "targets": list(targets),
         "top": None if targets else top,
         "seed": seed,
         "picasso": metadata.version("picasso"),
@@ -126,10 +158,14 @@ def cache_key(
 
 def missing(model: Model, entry: Entry) -> str:
     """Say why a visualization does not fit a model, or return ""."""
-    lacking = entry.load().needs - model.capabilities
-    if not lacking:
-        return ""
-    return f"{entry.load().title} needs {', '.join(sorted(lacking))}, which this {model.framework} model lacks."
+    kind = entry.load()
+    return lacking(kind.title, kind.needs, model.capabilities, model.framework)
+
+
+def lacking(title: str, needs: Iterable[str], capabilities: Iterable[str], framework: str) -> str:
+    """Say what a visualization needs that a model cannot do, or return ""."""
+    absent = sorted(set(needs) - set(capabilities))
+    return f"{title} needs {', '.join(absent)}, which this {framework} model lacks." if absent else ""
 
 
 def run(

@@ -13,7 +13,7 @@ from picasso.core.errors import ModelOutputError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Facts, Model
 from picasso.core.opening import Options
-from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES
 from picasso.models import opened
 
@@ -29,10 +29,11 @@ def claims(source: object) -> bool:
 def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Options) -> Model:
     """Open a callable on float32 (n, h, w, c) arrays that returns scores or probabilities (n, classes)."""
     notes: list[str] = []
-    if hooks.preprocessing is None:
-        hooks.preprocessing = Preprocessing(size=224)
-        notes.append("Preprocessing was not declared; assumed: rgb, stretched to 224, scaled to 0..1.")
-    shape = hooks.preprocessing.shape
+    shape = opened.declared_shape(hooks)
+    if shape is None:
+        hooks.preprocessing, assumed = opened.assumed_preprocessing(224, 3)
+        shape = hooks.preprocessing.shape
+        notes.append(assumed)
     with Model.running("The function"):
         answer = np.asarray(source(opened.probe(shape)), dtype=np.float32)
     opened.check_answer(answer)

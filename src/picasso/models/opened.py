@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 
 import numpy as np
 
-from picasso.core.errors import ModelOutputError
-from picasso.core.hooks import Head
+from picasso.core.errors import ModelOutputError, NotFoundError
+from picasso.core.hooks import Head, ModelFile
+from picasso.core.model import Model
 from picasso.core.preprocessing import Array, Preprocessing
 
 PROBE_SIDES = (224, 32, 64, 28, 128, 96, 299, 256, 512)
 """Input sides that are tried, in this order, where a network does not say its own."""
+
+
+def declared_shape(hooks: ModelFile) -> tuple[int, int, int] | None:
+    """Return the input's shape (h, w, c) that the user's preprocessing makes, or None where none is declared."""
+    if type(hooks).preprocess is not ModelFile.preprocess:
+        with Model.running("The preprocess hook"):
+            x = np.asarray(hooks.preprocess([np.full((256, 256, 3), 128, np.uint8)]))
+        if x.ndim != 4:
+            raise ModelOutputError(f"The preprocess hook must return (n, height, width, channels). Got {x.shape}.")
+        return int(x.shape[1]), int(x.shape[2]), int(x.shape[3])
+    return hooks.preprocessing.shape if hooks.preprocessing else None
 
 
 def assumed_preprocessing(size: int | tuple[int, int], channels: int) -> tuple[Preprocessing, str]:
@@ -63,6 +76,12 @@ def check_answer(answer: Array) -> None:
             f"The network returned an array of shape {answer.shape}; a classifier returns (n, classes).",
             "Give a model file whose load() returns a network of class scores.",
         )
+
+
+def unknown_layer(name: str, known: list[str]) -> NotFoundError:
+    """Return the error for a layer that does not exist, with the closest names."""
+    close = difflib.get_close_matches(name, known, 3, 0.4) or known[-3:]
+    return NotFoundError(f"There is no layer '{name}'.", f"Did you mean {', '.join(close)}?" if close else "")
 
 
 def probability_to_score(head: Head) -> Callable[[Array], Array]:

@@ -96,7 +96,7 @@ def heatmaps(
                 id=f"map-{rank}",
                 title=attribution.target.label,
                 values=values.astype(np.float32),
-                picture=view,
+                picture=view if attribution.picture is None else attribution.picture,
                 units=attribution.units,
                 sign=attribution.sign,
                 limits=limits,
@@ -109,7 +109,7 @@ def heatmaps(
                 native=attribution.native,
                 laid=attribution.laid,
                 kept=attribution.units.startswith("change in "),
-                frame=frame,
+                frame=frame if attribution.picture is None else None,
                 notes=notes,
             )
         )

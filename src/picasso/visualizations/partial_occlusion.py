@@ -1,0 +1,248 @@
+"""Partial occlusion: cover the picture piece by piece and watch the class go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+from pydantic import Field, model_validator
+
+from picasso.plugin import (
+    Array,
+    Attribution,
+    AttributionMethod,
+    Context,
+    Extent,
+    Images,
+    Sample,
+    Settings,
+    SettingsError,
+    Target,
+)
+
+Pixels = NDArray[np.uint8]
+Boxes = NDArray[np.int64]
+COLORS = {"black": 0, "grey": 128, "white": 255}
+IMAGE_SIDE = 244
+"""Side of the picture that is occluded where `space` is image."""
+
+
+class PartialOcclusionSettings(Settings):
+    window: Extent = Field(
+        Extent(0.2, True), title="Window", description="Side of the occluding square, in pixels or as a fraction."
+    )
+    stride: Extent | None = Field(
+        None, title="Stride", description="Step between two windows; left empty: half a window."
+    )
+    grid: int | None = Field(
+        None, ge=2, le=200, title="Grid", description="Number of windows a side, instead of a stride."
+    )
+    fill: Literal["grey", "black", "white", "mean", "blur"] = Field(
+        "grey", title="Fill", description="What covers the picture: a color, the picture's mean color, or its blur."
+    )
+    score: Literal["logit", "probability"] = Field(
+        "logit", title="Score", description="What is watched: the class score itself, or its probability."
+    )
+    space: Literal["input", "image"] = Field(
+        "input",
+        title="Space",
+        description="input: cover what the network reads. image: cover the picture, at 244 x 244, before "
+        "preprocessing; slower.",
+    )
+
+    @model_validator(mode="after")
+    def _one_spacing(self) -> "PartialOcclusionSettings":
+        if self.stride is not None and self.grid is not None:
+            raise ValueError("grid excludes stride: give one of them")
+        return self
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a run: boxes (m, 4) = top, left, height, width, row by row, and the grid that they form."""
+
+    boxes: Boxes
+    rows: int
+    columns: int
+
+
+class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
+    """Cover the picture piece by piece and watch the class score go down: where it does, the class is seen."""
+
+    name = "partial-occlusion"
+    title = "Partial occlusion"
+    references = ("Zeiler and Fergus 2014, arXiv:1311.2901",)
+
+    def attribute(
+        self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: PartialOcclusionSettings
+    ) -> list[Attribution]:
+        if settings.space == "input":
+            picture, base = sample.view, ctx.scores
+            windows = lay_windows(sample.x.shape[1], sample.x.shape[2], settings)
+            scores = ctx.model.predict_patched(
+                sample.x, windows.boxes, _content(ctx, sample, settings.fill), _report(ctx)
+            )
+        else:
+            picture = _resized(sample.picture.pixels)
+            windows = lay_windows(IMAGE_SIDE, IMAGE_SIDE, settings)
+            base = ctx.model.predict(ctx.model.preprocess([picture]))[0]
+            scores = _occlude_pictures(ctx, picture, windows, settings.fill)
+        if settings.score == "probability":
+            base, scores = ctx.model.probabilities(base), ctx.model.probabilities(scores)
+        ctx.keep("scores", scores.reshape(windows.rows, windows.columns, -1))
+        units = "probability" if settings.score == "probability" else ctx.model.facts.units
+        height, width = picture.shape[:2]
+        attributions = [
+            Attribution(
+                values=spread(target.of_classes(base) - target.of_classes(scores), windows, height, width),
+                target=target,
+                units=f"change in {units}",
+                sign="signed",
+                score=float(target.of_classes(base)),
+                baseline=settings.fill,
+                native=(target.of_classes(base) - target.of_classes(scores)).reshape(windows.rows, windows.columns),
+                laid="each pixel: the mean over the windows that cover it",
+                picture=None if settings.space == "input" else picture,
+            )
+            for target in targets
+        ]
+        ctx.show(_example(picture, windows, settings.fill))
+        return attributions
+
+
+def lay_windows(height: int, width: int, settings: PartialOcclusionSettings) -> Windows:
+    """Lay the windows over a picture.
+
+    Raises:
+        SettingsError: The window is larger than the picture.
+    """
+    tops, tall = _starts(height, "height", settings)
+    lefts, wide = _starts(width, "width", settings)
+    boxes = []
+    for top in tops:
+        for left in lefts:
+            # In picture space the last window of a grid may reach beyond the edge, as it always did there.
+            boxes.append((top, left, min(tall, height - top), min(wide, width - left)))
+    return Windows(np.array(boxes, dtype=np.int64), len(tops), len(lefts))
+
+
+def _starts(side: int, name: str, settings: PartialOcclusionSettings) -> tuple[list[int], int]:
+    window = settings.window.pixels(side)
+    if window > side:
+        raise SettingsError(f"window must be at most the picture's {name} of {side} pixels. Got {window}.")
+    if settings.grid is not None and settings.space == "image":
+        half = window // 2
+        centers = np.linspace(half, side - half, settings.grid).astype(int)
+        return [int(center) - half for center in centers], window
+    if settings.grid is not None:
+        return [round(start) for start in np.linspace(0, side - window, settings.grid)], window
+    stride = max(1, window // 2) if settings.stride is None else settings.stride.pixels(side)
+    starts = list(range(0, side - window + 1, stride))
+    if starts[-1] != side - window:
+        starts.append(side - window)
+    return starts, window
+
+
+def spread(drops: Array, windows: Windows, height: int, width: int) -> Array:
+    """Give each pixel the mean drop over the windows that cover it, NaN where none does.
+
+    Args:
+        drops: (m,), one for each window.
+        windows: The windows.
+        height, width: Of the picture.
+
+    Returns:
+        float32 (height, width).
+    """
+    total = np.zeros((height, width))
+    count = np.zeros((height, width))
+    for (top, left, tall, wide), drop in zip(windows.boxes, drops, strict=True):
+        total[top : top + tall, left : left + wide] += drop
+        count[top : top + tall, left : left + wide] += 1
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / np.where(count == 0, np.nan, count), dtype=np.float32)
+
+
+def _content(ctx: Context, sample: Sample, fill: str) -> Array:
+    """Return what the windows show instead, (h, w, c), as the network reads it."""
+    if fill in COLORS:
+        plain = np.full_like(sample.picture.pixels, COLORS[fill])
+        return ctx.model.preprocess([plain])[0]
+    x = sample.x[0]
+    if fill == "mean":
+        return np.broadcast_to(x.mean(axis=(0, 1)), x.shape)
+    return _blurred(x)
+
+
+def _blurred(x: Array) -> Array:
+    """Blur (h, w, c) with a Gaussian of a tenth of each side, edges repeated."""
+    for axis in (0, 1):
+        sigma = x.shape[axis] / 10
+        reach = int(3 * sigma + 0.5)
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+        padding = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
+        padded = np.pad(x.astype(np.float64), padding, mode="edge")
+        x = np.apply_along_axis(np.convolve, axis, padded, kernel / kernel.sum(), "valid").astype(np.float32)
+    return x
+
+
+def _resized(pixels: Pixels) -> Pixels:
+    image = Image.fromarray(pixels).resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def _occlude_pictures(ctx: Context, picture: Pixels, windows: Windows, fill: str) -> Array:
+    """Score the picture with each window covered before preprocessing, in chunks."""
+    content = _covering(picture, fill)
+    report, rows, total = _report(ctx), [], len(windows.boxes)
+    for start in range(0, total, ctx.model.batch_size):
+        report(start, total)
+        covered = []
+        for box in windows.boxes[start : start + ctx.model.batch_size]:
+            one = picture.copy()
+            one[_place(box)] = content[_place(box)]
+            covered.append(one)
+        rows.append(ctx.model.predict(ctx.model.preprocess(covered)))
+    report(total, total)
+    return np.concatenate(rows)
+
+
+def _covering(picture: Pixels, fill: str) -> Pixels:
+    """Return what covers a picture, uint8 of its size."""
+    if fill in COLORS:
+        return np.full_like(picture, COLORS[fill])
+    if fill == "mean":
+        return np.broadcast_to(np.round(picture.mean(axis=(0, 1))), picture.shape).astype(np.uint8)
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(min(picture.shape[:2]) / 10)))
+
+
+def _place(box: NDArray[np.int64]) -> tuple[slice, slice]:
+    top, left, tall, wide = (int(value) for value in box)
+    return slice(top, top + tall), slice(left, left + wide)
+
+
+def _report(ctx: Context) -> Any:
+    return lambda done, total: ctx.progress(done, total, f"{done} of {total} windows")
+
+
+def _example(picture: Pixels, windows: Windows, fill: str) -> Images:
+    """Show the occluder on the picture, with the centers of all windows."""
+    covered = picture.copy()
+    middle = windows.boxes[(windows.rows // 2) * windows.columns + windows.columns // 2]
+    covered[_place(middle)] = _covering(picture, fill)[_place(middle)]
+    factor = max(1, -(-448 // min(picture.shape[:2])))
+    image = Image.fromarray(covered).resize((picture.shape[1] * factor, picture.shape[0] * factor), 0)
+    draw = ImageDraw.Draw(image)
+    for top, left, tall, wide in windows.boxes:
+        y, x = (top + tall / 2) * factor, (left + wide / 2) * factor
+        draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=(255, 255, 255), outline=(0, 0, 0))
+    return Images(
+        id="occluder",
+        title="The occluder",
+        caption=f"One of {len(windows.boxes)} windows, {middle[3]} x {middle[2]} pixels; "
+        f"the dots are the centers of the {windows.rows} x {windows.columns} grid.",
+        pictures=(np.asarray(image),),
+        captions=(f"fill: {fill}",),
+    )
