@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -186,6 +187,7 @@ class Model(ABC):
         self.binary = facts.columns == 1 and facts.head is Head.SIGMOID
         self.labels = self._bind_labels()
         self.kept_results: dict[str, Any] = {}
+        self.files: tuple[Path, ...] = ()
         self.files: tuple[Path, ...] = ()
         hooks.labels, hooks.head = self.labels, self.head
 
