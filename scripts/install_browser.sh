@@ -10,7 +10,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then
   echo "Installing Chromium ..."
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq < /dev/null
-  apt-get install -qq --yes --no-install-recommends chromium < /dev/null > /dev/null
+  apt-get install -qq --yes --no-install-recommends chromium fonts-liberation < /dev/null > /dev/null
   exit 0
 fi
 
