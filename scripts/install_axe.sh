@@ -11,7 +11,9 @@ if ! command -v npm > /dev/null; then
   echo "Installing npm ..."
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq < /dev/null
-  apt-get install -qq --yes --no-install-recommends nodejs npm < /dev/null > /dev/null
+  apt-get install -qq --yes --no-install-recommends nodejs < /dev/null > /dev/null
+  # Debian packs npm apart; other sources of Node.js bring it along, and conflict with Debian's.
+  command -v npm > /dev/null || apt-get install -qq --yes --no-install-recommends npm < /dev/null > /dev/null
 fi
 
 npm ci --ignore-scripts --silent < /dev/null
