@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from picasso.core.errors import LabelsError
+
+_WORDNET = re.compile(r"^n\d{8}\s+")
+"""ImageNet's label files begin each line with an identifier of WordNet."""
 
 
 def read_labels(source: str | Path | Sequence[str]) -> tuple[str, ...]:
@@ -29,6 +33,8 @@ def read_labels(source: str | Path | Sequence[str]) -> tuple[str, ...]:
         except (OSError, UnicodeDecodeError) as error:
             raise LabelsError(f"The labels {path} cannot be read: {error}.", "Give a text file.") from None
         labels = _parse(text, path)
+    if all(_WORDNET.match(label) for label in labels):
+        labels = tuple(_WORDNET.sub("", label) for label in labels)
     if not labels:
         raise LabelsError("There are no labels.", "Give one label for each class.")
     return labels

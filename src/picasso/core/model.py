@@ -188,7 +188,6 @@ class Model(ABC):
         self.labels = self._bind_labels()
         self.kept_results: dict[str, Any] = {}
         self.files: tuple[Path, ...] = ()
-        self.files: tuple[Path, ...] = ()
         hooks.labels, hooks.head = self.labels, self.head
 
     # --- the three hooks -------------------------------------------------------------------------------------

@@ -90,8 +90,8 @@ def overlay_with_bar(
 
 
 def format_value(value: float) -> str:
-    """Write a value with three significant digits and a sign where negative."""
-    return "0" if value == 0 else f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    """Write a value with three significant digits; the hyphen is the only minus that the built-in font has."""
+    return "0" if value == 0 else f"{value:.3g}"
 
 
 def png(image: Image.Image) -> bytes:

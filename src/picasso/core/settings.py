@@ -99,4 +99,4 @@ def _sentence(settings: type[Settings], item: Any) -> str:
     if not message.startswith(("must", "excludes", "needs")):
         message = message.replace("Input should be", "must be").replace("Input", "it")
     got = item["input"]
-    return f"{name} {message}. Got {got!r}." if item["loc"] else f"{message[0].upper()}{message[1:]}."
+    return f"{name} {message}. Got {got!r}." if item["loc"] else f"{message}."

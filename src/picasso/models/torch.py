@@ -320,14 +320,16 @@ def _ask(module: Any, shape: tuple[int, int, int], device: Any, batch: int | Non
     import torch
 
     x = opened.probe(shape)
-    x = np.resize(x, (batch, *shape)) if batch else x
-    tensor = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).to(device, _dtype(module))
+    parts = x.reshape(-1, 1, *shape).repeat(batch or 1, axis=1)
     last_head: list[tuple[Any, Any, Head]] = []
-    watching = torch_functions.watching(ReluRule.STANDARD, last_head)
+    watching, dtype = torch_functions.watching(ReluRule.STANDARD, last_head), _dtype(module)
     with Model.running(), _at_rest(module, frozen=False), torch.no_grad(), watching:
-        answer = _first_scores(module(tensor))
-    inner = last_head[0][2] if last_head and last_head[0][1] is answer else None
-    return _array(answer), inner
+        answers = []
+        for part in parts:
+            answer = _first_scores(module(torch.from_numpy(part.transpose(0, 3, 1, 2).copy()).to(device, dtype)))
+            inner = last_head[0][2] if last_head and last_head[0][1] is answer else None
+            answers.append(_array(answer))
+    return np.concatenate(answers), inner
 
 
 def _first_scores(answer: Any) -> Any:

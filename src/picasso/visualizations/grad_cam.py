@@ -56,6 +56,7 @@ class GradCam(AttributionMethod[GradCamSettings]):
             silent = not settings.keep_negative and bool((native <= 0).all())
             if not settings.keep_negative:
                 native = np.maximum(native, 0)
+            native = native.astype(np.float32)
             maps.append(
                 Attribution(
                     values=enlarge(native, height, width),
@@ -63,7 +64,7 @@ class GradCam(AttributionMethod[GradCamSettings]):
                     units="weighted activation",
                     sign="signed" if settings.keep_negative else "unsigned",
                     score=float(target.of_classes(ctx.scores)),
-                    native=native.astype(np.float32),
+                    native=native,
                     laid=f"{native.shape[0]} x {native.shape[1]} cells of {layer}, bilinear between their centers",
                     notes=("No place of this layer speaks for the class: all evidence is negative.",) if silent else (),
                 )
