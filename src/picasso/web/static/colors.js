@@ -1,0 +1,104 @@
+/** Colors a map exactly as the server does: 256 colors, linear between two limits; NaN stays transparent. */
+
+import { get } from "./api.js";
+
+/**
+ * @typedef {"signed" | "unsigned"} Sign
+ * @typedef {[number, number]} Limits
+ * @typedef {number[][]} ColorMap 256 colors (r, g, b)
+ */
+
+/** @type {Promise<Record<Sign, ColorMap>> | null} */
+let maps = null;
+
+/** @returns {Promise<Record<Sign, ColorMap>>} */
+export function colorMaps() {
+  maps ??= get("/color-maps").catch((error) => {
+    maps = null;
+    throw error;
+  });
+  return maps;
+}
+
+/**
+ * @typedef {object} Colored
+ * @property {HTMLCanvasElement} colors one pixel for each value; transparent where nothing is known
+ * @property {HTMLCanvasElement | null} unknown opaque where nothing is known; null where all is
+ */
+
+/**
+ * @param {ArrayLike<number>} values
+ * @param {number} width
+ * @param {number} height
+ * @param {ColorMap} map
+ * @param {Limits} limits
+ * @returns {Colored}
+ */
+export function colorize(values, width, height, map, [low, high]) {
+  const palette = packed(map);
+  const factor = 255 / (high - low || 1);
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  let holes = 0;
+  for (let i = 0; i < pixels.length; i += 1) {
+    const value = values[i];
+    if (Number.isFinite(value)) {
+      const place = Math.round((value - low) * factor);
+      pixels[i] = palette[place < 0 ? 0 : place > 255 ? 255 : place];
+    } else holes += 1;
+  }
+  return { colors: toCanvas(image), unknown: holes ? toCanvas(mask(values, width, height)) : null };
+}
+
+/**
+ * @param {ArrayLike<number>} values
+ * @param {number} width
+ * @param {number} height
+ */
+function mask(values, width, height) {
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i += 1) if (!Number.isFinite(values[i])) pixels[i] = 0xff000000;
+  return image;
+}
+
+/** @type {WeakMap<ColorMap, Uint32Array>} */
+const palettes = new WeakMap();
+
+/** @param {ColorMap} map */
+function packed(map) {
+  let palette = palettes.get(map);
+  if (!palette) {
+    palette = new Uint32Array(256);
+    const bytes = new Uint8Array(palette.buffer);
+    map.forEach(([r, g, b], i) => bytes.set([r, g, b, 255], i * 4));
+    palettes.set(map, palette);
+  }
+  return palette;
+}
+
+/** @param {ImageData} image */
+function toCanvas(image) {
+  const canvas = document.createElement("canvas");
+  canvas.width = image.width;
+  canvas.height = image.height;
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/**
+ * Turns a picture gray, so that every color belongs to the map.
+ *
+ * @param {HTMLCanvasElement} source
+ * @returns {HTMLCanvasElement}
+ */
+export function grayed(source) {
+  const context = /** @type {CanvasRenderingContext2D} */ (source.getContext("2d"));
+  const image = context.getImageData(0, 0, source.width, source.height);
+  const data = image.data;
+  for (let i = 0; i < data.length; i += 4) {
+    const gray = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+    data[i] = data[i + 1] = data[i + 2] = gray;
+  }
+  return toCanvas(image);
+}

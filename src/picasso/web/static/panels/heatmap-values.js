@@ -1,0 +1,63 @@
+/** What the values of a map mean, and the view "what was left of the score". */
+
+import { loadArray } from "../arrays.js";
+
+/** @typedef {import("../types.js").HeatmapWire} HeatmapWire */
+
+/**
+ * @param {ArrayLike<number>} values score - occluded score
+ * @param {number} score
+ * @returns {Float32Array} the occluded score: what was left
+ */
+export function keptValues(values, score) {
+  return Float32Array.from(values, (value) => score - value);
+}
+
+/**
+ * @param {HeatmapWire[]} panels
+ * @returns {Promise<[number, number]>} limits that all panels share: from zero for probabilities, else the range
+ */
+export async function keptLimits(panels) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const panel of panels) {
+    const { values } = await loadArray(panel.values);
+    for (const value of values) {
+      if (!Number.isFinite(value)) continue;
+      low = Math.min(low, panel.score - value);
+      high = Math.max(high, panel.score - value);
+    }
+  }
+  if (!Number.isFinite(low)) return [0, 1];
+  return panels[0].units.endsWith("probability") ? [0, Math.max(high, 1e-6)] : [low, high];
+}
+
+/** @param {[number, number]} limits */
+export function largest([low, high]) {
+  return Math.max(Math.abs(low), Math.abs(high));
+}
+
+/**
+ * @param {HeatmapWire} panel
+ * @param {boolean} kept
+ * @returns {{units: string, low: string, high: string}} the words at the color bar
+ */
+export function words(panel, kept) {
+  if (kept) {
+    const what = panel.units.replace("change in ", "");
+    return { units: `${what} kept`, low: "hidden here, the class goes", high: "hidden here, the class stays" };
+  }
+  if (panel.sign === "signed") {
+    return { units: panel.units, low: "speaks against the class", high: "the class needs this" };
+  }
+  return { units: panel.units, low: "counts little", high: "counts much" };
+}
+
+/**
+ * @param {HeatmapWire} panel
+ * @returns {string} what the "kept" view is called for this map
+ */
+export function keptName(panel) {
+  const what = panel.units.replace("change in ", "");
+  return `${what[0].toUpperCase()}${what.slice(1)} kept`;
+}

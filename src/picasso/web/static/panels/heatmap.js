@@ -1,0 +1,284 @@
+/** Maps over the picture: the picture beside them, one cursor, one view and one color scale for all. */
+
+import { loadArray, pictureCanvas } from "../arrays.js";
+import { colorMaps, colorize, grayed } from "../colors.js";
+import { announce, fill, freshId, h } from "../dom.js";
+import { steady } from "../format.js";
+import { ClassTabs } from "./class-tabs.js";
+import { ColorBar } from "./color-bar.js";
+import { display } from "./display.js";
+import { keptLimits, keptValues, largest, words } from "./heatmap-values.js";
+import { cropSentence, originalView } from "./original.js";
+import { Pane } from "./pane.js";
+import { toolbar } from "./toolbar.js";
+import { Viewport } from "./viewport.js";
+
+export const kind = "heatmap";
+
+/** @typedef {import("../types.js").HeatmapWire} HeatmapWire */
+/** @typedef {import("../types.js").PanelContext} PanelContext */
+
+/**
+ * @param {HeatmapWire[]} panels
+ * @param {PanelContext} context
+ */
+export function mount(panels, context) {
+  const figure = new HeatmapFigure(context);
+  figure.update(panels);
+  return figure;
+}
+
+class HeatmapFigure {
+  /** @param {PanelContext} context */
+  constructor(context) {
+    this.context = context;
+    this.viewport = new Viewport(1, 1);
+    /** @type {HeatmapWire[]} */
+    this.panels = [];
+    this.selected = "";
+    this.visible = false;
+    /** @type {Map<string, MapPane>} */
+    this.maps = new Map();
+    this.turn = 0;
+
+    const row = freshId("maps");
+    this.tabs = new ClassTabs(row, (id) => this.select(id));
+    this.picture = new PictureColumn(this.viewport);
+    this.row = h("div", { class: "panes", id: row, role: "group", "aria-label": "Picture and maps" });
+    this.bar = new ColorBar();
+    this.tools = toolbar(this.viewport);
+    this.notes = h("div", { class: "notes" });
+    this.element = h("section", { class: "figure", "data-kind": "heatmap" },
+      this.tabs.element, this.row, h("div", { class: "under" }, this.tools.element, this.bar.element), this.notes);
+
+    this.viewport.addEventListener("cursor", () => this.read());
+    this.row.addEventListener("inspect", () => this.speak());
+    this.onDisplay = () => this.refresh();
+    display.addEventListener("change", this.onDisplay);
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      this.visible = true;
+      this.refresh();
+    }, { rootMargin: "600px" }).observe(this.element);
+  }
+
+  /** @param {HeatmapWire[]} panels */
+  update(panels) {
+    this.panels = [...panels].sort((a, b) => a.rank - b.rank);
+    if (!this.panels.some((panel) => panel.id === this.selected)) this.selected = this.panels[0].id;
+    const [height, width] = this.panels[0].values.shape;
+    this.viewport.resize(width, height);
+    this.row.style.setProperty("--aspect", String(width / height));
+    this.tools.offer(this.panels);
+    this.describe();
+    this.refresh();
+  }
+
+  /** @param {string} id */
+  select(id) {
+    this.selected = id;
+    const panel = this.panels.find((one) => one.id === id);
+    if (display.all) this.maps.get(id)?.pane.element.focus();
+    else if (panel) announce(`Map for ${panel.target}`);
+    this.refresh();
+  }
+
+  describe() {
+    const sentences = new Set();
+    for (const panel of this.panels) {
+      if (panel.caption) sentences.add(panel.caption);
+      for (const note of panel.notes ?? []) sentences.add(note);
+      if (panel.laid) sentences.add(panel.laid);
+    }
+    const crop = cropSentence(this.context.picture, this.panels[0].frame);
+    if (crop) sentences.add(crop);
+    fill(this.notes, [...sentences].map((sentence) => h("p", {}, sentence)));
+  }
+
+  /** Brings everything that is shown up to date; loads what is missing. */
+  async refresh() {
+    const chosen = this.panels.find((panel) => panel.id === this.selected);
+    if (!chosen) return;
+    const shown = display.all ? this.panels : [chosen];
+    this.tabs.show(this.panels.map(({ id, target, title, probability, score }) =>
+      ({ id, label: target || title, probability, score })), this.selected);
+    this.tools.sync();
+    this.arrange(shown);
+    if (!this.visible) return;
+    this.turn += 1;
+    const turn = this.turn;
+    try {
+      await this.load(shown, () => turn === this.turn);
+    } catch (error) {
+      if (turn === this.turn) this.context.fail(error);
+    }
+  }
+
+  /** @param {HeatmapWire[]} shown */
+  arrange(shown) {
+    /** @type {Map<string, MapPane>} */
+    const maps = new Map();
+    shown.forEach((panel, i) => {
+      // While one map is shown its pane is kept, so that another class does not blink.
+      const reused = this.maps.get(panel.id) ?? (shown.length === 1 ? [...this.maps.values()][0] : undefined);
+      const pane = reused ?? new MapPane(this.viewport);
+      pane.name(panel, this.context.title, i);
+      maps.set(panel.id, pane);
+    });
+    this.maps = maps;
+    const columns = [this.picture.element, ...[...maps.values()].map((map) => map.element)];
+    if (columns.some((column, i) => this.row.children[i] !== column) || this.row.children.length !== columns.length) {
+      fill(this.row, columns);
+    }
+    this.row.classList.toggle("many", columns.length > 2);
+  }
+
+  /**
+   * @param {HeatmapWire[]} shown
+   * @param {() => boolean} current
+   */
+  async load(shown, current) {
+    const first = shown[0];
+    const [colors, seen, original] = await Promise.all([
+      colorMaps(),
+      loadArray(first.picture).then(pictureCanvas),
+      display.seen ? null : originalView(this.context.picture, first.frame),
+    ]);
+    if (!current()) return;
+    const base = original ?? seen;
+    const sharp = base === original;
+    this.picture.show(base, display.seen || !sharp ? "What the model saw" : "Picture");
+    const gray = grayed(base);
+    const kept = display.kept && this.panels.every((panel) => panel.kept);
+    const limits = kept ? await keptLimits(this.panels) : first.limits;
+    await Promise.all(shown.map(async (panel) => {
+      const native = display.native && panel.native;
+      const { values, shape } = await loadArray(native || panel.values);
+      if (!current()) return;
+      const map = this.maps.get(panel.id);
+      const numbers = kept ? keptValues(values, panel.score) : values;
+      const sign = kept ? "unsigned" : panel.sign;
+      const colored = colorize(numbers, shape[1], shape[0], colors[sign], limits);
+      map?.show({ base: gray, map: colored, opacity: display.opacity }, numbers, shape);
+    }));
+    if (!current()) return;
+    this.scale = { ...words(first, kept), limits, largest: largest(limits) };
+    this.bar.show({
+      ...this.scale,
+      map: colors[kept ? "unsigned" : first.sign],
+      clipped: kept ? 0 : first.clipped ?? 0,
+    });
+    this.element.dataset.ready = this.panels.map((panel) => panel.values.url).join(" ");
+    this.read();
+  }
+
+  /** Shows the values under the cursor. */
+  read() {
+    const { cursor } = this.viewport;
+    this.picture.read(cursor);
+    for (const map of this.maps.values()) map.read(cursor, this.scale?.largest ?? 1);
+    const chosen = this.maps.get(this.selected);
+    this.bar.point(cursor && chosen ? chosen.valueAt(cursor) : null);
+  }
+
+  speak() {
+    const { cursor } = this.viewport;
+    const chosen = this.maps.get(this.selected);
+    if (!cursor || !chosen) return;
+    const value = steady(chosen.valueAt(cursor), this.scale?.largest ?? 1);
+    announce(`x ${cursor.x}, y ${cursor.y}: ${value} ${this.scale?.units ?? ""}`);
+  }
+
+  close() {
+    display.removeEventListener("change", this.onDisplay);
+  }
+}
+
+class PictureColumn {
+  /** @param {Viewport} viewport */
+  constructor(viewport) {
+    this.pane = new Pane(viewport, "Picture");
+    this.title = h("span", { class: "pane-title" }, "Picture");
+    this.place = h("output", { class: "pane-value" });
+    this.element = h("div", { class: "pane-column" },
+      h("div", { class: "pane-head" }, this.title, this.place), this.pane.element);
+  }
+
+  /**
+   * @param {HTMLCanvasElement} base
+   * @param {string} title
+   */
+  show(base, title) {
+    this.title.textContent = title;
+    this.pane.name(title);
+    this.pane.show({ base });
+  }
+
+  /** @param {{x: number, y: number} | null} cursor */
+  read(cursor) {
+    this.place.textContent = cursor ? `x ${cursor.x}, y ${cursor.y}` : "";
+  }
+}
+
+class MapPane {
+  /** @param {Viewport} viewport */
+  constructor(viewport) {
+    this.viewport = viewport;
+    this.pane = new Pane(viewport, "Map");
+    this.title = h("span", { class: "pane-title" });
+    this.value = h("output", { class: "pane-value" });
+    this.element = h("div", { class: "pane-column" },
+      h("div", { class: "pane-head" }, this.title, this.value), this.pane.element);
+    /** @type {ArrayLike<number>} */
+    this.values = [];
+    /** @type {number[]} */
+    this.shape = [1, 1];
+  }
+
+  /**
+   * @param {HeatmapWire} panel
+   * @param {string} method
+   * @param {number} place
+   */
+  name(panel, method, place) {
+    const label = panel.target || panel.title;
+    fill(this.title, h("span", { class: "pane-target" }, label), h("span", { class: "pane-method" }, method));
+    this.pane.name(`${method} for ${label}`);
+    this.element.dataset.panel = panel.id;
+    this.element.dataset.place = String(place);
+  }
+
+  /**
+   * @param {import("./pane.js").Content} content
+   * @param {ArrayLike<number>} values
+   * @param {number[]} shape
+   */
+  show(content, values, shape) {
+    this.values = values;
+    this.shape = shape;
+    this.pane.show(content);
+  }
+
+  /**
+   * @param {{x: number, y: number}} cursor pixels of the map
+   * @returns {number} NaN where nothing is known
+   */
+  valueAt({ x, y }) {
+    const [rows, columns] = this.shape;
+    const row = Math.floor(((y + 0.5) * rows) / this.viewport.height);
+    const column = Math.floor(((x + 0.5) * columns) / this.viewport.width);
+    return this.values[row * columns + column] ?? NaN;
+  }
+
+  /**
+   * @param {{x: number, y: number} | null} cursor
+   * @param {number} scale
+   */
+  read(cursor, scale) {
+    const value = cursor ? this.valueAt(cursor) : null;
+    this.value.textContent = value === null ? "" : steady(value, scale);
+    if (value === null) delete this.value.dataset.value;
+    else this.value.dataset.value = String(value);
+  }
+}

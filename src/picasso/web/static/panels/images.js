@@ -1,0 +1,28 @@
+/** Pictures side by side. */
+
+import { loadArray, pictureCanvas } from "../arrays.js";
+import { h } from "../dom.js";
+import { each } from "./common.js";
+
+export const kind = "images";
+
+/**
+ * @param {import("../types.js").ImagesWire[]} panels
+ * @param {import("../types.js").PanelContext} context
+ */
+export function mount(panels, context) {
+  return each(panels, kind, (panel) =>
+    h("div", { class: "image-row" }, panel.pictures.map((reference, i) => {
+      const caption = panel.captions?.[i] ?? "";
+      const place = h("div", { class: "image-place" });
+      place.style.aspectRatio = `${reference.shape[1]} / ${reference.shape[0]}`;
+      loadArray(reference).then((array) => {
+        const canvas = pictureCanvas(array);
+        canvas.setAttribute("role", "img");
+        canvas.setAttribute("aria-label", caption || panel.title);
+        canvas.classList.toggle("coarse", reference.shape[1] < 256);
+        place.append(canvas);
+      }, context.fail);
+      return h("figure", {}, place, caption && h("figcaption", {}, caption));
+    })));
+}

@@ -1,0 +1,70 @@
+/** The record of every choice behind a result, and the same run as Python. */
+
+import { h } from "../dom.js";
+import { number, percent } from "../format.js";
+
+/**
+ * @param {any} document the result's document
+ * @returns {HTMLElement}
+ */
+export function record(document) {
+  const { model = {}, visualization = {}, settings = {}, picture = {}, versions = {} } = document;
+  /** @type {[string, any][]} */
+  const rows = [
+    ["Model", `${model.name}, ${model.framework}, head ${model.head}, scores are ${model.score_units}s`],
+    ["Model digest", code(model.digest)],
+    ["Visualization", `${visualization.title}, version ${visualization.version}`],
+    ["References", (visualization.references ?? []).join("; ")],
+    ...Object.entries(settings).map(([name, value]) =>
+      /** @type {[string, any]} */ ([`Setting: ${name}`, value === null ? "automatic" : String(value)])),
+    ["Explained", (document.attributions ?? []).map((/** @type {any} */ one) =>
+      `${one.target} (score ${number(one.score)}${one.baseline ? `, baseline ${one.baseline}` : ""}` +
+      `${one.convergence_error !== null && one.convergence_error !== undefined
+        ? `, convergence error ${number(one.convergence_error)}` : ""})`).join("; ")],
+    ["Best classes", (document.predictions ?? []).slice(0, 5).map((/** @type {any} */ one) =>
+      `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(", ")],
+    ["Picture", `${picture.name}, ${picture.width} \u00d7 ${picture.height}`],
+    ["Picture digest", code(picture.digest)],
+    ["Picture notes", (picture.notes ?? []).join(" ")],
+    ["Preprocessing", model.preprocessing ? sentence(model.preprocessing) : "the model file's own hook"],
+    ["Model notes", (model.notes ?? []).join(" ")],
+    ["Seed", String(document.seed ?? "")],
+    ["Computed in", document.seconds === undefined ? "" : `${document.seconds} s`],
+    ["Versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
+  ];
+  return h("details", { class: "record" },
+    h("summary", {}, "Every choice behind this result"),
+    h("dl", {}, rows.filter(([, value]) => value !== "" && value !== null).flatMap(([name, value]) =>
+      [h("dt", {}, name), h("dd", {}, value)])),
+    h("h4", {}, "The same in Python"),
+    h("pre", { tabindex: "0", "aria-label": "Python code" }, h("code", {}, python(document))));
+}
+
+/** @param {string | undefined} digest */
+function code(digest) {
+  return digest ? h("code", { class: "digest", title: digest }, `${digest.slice(0, 16)}\u2026`) : "";
+}
+
+/** @param {Record<string, any>} preprocessing */
+export function sentence(preprocessing) {
+  const { size, resize, color, interpolation, scale, mean, std, short_side: side } = preprocessing;
+  const shape = Array.isArray(size) ? `${size[1]} \u00d7 ${size[0]}` : `${size} \u00d7 ${size}`;
+  const cut = resize === "crop" && side ? `crop (short side ${side})` : resize;
+  const list = (/** @type {number[] | number} */ values) => [values].flat().map((value) => number(value)).join(", ");
+  return `${cut} to ${shape}, ${interpolation}, ${color === "grey" ? "gray" : color}; ` +
+    `times ${number(scale)}, minus ${list(mean)}, divided by ${list(std)}`;
+}
+
+/** @param {any} document */
+function python(document) {
+  const literal = (/** @type {any} */ value) =>
+    value === null ? "None" : value === true ? "True" : value === false ? "False" : JSON.stringify(value);
+  const targets = (document.targets ?? []).map((/** @type {any} */ target) => target.label);
+  const settings = Object.entries(document.settings ?? {}).filter(([, value]) => value !== null)
+    .map(([name, value]) => `    ${name}=${literal(value)},\n`).join("");
+  return "import picasso\n\n" +
+    `model = picasso.load_model(${literal(document.model?.name ?? "")})\n` +
+    "result = picasso.explain(\n    model,\n" +
+    `    ${literal(document.picture?.name ?? "")},\n    ${literal(document.visualization?.name ?? "")},\n` +
+    `    target=${literal(targets)},\n    seed=${document.seed ?? 0},\n${settings})\n`;
+}

@@ -1,0 +1,196 @@
+/** <picasso-result>: one visualization of one picture by one model, while it comes and when it is there. */
+
+import { asApiError, get } from "../api.js";
+import { announce, fill, h, icon } from "../dom.js";
+import { panelKind } from "../panels/index.js";
+import { problem } from "./problem.js";
+import { record } from "./record.js";
+
+/** @typedef {import("../types.js").Wire} Wire */
+/** @typedef {import("../types.js").Picture} Picture */
+
+/**
+ * @typedef {object} Heading
+ * @property {Picture | null} picture
+ * @property {string} title the visualization's title
+ * @property {string} model
+ */
+
+export class PicassoResult extends HTMLElement {
+  constructor() {
+    super();
+    /** @type {Map<string, Wire>} panels by id, in the order of their first appearance */
+    this.panels = new Map();
+    /** @type {Map<string, import("../types.js").PanelView>} what is drawn, by group */
+    this.views = new Map();
+    /** @type {Heading} */
+    this.heading = { picture: null, title: "", model: "" };
+    this.head = h("header", { class: "result-head" });
+    this.state = h("div", { class: "result-state" });
+    this.body = h("div", { class: "result-body" });
+    this.foot = h("div", { class: "result-foot" });
+  }
+
+  connectedCallback() {
+    if (!this.firstChild) this.append(this.head, this.state, this.body, this.foot);
+  }
+
+  disconnectedCallback() {
+    for (const view of this.views.values()) view.close?.();
+  }
+
+  /**
+   * Starts an empty view for a result that is to come.
+   *
+   * @param {Heading} heading
+   */
+  begin(heading) {
+    this.heading = heading;
+    this.panels.clear();
+    this.dataset.state = "waiting";
+    this.drawHead();
+    fill(this.state);
+    fill(this.foot);
+  }
+
+  /**
+   * Shows a panel; one of the same id is replaced.
+   *
+   * @param {Wire} panel
+   */
+  panel(panel) {
+    this.panels.set(panel.id, panel);
+    this.drawPanels();
+  }
+
+  /**
+   * Shows the whole result. The panels that came before are replaced by the stored ones.
+   *
+   * @param {import("../types.js").StoredResult} result
+   */
+  show(result) {
+    const { document, picture } = result;
+    this.result = result;
+    this.dataset.state = "done";
+    this.dataset.key = result.key;
+    this.heading = { picture, title: document.visualization.title, model: document.model.name };
+    this.panels = new Map(result.panels.map((panel) => [panel.id, panel]));
+    this.drawHead();
+    fill(this.state);
+    this.drawPanels();
+    fill(this.foot, record(document));
+  }
+
+  /**
+   * Fetches and shows a stored result.
+   *
+   * @param {string} key
+   */
+  async load(key) {
+    try {
+      this.show(await get(`/results/${encodeURIComponent(key)}`));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    this.dataset.state = "failed";
+    this.drawHead();
+    fill(this.state, problem(error));
+    announce(asApiError(error).message);
+  }
+
+  /** @param {string} sentence */
+  note(sentence) {
+    this.drawHead();
+    fill(this.state, h("p", { class: "result-note" }, sentence));
+  }
+
+  drawHead() {
+    const { picture, title, model } = this.heading;
+    fill(this.head,
+      h("div", { class: "result-title" },
+        h("h2", {}, picture?.name ?? "Result"),
+        h("p", {}, [title, model].filter(Boolean).join(" \u00b7 "))),
+      this.result && this.dataset.state === "done" ? this.actions(this.result) : null);
+  }
+
+  /** @param {import("../types.js").StoredResult} result */
+  actions({ key, document, picture, panels }) {
+    const path = `/results/${encodeURIComponent(key)}`;
+    const file = (/** @type {string} */ query) => `/api/v1${path}/export?${query}`;
+    const maps = panels.filter((panel) => panel.kind === "heatmap");
+    const item = (/** @type {string} */ label, /** @type {string} */ what, /** @type {string} */ query) =>
+      h("li", {}, h("a", { href: file(query), download: true }, h("b", {}, label), h("span", {}, what)));
+    const query = new URLSearchParams({
+      model: document.model.name, picture: picture.digest, visualization: document.visualization.name,
+      settings: JSON.stringify(document.settings ?? {}),
+    });
+    const copy = h("button", { type: "button", onclick: () => copyLink(copy, path) }, icon("link"), h("span", {}, "Copy link"));
+    return h("div", { class: "result-actions" },
+      h("a", { class: "button", href: `/explain?${query}` }, icon("again"), "Run again with other settings"),
+      copy,
+      h("details", { class: "menu" },
+        h("summary", { class: "button" }, icon("down"), "Export"),
+        h("ul", {},
+          maps.length > 0 && item("PNG", "the map over the picture", `format=png&panel=${maps[0].id}`),
+          maps.length > 0 && item("PNG with color bar", "ready for a paper", `format=png&panel=${maps[0].id}&bar=1`),
+          item("NPZ", "the raw numbers", "format=npz"),
+          item("JSON", "every choice that was made", "format=json"),
+          item("ZIP", "all of it", "format=zip"))));
+  }
+
+  drawPanels() {
+    /** @type {Map<string, Wire[]>} */
+    const groups = new Map();
+    for (const panel of this.panels.values()) {
+      const group = /** @type {any} */ (panel).group;
+      const name = panel.kind === "heatmap" ? `heatmap:${group || panel.id}` : `${panel.kind}:${panel.id}`;
+      groups.set(name, [...(groups.get(name) ?? []), panel]);
+    }
+    for (const [name, view] of this.views) {
+      if (groups.has(name)) continue;
+      view.close?.();
+      view.element.remove();
+      this.views.delete(name);
+    }
+    for (const [name, panels] of groups) {
+      const view = this.views.get(name);
+      if (view) view.update(panels);
+      else this.mountView(name, panels);
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @param {Wire[]} panels
+   */
+  mountView(name, panels) {
+    const { picture, title } = this.heading;
+    const context = { picture, title, fail: (/** @type {unknown} */ error) => fill(this.state, problem(error)) };
+    const view = panelKind(panels[0].kind).mount(panels, context);
+    this.views.set(name, view);
+    this.body.append(view.element);
+  }
+}
+
+/**
+ * @param {HTMLElement} button
+ * @param {string} path
+ */
+async function copyLink(button, path) {
+  const label = /** @type {HTMLElement} */ (button.querySelector("span"));
+  const address = new URL(path, location.href).href;
+  try {
+    await navigator.clipboard.writeText(address);
+    label.textContent = "Copied";
+  } catch {
+    label.textContent = address;
+  }
+  announce(label.textContent ?? "");
+  setTimeout(() => (label.textContent = "Copy link"), 2500);
+}
+
+customElements.define("picasso-result", PicassoResult);

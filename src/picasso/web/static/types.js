@@ -1,0 +1,68 @@
+/**
+ * What travels between server and page, for editors and reviewers; nothing here runs.
+ *
+ * @typedef {import("./arrays.js").ArrayRef} ArrayRef
+ *
+ * @typedef {{kind: string, id: string, title: string, caption: string}} Wire
+ * @typedef {Wire & {
+ *   values: ArrayRef, picture: ArrayRef, native: ArrayRef | null, units: string, sign: "signed" | "unsigned",
+ *   limits: [number, number], clipped: number, group: string, rank: number, target: string, score: number,
+ *   probability: number | null, laid: string, kept: boolean, notes: string[],
+ *   frame: import("./panels/original.js").Frame | null
+ * }} HeatmapWire
+ * @typedef {Wire & {labels: string[], values: number[], units: string, maximum: number | null}} BarsWire
+ * @typedef {Wire & {pictures: ArrayRef[], captions: string[]}} ImagesWire
+ * @typedef {Wire & {text?: string}} TextWire
+ * @typedef {Wire & {html?: string}} TemplateWire
+ *
+ * @typedef {{digest: string, name: string, width: number, height: number, notes: string[], file: string,
+ *   thumbnail: string}} Picture
+ *
+ * @typedef {object} PanelContext
+ * @property {Picture | null} picture
+ * @property {string} title the visualization's title
+ * @property {(error: unknown) => void} fail shows what went wrong
+ *
+ * @typedef {object} PanelView
+ * @property {HTMLElement} element
+ * @property {(panels: any[]) => void} update
+ * @property {() => void} [close]
+ *
+ * @typedef {{code: string, message: string, hint: string}} Problem
+ * @typedef {{name: string, kind: string, shape: number[], spatial: boolean}} Layer
+ * @typedef {object} Card
+ * @property {string} framework
+ * @property {number[]} input_shape
+ * @property {string[]} labels
+ * @property {string} head
+ * @property {string} score_units
+ * @property {number} parameters
+ * @property {string[]} notes
+ * @property {string[]} capabilities
+ * @property {Record<string, any> | null} preprocessing
+ * @property {Layer[]} layers
+ * @property {string | null} default_layer
+ * @property {string} digest
+ * @property {Record<string, string>} visualizations why one does not fit; "" where it does
+ * @typedef {{name: string, source: string, state: "new" | "opening" | "ready" | "failed", error: Problem | null,
+ *   card: Card | null}} Model
+ * @typedef {object} VisualizationInfo
+ * @property {string} name
+ * @property {string} title
+ * @property {string} description
+ * @property {string[]} references
+ * @property {string[]} needs
+ * @property {any} schema
+ * @property {string} origin
+ * @property {string} file
+ * @property {string} error
+ * @property {boolean} [attributes] whether it explains targets
+ * @typedef {"waiting" | "queued" | "running" | "done" | "failed" | "canceled"} State
+ * @typedef {{picture: string, state: State, result: string | null, error?: Problem | null, name?: string,
+ *   thumbnail?: string}} Task
+ * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
+ *   tasks: Task[], error?: Problem | null, created?: string}} Job
+ * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null}} StoredResult
+ */
+
+export {};
