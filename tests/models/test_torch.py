@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +13,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from captum.attr import Deconvolution, GuidedBackprop
-from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, seeded
 from torch import nn
 
 import picasso
 from picasso.core.errors import ModelFileError, NotFoundError, UnsafeModelError
 from picasso.core.hooks import Head
 from picasso.core.model import INPUT, Model, ReluRule, Rules
+from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, seeded
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
@@ -283,6 +286,46 @@ def test_a_hostile_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "bomb.pt").write_bytes(pickle.dumps(_Bomb(), protocol=2))
     with pytest.raises(UnsafeModelError):
         picasso.load_model("bomb.pt")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("target", "torch.hub.load"),
+        ("target", "_operator.methodcaller"),
+        ("expr_str", "__import__('os').system('touch exploded')"),
+        ("expr_str", "Symbol('s0').__class__"),
+        ("expr_str", "input()"),
+    ],
+)
+def test_exported_programs_that_would_run_code_are_refused(tmp_path: Path, key: str, value: str) -> None:
+    program = torch.export.export(
+        seeded(Plain).eval(), (channels_first(X[:2]),), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
+    )
+    torch.export.save(program, tmp_path / "good.pt2")
+    picasso.load_model(tmp_path / "good.pt2", preprocessing=SIZE)
+    with zipfile.ZipFile(tmp_path / "good.pt2") as good, zipfile.ZipFile(tmp_path / "bad.pt2", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name).decode() if name.endswith("model.json") else good.read(name)
+            if isinstance(content, str):
+                content = re.sub(f'"{key}": "[^"]*"', f'"{key}": {json.dumps(value)}', content, count=1)
+                assert value in content
+            bad.writestr(name, content)
+    with pytest.raises(UnsafeModelError, match="would run code"):
+        picasso.load_model(tmp_path / "bad.pt2", preprocessing=SIZE)
+
+
+def test_a_pickle_inside_an_exported_program_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = torch.export.export(seeded(Plain).eval(), (channels_first(X[:2]),))
+    torch.export.save(program, "good.pt2")
+    with zipfile.ZipFile("good.pt2") as good, zipfile.ZipFile("bad.pt2", "w") as bad:
+        for name in good.namelist():
+            bomb = pickle.dumps(_Bomb(), protocol=2)
+            bad.writestr(name, bomb if "sample_inputs" in name else good.read(name))
+    with pytest.raises(ModelFileError):
+        picasso.load_model("bad.pt2", preprocessing=SIZE)
     assert not (tmp_path / "exploded").exists()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_windows_start_at_zero_step_by_the_stride_and_end_flush(window: int, str
         starts = sorted(set(windows.boxes[:, axis].tolist()))
         assert starts[0] == 0
         assert starts[-1] == length - window
-        assert all(b - a <= stride for a, b in zip(starts, starts[1:], strict=False))
+        assert all(b - a <= stride for a, b in itertools.pairwise(starts))
         assert all(start % stride == 0 for start in starts[:-1])
     assert set(windows.boxes[:, 2:].ravel().tolist()) == {window}
 

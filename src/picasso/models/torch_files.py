@@ -10,6 +10,7 @@ from typing import Any
 
 from picasso.core.errors import ModelFileError, UnsafeModelError
 from picasso.core.opening import describe, load_factory
+from picasso.models.torch_archive import check_archive, weights_only
 
 SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
@@ -71,8 +72,12 @@ def _kind(path: Path) -> str:
 def _exported(path: Path) -> Any:
     import torch
 
+    check_archive(path)
     try:
-        return torch.export.load(path)
+        with weights_only():
+            program = torch.export.load(path)
+        program._guards_code = []  # source text that module() would execute; the input is checked by our own code
+        return program
     except Exception as error:
         raise ModelFileError(
             f"{path.name} could not be opened as an exported program: {_first_line(error)}",
