@@ -23,10 +23,11 @@ _CALLING_OPERATORS = {"_operator.attrgetter", "_operator.methodcaller", "_operat
 _SYMBOL = re.compile(r"'[a-z]+\d+'")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _SIZE_NAMES = frozenset(
-    ("Symbol", "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Mod", "PythonMod", "Max", "Min", "FloorDiv")
-    + ("CeilDiv", "CleanDiv", "ModularIndexing", "Where", "PowByNatural", "TruncToInt", "RoundToInt", "FloatTrueDiv")
-    + ("IntTrueDiv", "ToFloat", "Identity", "Eq", "Ne", "Ge", "Le", "Gt", "Lt", "And", "Or", "Not", "True", "False")
-    + ("positive", "negative", "integer", "nonnegative", "nonzero", "zero", "real", "floor", "ceiling", "int_oo", "oo")
+    _NAME.findall(
+        "Symbol Integer Rational Float Add Mul Pow Mod PythonMod Max Min FloorDiv CeilDiv CleanDiv ModularIndexing "
+        "PowByNatural TruncToInt RoundToInt FloatTrueDiv IntTrueDiv ToFloat Identity Where Eq Ne Ge Le Gt Lt And Or "
+        "Not True False positive negative integer nonnegative nonzero zero real floor ceiling int_oo oo"
+    )
 )
 _SIZE_CHARACTERS = re.compile(r"[\w\s()+\-*/,.<>=&|~%']*")
 
