@@ -1,0 +1,334 @@
+"""The command line: one function for each command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from picasso.shell import output
+from picasso.shell.output import guarded
+
+app = typer.Typer(
+    name="picasso",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+new = typer.Typer(no_args_is_help=True, help="Write a file to begin with: a visualization, a model, a configuration.")
+app.add_typer(new, name="new")
+
+_MODEL, _LOOK, _RUN = "How the model is opened", "What is shown", "How it runs"
+
+
+def _complete_visualizations(incomplete: str) -> list[str]:
+    from picasso.core import registry
+
+    return [name for name in registry.visualizations() if name.startswith(incomplete)]
+
+
+ModelWord = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A file (.keras, .h5, .pt, .pth, .pt2, .safetensors), a class in a file (my_model.py:TankDetector), "
+        "a demo model (demo:tank-proxy), or a name from picasso.toml in this folder.",
+        show_default=False,
+    ),
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="File with one label for each class.", rich_help_panel=_MODEL)
+]
+PreprocessingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--preprocessing",
+        help="JSON or TOML file that says how a picture becomes the input; the options below go before it.",
+        rich_help_panel=_MODEL,
+    ),
+]
+SizeOption = Annotated[
+    str,
+    typer.Option(
+        "--size", metavar="PIXELS", help="Side of the input: 224, or height x width: 240x320.", rich_help_panel=_MODEL
+    ),
+]
+ResizeOption = Annotated[str, typer.Option("--resize", help="stretch, crop or pad.", rich_help_panel=_MODEL)]
+ColorOption = Annotated[str, typer.Option("--color", help="rgb, bgr or grey.", rich_help_panel=_MODEL)]
+ScaleOption = Annotated[
+    str, typer.Option("--scale", metavar="NUMBER", help="Pixels are multiplied by it: 1/255.", rich_help_panel=_MODEL)
+]
+MeanOption = Annotated[
+    str, typer.Option("--mean", metavar="NUMBERS", help="Subtracted: 0.485,0.456,0.406.", rich_help_panel=_MODEL)
+]
+StdOption = Annotated[
+    str, typer.Option("--std", metavar="NUMBERS", help="Divided by: 0.229,0.224,0.225.", rich_help_panel=_MODEL)
+]
+HeadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--head", help="What turns scores into probabilities: softmax, sigmoid or none.", rich_help_panel=_MODEL
+    ),
+]
+FactoryOption = Annotated[
+    str | None,
+    typer.Option("--factory", help="For bare weights: what makes the network, my_net.py:make.", rich_help_panel=_MODEL),
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1 or mps; else the fastest.", rich_help_panel=_MODEL)
+]
+BatchOption = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help="Pictures for one forward pass at most.", rich_help_panel=_MODEL),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="On an error show the traceback, too.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"picasso {version('picasso')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """See what a trained image model looks at: the tank, or the sky.
+
+    \b
+    picasso demo                                            the demo, in the browser
+    picasso explain demo:tank-proxy photo.jpg               maps of one picture, as files
+    picasso explain my_model.py:Net photos/ --with grad-cam
+    picasso visualizations partial-occlusion                what can be set
+    """
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+@guarded
+def explain(
+    model: ModelWord,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PICTURE...",
+            help='Files, folders, patterns such as "photos/*.jpg"; and the visualization\'s settings: --window 32px.',
+            show_default=False,
+        ),
+    ],
+    with_: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="VISUALIZATION",
+            help="Which visualization; `picasso visualizations` lists them.",
+            autocompletion=_complete_visualizations,
+            rich_help_panel=_LOOK,
+        ),
+    ] = "partial-occlusion",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            help='Class to explain: a label, an index, or "a - b" for a difference. Several times for several.',
+            rich_help_panel=_LOOK,
+        ),
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=1, help="Without a target: how many of the best classes.", rich_help_panel=_LOOK)
+    ] = 5,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the visualization; the same as --NAME VALUE. Several times for several.",
+            rich_help_panel=_LOOK,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.", rich_help_panel=_LOOK)] = Path(
+        "picasso-out"
+    ),
+    labels: LabelsOption = None,
+    preprocessing: PreprocessingOption = None,
+    size: SizeOption = "",
+    resize: ResizeOption = "",
+    color: ColorOption = "",
+    scale: ScaleOption = "",
+    mean: MeanOption = "",
+    std: StdOption = "",
+    head: HeadOption = None,
+    factory: FactoryOption = None,
+    device: DeviceOption = None,
+    batch_size: BatchOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.", rich_help_panel=_RUN)] = 0,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Explain what a model sees in pictures: tables on the screen, maps and raw numbers as files.
+
+    Every setting of the visualization is an option, too; `picasso visualizations NAME` lists them.
+
+    \b
+    picasso explain demo:tank-proxy photo.jpg --window 32px --stride 16px
+    picasso explain demo:tank-proxy photos/ --with grad-cam --target tank --out maps
+    picasso explain net.pth photo.jpg --factory my_net.py:make --size 224 --mean 0.485,0.456,0.406
+    picasso explain demo:tank-proxy photo.jpg --target "tank - decoy" --json
+    """
+    from picasso.core import registry, runner
+    from picasso.shell import explaining, flags, models, pictures
+
+    entry = registry.visualization(with_)
+    kind = entry.load()
+    named, given = flags.split_words(words, kind.settings_type, with_, _options_of_explain())
+    checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
+    found = pictures.find_pictures(named)
+    if not found:
+        raise typer.BadParameter("Give at least one picture.", param_hint="PICTURE...")
+    chosen = models.Opening(
+        labels, preprocessing, size, resize, color, scale, mean, std, head, factory, device, batch_size
+    )
+    opened = models.open_model(model, chosen)
+    for word in target or ():
+        opened.target(word)  # a wrong target is said at once, before any work
+    choices = explaining.Choices(entry, checked, tuple(target or ()), top, seed, out)
+    finished = explaining.explain_all(opened, found, choices, quiet=as_json)
+    if as_json:
+        output.print_json(explaining.as_document(finished))
+    else:
+        explaining.show(finished, out)
+    if any(one.error for one in finished):
+        raise typer.Exit(output.FAILED)
+
+
+def _options_of_explain() -> list[str]:
+    from typer.main import get_command
+
+    command: Any = get_command(app)
+    return [option for parameter in command.commands["explain"].params for option in parameter.opts]
+
+
+@app.command()
+@guarded
+def inspect(
+    model: ModelWord,
+    labels: LabelsOption = None,
+    preprocessing: PreprocessingOption = None,
+    size: SizeOption = "",
+    resize: ResizeOption = "",
+    color: ColorOption = "",
+    scale: ScaleOption = "",
+    mean: MeanOption = "",
+    std: StdOption = "",
+    head: HeadOption = None,
+    factory: FactoryOption = None,
+    device: DeviceOption = None,
+    batch_size: BatchOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what is known of a model: input, preprocessing, head, labels, layers, and which visualizations fit it.
+
+    \b
+    picasso inspect demo:tank-proxy
+    picasso inspect net.safetensors --factory my_net.py:make --json
+    """
+    from picasso.shell import models, tables
+
+    chosen = models.Opening(
+        labels, preprocessing, size, resize, color, scale, mean, std, head, factory, device, batch_size
+    )
+    facts = models.describe(models.open_model(model, chosen))
+    if as_json:
+        output.print_json(facts)
+    else:
+        tables.show_model(facts)
+
+
+@app.command()
+@guarded
+def visualizations(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", autocompletion=_complete_visualizations, help="One of them, in full.")
+    ] = "",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the visualizations; with a name: its settings, references and needs.
+
+    \b
+    picasso visualizations
+    picasso visualizations partial-occlusion
+    """
+    from picasso.core import registry
+    from picasso.shell import tables
+
+    if name:
+        entry = registry.visualization(name)
+        if as_json:
+            output.print_json(tables.visualization_document(entry))
+        else:
+            tables.show_visualization(entry)
+        return
+    entries = registry.visualizations()
+    if as_json:
+        output.print_json([tables.visualization_document(entry) for entry in entries.values()])
+    else:
+        tables.show_visualizations(entries)
+
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file where there is one.")]
+
+
+@new.command("visualization")
+@guarded
+def new_visualization(
+    name: Annotated[str, typer.Argument(help="Its name, such as fun-viz.", show_default=False)],
+    template: Annotated[bool, typer.Option("--template", help="With a Jinja template of its own beside it.")] = False,
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a working visualization into your plug-in folder; every model can be explained with it at once.
+
+    \b
+    picasso new visualization fun-viz
+    picasso explain demo:tank-proxy photo.jpg --with fun-viz
+    """
+    from picasso.shell import scaffolding
+
+    for file in scaffolding.new_visualization(name, template=template, force=force):
+        typer.echo(file)
+
+
+@new.command("model")
+@guarded
+def new_model(
+    name: Annotated[str, typer.Argument(help="Its name, such as my-model.", show_default=False)],
+    force: ForceOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a model file with the three hooks into this folder.
+
+    \b
+    picasso new model tank-detector
+    picasso inspect tank_detector.py:TankDetector
+    """
+    from picasso.shell import scaffolding
+
+    typer.echo(scaffolding.new_model(name, Path(), force=force))
+
+
+@new.command("config")
+@guarded
+def new_config(force: ForceOption = False, debug: DebugOption = False) -> None:
+    """Write a picasso.toml with comments into this folder."""
+    from picasso.shell import scaffolding
+
+    typer.echo(scaffolding.new_configuration(Path(), force=force))

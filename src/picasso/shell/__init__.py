@@ -1,0 +1,1 @@
+"""What the commands of `picasso.cli` are made of."""

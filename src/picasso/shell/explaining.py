@@ -1,0 +1,167 @@
+"""Runs one visualization over the pictures of a command line, and shows what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from picasso.core import runner
+from picasso.core.errors import PicassoError
+from picasso.core.images import read_picture
+from picasso.shell import output
+from picasso.shell.pictures import Found
+
+if TYPE_CHECKING:
+    from picasso.core.model import Model
+    from picasso.core.registry import Entry
+    from picasso.core.result import Result
+    from picasso.core.settings import Settings
+
+Report = Callable[[int, int, str], None]
+_OF_ONE_PICTURE = ("bad-picture", "model-failed", "bad-output", "bad-plugin")
+"""Codes of errors after which the other pictures may still succeed."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is done with every picture."""
+
+    entry: Entry
+    settings: Settings
+    targets: tuple[str, ...]
+    top: int
+    seed: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one picture: a result with its files, or an error."""
+
+    source: Path
+    result: Result | None = None
+    files: tuple[Path, ...] = ()
+    error: PicassoError | None = None
+
+
+def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet: bool) -> list[Done]:
+    """Explain pictures one after another and write their files.
+
+    Args:
+        model: The model.
+        pictures: What to explain.
+        choices: What to do.
+        quiet: Whether no progress is shown.
+
+    Returns:
+        One entry for each picture. Among several, one that fails is kept with its error and the rest goes on.
+
+    Raises:
+        PicassoError: The only picture failed, or an error that every picture would meet.
+    """
+    finished: list[Done] = []
+    with _progress(len(pictures), quiet) as (begin, report):
+        for one in pictures:
+            begin(one.path.name)
+            try:
+                result = _explain(model, one, choices, report)
+                files = result.save(choices.folder / one.beside)
+            except PicassoError as error:
+                if len(pictures) == 1 or error.code not in _OF_ONE_PICTURE:
+                    raise
+                finished.append(Done(one.path, error=error))
+                if not quiet:
+                    output.print_error(error, where=str(one.path))
+            else:
+                finished.append(Done(one.path, result, tuple(files)))
+    return finished
+
+
+def _explain(model: Model, one: Found, choices: Choices, report: Report) -> Result:
+    picture = read_picture(one.path)
+    return runner.run(
+        model,
+        picture,
+        choices.entry,
+        choices.settings,
+        target=choices.targets or None,
+        top=choices.top,
+        seed=choices.seed,
+        report=report,
+    )
+
+
+def as_document(finished: Sequence[Done]) -> dict[str, Any]:
+    """Return everything that came out, as JSON."""
+    return {
+        "results": [
+            {"source": str(one.source), "files": [str(file) for file in one.files]} | one.result.document()
+            for one in finished
+            if one.result
+        ],
+        "errors": [
+            {"source": str(one.source), "error": output.as_document(one.error)} for one in finished if one.error
+        ],
+    }
+
+
+def show(finished: Sequence[Done], folder: Path) -> None:
+    """Print what the model takes the pictures for, and the files that were written."""
+    console = output.console()
+    good = [(one, one.result) for one in finished if one.result]
+    if len(finished) == 1 and good:
+        one, result = good[0]
+        table = output.columns("Class", "Probability", "Score", title=f"{one.source.name}: {result.title}")
+        scores = {a.target.label: a.score for a in result.attributions}
+        for prediction in result.predictions[: max(5, len(result.targets))]:
+            score = scores.get(prediction.label)
+            table.add_row(prediction.label, f"{prediction.probability:.4f}", "" if score is None else f"{score:.3f}")
+        console.print(table)
+        for file in one.files:
+            console.print(str(file), soft_wrap=True, markup=False)
+    elif good:
+        table = output.columns("Picture", "Classes, best first", "Files")
+        for one, result in good:
+            best = ", ".join(f"{p.label} {p.probability:.3f}" for p in result.predictions[:3])
+            table.add_row(_plain(str(one.source)), _plain(best), str(len(one.files)))
+        console.print(table)
+        console.print(f"{len(good)} of {len(finished)} pictures explained; files in {folder}", markup=False)
+    failed = len(finished) - len(good)
+    if failed:
+        bad = output.console(stderr=True)
+        bad.print(f"error: {failed} of {len(finished)} pictures could not be explained", style="red")
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)
+
+
+@contextmanager
+def _progress(count: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Report]]:
+    """Show a bar for the pictures, where there are several, and one for the work on each."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = output.console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda name: None, lambda done, total, message: None
+        return
+    words = TextColumn("{task.description}", markup=False)
+    bars = Progress(words, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True)
+    with bars:
+        pictures = bars.add_task("pictures", total=count, completed=-1) if count > 1 else None
+        work = bars.add_task("", total=None)
+
+        def begin(name: str) -> None:
+            if pictures is not None:
+                bars.advance(pictures)
+            bars.reset(work, total=None, description=name)
+
+        def report(done: int, total: int, message: str) -> None:
+            bars.update(work, completed=done, total=total)
+
+        yield begin, report

@@ -1,0 +1,97 @@
+"""Settings as flags: the words that `picasso explain` does not know itself belong to the visualization."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+from picasso.core.errors import SettingsError
+from picasso.core.settings import Settings
+
+
+def split_words(
+    words: Sequence[str], kind: type[Settings], visualization: str, options: Iterable[str]
+) -> tuple[list[str], dict[str, Any]]:
+    """Separate pictures from settings.
+
+    Args:
+        words: What was typed, in its order: "photo.jpg", "--window", "32px", "--stride=16px", "--no-times-input".
+        kind: The visualization's settings.
+        visualization: Its name, for messages.
+        options: The command's own options, to guess what a misspelled one was.
+
+    Returns:
+        The pictures, and the raw settings by name.
+
+    Raises:
+        SettingsError: There is no such setting, or its value is missing.
+    """
+    pictures: list[str] = []
+    values: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("--"):
+            pictures.append(word)
+            continue
+        flag, equals, given = word.removeprefix("--").partition("=")
+        name = flag.replace("-", "_")
+        if name.startswith("no_") and name not in kind.model_fields and not equals:
+            name = name.removeprefix("no_")
+            known = name in kind.model_fields and is_switch(kind, name)
+            value: object = False
+        else:
+            known = name in kind.model_fields
+            value = True if not equals and known and is_switch(kind, name) else given
+        if not known:
+            raise _unknown(flag, kind, visualization, options)
+        if not equals and not isinstance(value, bool):
+            value = next(rest, None)
+            if value is None:
+                raise SettingsError(f"--{flag} needs a value.", _known(kind, visualization))
+        values[name] = as_value(value)
+    return pictures, values
+
+
+def read_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read settings written as "name=value".
+
+    Raises:
+        SettingsError: One is not written so.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise SettingsError(f"--set takes name=value. Got '{pair}'.", "For example: --set window=32px")
+        values[name.strip().replace("-", "_")] = as_value(value.strip())
+    return values
+
+
+def as_value(text: object) -> object:
+    """Return the value that a text stands for: lists and objects are JSON, everything else stays as it was typed."""
+    if isinstance(text, str) and text[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def is_switch(kind: type[Settings], name: str) -> bool:
+    """Say whether a setting is true or false, so that its flag takes no value."""
+    annotation = kind.model_fields[name].annotation
+    return annotation is bool or set(get_args(annotation)) == {bool, type(None)}
+
+
+def _unknown(flag: str, kind: type[Settings], visualization: str, options: Iterable[str]) -> SettingsError:
+    names = [f"--{name.replace('_', '-')}" for name in kind.model_fields]
+    close = difflib.get_close_matches(f"--{flag}", [*names, *options], 1, 0.6)
+    guess = f"Did you mean {close[0]}? " if close else ""
+    return SettingsError(f"There is no setting '{flag}'.", f"{guess}{_known(kind, visualization)}")
+
+
+def _known(kind: type[Settings], visualization: str) -> str:
+    names = ", ".join(kind.model_fields) or "none"
+    return f"The settings of {visualization}: {names}."

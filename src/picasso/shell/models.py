@@ -1,0 +1,189 @@
+"""From what a person types to an open model: a source or a name from picasso.toml, and the options beside it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from picasso.core.errors import ConfigurationError, NotFoundError, PicassoError
+from picasso.core.opening import load_model
+from picasso.core.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from picasso.core.model import Model
+    from picasso.service.configuration import ModelSpecification
+
+CONFIGURATION = Path("picasso.toml")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The options that every command has which opens a model; None or "" where nothing was said."""
+
+    labels: Path | None = None
+    preprocessing: Path | None = None
+    size: str = ""
+    resize: str = ""
+    color: str = ""
+    scale: str = ""
+    mean: str = ""
+    std: str = ""
+    head: str | None = None
+    factory: str | None = None
+    device: str | None = None
+    batch_size: int | None = None
+
+
+def open_model(word: str, chosen: Opening) -> Model:
+    """Open a model.
+
+    Args:
+        word: A source as `load_model` takes it, or a name from picasso.toml in the current folder.
+        chosen: The options; they go before what picasso.toml says.
+
+    Raises:
+        PicassoError: It cannot be opened.
+    """
+    listed = _from_configuration(word)
+    arguments: dict[str, Any] = {}
+    source: str = word
+    if listed is not None:
+        source = listed.source
+        arguments = listed.model_dump(exclude={"source", "preprocessing"}, exclude_none=True)
+        arguments |= {"name": listed.known_as(), "preprocessing": listed.preprocessing}
+    said = {"labels": chosen.labels, "head": chosen.head, "factory": chosen.factory, "device": chosen.device}
+    arguments |= {key: value for key, value in said.items() if value is not None}
+    if chosen.batch_size is not None:
+        arguments["batch_size"] = chosen.batch_size
+    declared = _declared(chosen)
+    if not declared:
+        return load_model(source, **arguments)
+    notes: tuple[str, ...] = ()
+    if chosen.preprocessing is None:
+        base = arguments.get("preprocessing")
+        if base is None and "size" not in declared:
+            # What is not said stays as the model has it, so it is opened once to see what that is.
+            found = load_model(source, **arguments)
+            base, notes = found.hooks.preprocessing, found.facts.notes
+            found.close()
+        declared = (base.model_dump(exclude_unset=True) if base else {}) | declared
+    model = load_model(source, **arguments | {"preprocessing": _validated(declared)})
+    model.facts = replace(model.facts, notes=tuple(dict.fromkeys((*notes, *model.facts.notes))))
+    return model
+
+
+def _from_configuration(word: str) -> ModelSpecification | None:
+    if Path(word).exists() or ".py:" in word or not CONFIGURATION.is_file():
+        return None
+    from picasso.service.configuration import read_configuration
+
+    listed = {model.known_as(): model for model in read_configuration(CONFIGURATION).all_models()}
+    if word in listed:
+        return listed[word]
+    if word.startswith("demo:"):
+        return None
+    raise NotFoundError(
+        f"There is no file '{word}', and {CONFIGURATION} lists no model of that name.",
+        f"It lists: {', '.join(listed) or 'none'}.",
+    )
+
+
+def _declared(chosen: Opening) -> dict[str, Any]:
+    """Return what was said about the preprocessing, in a file and in options, which go first."""
+    values: dict[str, Any] = _read(chosen.preprocessing) if chosen.preprocessing else {}
+    if chosen.size:
+        values["size"] = _size(chosen.size)
+    if chosen.scale:
+        values["scale"] = _number(chosen.scale, "--scale")
+    for name in ("mean", "std"):
+        if text := getattr(chosen, name):
+            values[name] = tuple(_number(part, f"--{name}") for part in text.split(","))
+    return values | {name: getattr(chosen, name) for name in ("resize", "color") if getattr(chosen, name)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+        values = json.loads(text) if text.lstrip()[:1] == "{" else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is neither JSON nor TOML: {error}.", "Correct it.") from None
+    inner = values.get("preprocessing", values)
+    return dict(inner) if isinstance(inner, dict) else {"preprocessing": inner}
+
+
+def _validated(values: dict[str, Any]) -> Preprocessing:
+    from pydantic import ValidationError
+
+    try:
+        return Preprocessing.model_validate(values)
+    except ValidationError as error:
+        item = error.errors()[0]
+        name = ".".join(str(part) for part in item["loc"][:1])
+        if item["type"] == "extra_forbidden":
+            known = ", ".join(Preprocessing.model_fields)
+            raise ConfigurationError(f"The preprocessing has no '{name}'.", f"It has: {known}.") from None
+        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be").rstrip(".")
+        got = f" Got {item['input']!r}." if name else ""
+        raise ConfigurationError(f"{name} {message}.{got}".strip(), "Correct the preprocessing.") from None
+
+
+def _size(text: str) -> int | tuple[int, int]:
+    sides = text.lower().split("x")
+    try:
+        numbers = [int(side) for side in sides]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise ConfigurationError(f"--size must be 224, or 240x320 for height x width. Got '{text}'.")
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _number(text: str, flag: str) -> float:
+    above, slash, below = text.partition("/")
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError):
+        raise ConfigurationError(f"{flag} must be a number such as 0.5 or 1/255. Got '{text}'.") from None
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Return everything that is known of a model, as JSON."""
+    from picasso.core import registry, runner
+    from picasso.core.hooks import ModelFile
+
+    height, width, channels = model.input_shape
+    preprocessing = model.hooks.preprocessing
+    hooks = ("preprocess", "postprocess", "decode_prob")
+    own = [name for name in hooks if getattr(type(model.hooks), name) is not getattr(ModelFile, name)]
+    default = model.default_layer()
+    fits = []
+    for name, entry in registry.visualizations().items():
+        try:
+            reason = runner.missing(model, entry)
+        except PicassoError as error:
+            reason = str(error)
+        fits.append({"name": name, "fits": not reason, "reason": reason})
+    return {
+        "name": model.name,
+        "framework": model.framework,
+        "input": {"height": height, "width": width, "channels": channels},
+        "preprocessing": preprocessing.model_dump(mode="json") if preprocessing else None,
+        "own_hooks": own,
+        "head": str(model.head),
+        "score_units": model.facts.units,
+        "notes": list(model.facts.notes),
+        "labels": list(model.labels),
+        "parameters": model.facts.size,
+        "batch_size": model.batch_size,
+        "digest": model.digest,
+        "files": [str(file) for file in model.files],
+        "capabilities": sorted(model.capabilities),
+        "layers": [{"name": la.name, "kind": la.kind, "shape": list(la.shape)} for la in model.layers()],
+        "default_layer": default.name if default else None,
+        "visualizations": fits,
+    }
