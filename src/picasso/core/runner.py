@@ -116,7 +116,7 @@ def cache_key(
         visualization=(entry.name, entry.digest, entry.load().version),
         settings=settings.model_dump(mode="json"),
         picture=picture.digest,
-        targets=[model.target(choice).label for choice in targets],
+        targets=[model.target(choice).key for choice in targets],
         top=top,
         seed=seed,
     )
@@ -139,7 +139,7 @@ def result_key(
         visualization: Its name, digest and version.
         settings: Validated settings as JSON.
         picture: The picture's digest.
-        targets: Labels of the chosen targets; empty for the best classes.
+        targets: Keys of the chosen targets; empty for the best classes.
         top: How many of the best classes.
         seed: Seed of everything random.
     """

@@ -31,6 +31,11 @@ class Target:
     terms: tuple[tuple[int, float], ...]
     minus: int | None = None
 
+    @property
+    def key(self) -> str:
+        """What tells it from every other target of the model: labels may repeat, indices do not."""
+        return str(self.index) if self.minus is None else f"{self.index}-{self.minus}"
+
     def __call__(self, outputs: Mapping[str, Any]) -> Any:
         """Return the target's score for each picture.
 
