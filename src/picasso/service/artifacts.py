@@ -1,0 +1,127 @@
+"""Files under the digest of their content: pictures, raw arrays, archives."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.core.errors import NotFoundError
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Where an array lies: the digest of its .npy file, so that equal bytes of another shape are another file."""
+
+    artifact: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Artifacts:
+    """A folder of files that never change: <folder>/ab/abcdef...
+
+    Args:
+        folder: Made where it is absent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Return where a file lies or would lie.
+
+        Raises:
+            NotFoundError: That is no digest.
+        """
+        if not _DIGEST.fullmatch(digest):
+            raise NotFoundError(f"There is no artifact '{digest[:80]}'.")
+        return self.folder / digest[:2] / digest
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes and return their digest. A reader sees the whole file or none, also after a crash."""
+        digest = hashlib.sha256(data).hexdigest()
+        place = self.path(digest)
+        if place.is_file() and place.stat().st_size == len(data):
+            # It may be old and unused: say that it is wanted again, so that the sweep leaves it.
+            os.utime(place)
+            return digest
+        place.parent.mkdir(exist_ok=True)
+        part = place.with_name(f"{digest}.{secrets.token_hex(6)}.part")
+        try:
+            with part.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(place)
+        finally:
+            part.unlink(missing_ok=True)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes, verified against their digest.
+
+        Raises:
+            NotFoundError: The file is absent or damaged.
+        """
+        try:
+            data = self.path(digest).read_bytes()
+        except OSError:
+            raise NotFoundError(f"There is no artifact {digest}.", "It was deleted; run the job again.") from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise NotFoundError(f"The artifact {digest} is damaged on disk.", "Delete the result and run it again.")
+        return data
+
+    def put_array(self, values: NDArray[Any]) -> StoredArray:
+        """Keep an array, float32 or uint8; other numbers become float32."""
+        kept = values if values.dtype == np.uint8 else np.asarray(values, dtype="<f4")
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ascontiguousarray(kept).reshape(values.shape), version=(1, 0))
+        return StoredArray(self.put(buffer.getvalue()), kept.dtype.name, tuple(int(n) for n in values.shape))
+
+    def get_array(self, digest: str) -> NDArray[Any]:
+        """Return an array.
+
+        Raises:
+            NotFoundError: There is none of that digest.
+        """
+        data = self.get(digest)
+        if not data.startswith(np.lib.format.MAGIC_PREFIX):
+            raise NotFoundError(f"The artifact {digest} is no array.")
+        values: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        return values
+
+    def sweep(self, wanted: Iterable[str], older_than: float) -> int:
+        """Delete files that nothing refers to.
+
+        Args:
+            wanted: Digests that are kept.
+            older_than: Seconds; younger files are kept, since their record may not be written yet.
+
+        Returns:
+            How many files were deleted.
+        """
+        keep = set(wanted)
+        limit = time.time() - older_than
+        deleted = 0
+        for path in self.folder.glob("??/*"):
+            try:
+                if path.name not in keep and path.stat().st_mtime < limit:
+                    path.unlink()
+                    deleted += 1
+            except FileNotFoundError:
+                continue
+        return deleted

@@ -1,0 +1,209 @@
+"""What the server is told at its start: picasso.toml, environment, options."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from picasso.core import registry
+from picasso.core.errors import ConfigurationError
+from picasso.core.preprocessing import Preprocessing
+
+DEMO_MODELS = ("demo:tank-proxy", "demo:tank-honest", "demo:digits")
+"""Models that the demo adds. They are names only: a worker opens them, and finds their files."""
+ModelName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\?#%\x00-\x1f\x7f]+$")]
+"""What a model may be called: it stands in an address, as one part of it."""
+
+
+class ModelSpecification(BaseModel):
+    """One model: where it is and how it is opened. What is left out is found.
+
+    Relative paths are those of the folder that holds picasso.toml.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(min_length=1, description='A name, a file, or a class in a file: "my_model.py:TankDetector".')
+    name: ModelName | None = Field(None, description="What to call it; by default the file's or the class's name.")
+    labels: str | tuple[str, ...] | None = Field(None, description="A file of labels, or one label for each class.")
+    preprocessing: Preprocessing | None = None
+    head: Literal["softmax", "sigmoid", "none"] | None = None
+    factory: str | None = Field(None, description='For bare weights: "my_net.py:make".')
+    device: str | None = None
+    batch_size: int | None = Field(None, ge=1)
+
+    def known_as(self) -> str:
+        """Return its name: the given one, else that of the class, the file or the source."""
+        if self.name:
+            return self.name
+        if self.source.startswith("demo:"):
+            return self.source
+        file, _, attribute = self.source.rpartition(":")
+        return attribute if file.endswith(".py") else Path(self.source).stem or self.source
+
+    def beside(self, folder: Path) -> ModelSpecification:
+        """Return it with the paths that exist in `folder` made absolute."""
+        changes: dict[str, Any] = {"source": _absolute(self.source, folder)}
+        if isinstance(self.labels, str):
+            changes["labels"] = _absolute(self.labels, folder)
+        if self.factory:
+            changes["factory"] = _absolute(self.factory, folder)
+        return self.model_copy(update=changes)
+
+
+class SampleFolder(BaseModel):
+    """Pictures that are offered for a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    folder: Path
+
+
+class Configuration(BaseModel):
+    """Everything that the server is told at its start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[ModelSpecification, ...] = Field((), description="In picasso.toml one [[model]] each.")
+    data: Path = Field(default_factory=lambda: registry.home() / "data", description="Where everything is kept.")
+    database: str | None = Field(None, description="An SQLAlchemy URL; by default SQLite in the data folder.")
+    plugins: tuple[Path, ...] = Field(
+        default_factory=lambda: (registry.plugin_folder(),), description="Folders of the user's own visualizations."
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535, description="Where it is taken, the next free one; 0: any.")
+    hosts: tuple[str, ...] = Field((), description="Names under which browsers may ask for the server, besides `host`.")
+    token: str | None = Field(None, min_length=8, description="Secret that every request must carry.")
+    warm: int = Field(2, ge=1, le=64, description="How many models are kept in memory, each in a process of its own.")
+    allow_add: bool = Field(False, description="Whether a page may add and remove models.")
+    demo: bool = Field(False, description="Whether the demo's models and pictures are offered.")
+    samples: tuple[SampleFolder, ...] = ()
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str | Path) else value
+
+    def all_models(self) -> tuple[ModelSpecification, ...]:
+        """Return the configured models and, where it is on, the demo's.
+
+        Raises:
+            ConfigurationError: Two models have one name.
+        """
+        listed = list(self.models)
+        names = [model.known_as() for model in listed]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigurationError(f"Two models are called '{name}'.", "Give each [[model]] a name of its own.")
+        if self.demo:
+            listed += [ModelSpecification(source=name) for name in DEMO_MODELS if name not in names]
+        return tuple(listed)
+
+    def check(self) -> None:
+        """Refuse what would open the server to others without a secret.
+
+        Raises:
+            ConfigurationError: The address is not this computer's own and there is no token.
+        """
+        self.all_models()
+        if not is_loopback(self.host) and not self.token:
+            raise ConfigurationError(
+                f"Listening on {self.host} would open Picasso to everyone who reaches this computer.",
+                "Set a token, or listen on 127.0.0.1.",
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this computer can reach an address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def read_configuration(path: str | Path | None = None, **overrides: Any) -> Configuration:
+    """Read picasso.toml.
+
+    Args:
+        path: The file, or None for the defaults.
+        overrides: Fields that replace those of the file; None is no override. `models` are added to the file's.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a value is not allowed.
+    """
+    values: dict[str, Any] = {}
+    folder = Path.cwd()
+    if path is not None:
+        file = Path(path)
+        folder = file.absolute().parent
+        values = _read_toml(file)
+        values["models"] = values.pop("model", [])
+    values |= {key: value for key, value in overrides.items() if value is not None and key != "models"}
+    configuration = build(values, str(path) if path is not None else "The configuration")
+    more = tuple(overrides.get("models") or ())
+    return configuration.model_copy(
+        update={
+            "models": tuple(model.beside(folder) for model in configuration.models)
+            + tuple(model.beside(Path.cwd()) for model in more),
+            "data": folder / configuration.data.expanduser(),
+            "plugins": tuple(folder / plugins.expanduser() for plugins in configuration.plugins),
+            "samples": tuple(
+                sample.model_copy(update={"folder": folder / sample.folder.expanduser()})
+                for sample in configuration.samples
+            ),
+        }
+    )
+
+
+def build(values: Mapping[str, Any], where: str) -> Configuration:
+    """Validate values.
+
+    Raises:
+        ConfigurationError: One is not allowed.
+    """
+    try:
+        return Configuration.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigurationError(f"{where}: {first_problem(error)}", "Correct it and start again.") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Write the first problem that pydantic found as one sentence."""
+    item = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"there is no option '{place}'."
+    said = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be").rstrip(".")
+    got = "" if item["type"] == "missing" else f" Got {_shortened(item['input'])}."
+    return f"{place} {said}.{got}" if place else f"{said}.{got}"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", "Check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not valid TOML: {error}.", "Correct it and start again.") from None
+
+
+def _absolute(source: str, folder: Path) -> str:
+    """Make the path in "path" or "path.py:Name" absolute where such a file exists in the folder."""
+    matched = re.fullmatch(r"(.+\.py):(\w+)", source)
+    file, rest = (matched[1], f":{matched[2]}") if matched else (source, "")
+    place = folder / Path(file).expanduser()
+    return f"{place}{rest}" if place.exists() else source

@@ -1,0 +1,98 @@
+"""A kept result as files: NPZ, JSON, PNG, or all of them in one archive."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from picasso.core import render
+from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.result import map_files, map_png, safe_name
+from picasso.service.artifacts import Artifacts
+from picasso.service.panel_store import read_heatmap
+from picasso.service.records import ResultRecord
+
+Format = Literal["npz", "json", "png", "zip"]
+_TYPES = {"npz": "application/octet-stream", "json": "application/json", "png": "image/png", "zip": "application/zip"}
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file to download."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+def export(
+    result: ResultRecord, artifacts: Artifacts, form: Format, panel: str | None = None, bar: bool = False
+) -> Export:
+    """Write a result as a file.
+
+    Args:
+        result: The result.
+        artifacts: Where its arrays are.
+        form: "npz": the raw numbers. "json": every choice. "png": one panel. "zip": everything.
+        panel: For "png": which panel; by default the first map or picture.
+        bar: For "png": with color bar.
+
+    Raises:
+        NotFoundError: There is no such panel, or a file of the result is gone.
+        NotSupportedError: The panel has no picture.
+    """
+    stem = f"{safe_name(Path(str(result.document['picture']['name'])).stem)}.{result.visualization}"
+    if form == "npz":
+        data, name = artifacts.get(result.arrays), f"{stem}.npz"
+    elif form == "json":
+        data, name = _document(result), f"{stem}.json"
+    elif form == "png":
+        chosen = _drawable(result, panel)
+        label = safe_name(str(chosen.get("target") or chosen["id"]))
+        data, name = _draw(chosen, artifacts, bar), f"{stem}.{label}{'.bar' if bar else ''}.png"
+    else:
+        data, name = _archive(result, artifacts, stem), f"{stem}.zip"
+    return Export(name, _TYPES[form], data)
+
+
+def _document(result: ResultRecord) -> bytes:
+    return json.dumps(result.document, indent=2, ensure_ascii=False).encode()
+
+
+def _drawable(result: ResultRecord, panel: str | None) -> dict[str, Any]:
+    if panel is None:
+        found = [wire for kind in ("heatmap", "images") for wire in result.panels if wire["kind"] == kind]
+        if not found:
+            raise NotSupportedError("This result has no picture.", "Export it as npz or json.")
+        return found[0]
+    for wire in result.panels:
+        if wire["id"] == panel:
+            if wire["kind"] not in ("heatmap", "images"):
+                raise NotSupportedError(f"The panel '{panel}' has no picture.", "Export it as npz or json.")
+            return wire
+    known = ", ".join(str(wire["id"]) for wire in result.panels)
+    raise NotFoundError(f"There is no panel '{panel[:80]}'.", f"Known: {known}.")
+
+
+def _draw(wire: dict[str, Any], artifacts: Artifacts, bar: bool) -> bytes:
+    if wire["kind"] == "heatmap":
+        return map_png(read_heatmap(wire, artifacts), bar=bar)
+    return render.png(render.to_image(artifacts.get_array(wire["pictures"][0]["artifact"])))
+
+
+def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
+    maps = [read_heatmap(wire, artifacts) for wire in result.panels if wire["kind"] == "heatmap"]
+    contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps)
+    for wire in result.panels:
+        for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):
+            drawn = render.to_image(artifacts.get_array(picture["artifact"]))
+            contents[f"{safe_name(str(wire['id']))}-{number}.png"] = render.png(drawn)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents.items():
+            archive.writestr(f"{stem}.{name}", data)
+    return buffer.getvalue()

@@ -1,0 +1,326 @@
+"""The life of a job: queued, running, done, failed or canceled."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+
+from picasso.core import runner
+from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
+from picasso.core.targets import make_target
+from picasso.service import work
+from picasso.service.cards import Card
+from picasso.service.catalog import Catalog
+from picasso.service.database import now
+from picasso.service.job_store import JobStore
+from picasso.service.plugin_process import Description
+from picasso.service.records import Fault, JobRecord, JobRequest, ModelState, PictureRecord, State, TaskRecord
+from picasso.service.store import Store
+from picasso.service.work import Place
+from picasso.service.workers import Worker, Workers, reason_of_death
+
+_LOG = logging.getLogger(__name__)
+CANCEL_SECONDS = 1.5
+"""A job that does not stop by itself within this time is stopped by ending its process."""
+_TICK_SECONDS = 1.0
+"""While something runs, the workers' processes are looked at this often."""
+
+
+@dataclass
+class _Running:
+    """What a worker does at present."""
+
+    worker: Worker
+    job: str | None
+    attempt: int = 0
+
+
+class Jobs:
+    """Takes jobs, and has them run by warm workers, in the order in which they came.
+
+    Args:
+        store: Models, pictures, results.
+        records: Jobs, tasks, events.
+        catalog: The visualizations.
+        place: Where a worker finds everything.
+        warm: How many models are kept in memory.
+    """
+
+    def __init__(self, store: Store, records: JobStore, catalog: Catalog, place: Place, warm: int) -> None:
+        self.store = store
+        self.records = records
+        self.catalog = catalog
+        self.place = place
+        self._workers = Workers(warm, self._wake)
+        self._condition = threading.Condition()
+        self._awake = True
+        self._ending = False
+        self._to_open: list[str] = []
+        self._to_close: list[str] = []
+        self._deadlines: dict[str, float] = {}
+        self._running: list[_Running] = []
+        self._thread = threading.Thread(target=self._loop, name="picasso-jobs", daemon=True)
+
+    # --- called by the web process ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Put back what ran when the last server ended, and begin to work."""
+        self.records.resume()
+        self.records.forget_progress()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all processes. What ran is queued again, for the next server."""
+        with self._condition:
+            self._ending = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def submit(self, request: JobRequest) -> JobRecord:
+        """Take a job.
+
+        Args:
+            request: What to do.
+
+        Returns:
+            The job: queued, or done where all its results are stored.
+
+        Raises:
+            NotFoundError: There is no such model, visualization or picture.
+            SettingsError, TargetError, PictureError: A value is not allowed.
+            NotSupportedError: The model lacks what the visualization needs.
+        """
+        pictures = self._pictures(request)
+        visualization = self.catalog.get(request.visualization)
+        settings = self.catalog.read_settings(request.visualization, request.settings)
+        if request.top < 1:
+            raise TargetError(f"top must be at least 1. Got {request.top}.")
+        keys = self._keys(request, visualization, settings, pictures)
+        stored = self.store.stored(keys)
+        id_ = secrets.token_hex(8)
+        tasks = [
+            TaskRecord(
+                job=id_,
+                position=position,
+                picture=picture.digest,
+                name=picture.name,
+                state=State.DONE if key in stored else State.QUEUED,
+                result=key if key in stored else None,
+                error=None,
+            )
+            for position, (picture, key) in enumerate(zip(pictures, keys or [""] * len(pictures), strict=True))
+        ]
+        done = all(task.state is State.DONE for task in tasks)
+        moment = now()
+        job = JobRecord(
+            id=id_,
+            model=request.model,
+            visualization=request.visualization,
+            settings=settings,
+            target=request.target,
+            top=request.top,
+            seed=request.seed,
+            state=State.DONE if done else State.QUEUED,
+            error=None,
+            attempts=0,
+            cancel=False,
+            done=0,
+            total=0,
+            message="",
+            process=None,
+            created=moment,
+            started=None,
+            finished=moment if done else None,
+        )
+        self.records.add(job, tasks)
+        if not done:
+            self._wake()
+        return job
+
+    def cancel(self, job: str) -> JobRecord:
+        """Stop a job, within two seconds; a job that is over stays as it is.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        record = self.records.job(job)
+        if record.state is State.QUEUED and self.records.finish(job, record.attempts, State.CANCELED):
+            return self.records.job(job)
+        if not self.records.job(job).state.over:
+            self.records.ask_cancel(job)
+            with self._condition:
+                self._deadlines.setdefault(job, time.monotonic() + CANCEL_SECONDS)
+            self._wake()
+        return self.records.job(job)
+
+    def delete(self, job: str) -> None:
+        """Delete a job that is over; its results stay.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            NotSupportedError: It is not over.
+        """
+        if not self.records.job(job).state.over:
+            raise NotSupportedError("A job that is not over cannot be deleted.", "Cancel it first.")
+        self.records.delete(job)
+
+    def open_model(self, name: str) -> None:
+        """Have a model opened, so that its card is there and its process warm."""
+        record = self.store.model(name)
+        if record.card is None or record.state is not ModelState.READY or not Card.read(record.card).fresh():
+            self.store.set_model_state(name, ModelState.OPENING)
+        with self._condition:
+            if name not in self._to_open:
+                self._to_open.append(name)
+        self._wake()
+
+    def close_model(self, name: str) -> None:
+        """Have a model's process ended, unless it is at work."""
+        with self._condition:
+            self._to_close.append(name)
+        self._wake()
+
+    def warm(self) -> tuple[str, ...]:
+        """Return the names of the models that have a process."""
+        return self._workers.warm()
+
+    def _pictures(self, request: JobRequest) -> list[PictureRecord]:
+        if not request.pictures:
+            raise PictureError("A job needs at least one picture.", "Choose one.")
+        known = self.store.pictures_of(request.pictures)
+        for digest in request.pictures:
+            if digest not in known:
+                raise NotFoundError(f"There is no picture '{digest[:80]}'.", "Upload it first.")
+        return [known[digest] for digest in request.pictures]
+
+    def _keys(
+        self,
+        request: JobRequest,
+        visualization: Description,
+        settings: dict[str, object],
+        pictures: list[PictureRecord],
+    ) -> list[str]:
+        """Return the results' keys; none where the model has to be opened (again) to know."""
+        model = self.store.model(request.model)
+        if model.card is None or model.state is ModelState.FAILED:
+            return []
+        card = Card.read(model.card)
+        if not card.fresh():
+            return []
+        if reason := runner.lacking(visualization.title, visualization.needs, card.capabilities, card.framework):
+            raise NotSupportedError(reason, "Choose another visualization.")
+        targets = [make_target(target, card.labels, card.columns).key for target in request.target or ()]
+        return [
+            runner.result_key(
+                model=card.digest,
+                visualization=(visualization.name, visualization.digest, visualization.version),
+                settings=settings,
+                picture=picture.digest,
+                targets=targets,
+                top=request.top,
+                seed=request.seed,
+            )
+            for picture in pictures
+        ]
+
+    # --- the jobs' own thread --------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._awake = True
+            self._condition.notify_all()
+
+    def _loop(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._awake, self._pause())
+                self._awake = False
+                if self._ending:
+                    break
+            try:
+                self._collect()
+                self._stop_overdue()
+                self._dispatch()
+            except Exception:  # a full disk, say: this thread must outlive it, or no job runs any more
+                _LOG.exception("The jobs could not be looked after.")
+                time.sleep(_TICK_SECONDS)
+        for running in self._running:
+            if running.job is not None:
+                self.records.put_back(running.job)
+        self._workers.close(seconds=3)
+
+    def _pause(self) -> float | None:
+        """Return how long nothing will happen by itself."""
+        pauses = [deadline - time.monotonic() for deadline in self._deadlines.values()]
+        if self._running:
+            pauses.append(_TICK_SECONDS)
+        return max(0.0, min(pauses)) if pauses else None
+
+    def _collect(self) -> None:
+        """Look after workers whose call has ended."""
+        for running in list(self._running):
+            worker = running.worker
+            died = reason_of_death(worker)
+            if died is None and worker.call is not None and not worker.call.done():
+                continue
+            self._running.remove(running)
+            worker.call = None
+            if died is None:
+                continue
+            self._workers.drop(worker)
+            self._blame(running, died)
+
+    def _blame(self, running: _Running, died: PicassoError) -> None:
+        name = running.worker.name
+        if running.job is not None:
+            canceled = self.records.job(running.job).cancel
+            state = State.CANCELED if canceled else State.FAILED
+            self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
+        self._not_opening(name, ModelState.FAILED, Fault.of(died))
+
+    def _not_opening(self, name: str, state: ModelState, error: Fault | None = None) -> None:
+        """Correct the state of a model whose process ended while it was being opened."""
+        if any(model.name == name and model.state is ModelState.OPENING for model in self.store.models()):
+            self.store.set_model_state(name, state, error)
+
+    def _stop_overdue(self) -> None:
+        """End the processes of canceled jobs that did not stop by themselves."""
+        with self._condition:
+            overdue = [job for job, deadline in self._deadlines.items() if deadline <= time.monotonic()]
+        for job in overdue:
+            for running in [running for running in self._running if running.job == job]:
+                self._running.remove(running)
+                self.records.finish(job, running.attempt, State.CANCELED)
+                self._workers.drop(running.worker)
+                self._not_opening(running.worker.name, ModelState.NEW)
+            self.records.finish(job, None, State.CANCELED)
+            with self._condition:
+                self._deadlines.pop(job, None)
+
+    def _dispatch(self) -> None:
+        """Give workers what waits."""
+        with self._condition:
+            opening, self._to_open = self._to_open, []
+            closing, self._to_close = self._to_close, []
+        for name in closing:
+            self._workers.drop_idle(name)
+        for name in opening:
+            if (worker := self._workers.take(name)) is not None:
+                self._run(_Running(worker, None), work.open_model, self.place, name)
+            else:
+                with self._condition:
+                    self._to_open.append(name)
+        for job in self.records.jobs(None, [State.QUEUED], oldest_first=True):
+            if (worker := self._workers.take(job.model)) is None:
+                continue
+            attempt = self.records.start(job.id)
+            if attempt is not None:
+                self._run(_Running(worker, job.id, attempt), work.run_job, self.place, job.id, attempt)
+
+    def _run(self, running: _Running, function: object, *args: object) -> None:
+        self._running.append(running)
+        running.worker.start(function, *args)  # type: ignore[arg-type]

@@ -1,0 +1,95 @@
+"""What the catalogue's own process does: it imports plug-ins, which the web process never does."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from picasso.core import registry, runner
+from picasso.core.registry import Entry
+from picasso.core.visualization import AttributionMethod
+
+
+@dataclass(frozen=True)
+class Description:
+    """A visualization as the web process knows it.
+
+    Args:
+        name, title, description, references, version, subject: As its class says; title = name where it is broken.
+        needs: What the model must be able to do.
+        attributes: Whether it explains targets with maps.
+        settings: JSON schema of its settings.
+        defaults: The settings' defaults, JSON.
+        origin: "built-in", "package" or "folder".
+        file: Its path.
+        digest: Of its file and template.
+        template: Source of its Jinja template, or "".
+        error: The traceback of a broken plug-in, or "".
+    """
+
+    name: str
+    title: str
+    description: str
+    references: tuple[str, ...]
+    needs: tuple[str, ...]
+    version: int
+    subject: str
+    attributes: bool
+    settings: dict[str, Any]
+    defaults: dict[str, Any]
+    origin: str
+    file: str
+    digest: str
+    template: str
+    error: str
+
+
+def describe_all(folders: tuple[Path, ...]) -> list[Description]:
+    """Import all plug-ins and describe them."""
+    return [_describe(name, entry) for name, entry in registry.visualizations(folders).items()]
+
+
+def read_settings(folders: tuple[Path, ...], name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate settings and return them completed, as JSON.
+
+    Raises:
+        SettingsError: A value is not allowed.
+        PluginError: The visualization is broken.
+        NotFoundError: There is none of that name.
+    """
+    entry = registry.visualization(name, folders)
+    return runner.read_settings(entry, values).model_dump(mode="json")
+
+
+def broken(name: str, origin: str, file: str, error: str) -> Description:
+    """Describe a plug-in that cannot be used."""
+    return Description(name, name, "", (), (), 0, "pictures", False, {}, {}, origin, file, "", "", error)
+
+
+def _describe(name: str, entry: Entry) -> Description:
+    if entry.kind is None:
+        return broken(name, entry.origin, str(entry.path), entry.error)
+    kind = entry.kind
+    try:
+        return Description(
+            name=name,
+            title=kind.title,
+            description=kind.description(),
+            references=tuple(kind.references),
+            needs=tuple(sorted(str(need) for need in kind.needs)),
+            version=kind.version,
+            subject=str(kind.subject),
+            attributes=issubclass(kind, AttributionMethod),
+            settings=kind.settings_type.model_json_schema(),
+            defaults=kind.settings_type.read({}).model_dump(mode="json"),
+            origin=entry.origin,
+            file=str(entry.path),
+            digest=entry.digest,
+            template=entry.template,
+            error="",
+        )
+    except Exception:  # a class that imports and still breaks the contract is listed like one that does not import
+        return broken(name, entry.origin, str(entry.path), traceback.format_exc(limit=-8))

@@ -1,0 +1,216 @@
+"""What the store gives back: frozen records of models, pictures, jobs, results and events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from picasso.core.errors import PicassoError, by_code
+
+
+class State(StrEnum):
+    """The life of a job, and of each of its tasks."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (State.DONE, State.FAILED, State.CANCELED)
+
+
+class ModelState(StrEnum):
+    """How far a model is known."""
+
+    NEW = "new"
+    OPENING = "opening"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An error as it is kept and sent."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: PicassoError) -> Fault:
+        return cls(error.code, error.message, error.hint)
+
+    def to_error(self) -> PicassoError:
+        """Return the error that it was."""
+        return by_code().get(self.code, PicassoError)(self.message, self.hint)
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A model that the server knows.
+
+    Args:
+        name: What it is called.
+        specification: How it is opened, JSON of `ModelSpecification`.
+        added: Whether a page added it, rather than the configuration.
+        state: How far it is known.
+        error: Why it could not be opened, where the state is failed.
+        card: What a worker found out, JSON of `Card`; None before it was opened.
+        opened: When the card was written.
+    """
+
+    name: str
+    specification: dict[str, Any]
+    added: bool
+    state: ModelState
+    error: Fault | None
+    card: dict[str, Any] | None
+    opened: str | None
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """A picture that was uploaded or adopted.
+
+    Args:
+        digest: SHA-256 of the file, which lies under it among the artifacts.
+        name: What its file was called.
+        width, height: Upright size in pixels.
+        notes: What was done to it while reading.
+        file: Artifact: a rendition that every browser shows, upright.
+        file_type: Its media type.
+        thumbnail: Artifact: a small JPEG.
+        created: When.
+    """
+
+    digest: str
+    name: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    file: str
+    file_type: str
+    thumbnail: str
+    created: str
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """One picture of a job.
+
+    Args:
+        job: The job.
+        position: Its place among the job's pictures, from 0.
+        picture: Digest.
+        name: What the picture was called.
+        state: How far it is.
+        result: Key of the result, once there is one.
+        error: Why it failed.
+    """
+
+    job: str
+    position: int
+    picture: str
+    name: str
+    state: State
+    result: str | None
+    error: Fault | None
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a job shall do.
+
+    Args:
+        model: Name.
+        visualization: Registered name.
+        pictures: Digests.
+        settings: The visualization's settings, JSON.
+        target: Class indices, labels or differences; None for the best classes.
+        top: How many of the best classes.
+        seed: Seed of everything random.
+    """
+
+    model: str
+    visualization: str
+    pictures: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    target: tuple[int | str, ...] | None = None
+    top: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job and how far it is.
+
+    Args:
+        id: Its name.
+        model, visualization, settings, target, top, seed: What was asked for.
+        state: How far it is.
+        error: Why it failed.
+        attempts: How often it was started.
+        cancel: Whether somebody asked to stop it.
+        done, total, message: Progress of the present picture.
+        process: The worker process that runs it or ran it last.
+        created, started, finished: When.
+    """
+
+    id: str
+    model: str
+    visualization: str
+    settings: dict[str, Any]
+    target: tuple[int | str, ...] | None
+    top: int
+    seed: int
+    state: State
+    error: Fault | None
+    attempts: int
+    cancel: bool
+    done: int
+    total: int
+    message: str
+    process: int | None
+    created: str
+    started: str | None
+    finished: str | None
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """Something that happened to a job; `number` counts from 1 for each job."""
+
+    number: int
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """A result.
+
+    Args:
+        key: Equal for equal model, picture and choices.
+        job: The job that made it, as long as it is kept.
+        model, visualization: Names.
+        picture: Digest.
+        document: Every choice and number that is no array.
+        panels: Panels as JSON; an array is {"artifact", "dtype", "shape"}.
+        arrays: Artifact: the raw numbers as NPZ.
+        created: When.
+    """
+
+    key: str
+    job: str | None
+    model: str
+    visualization: str
+    picture: str
+    document: dict[str, Any]
+    panels: tuple[dict[str, Any], ...]
+    arrays: str
+    created: str

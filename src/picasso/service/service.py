@@ -1,0 +1,147 @@
+"""The service as one thing: what the HTTP API and the command line talk to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from picasso.core import runner
+from picasso.core.errors import ConfigurationError, NotSupportedError
+from picasso.service.artifacts import Artifacts
+from picasso.service.cards import Card
+from picasso.service.catalog import Catalog
+from picasso.service.configuration import Configuration, ModelSpecification
+from picasso.service.database import Database
+from picasso.service.job_store import JobStore
+from picasso.service.jobs import Jobs
+from picasso.service.lock import FolderLock
+from picasso.service.pictures import Pictures
+from picasso.service.records import ModelRecord, ModelState
+from picasso.service.store import Store
+from picasso.service.work import Place
+
+_SWEEP_AGE = 3600.0
+"""Files younger than this many seconds are never swept away."""
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model as it is now.
+
+    Args:
+        record: What is kept of it.
+        state: Its state; a model whose files have changed is new again.
+        card: What is known of it, None before it was opened.
+        warm: Whether a process holds it.
+        missing: For every visualization why it does not fit, or ""; empty before the model was opened.
+    """
+
+    record: ModelRecord
+    state: ModelState
+    card: Card | None
+    warm: bool
+    missing: dict[str, str]
+
+
+class Service:
+    """Models, pictures, visualizations, jobs and results.
+
+    Args:
+        configuration: What the server was told.
+
+    Raises:
+        ConfigurationError: The configuration or the data folder cannot be used.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        configuration.check()
+        self.configuration = configuration
+        try:
+            configuration.data.mkdir(parents=True, exist_ok=True)
+            self.artifacts = Artifacts(configuration.data / "artifacts")
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data folder {configuration.data} cannot be made: {error.strerror}.", "Choose another one."
+            ) from None
+        url = configuration.database or f"sqlite:///{(configuration.data / 'picasso.db').absolute()}"
+        self.database = Database(url)
+        self.store = Store(self.database)
+        self.records = JobStore(self.database)
+        self.catalog = Catalog(configuration.plugins)
+        self.pictures = Pictures(self.store, self.artifacts)
+        place = Place(url, self.artifacts.folder, configuration.plugins)
+        self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm)
+        self._lock = FolderLock(configuration.data)
+
+    def start(self) -> None:
+        """Bring the database up to date and begin to work.
+
+        Raises:
+            ConfigurationError: Another server uses the folder, or the database cannot be used.
+        """
+        self._lock.take()
+        self.database.upgrade()
+        self.store.set_configured_models(
+            [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
+        )
+        self.jobs.start()
+        threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True).start()
+
+    def stop(self) -> None:
+        """End all processes; what ran is queued again."""
+        self.jobs.stop()
+        self.catalog.close()
+        self.database.close()
+        self._lock.release()
+
+    def models(self) -> list[ModelView]:
+        """Return all models."""
+        return [self._view(record) for record in self.store.models()]
+
+    def model(self, name: str) -> ModelView:
+        """Return one model.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        return self._view(self.store.model(name))
+
+    def add_model(self, specification: ModelSpecification) -> ModelView:
+        """Add a model.
+
+        Raises:
+            NotSupportedError: The name is taken.
+        """
+        name = specification.known_as()
+        if not self.store.add_model(name, specification.model_dump(mode="json")):
+            raise NotSupportedError(f"There is a model '{name}' already.", "Give it another name.")
+        return self.model(name)
+
+    def delete_model(self, name: str) -> None:
+        """Forget a model that was added.
+
+        Raises:
+            NotFoundError: There is none of that name.
+            NotSupportedError: It belongs to the configuration.
+        """
+        if not self.store.model(name).added:
+            raise NotSupportedError(f"The model '{name}' belongs to the configuration.", "Remove it there.")
+        self.store.delete_model(name)
+        self.jobs.close_model(name)
+
+    def _view(self, record: ModelRecord) -> ModelView:
+        card = Card.read(record.card) if record.card else None
+        state = record.state
+        if state is ModelState.READY and (card is None or not card.fresh()):
+            state = ModelState.NEW
+        missing: dict[str, str] = {}
+        if card is not None:
+            for name, item in self.catalog.all().items():
+                broken = f"{name} is broken." if item.error else ""
+                missing[name] = broken or runner.lacking(item.title, item.needs, card.capabilities, card.framework)
+        return ModelView(record, state, card, record.name in self.jobs.warm(), missing)
+
+    def _prepare(self) -> None:
+        """Do what may wait until the first page is served."""
+        self.catalog.all()
+        self.artifacts.sweep(self.store.referred_artifacts(), _SWEEP_AGE)

@@ -1,0 +1,224 @@
+"""Models, pictures and results in the database. Jobs are in `job_store`; no other module speaks SQL."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, func, insert, select, update
+
+from picasso.core.errors import NotFoundError
+from picasso.service import tables
+from picasso.service.database import Database, now
+from picasso.service.records import Fault, ModelRecord, ModelState, PictureRecord, ResultRecord
+
+_DIGESTS = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+class Store:
+    """What the server knows, apart from its jobs.
+
+    Args:
+        database: Its tables are up to date.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # --- models ----------------------------------------------------------------------------------------------
+
+    def set_configured_models(self, specifications: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Make the configured models these, in this order; what is known of an unchanged one is kept."""
+        names = [name for name, _ in specifications]
+        table = tables.models
+        with self.database.writing() as connection:
+            connection.execute(delete(table).where(~table.c.added, table.c.name.not_in(names)))
+            known = {row.name: row for row in connection.execute(select(table))}
+            for position, (name, specification) in enumerate(specifications):
+                if name not in known:
+                    connection.execute(insert(table).values(_new_model(name, specification, position, added=False)))
+                    continue
+                values: dict[str, Any] = {"position": position, "added": False}
+                if known[name].specification != specification:
+                    values = _new_model(name, specification, position, added=False)
+                connection.execute(update(table).where(table.c.name == name).values(values))
+            # Nothing is opening yet in a server that starts.
+            opening = table.c.state == ModelState.OPENING
+            connection.execute(update(table).where(opening).values(state=ModelState.NEW))
+
+    def add_model(self, name: str, specification: dict[str, Any]) -> bool:
+        """Add a model; return False where the name is taken."""
+        table = tables.models
+        with self.database.writing() as connection:
+            if connection.execute(select(table.c.name).where(table.c.name == name)).first():
+                return False
+            last = connection.execute(select(func.max(table.c.position))).scalar()
+            connection.execute(insert(table).values(_new_model(name, specification, (last or 0) + 1, added=True)))
+        return True
+
+    def delete_model(self, name: str) -> None:
+        """Forget a model; its results stay."""
+        with self.database.writing() as connection:
+            connection.execute(delete(tables.models).where(tables.models.c.name == name))
+
+    def models(self) -> list[ModelRecord]:
+        """Return all models, the configured ones first."""
+        table = tables.models
+        with self.database.reading() as connection:
+            return [_model(row) for row in connection.execute(select(table).order_by(table.c.added, table.c.position))]
+
+    def model(self, name: str) -> ModelRecord:
+        """Return one model.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        with self.database.reading() as connection:
+            row = connection.execute(select(tables.models).where(tables.models.c.name == name)).first()
+        if row is None:
+            raise NotFoundError(f"There is no model '{name}'.", "Choose one of the models that the server knows.")
+        return _model(row)
+
+    def set_model_state(self, name: str, state: ModelState, error: Fault | None = None) -> None:
+        """Say how far a model is known."""
+        values = {"state": state, "error": asdict(error) if error else None}
+        with self.database.writing() as connection:
+            connection.execute(update(tables.models).where(tables.models.c.name == name).values(values))
+
+    def set_card(self, name: str, card: dict[str, Any]) -> None:
+        """Keep what a worker found out about a model."""
+        values = {"state": ModelState.READY, "error": None, "card": card, "opened": now()}
+        with self.database.writing() as connection:
+            connection.execute(update(tables.models).where(tables.models.c.name == name).values(values))
+
+    # --- pictures --------------------------------------------------------------------------------------------
+
+    def add_picture(self, picture: PictureRecord) -> None:
+        """Keep a picture; one of the same content takes the new name."""
+        table = tables.pictures
+        values = asdict(picture) | {"notes": list(picture.notes)}
+        with self.database.writing() as connection:
+            known = connection.execute(update(table).where(table.c.digest == picture.digest).values(values))
+            if known.rowcount == 0:
+                connection.execute(insert(table).values(values))
+
+    def pictures(self, limit: int) -> list[PictureRecord]:
+        """Return the newest pictures."""
+        table = tables.pictures
+        query = select(table).order_by(table.c.created.desc(), table.c.digest).limit(limit)
+        with self.database.reading() as connection:
+            return [_picture(row) for row in connection.execute(query)]
+
+    def pictures_of(self, digests: Iterable[str]) -> dict[str, PictureRecord]:
+        """Return the pictures of these digests that are known."""
+        query = select(tables.pictures).where(tables.pictures.c.digest.in_(list(digests)))
+        with self.database.reading() as connection:
+            return {row.digest: _picture(row) for row in connection.execute(query)}
+
+    def picture(self, digest: str) -> PictureRecord:
+        """Return one picture.
+
+        Raises:
+            NotFoundError: There is none of that digest.
+        """
+        found = self.pictures_of([digest])
+        if digest not in found:
+            raise NotFoundError(f"There is no picture '{digest[:80]}'.", "Upload it first.")
+        return found[digest]
+
+    # --- results ---------------------------------------------------------------------------------------------
+
+    def add_result(self, result: ResultRecord) -> None:
+        """Keep a result; one of the same key replaces it."""
+        table = tables.results
+        values = asdict(result) | {"panels": list(result.panels)}
+        with self.database.writing() as connection:
+            known = connection.execute(update(table).where(table.c.key == result.key).values(values))
+            if known.rowcount == 0:
+                connection.execute(insert(table).values(values))
+
+    def stored(self, keys: Iterable[str]) -> set[str]:
+        """Return which of these keys have a result."""
+        column = tables.results.c.key
+        with self.database.reading() as connection:
+            return set(connection.execute(select(column).where(column.in_(list(keys)))).scalars())
+
+    def results(self, limit: int, model: str | None = None, visualization: str | None = None) -> list[ResultRecord]:
+        """Return the newest results, of one model or one visualization if asked."""
+        table = tables.results
+        query: Select[Any] = select(table).order_by(table.c.created.desc(), table.c.key).limit(limit)
+        if model is not None:
+            query = query.where(table.c.model == model)
+        if visualization is not None:
+            query = query.where(table.c.visualization == visualization)
+        with self.database.reading() as connection:
+            return [_result(row) for row in connection.execute(query)]
+
+    def result(self, key: str) -> ResultRecord:
+        """Return one result.
+
+        Raises:
+            NotFoundError: There is none of that key.
+        """
+        with self.database.reading() as connection:
+            row = connection.execute(select(tables.results).where(tables.results.c.key == key)).first()
+        if row is None:
+            raise NotFoundError(f"There is no result '{key[:80]}'.", "It was deleted; run the job again.")
+        return _result(row)
+
+    def delete_result(self, key: str) -> None:
+        """Delete a result; its files go with the next sweep."""
+        with self.database.writing() as connection:
+            connection.execute(delete(tables.results).where(tables.results.c.key == key))
+
+    # --- what refers to files --------------------------------------------------------------------------------
+
+    def referred_artifacts(self) -> set[str]:
+        """Return every digest that a picture, a result or an event refers to."""
+        found: set[str] = set()
+        results, pictures, events = tables.results, tables.pictures, tables.events
+        with self.database.reading() as connection:
+            for row in connection.execute(select(pictures.c.digest, pictures.c.file, pictures.c.thumbnail)):
+                found.update(row)
+            for panels, arrays in connection.execute(select(results.c.panels, results.c.arrays)):
+                found.add(arrays)
+                found.update(_DIGESTS.findall(json.dumps(panels)))
+            for (data,) in connection.execute(select(events.c.data).where(events.c.kind == "panel")):
+                found.update(_DIGESTS.findall(json.dumps(data)))
+        return found
+
+
+def _new_model(name: str, specification: dict[str, Any], position: int, *, added: bool) -> dict[str, Any]:
+    return {
+        "name": name,
+        "specification": specification,
+        "position": position,
+        "added": added,
+        "state": ModelState.NEW,
+        "error": None,
+        "card": None,
+        "opened": None,
+    }
+
+
+def _model(row: Row[Any]) -> ModelRecord:
+    return ModelRecord(
+        row.name,
+        row.specification,
+        row.added,
+        ModelState(row.state),
+        Fault(**row.error) if row.error else None,
+        row.card,
+        row.opened,
+    )
+
+
+def _picture(row: Row[Any]) -> PictureRecord:
+    return PictureRecord(**(dict(row._mapping) | {"notes": tuple(row.notes)}))
+
+
+def _result(row: Row[Any]) -> ResultRecord:
+    return ResultRecord(**(dict(row._mapping) | {"panels": tuple(row.panels)}))

@@ -1,0 +1,102 @@
+"""The tables. A change here needs a migration beside it; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("specification", JSON, nullable=False),
+    Column("added", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error", JSON(none_as_null=True)),
+    Column("card", JSON(none_as_null=True)),
+    Column("opened", String(32)),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("notes", JSON, nullable=False),
+    Column("file", String(64), nullable=False),
+    Column("file_type", String(32), nullable=False),
+    Column("thumbnail", String(64), nullable=False),
+    Column("created", String(32), nullable=False, index=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("model", String(100), nullable=False),
+    Column("visualization", String(100), nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("target", JSON(none_as_null=True)),
+    Column("top", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("error", JSON(none_as_null=True)),
+    Column("attempts", Integer, nullable=False),
+    Column("cancel", Boolean, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("process", Integer),
+    # Counts the job's events. It lives here so that one row is locked while a number is given out.
+    Column("events", Integer, nullable=False),
+    Column("created", String(32), nullable=False, index=True),
+    Column("started", String(32)),
+    Column("finished", String(32)),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("job", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("model", String(100), nullable=False),
+    Column("visualization", String(100), nullable=False),
+    Column("picture", ForeignKey("pictures.digest"), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("panels", JSON, nullable=False),
+    Column("arrays", String(64), nullable=False),
+    Column("created", String(32), nullable=False, index=True),
+    Index("ix_results_job", "job"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("job", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("picture", ForeignKey("pictures.digest"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("result", ForeignKey("results.key", ondelete="SET NULL")),
+    Column("error", JSON(none_as_null=True)),
+    Index("ix_tasks_result", "result"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("data", JSON, nullable=False),
+)

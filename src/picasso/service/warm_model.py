@@ -1,0 +1,65 @@
+"""The one model that a worker process holds open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from picasso.core.model import Model
+from picasso.core.opening import load_model
+from picasso.service import cards
+from picasso.service.cards import Card, Seen
+from picasso.service.configuration import ModelSpecification
+
+
+@dataclass
+class WarmModel:
+    """A place for one open model.
+
+    A pool's worker process lives through many jobs, and each arrives as a plain function call, so the process itself
+    has to remember the model between two of them.
+    """
+
+    model: Model | None = None
+    specification: ModelSpecification | None = None
+    files: frozenset[Seen] = frozenset()
+
+    def holds(self, specification: ModelSpecification) -> bool:
+        """Say whether the model is open and its files have not changed since."""
+        if self.model is None or self.specification != specification:
+            return False
+        return cards.look(file.path for file in self.files) == self.files
+
+    def open(self, specification: ModelSpecification) -> Card:
+        """Open a model in place of the present one, and describe it.
+
+        Raises:
+            PicassoError: It cannot be opened.
+        """
+        if self.model is not None:
+            self.model.close()
+            self.model = None
+        # Looked at before it is read: a file that changes meanwhile is found changed at the next job.
+        before = cards.look(cards.files_of(specification))
+        model = load_model(
+            specification.source,
+            labels=specification.labels,
+            preprocessing=specification.preprocessing,
+            head=specification.head,
+            name=specification.known_as(),
+            factory=specification.factory,
+            device=specification.device,
+            batch_size=specification.batch_size,
+        )
+        known = {file.path for file in before}
+        self.files = before | cards.look(cards.all_files(specification, model) - known)
+        self.model, self.specification = model, specification
+        return self.describe()
+
+    def describe(self) -> Card:
+        """Describe the open model."""
+        assert self.model is not None
+        return Card.of(self.model, tuple(sorted(self.files, key=lambda file: file.path)))
+
+
+WARM = WarmModel()
+"""This process's model; empty in every process but a worker."""

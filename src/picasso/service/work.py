@@ -1,0 +1,230 @@
+"""What a worker process does: open a model, run a job. Its reports go straight into the store."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing import connection
+from pathlib import Path
+
+from picasso.core import registry, runner
+from picasso.core.errors import CanceledError, NotSupportedError, OutOfMemoryError, PicassoError, PluginError
+from picasso.core.images import decode_picture
+from picasso.core.model import Model
+from picasso.core.panels import Panel
+from picasso.core.registry import Entry
+from picasso.core.result import Result
+from picasso.core.settings import Settings
+from picasso.service.artifacts import Artifacts
+from picasso.service.configuration import ModelSpecification
+from picasso.service.database import Database, now
+from picasso.service.job_store import JobStore
+from picasso.service.panel_store import finite, keep_panel
+from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
+from picasso.service.store import Store
+from picasso.service.warm_model import WARM
+
+REPORT_SECONDS = 1 / 8
+"""Progress is written, and a cancel noticed, at most this often."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker finds everything.
+
+    Args:
+        database: URL.
+        artifacts: Folder.
+        plugins: Folders of the user's visualizations.
+    """
+
+    database: str
+    artifacts: Path
+    plugins: tuple[Path, ...]
+
+
+def open_model(place: Place, name: str) -> None:
+    """Open a model, and write its card or the reason why it cannot be opened."""
+    _end_with_parent()
+    database = Database(place.database)
+    try:
+        store = Store(database)
+        _guarded(lambda: _ready_model(store, name))
+    finally:
+        database.close()
+
+
+def run_job(place: Place, job: str, attempt: int) -> None:
+    """Run a job to its end."""
+    _end_with_parent()
+    database = Database(place.database)
+    try:
+        _Work(place, database, job, attempt).run()
+    finally:
+        database.close()
+
+
+class _Work:
+    """One attempt of one job."""
+
+    def __init__(self, place: Place, database: Database, job: str, attempt: int) -> None:
+        self.place = place
+        self.store = Store(database)
+        self.jobs = JobStore(database)
+        self.artifacts = Artifacts(place.artifacts)
+        self.attempt = attempt
+        self.jobs.set_process(job, attempt, os.getpid())
+        self.job: JobRecord = self.jobs.job(job)
+        self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
+
+    def run(self) -> None:
+        error = _guarded(self._run_tasks)
+        if isinstance(error, CanceledError):
+            self.jobs.finish(self.job.id, self.attempt, State.CANCELED)
+        elif error is not None:
+            self.jobs.finish(self.job.id, self.attempt, State.FAILED, Fault.of(error))
+        else:
+            self.jobs.finish(self.job.id, self.attempt, State.DONE)
+
+    def _run_tasks(self) -> None:
+        if self.tasks and not self.jobs.report(self.job.id, self.attempt, self.tasks[0], 0, 1, "Opening the model"):
+            raise CanceledError("The job was canceled.")
+        model = _ready_model(self.store, self.job.model)
+        entry = registry.visualization(self.job.visualization, self.place.plugins)
+        settings = runner.read_settings(entry, self.job.settings)
+        if reason := runner.missing(model, entry):
+            raise NotSupportedError(reason, "Choose another visualization.")
+        first: PicassoError | None = None
+        for task in self.tasks:
+            error = _guarded(lambda task=task: self._run_task(task, model, entry, settings))  # type: ignore[misc]
+            if isinstance(error, CanceledError | OutOfMemoryError):
+                raise error
+            if error is not None:
+                self.jobs.set_task(task, self.attempt, State.FAILED, error=Fault.of(error))
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
+        job = self.job
+        if not self.jobs.set_task(task, self.attempt, State.RUNNING):
+            raise CanceledError("The job was canceled.")
+        picture = decode_picture(self.artifacts.get(task.picture), task.name)
+        target = list(job.target) if job.target is not None else None
+        key = runner.cache_key(model, entry, settings, picture, runner.targets_of(target), job.top, job.seed)
+        if self.store.stored([key]):
+            self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
+            return
+        try:
+            result = runner.run(
+                model,
+                picture,
+                entry,
+                settings,
+                target=target,
+                top=job.top,
+                seed=job.seed,
+                report=_Reporter(self.jobs, task, self.attempt).report,
+                show=lambda panel: self._show(task, panel),
+            )
+        except PicassoError:
+            raise
+        except Exception as error:
+            if model.is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
+                ) from error
+            raise
+        self._keep(task, key, result)
+        self.jobs.set_task(task, self.attempt, State.DONE, key)
+
+    def _show(self, task: TaskRecord, panel: Panel) -> None:
+        if not self.jobs.show(self.job.id, self.attempt, task, keep_panel(panel, self.artifacts)):
+            raise CanceledError("The job was canceled.")
+
+    def _keep(self, task: TaskRecord, key: str, result: Result) -> None:
+        self.store.add_result(
+            ResultRecord(
+                key=key,
+                job=self.job.id,
+                model=self.job.model,
+                visualization=self.job.visualization,
+                picture=task.picture,
+                document=finite(result.document()),
+                panels=tuple(keep_panel(panel, self.artifacts) for panel in result.panels),
+                arrays=self.artifacts.put(result.npz()),
+                created=now(),
+            )
+        )
+
+
+class _Reporter:
+    """Writes progress, not too often, and stops the work where it was canceled."""
+
+    def __init__(self, jobs: JobStore, task: TaskRecord, attempt: int) -> None:
+        self.jobs = jobs
+        self.task = task
+        self.attempt = attempt
+        self._written = 0.0
+        self._last = (-1, -1)
+
+    def report(self, done: int, total: int, message: str) -> None:
+        moment = time.monotonic()
+        ended = done >= total and self._last != (done, total)
+        if moment - self._written < REPORT_SECONDS and not ended:
+            return
+        self._written, self._last = moment, (done, total)
+        if not self.jobs.report(self.task.job, self.attempt, self.task, int(done), int(total), str(message)):
+            raise CanceledError("The job was canceled.")
+
+
+def _ready_model(store: Store, name: str) -> Model:
+    """Return the open model; its card is written whenever it had to be opened."""
+    record = store.model(name)
+    specification = ModelSpecification.model_validate(record.specification)
+    if not WARM.holds(specification):
+        store.set_model_state(name, ModelState.OPENING)
+        error = _guarded(lambda: store.set_card(name, asdict(WARM.open(specification))))
+        if error is not None:
+            store.set_model_state(name, ModelState.FAILED, Fault.of(error))
+            raise error
+    elif record.card is None or record.state is not ModelState.READY:
+        # The row was made anew (the configuration changed back, say) while this process kept the model.
+        store.set_card(name, asdict(WARM.describe()))
+    assert WARM.model is not None
+    return WARM.model
+
+
+def _guarded(action: Callable[[], object]) -> PicassoError | None:
+    """Run something that calls the user's code, and return what went wrong as one of Picasso's errors."""
+    try:
+        action()
+    except PicassoError as error:
+        return error
+    except SystemExit as error:
+        return PluginError(f"The model or the visualization called exit({error.code}).", "Remove that call.")
+    except MemoryError:
+        return OutOfMemoryError("The memory does not suffice.", "Use a smaller picture or a smaller model.")
+    except Exception as error:
+        return PicassoError(f"{type(error).__name__}: {error}", "This is a bug in Picasso; please report it.")
+    return None
+
+
+def _end_with_parent() -> None:
+    """End this process when the server does, however it ends: nobody would read what it finds."""
+    parent = multiprocessing.parent_process()
+    if parent is None or any(thread.name == _WATCH for thread in threading.enumerate()):
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name=_WATCH, daemon=True).start()
+
+
+_WATCH = "picasso-parent-watch"

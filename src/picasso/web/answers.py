@@ -1,0 +1,299 @@
+"""What the API answers, as pydantic models: they are its documentation, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from picasso.service.plugin_process import Description
+from picasso.service.records import Fault, JobRecord, PictureRecord, ResultRecord, TaskRecord
+from picasso.service.samples import Sample
+from picasso.service.service import ModelView
+from picasso.web.plugin_templates import render_template
+
+PREFIX = "/api/v1"
+
+
+class ErrorAnswer(BaseModel):
+    """What went wrong, and what to do."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, fault: Fault | None) -> ErrorAnswer | None:
+        return None if fault is None else cls(**asdict(fault))
+
+
+class CardAnswer(BaseModel):
+    """What is known of a model that was opened."""
+
+    framework: str
+    input_shape: tuple[int, int, int]
+    labels: list[str]
+    head: str
+    score_units: str
+    columns: int
+    parameters: int
+    notes: list[str]
+    capabilities: list[str]
+    preprocessing: dict[str, Any] | None
+    layers: list[dict[str, Any]]
+    default_layer: str | None
+    digest: str
+    visualizations: dict[str, str] = Field(description='For every visualization "", or why it does not fit.')
+
+
+class ModelAnswer(BaseModel):
+    """A model that the server knows."""
+
+    name: str
+    source: str
+    added: bool
+    state: str = Field(description="new, opening, ready or failed.")
+    error: ErrorAnswer | None
+    warm: bool = Field(description="Whether a process holds it.")
+    opened: str | None
+    card: CardAnswer | None
+
+    @classmethod
+    def of(cls, view: ModelView) -> ModelAnswer:
+        record, card = view.record, view.card
+        return cls(
+            name=record.name,
+            source=str(record.specification["source"]),
+            added=record.added,
+            state=view.state,
+            error=ErrorAnswer.of(record.error),
+            warm=view.warm,
+            opened=record.opened,
+            card=CardAnswer.model_validate(asdict(card) | {"visualizations": view.missing}) if card else None,
+        )
+
+
+class PictureAnswer(BaseModel):
+    """A picture."""
+
+    digest: str
+    name: str
+    width: int
+    height: int
+    notes: list[str]
+    file: str = Field(description="Address of an upright rendition that every browser shows.")
+    thumbnail: str
+    created: str
+
+    @classmethod
+    def of(cls, record: PictureRecord) -> PictureAnswer:
+        address = f"{PREFIX}/pictures/{record.digest}"
+        return cls(
+            digest=record.digest,
+            name=record.name,
+            width=record.width,
+            height=record.height,
+            notes=list(record.notes),
+            file=f"{address}/file",
+            thumbnail=f"{address}/thumbnail",
+            created=record.created,
+        )
+
+
+class RefusedPicture(BaseModel):
+    """An uploaded file that is no usable picture."""
+
+    name: str
+    error: ErrorAnswer
+
+
+class SampleAnswer(BaseModel):
+    """A picture that can be adopted."""
+
+    id: str
+    model: str
+    name: str
+    thumbnail: str
+
+    @classmethod
+    def of(cls, sample: Sample) -> SampleAnswer:
+        return cls(
+            id=sample.id,
+            model=sample.model,
+            name=sample.path.name,
+            thumbnail=f"{PREFIX}/samples/{sample.id}/thumbnail",
+        )
+
+
+class VisualizationAnswer(BaseModel):
+    """A visualization; a broken plug-in has an error and no settings."""
+
+    name: str
+    title: str
+    description: str
+    references: list[str]
+    needs: list[str]
+    version: int
+    subject: str
+    attributes: bool = Field(description="Whether it explains targets with maps.")
+    form: dict[str, Any] = Field(alias="schema", description="JSON schema of its settings.")
+    defaults: dict[str, Any]
+    origin: str
+    file: str
+    digest: str
+    error: str = Field(description='The traceback of a broken plug-in, or "".')
+
+    @classmethod
+    def of(cls, item: Description) -> VisualizationAnswer:
+        values = {key: value for key, value in asdict(item).items() if key not in ("template", "settings")}
+        return cls.model_validate(values | {"schema": item.settings})
+
+
+class TaskAnswer(BaseModel):
+    """One picture of a job."""
+
+    position: int
+    picture: str
+    name: str
+    state: str
+    result: str | None = Field(description="Key of the result.")
+    error: ErrorAnswer | None
+
+
+class ProgressAnswer(BaseModel):
+    """How far the present picture is."""
+
+    done: int
+    total: int
+    message: str
+
+
+class JobAnswer(BaseModel):
+    """A job."""
+
+    id: str
+    state: str = Field(description="queued, running, done, failed or canceled.")
+    model: str
+    visualization: str
+    settings: dict[str, Any]
+    target: list[int | str] | None
+    top: int
+    seed: int
+    pictures: list[str]
+    error: ErrorAnswer | None
+    attempts: int
+    progress: ProgressAnswer
+    tasks: list[TaskAnswer]
+    events: str = Field(description="Address of the event stream.")
+    created: str
+    started: str | None
+    finished: str | None
+
+    @classmethod
+    def of(cls, job: JobRecord, tasks: Sequence[TaskRecord]) -> JobAnswer:
+        return cls(
+            id=job.id,
+            state=job.state,
+            model=job.model,
+            visualization=job.visualization,
+            settings=job.settings,
+            target=list(job.target) if job.target is not None else None,
+            top=job.top,
+            seed=job.seed,
+            pictures=[task.picture for task in tasks],
+            error=ErrorAnswer.of(job.error),
+            attempts=job.attempts,
+            progress=ProgressAnswer(done=job.done, total=job.total, message=job.message),
+            tasks=[
+                TaskAnswer(
+                    position=task.position,
+                    picture=task.picture,
+                    name=task.name,
+                    state=task.state,
+                    result=task.result,
+                    error=ErrorAnswer.of(task.error),
+                )
+                for task in tasks
+            ],
+            events=f"{PREFIX}/jobs/{job.id}/events",
+            created=job.created,
+            started=job.started,
+            finished=job.finished,
+        )
+
+
+class ResultSummary(BaseModel):
+    """A result in a list."""
+
+    key: str
+    job: str | None
+    model: str
+    visualization: str
+    title: str
+    picture: PictureAnswer
+    targets: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
+    created: str
+    page: str = Field(description="Address of its page.")
+
+    @classmethod
+    def summary(cls, result: ResultRecord, picture: PictureRecord) -> dict[str, Any]:
+        """Return the fields that a summary and a whole result share."""
+        return {
+            "key": result.key,
+            "job": result.job,
+            "model": result.model,
+            "visualization": result.visualization,
+            "title": result.document["visualization"]["title"],
+            "picture": PictureAnswer.of(picture),
+            "targets": result.document["targets"],
+            "predictions": result.document["predictions"][:5],
+            "created": result.created,
+            "page": f"/results/{result.key}",
+        }
+
+
+class ResultAnswer(ResultSummary):
+    """A result with its panels; an array in them is {"url", "dtype", "shape"}."""
+
+    document: dict[str, Any]
+    panels: list[dict[str, Any]]
+    exports: dict[str, str] = Field(description="Addresses of downloads by format.")
+
+    @classmethod
+    def of(cls, result: ResultRecord, picture: PictureRecord, template: str) -> ResultAnswer:
+        export = f"{PREFIX}/results/{quote(result.key)}/export?format="
+        return cls(
+            **ResultSummary.summary(result, picture),
+            document=result.document,
+            panels=[panel_answer(panel, template) for panel in result.panels],
+            exports={form: export + form for form in ("npz", "json", "png", "zip")},
+        )
+
+
+def panel_answer(panel: dict[str, Any], template: str) -> dict[str, Any]:
+    """Return a kept panel as it is sent: arrays become addresses, templates HTML.
+
+    Args:
+        panel: As it is kept.
+        template: Source of the visualization's template, or "".
+    """
+    if panel["kind"] == "template":
+        shown = _with_addresses(panel, pictures=True)
+        return {**shown, "html": render_template(template, shown)}
+    sent: dict[str, Any] = _with_addresses(panel, pictures=False)
+    return sent
+
+
+def _with_addresses(value: Any, *, pictures: bool) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"artifact", "dtype", "shape"}:
+            address = f"{PREFIX}/artifacts/{value['artifact']}"
+            if pictures and value["dtype"] == "uint8":
+                return f"{address}.png"
+            return {"url": address, "dtype": value["dtype"], "shape": value["shape"]}
+        return {key: _with_addresses(item, pictures=pictures) for key, item in value.items()}
+    return [_with_addresses(item, pictures=pictures) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,76 @@
+"""The web application: pages, and the API under /api/v1."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from starlette.concurrency import run_in_threadpool
+
+from picasso.service.configuration import Configuration
+from picasso.service.service import Service
+from picasso.web.answers import PREFIX
+from picasso.web.errors import add_error_handlers
+from picasso.web.routes import artifacts, jobs, models, pages, pictures, results, samples, visualizations
+from picasso.web.security import Security
+
+_HERE = Path(__file__).parent
+
+
+def create_app(configuration: Configuration) -> FastAPI:
+    """Make the application.
+
+    Args:
+        configuration: What the server is told.
+
+    Returns:
+        The application; its service starts and ends with the server.
+
+    Raises:
+        ConfigurationError: The configuration cannot be used.
+    """
+    configuration.check()
+    version = metadata.version("picasso")
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        app.state.stopping = asyncio.Event()
+        app.state.service = service = Service(configuration)
+        await run_in_threadpool(service.start)
+        try:
+            yield
+        finally:
+            app.state.stopping.set()
+            await run_in_threadpool(service.stop)
+
+    # The interactive documentation of the framework loads scripts from elsewhere, which the pages' policy forbids.
+    app = FastAPI(
+        title="Picasso",
+        version=version,
+        summary="See what a trained image model looks at.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+    )
+    app.state.templates = Jinja2Templates(directory=_HERE / "templates")
+    app.state.page_context = {
+        "demo": configuration.demo,
+        "allow_add": configuration.allow_add,
+        "version": version,
+    }
+    api = APIRouter(prefix=PREFIX)
+    for nouns in (models, pictures, samples, visualizations, jobs, results, artifacts):
+        api.include_router(nouns.router)
+    app.include_router(api)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=_HERE / "static", check_dir=False), name="static")
+    add_error_handlers(app)
+    app.add_middleware(Security, configuration=configuration)
+    return app

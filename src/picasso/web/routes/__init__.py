@@ -1,0 +1,31 @@
+"""The addresses, one file for each noun."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+
+from picasso.service.service import Service
+from picasso.web.errors import ForbiddenError
+
+
+def get_service(request: Request) -> Service:
+    """Return the application's service."""
+    return cast(Service, request.app.state.service)
+
+
+def may_add(service: Annotated[Service, Depends(get_service)]) -> None:
+    """Refuse where the server was not started so that pages may change its models.
+
+    Raises:
+        ForbiddenError: It was not.
+    """
+    if not service.configuration.allow_add:
+        raise ForbiddenError("This Picasso does not let pages add or remove models.", "Start it with --allow-add.")
+
+
+ServiceNeeded = Annotated[Service, Depends(get_service)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+"""For addresses that hold a digest: what lies there never changes."""

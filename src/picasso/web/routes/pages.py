@@ -1,0 +1,54 @@
+"""The pages. They are thin: what they show, their scripts ask the API for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.templating import Jinja2Templates
+
+from picasso.web.routes import ServiceNeeded
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+def home(request: Request, service: ServiceNeeded) -> Response:
+    return _page(request, "story" if service.configuration.demo else "workbench")
+
+
+@router.get("/explain")
+def workbench(request: Request) -> Response:
+    return _page(request, "workbench")
+
+
+@router.get("/jobs/{id_}")
+def job(id_: str, request: Request, service: ServiceNeeded) -> Response:
+    return _page(request, "job", job=service.records.job(id_).id)
+
+
+@router.get("/results/{key}")
+def result(key: str, request: Request, service: ServiceNeeded) -> Response:
+    return _page(request, "result", result=service.store.result(key).key)
+
+
+@router.get("/history")
+def history(request: Request) -> Response:
+    return _page(request, "history")
+
+
+@router.get("/visualizations")
+def visualizations(request: Request) -> Response:
+    return _page(request, "visualizations")
+
+
+@router.get("/models")
+def models(request: Request) -> Response:
+    return _page(request, "models")
+
+
+def _page(request: Request, page: str, **context: Any) -> Response:
+    templates: Jinja2Templates = request.app.state.templates
+    return templates.TemplateResponse(
+        request, f"{page}.html", {**request.app.state.page_context, "page": page, **context}
+    )
