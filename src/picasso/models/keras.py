@@ -1,2 +1,238 @@
+"""Keras 3 models, from a file or live, on whichever backend Keras runs on: TensorFlow, JAX or PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from picasso.core.errors import ModelFileError, NotSupportedError
+from picasso.core.hooks import Head, ModelFile
+from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules
+from picasso.core.opening import Options, file_digest
+from picasso.core.preprocessing import Array
+from picasso.core.targets import SCORES, Target
+from picasso.models import keras_facts as finding
+from picasso.models import keras_loading as loading
+from picasso.models import opened
+from picasso.models.keras_engines import Engine, make_engine
+from picasso.models.keras_facts import Entrance, Listed
+from picasso.models.keras_network import Network, Site, Trace, log_probability
+
+
 def claims(source: object) -> bool:
-    return False
+    """Say whether this adapter opens the source: a Keras file by its ending or content, or a live Keras model."""
+    if isinstance(source, str):
+        return source.endswith(loading.SUFFIXES) or loading.is_archive(Path(source))
+    return any(
+        base.__name__ == "Model" and base.__module__.split(".")[0] in ("keras", "tf_keras")
+        for base in type(source).__mro__
+    )
+
+
+def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
+    """Open a Keras file or a live keras.Model.
+
+    Args:
+        source: Path of a .keras or HDF5 file, or the model.
+        hooks: The user's own choices; an assumed preprocessing is filled in here.
+        options: Name, device and batch size; a factory for a file of weights only.
+
+    Raises:
+        MissingExtraError: Keras or its backend is not installed.
+        ModelFileError: The file is damaged, or no network that reads one picture.
+        ModelOutputError: The network returns no class scores.
+        UnsafeModelError: Opening it would run code that comes with it.
+        ConfigurationError: There is no such device.
+    """
+    live = not isinstance(source, str)
+    if live:
+        keras = loading.import_keras()
+        if not isinstance(source, keras.Model):
+            raise ModelFileError("The model was made by Keras 2.", "Save it as a .keras or .h5 file, and open that.")
+        model, device = source, None
+    else:
+        model, device = loading.load_file(Path(source), options)
+        keras = loading.import_keras()
+    network = Network(model, keras)
+    entrance = finding.find_entrance(model, network.parts, hooks, keras)
+    engine = make_engine(network, device, entrance.spec)
+    notes = [f"Keras {keras.__version__} runs on {keras.backend.backend()}."]
+    if live and options.device is not None:
+        notes.append("A live Keras model runs where its weights are; the device that was asked for is not used.")
+
+    x = opened.probe(entrance.shape)
+    x = np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if entrance.channels_first else x
+    entrance, answer, trace = _look(engine, entrance, x)
+    opened.check_answer(answer)
+    layers = finding.list_layers(trace.ran, entrance.batch or len(x), entrance.channels_first)
+    if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
+        notes.append(_assume(hooks, entrance, finding.scales_itself(trace.ran)))
+    chosen = Head(hooks.head) if hooks.head else None
+    head, units, note = _find_head(engine, entrance, x, answer, trace.heads, chosen)
+    notes.append(note)
+    if network.unruled:
+        names = ", ".join(network.unruled[:5])
+        notes.append(f"These ReLUs with a slope or a threshold always pass gradients by the standard rule: {names}.")
+    origin = file_digest(Path(source)) if not live and options.factory is None else _digest(model)
+    facts = Facts(
+        input_shape=entrance.shape,
+        columns=answer.shape[1],
+        head=head,
+        units=units,
+        origin=origin,
+        size=int(model.count_params()),
+        notes=tuple(notes),
+        fixed_batch=entrance.batch,
+    )
+    return KerasModel(engine, entrance, layers, live, facts, hooks, options)
+
+
+class KerasModel(Model):
+    """A Keras model. A live one is left exactly as it was found after every call."""
+
+    framework: ClassVar[str] = "Keras"
+    packages: ClassVar[tuple[str, ...]] = ("keras",)
+    capabilities = frozenset(Capability)
+
+    def __init__(
+        self,
+        engine: Engine,
+        entrance: Entrance,
+        layers: dict[str, Listed],
+        live: bool,
+        facts: Facts,
+        hooks: ModelFile,
+        options: Options,
+    ) -> None:
+        super().__init__(facts, hooks, options.name, options.batch_size)
+        self._engine = engine
+        self._entrance = entrance
+        self._listed = layers
+        self._live = live
+
+    def origin(self) -> str:
+        return _digest(self._engine.network.model) if self._live else self.facts.origin
+
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(listed.layer for listed in self._listed.values())
+
+    def _outputs(self, x: Array) -> dict[str, Array]:
+        return {SCORES: self._engine.forward(self._inside(x)).scores}
+
+    def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        self._check(layers)
+        passes = self._engine.forward(self._inside(x), tuple(name for name in layers if name != INPUT))
+        return {name: x if name == INPUT else self._outside(name, passes.values[name]) for name in layers}
+
+    def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        self._check(wrt)
+        if INPUT in wrt and not self._entrance.floating:
+            raise NotSupportedError(
+                "This model reads whole numbers: no gradient reaches its input.", "Ask for the gradient at a layer."
+            )
+        # A target is a weighted sum of columns: on the unit matrix it gives its weights.
+        columns = np.eye(self.facts.columns, dtype=np.float32)
+        weights = np.stack([np.asarray(target({SCORES: columns}), dtype=np.float32) for target in targets])
+        passes = self._engine.pullback(self._inside(x), weights, tuple(wrt), rules.relu)
+        return Pullback(
+            outputs={SCORES: passes.scores},
+            values={name: self._outside(name, passes.values[name]) for name in wrt},
+            gradients={name: self._outside(name, passes.gradients[name]) for name in wrt},
+        )
+
+    @classmethod
+    def is_out_of_memory(cls, error: Exception) -> bool:
+        name, text = type(error).__name__, str(error)
+        return (
+            super().is_out_of_memory(error)
+            or name in ("ResourceExhaustedError", "OutOfMemoryError")
+            or "RESOURCE_EXHAUSTED" in text
+            or "can't allocate memory" in text
+        )
+
+    def _inside(self, x: Array) -> Array:
+        """Give pictures in the model's own order of axes."""
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if self._entrance.channels_first else x
+
+    def _outside(self, name: str, array: Array) -> Array:
+        first = self._entrance.channels_first if name == INPUT else self._listed[name].channels_first
+        return finding.turn(array, first)
+
+    def _check(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name != INPUT and name not in self._listed:
+                raise opened.unknown_layer(name, list(self._listed))
+
+
+def _look(engine: Engine, entrance: Entrance, x: Array) -> tuple[Entrance, Array, Trace]:
+    """Run the probe as the model is; find out whether its batch size is really fixed."""
+    with KerasModel.running():
+        try:
+            return replace(entrance, batch=None), *engine.trace(x)
+        except Exception:
+            if entrance.batch is None:
+                raise
+        answers = [engine.trace(np.repeat(picture[None], entrance.batch, axis=0)) for picture in x]
+        return entrance, np.concatenate([answer[:1] for answer, _ in answers]), answers[-1][1]
+
+
+def _assume(hooks: ModelFile, entrance: Entrance, scales: bool) -> str:
+    """Fill in the preprocessing that is assumed, and say so."""
+    height, width, channels = entrance.shape
+    if channels not in (1, 3):
+        raise ModelFileError(
+            f"The model reads {channels} channels; a picture has 1 or 3.", "Override preprocess() in a model file."
+        )
+    preprocessing, note = opened.assumed_preprocessing(height if height == width else (height, width), channels)
+    if scales:
+        preprocessing = preprocessing.model_copy(update={"scale": 1.0})
+        note = note.replace("scaled to 0..1", "left at 0..255, since the model begins by scaling them itself")
+    hooks.preprocessing = preprocessing
+    return note
+
+
+def _find_head(
+    engine: Engine, entrance: Entrance, x: Array, answer: Array, heads: Sequence[Site], chosen: Head | None
+) -> tuple[Head, str, str]:
+    """Take the final softmax or sigmoid out of the way where there is one; return the head, the units and a note."""
+    network = engine.network
+    last = heads[-1] if heads else None
+    if last is not None and last.head is not None and chosen in (None, last.head):
+        network.head = last
+        with KerasModel.running():
+            parts = [x] if entrance.batch is None else [np.repeat(one[None], entrance.batch, axis=0) for one in x]
+            scores = [engine.forward(part).scores for part in parts]
+        whole = scores[0] if entrance.batch is None else np.concatenate([one[:1] for one in scores])
+        if finding.head_fits(last.head, whole, answer, network.low_precision):
+            note = f"The network ends in the {last.head} of '{last.operation.name}'; what goes into it is explained."
+            return last.head, "logit", note
+        network.head = None
+        engine.forget()
+    head, units, note = opened.find_head(answer, chosen)
+    if units == "probability":
+        network.finish = log_probability(network.keras, head)
+        engine.forget()
+        units = "log probability" if head is Head.SOFTMAX else "logit"
+    return head, units, note
+
+
+def _digest(model: Any) -> str:
+    """Digest a model as it is now: its architecture and its weights."""
+    try:
+        config = json.dumps(model.get_config(), sort_keys=True, default=lambda thing: type(thing).__qualname__)
+    except Exception:  # a subclassed model need not have a configuration
+        config = type(model).__qualname__
+    # Keras marks shared objects by their place in memory.
+    digest = hashlib.sha256(re.sub(r'"shared_object_id": \d+', "", config).encode())
+    for variable in model.weights:
+        value = np.ascontiguousarray(finding.host(variable.value))
+        digest.update(f"{variable.path} {value.dtype} {value.shape}".encode())
+        digest.update(value.view(np.uint8).data)
+    return digest.hexdigest()

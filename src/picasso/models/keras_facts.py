@@ -1,0 +1,199 @@
+"""What is found out about a Keras model when it is opened: its input, its scaling, its layers, its head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from picasso.core.errors import ConfigurationError, ModelFileError
+from picasso.core.hooks import Head, ModelFile, to_probabilities
+from picasso.core.model import Layer
+from picasso.core.preprocessing import Array
+from picasso.models import opened
+from picasso.models.keras_network import Part, call_name
+
+DEFAULT_SIDE = 224
+ARITHMETIC = frozenset({"Multiply", "Divide", "TrueDivide", "Subtract", "Add"})
+"""Operations by which a model scales its own input."""
+SHAPING = frozenset({"Resizing", "CenterCrop", "Pipeline", "GetItem", "Identity", "Cast", "ZeroPadding2D"})
+"""What may stand before them; so may every random augmentation, which rests at inference."""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How pictures enter the model.
+
+    Args:
+        shape: (height, width, channels).
+        spec: The input's shape in the model's own order without the batch, None where free.
+        channels_first: Whether that order is (channels, height, width).
+        batch: The only number of pictures that the model takes at a time, or None.
+        floating: Whether the input is of real numbers, through which gradients pass.
+    """
+
+    shape: tuple[int, int, int]
+    spec: tuple[int | None, ...]
+    channels_first: bool
+    batch: int | None
+    floating: bool
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A layer, and whether its output has the channels first."""
+
+    layer: Layer
+    channels_first: bool
+
+
+def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, keras: Any) -> Entrance:
+    """Find the shape of the model's input.
+
+    Raises:
+        ModelFileError: The model is not built, has several inputs, or reads no pictures.
+        ConfigurationError: The declared preprocessing makes pictures of another shape.
+    """
+    declared = opened.declared_shape(hooks)
+    inputs = _flat(getattr(model, "inputs", None))
+    if len(inputs) > 1:
+        raise ModelFileError(f"The model has {len(inputs)} inputs; it must read one picture.")
+    if not model.built:
+        raise ModelFileError("The model is not built yet: it has no weights.", "Call it on one picture, or train it.")
+    if inputs:
+        whole, dtype = tuple(inputs[0].shape), keras.backend.standardize_dtype(inputs[0].dtype)
+    else:
+        whole, dtype = _built_shape(model, declared), "float32"
+    if len(whole) != 4:
+        raise ModelFileError(
+            f"The model reads an array of shape {whole}; a picture is (batch, height, width, channels)."
+        )
+    first = _channels_first(whole, parts, keras)
+    spec = whole[1:]
+    height, width, channels = (spec[1], spec[2], spec[0]) if first else spec
+    wanted = declared or (height or DEFAULT_SIDE, width or DEFAULT_SIDE, channels or 3)
+    shape = (height or wanted[0], width or wanted[1], channels or wanted[2])
+    if declared is not None and shape != declared:
+        raise ConfigurationError(
+            f"The model reads pictures of {_size(shape)}; the preprocessing makes {_size(declared)}.",
+            f"Set size=({shape[0]}, {shape[1]}) and the color that fits.",
+        )
+    return Entrance(shape, spec, first, whole[0] if inputs else None, dtype.startswith(("float", "bfloat")))
+
+
+def scales_itself(ran: Sequence[tuple[Part, Any]]) -> bool:
+    """Say whether the model begins by scaling pixels of 0..255 itself."""
+    for part, _ in ran:
+        operation = part.operation
+        kind = type(operation).__name__
+        if kind == "Rescaling":
+            scale, offset = np.max(np.abs(operation.scale)), np.max(np.abs(operation.offset))
+            return bool(scale * 255 + offset < 25)
+        if kind == "Normalization":
+            return bool(np.max(np.abs(np.asarray(host(operation.mean)))) > 2)
+        if kind in ARITHMETIC:
+            return not _inputs_are_many(operation)
+        if kind not in SHAPING and not kind.startswith("Random"):
+            return False
+    return False
+
+
+def list_layers(ran: Sequence[tuple[Part, Any]], batch: int, channels_first: bool) -> dict[str, Listed]:
+    """Return the layers by name, in the order in which they ended.
+
+    Args:
+        ran: The operations that ran, with the tensor that each returned, or None.
+        batch: The number of pictures that went in.
+        channels_first: Whether the input had its channels first.
+    """
+    calls: dict[str, int] = {}
+    found: dict[str, Listed] = {}
+    first = channels_first
+    for part, tensor in ran:
+        order = getattr(part.operation, "data_format", None)
+        if isinstance(order, str):
+            first = order == "channels_first"
+        elif type(part.operation).__name__ == "Permute":
+            first = {(3, 1, 2): True, (2, 3, 1): False}.get(tuple(part.operation.dims), first)
+        calls[part.name] = calls.get(part.name, 0) + 1
+        if tensor is None or "float" not in str(tensor.dtype):
+            continue
+        shape = tuple(tensor.shape)
+        if len(shape) < 2 or shape[0] != batch or None in shape:
+            continue
+        turned = first and len(shape) == 4
+        name = call_name(part.name, calls[part.name])
+        inner = (shape[2], shape[3], shape[1]) if turned else shape[1:]
+        kind = type(part.operation).__name__
+        found[name] = Listed(Layer(name, kind, tuple(int(side) for side in inner)), turned)
+    return found
+
+
+def head_fits(head: Head, scores: Array, answer: Array, low_precision: bool) -> bool:
+    """Say whether the model's own answer is the head's probabilities (or their logarithm) of the scores.
+
+    Args:
+        head: What was taken out of the model.
+        scores: Its answer without it, (n, columns).
+        answer: Its own answer, (n, columns).
+        low_precision: Whether the model calculates with 16 bits.
+    """
+    finite = np.isfinite(scores).all(axis=1) & np.isfinite(answer).all(axis=1)
+    if scores.shape != answer.shape or not finite.any():
+        return False
+    mine, own = to_probabilities(scores[finite], head), answer[finite]
+    if (own <= 0).all() and head is Head.SOFTMAX:
+        own = np.exp(own)
+    return bool(np.allclose(mine, own, atol=1e-2 if low_precision else 1e-4))
+
+
+def turn(array: Array, channels_first: bool) -> Array:
+    """Bring the channels last: (..., c, h, w) -> (..., h, w, c)."""
+    return np.ascontiguousarray(np.moveaxis(array, -3, -1)) if channels_first else array
+
+
+def _flat(inputs: Any) -> list[Any]:
+    if inputs is None:
+        return []
+    return list(inputs.values()) if isinstance(inputs, dict) else list(inputs)
+
+
+def _built_shape(model: Any, declared: tuple[int, int, int] | None) -> tuple[Any, ...]:
+    """Return the input's shape of a subclassed model, from what it was built with."""
+    config = model.get_build_config() or {}
+    shape = config.get("input_shape")
+    if isinstance(shape, list | tuple) and len(shape) == 4:
+        return (None, *shape[1:])
+    if declared is not None:
+        return (None, *declared)
+    raise ModelFileError(
+        "The model does not say what shape its input has.", "Give it with preprocessing=Preprocessing(size=...)."
+    )
+
+
+def _channels_first(whole: tuple[Any, ...], parts: Sequence[Part], keras: Any) -> bool:
+    colors = (1, 3)
+    if whole[3] in colors and whole[1] not in colors:
+        return False
+    if whole[1] in colors and whole[3] not in colors:
+        return True
+    orders = (getattr(part.operation, "data_format", None) for part in parts)
+    said = next((order for order in orders if isinstance(order, str)), keras.config.image_data_format())
+    return bool(said == "channels_first")
+
+
+def _inputs_are_many(operation: Any) -> bool:
+    """Say whether an arithmetic operation joins two branches of the network."""
+    nodes = getattr(operation, "_inbound_nodes", ())
+    return any(len(node.input_tensors) > 1 for node in nodes)
+
+
+def host(value: Any) -> Any:
+    """Return a tensor of any backend as something that NumPy reads."""
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in shape)
