@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata, resources
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -95,12 +96,15 @@ def visualizations(folders: Iterable[Path] | None = None) -> dict[str, Entry]:
 
 
 def visualization(name: str, folders: Iterable[Path] | None = None) -> Entry:
-    """Return one visualization.
+    """Return one visualization; the others are not imported, so that one that hangs or crashes harms only itself.
 
     Raises:
         NotFoundError: There is none of that name.
     """
-    known = visualizations(folders)
+    places = [plugin_folder()] if folders is None else list(folders)
+    if (found := next(chain(_built_in(name), _packages(name), _folders(places, name)), None)) is not None:
+        return found
+    known = visualizations(places)
     if name not in known:
         raise NotFoundError(f"There is no visualization '{name}'.", f"Known: {', '.join(known)}.")
     return known[name]
@@ -163,26 +167,32 @@ def kebab(stem: str) -> str:
     return re.sub(r"[_\s]+", "-", stem).lower()
 
 
-def _built_in() -> Iterator[Entry]:
+def _built_in(only: str | None = None) -> Iterator[Entry]:
     folder = Path(str(resources.files("picasso") / "visualizations"))
     for path in sorted(folder.glob("[!_]*.py")):
+        if only is not None and kebab(path.stem) != only:
+            continue
         yield _entry(path, "built-in", lambda p: importlib.import_module(f"picasso.visualizations.{p.stem}"))
 
 
-def _packages() -> Iterator[Entry]:
+def _packages(only: str | None = None) -> Iterator[Entry]:
     for point in metadata.entry_points(group=GROUP_VISUALIZATIONS):
+        if only is not None and point.name != only:
+            continue
         try:
             spec = importlib.util.find_spec(point.module)
             path = Path(str(spec.origin)) if spec else Path(point.module)
-        except Exception:
+        except (Exception, SystemExit):
             yield Entry(point.name, "package", Path(point.module), "", None, error=traceback.format_exc())
             continue
         yield _entry(path, "package", lambda _, m=point.module: importlib.import_module(m), point.name)
 
 
-def _folders(folders: Iterable[Path]) -> Iterator[Entry]:
+def _folders(folders: Iterable[Path], only: str | None = None) -> Iterator[Entry]:
     for folder in folders:
         for path in sorted(folder.glob("[!_.]*.py")) if folder.is_dir() else ():
+            if only is not None and kebab(path.stem) != only:
+                continue
             yield _entry(path, "folder", lambda p: module_from_file(p, "picasso_plugins"))
 
 
@@ -193,5 +203,5 @@ def _entry(path: Path, origin: Origin, load: Any, name: str | None = None) -> En
         template = template_file.read_text("utf-8") if template_file.is_file() else ""
         digest = hashlib.sha256(path.read_bytes() + template.encode()).hexdigest()
         return Entry(name, origin, path, digest, visualization_in(load(path), name), template)
-    except Exception:  # a broken plug-in is listed, never fatal
+    except (Exception, SystemExit):  # a broken plug-in is listed, never fatal
         return Entry(name, origin, path, "", None, error=traceback.format_exc(limit=-8))
