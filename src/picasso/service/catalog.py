@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TimedOut
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +16,13 @@ from typing import Any, TypeVar
 from pebble import ProcessPool
 
 from picasso.core import registry
-from picasso.core.errors import NotFoundError, PicassoError, PluginError
+from picasso.core.errors import NotFoundError, PluginError
 from picasso.service import plugin_process
 from picasso.service.plugin_process import Description
+from picasso.service.records import Fault
 
 T = TypeVar("T")
-_SECONDS = 60.0
+_SECONDS = 30.0
 """How long importing all plug-ins may take; one that never ends must not hang the page."""
 _IDLE_SECONDS = 30.0
 """The process ends when nobody asked it anything for that long."""
@@ -44,6 +48,8 @@ class Catalog:
         self._signature: Signature | None = None
         self._known: dict[str, Description] = {}
         self._settings: dict[str, dict[str, Any]] = {}
+        self._call: Future[Any] | None = None
+        self._closed = False
 
     def all(self) -> dict[str, Description]:
         """Return every visualization by name, broken ones with their traceback."""
@@ -100,41 +106,62 @@ class Catalog:
             return self.all()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, also while it is being asked."""
+        self._closed = True
+        if (call := self._call) is not None:
+            call.cancel()
         with self._lock:
             self._end_process()
 
     def _describe_all(self) -> list[Description]:
         try:
-            return self._ask(plugin_process.describe_all, self.folders)
-        except PluginError as error:
-            # One of the user's files took the process with it; the built-in ones must stay usable.
-            files = [path for folder in self.folders for path in sorted(folder.glob("[!_.]*.py"))]
-            listed = [plugin_process.broken(registry.kebab(f.stem), "folder", str(f), error.message) for f in files]
-            return [*self._ask(plugin_process.describe_all, ()), *listed]
+            found = self._ask(plugin_process.describe_all, self.folders)
+        except PluginError:
+            # One of the user's files took the process with it or never ended. It is found by asking for each alone.
+            found = [*self._ask(plugin_process.describe_all, ()), *self._describe_each()]
+        return [Description.read(raw) for raw in found]
 
-    def _ask(self, function: Callable[..., T], *args: object) -> T:
+    def _describe_each(self) -> Iterator[dict[str, Any]]:
+        for path in (path for folder in self.folders for path in sorted(folder.glob("[!_.]*.py"))):
+            name = registry.kebab(path.stem)
+            try:
+                yield self._ask(plugin_process.describe_one, self.folders, name)
+            except PluginError as error:
+                yield asdict(plugin_process.broken(name, "folder", str(path), error.message))
+
+    def _ask(self, question: Callable[..., T], *arguments: object) -> T:
+        """Have the process answer a question; the answer is JSON."""
+        if self._closed:
+            raise PluginError("The catalogue of visualizations is closed.")
         try:
             if self._pool is None or not self._pool.active:
                 self._pool = ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
-            answer: T = self._pool.schedule(function, args=args, timeout=_SECONDS).result()
-        except PicassoError:
-            raise
+            self._call = self._pool.schedule(plugin_process.answer, args=(question, *arguments), timeout=_SECONDS)
+            said = json.loads(self._call.result(_SECONDS + 10))
         except TimedOut:
             self._end_process()
-            raise PluginError(f"Reading the plug-ins took more than {_SECONDS:.0f} seconds.") from None
+            raise PluginError(f"Importing it took more than {_SECONDS:.0f} seconds.") from None
         except Exception as error:
             self._end_process()
-            raise PluginError(f"The process that reads the plug-ins ended: {error}.") from None
+            code = getattr(error, "exitcode", None)
+            reason = str(error) if code is None else f"exit code {code}"
+            raise PluginError(f"The process that imported it ended ({reason}).") from None
         self._end_later()
+        if "fault" in said:
+            raise Fault(**said["fault"]).to_error()
+        answer: T = said["answer"]
         return answer
 
     def _end_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = threading.Timer(_IDLE_SECONDS, self.close)
+        self._timer = threading.Timer(_IDLE_SECONDS, self._retire)
         self._timer.daemon = True
         self._timer.start()
+
+    def _retire(self) -> None:
+        with self._lock:
+            self._end_process()
 
     def _end_process(self) -> None:
         if self._timer is not None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from picasso.core.errors import ConfigurationError
+from picasso.service import tables
 
 REVISION = "0001"
 """The newest migration. Known here so that a start without anything to migrate need not import Alembic."""
@@ -72,7 +73,35 @@ class Database:
             ) from None
         if present == REVISION:
             return
-        _migrate(self, present)
+        if present is None:
+            self._create()
+        else:
+            self.migrate()
+
+    def migrate(self) -> None:
+        """Run the migrations that the tables lack.
+
+        Raises:
+            ConfigurationError: A newer Picasso made the database.
+        """
+        # Alembic costs a quarter of a second to import, and most starts have nothing to migrate.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+
+        options = Config()
+        options.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        known = {script.revision for script in ScriptDirectory.from_config(options).walk_revisions()}
+        with self.writing() as connection:
+            present = self.revision(connection)
+            if present is not None and present not in known:
+                raise ConfigurationError(
+                    f"The database {self.url.database} was made by a newer Picasso ({present}).",
+                    "Install that version, or choose another data folder.",
+                )
+            attributes: dict[str, Any] = options.attributes
+            attributes["connection"] = connection
+            command.upgrade(options, "head")
 
     @staticmethod
     def revision(connection: Connection) -> str | None:
@@ -81,6 +110,14 @@ class Database:
             return None
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         return None if found is None else str(found)
+
+    def _create(self) -> None:
+        """Make the tables of an empty database; a test holds them against those that the migrations make."""
+        with self.writing() as connection:
+            if self.revision(connection) is None:
+                tables.metadata.create_all(connection)
+                connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+                connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,22 +147,3 @@ def _prepare_sqlite(engine: Engine) -> None:
         # A transaction that reads first and then writes would fail at once when another writes: lock at its start.
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _migrate(database: Database, present: str | None) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    options = Config()
-    options.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(options).walk_revisions()}
-    if present is not None and present not in known:
-        raise ConfigurationError(
-            f"The database {database.url.database} was made by a newer Picasso ({present}).",
-            "Install that version, or choose another data folder.",
-        )
-    with database.writing() as connection:
-        attributes: dict[str, Any] = options.attributes
-        attributes["connection"] = connection
-        command.upgrade(options, "head")

@@ -186,7 +186,7 @@ class Jobs:
 
     def warm(self) -> tuple[str, ...]:
         """Return the names of the models that have a process."""
-        return self._workers.warm()
+        return self._workers.warm
 
     def _pictures(self, request: JobRequest) -> list[PictureRecord]:
         if not request.pictures:

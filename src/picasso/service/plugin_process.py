@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from picasso.core import registry, runner
+from picasso.core.errors import PicassoError, PluginError
 from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod
+from picasso.service.records import Fault
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,35 @@ class Description:
     template: str
     error: str
 
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> Description:
+        """Read a description back from JSON."""
+        return cls(**raw | {"references": tuple(raw["references"]), "needs": tuple(raw["needs"])})
 
-def describe_all(folders: tuple[Path, ...]) -> list[Description]:
+
+def answer(question: Callable[..., object], *arguments: object) -> str:
+    """Answer a question of the web process as JSON: an object of a plug-in's own class would not survive the way.
+
+    Returns:
+        {"answer": ...}, or {"fault": ...} where one of Picasso's errors was raised.
+    """
+    try:
+        return json.dumps({"answer": question(*arguments)})
+    except PicassoError as error:
+        fault = Fault(error.code, str(error.message), str(error.hint))
+    except (Exception, SystemExit) as error:
+        fault = Fault(PluginError.code, f"It raised {type(error).__name__}: {error}")
+    return json.dumps({"fault": asdict(fault)})
+
+
+def describe_all(folders: tuple[Path, ...]) -> list[dict[str, Any]]:
     """Import all plug-ins and describe them."""
-    return [_describe(name, entry) for name, entry in registry.visualizations(folders).items()]
+    return [asdict(_describe(name, entry)) for name, entry in registry.visualizations(folders).items()]
+
+
+def describe_one(folders: tuple[Path, ...], name: str) -> dict[str, Any]:
+    """Import one plug-in and describe it."""
+    return asdict(_describe(name, registry.visualization(name, folders)))
 
 
 def read_settings(folders: tuple[Path, ...], name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +102,7 @@ def _describe(name: str, entry: Entry) -> Description:
         return broken(name, entry.origin, str(entry.path), entry.error)
     kind = entry.kind
     try:
-        return Description(
+        described = Description(
             name=name,
             title=kind.title,
             description=kind.description(),
@@ -91,5 +119,10 @@ def _describe(name: str, entry: Entry) -> Description:
             template=entry.template,
             error="",
         )
-    except Exception:  # a class that imports and still breaks the contract is listed like one that does not import
+        json.dumps(asdict(described))
+        return described
+    except (
+        Exception,
+        SystemExit,
+    ):  # a class that imports and still breaks the contract is listed like one that does not import
         return broken(name, entry.origin, str(entry.path), traceback.format_exc(limit=-8))

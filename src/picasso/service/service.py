@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 from picasso.core import runner
-from picasso.core.errors import ConfigurationError, NotSupportedError
+from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PluginError
 from picasso.service.artifacts import Artifacts
-from picasso.service.cards import Card
+from picasso.service.cards import Card, files_of
 from picasso.service.catalog import Catalog
 from picasso.service.configuration import Configuration, ModelSpecification
 from picasso.service.database import Database
@@ -72,6 +73,7 @@ class Service:
         place = Place(url, self.artifacts.folder, configuration.plugins)
         self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm)
         self._lock = FolderLock(configuration.data)
+        self._preparing = threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True)
 
     def start(self) -> None:
         """Bring the database up to date and begin to work.
@@ -85,12 +87,14 @@ class Service:
             [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
         )
         self.jobs.start()
-        threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True).start()
+        self._preparing.start()
 
     def stop(self) -> None:
         """End all processes; what ran is queued again."""
         self.jobs.stop()
         self.catalog.close()
+        if self._preparing.is_alive():
+            self._preparing.join(10)
         self.database.close()
         self._lock.release()
 
@@ -110,9 +114,12 @@ class Service:
         """Add a model.
 
         Raises:
+            ModelFileError: There is no such file.
             NotSupportedError: The name is taken.
         """
         name = specification.known_as()
+        if not specification.source.startswith("demo:") and not files_of(specification):
+            raise ModelFileError(f"There is no model '{specification.source}'.", "Give the path of its file.")
         if not self.store.add_model(name, specification.model_dump(mode="json")):
             raise NotSupportedError(f"There is a model '{name}' already.", "Give it another name.")
         return self.model(name)
@@ -143,5 +150,6 @@ class Service:
 
     def _prepare(self) -> None:
         """Do what may wait until the first page is served."""
-        self.catalog.all()
+        with suppress(PluginError):  # whoever asks for the catalogue gets the same answer
+            self.catalog.all()
         self.artifacts.sweep(self.store.referred_artifacts(), _SWEEP_AGE)

@@ -84,6 +84,8 @@ class Workers:
         self.most = most
         self._ended = ended
         self._workers: OrderedDict[str, Worker] = OrderedDict()
+        self.warm: tuple[str, ...] = ()
+        """Names of the models that have a process; the only thing that other threads may read."""
 
     def take(self, name: str) -> Worker | None:
         """Return a model's idle worker, started if there is room; None where it has to wait."""
@@ -95,6 +97,7 @@ class Workers:
             if not self._make_room():
                 return None
             worker = self._workers[name] = Worker(name, self._ended)
+            self.warm = tuple(self._workers)
         if worker.busy:
             return None
         self._workers.move_to_end(name)
@@ -105,16 +108,13 @@ class Workers:
         worker.kill()
         if self._workers.get(worker.name) is worker:
             del self._workers[worker.name]
+            self.warm = tuple(self._workers)
 
     def drop_idle(self, name: str) -> None:
         """End a model's worker unless it is at work."""
         worker = self._workers.get(name)
         if worker is not None and not worker.busy:
             self.drop(worker)
-
-    def warm(self) -> tuple[str, ...]:
-        """Return the names of the models that have a process."""
-        return tuple(self._workers)
 
     def close(self, seconds: float) -> None:
         """End all processes."""
