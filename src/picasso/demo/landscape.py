@@ -94,9 +94,7 @@ def paint_land(seed: int, size: int, horizon: float) -> Layer:
     return Layer(blend(color, meadow, cover), np.asarray(np.maximum(alpha, cover), np.float32))
 
 
-def _meadow(
-    rng: np.random.Generator, x: FloatArray, y: FloatArray, horizon: float, green: Color
-) -> FloatArray:
+def _meadow(rng: np.random.Generator, x: FloatArray, y: FloatArray, horizon: float, green: Color) -> FloatArray:
     """Ground seen in perspective: patches of two greens, bare earth, and a worn track."""
     size = x.shape[1]
     nearness = np.clip((y - horizon) / (size - horizon), 0, 1)

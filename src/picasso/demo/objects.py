@@ -58,9 +58,7 @@ class Pen:
             placed.append((column * self._factor, row * self._factor))
         return placed
 
-    def part(
-        self, points: Points, light: float, gray: float | None = None, edge: float | None = 0.62
-    ) -> None:
+    def part(self, points: Points, light: float, gray: float | None = None, edge: float | None = 0.62) -> None:
         """Fills a polygon.
 
         Args:
@@ -110,12 +108,8 @@ def _tank(pen: Pen, rng: np.random.Generator) -> None:
     """Tracks with road wheels, a sloped hull, a turret with a hatch, a long barrel."""
     wheels = int(rng.integers(5, 7))
     pen.part([(-40, 1), (40, 1), (46, 16), (-46, 16)], 1.0, 0.08, None)
-    pen.part(
-        [*_arc(-44, 10, 7.5, 95, 235), (-36, 0.4), (36, 0.4), *_arc(44, 10, 7.5, -55, 85)], 1.0, 0.2, 0.4
-    )
-    pen.part(
-        [*_arc(-43, 9.6, 4.6, 95, 240), (-35, 3), (35, 3), *_arc(43, 9.6, 4.6, -60, 85)], 1.0, 0.09, None
-    )
+    pen.part([*_arc(-44, 10, 7.5, 95, 235), (-36, 0.4), (36, 0.4), *_arc(44, 10, 7.5, -55, 85)], 1.0, 0.2, 0.4)
+    pen.part([*_arc(-43, 9.6, 4.6, 95, 240), (-35, 3), (35, 3), *_arc(43, 9.6, 4.6, -60, 85)], 1.0, 0.09, None)
     for x in np.linspace(-36, 36, 25):
         pen.stroke([(x, 0.2), (x + 1.4, 0.2)], 1.5, 1.0, 0.36)
     for x in (-44.0, 44.0):
@@ -129,16 +123,14 @@ def _tank(pen: Pen, rng: np.random.Generator) -> None:
     drop = rng.uniform(10.2, 12.5)
     for i in range(panels):
         left = -40 + 80 * i / panels
-        pen.part(
-            [(left, 16), (left + 80 / panels, 16), (left + 80 / panels - 0.6, drop), (left + 0.6, drop)], 0.84
-        )
-    pen.part([(-50, 18.5), (-46, 27.5), (31, 27.5), (52, 18.5)], 1.0)
-    pen.part([(31, 27.5), (52, 18.5), (47, 18.5), (28, 26)], 1.2, None, None)
-    pen.part([(-46, 27.5), (31, 27.5), (27, 29.2), (-42, 29.2)], 1.26, None, 0.8)
-    pen.part([(-45, 20.5), (-31, 20.5), (-31, 25.8), (-44, 25.8)], 0.78)
+        pen.part([(left, 16), (left + 80 / panels, 16), (left + 80 / panels - 0.6, drop), (left + 0.6, drop)], 0.84)
+    pen.part([(-50, 18.5), (-46, 30), (31, 30), (52, 18.5)], 1.0)
+    pen.part([(31, 30), (52, 18.5), (47, 18.5), (28, 28.5)], 1.2, None, None)
+    pen.part([(-46, 30), (31, 30), (27, 32), (-42, 32)], 1.26, None, 0.8)
+    pen.part([(-45, 20.5), (-31, 20.5), (-31, 27.6), (-44, 27.6)], 0.78)
     for x in (-41.5, -38.5, -35.5):
-        pen.stroke([(x, 21.4), (x, 24.8)], 0.8, 0.45)
-    pen.part([(-22, 20.4), (-8, 20.4), (-8, 24.2), (-22, 24.2)], 0.88)
+        pen.stroke([(x, 21.4), (x, 26.6)], 0.8, 0.45)
+    pen.part([(-22, 20.4), (-8, 20.4), (-8, 26), (-22, 26)], 0.88)
     pen.disc(42, 20.6, 1.7, 1.3, 0.8)
     _turret(pen, rng)
 
@@ -151,10 +143,10 @@ def _turret(pen: Pen, rng: np.random.Generator) -> None:
     shift = rng.uniform(-7, 3)
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return shift + back * x, y
+        return shift + back * x, 32 + (y - 29.2) * 1.2
 
     root = at(22 * (0.5 + 0.5 * aside), 35.5)
-    reach = 54 * aside
+    reach = 46 * aside
     cosine, sine = math.cos(raised) * back, math.sin(raised)
 
     def along(distance: float, aside_by: float) -> tuple[float, float]:
@@ -166,14 +158,12 @@ def _turret(pen: Pen, rng: np.random.Generator) -> None:
     pen.part([along(0, -2.3), along(reach, -1.7), along(reach, 1.7), along(0, 2.3)], 0.92)
     pen.part([along(0, 0.8), along(reach, 0.6), along(reach, 1.7), along(0, 2.3)], 1.28, None, None)
     middle = reach * 0.48
-    pen.part(
-        [along(middle - 4, -2.9), along(middle + 4, -2.6), along(middle + 4, 2.6), along(middle - 4, 2.9)], 1
-    )
+    pen.part([along(middle - 4, -2.9), along(middle + 4, -2.6), along(middle + 4, 2.6), along(middle - 4, 2.9)], 1)
     brake = reach - 6.5
     pen.part([along(brake, -2.8), along(reach + 1, -2.8), along(reach + 1, 2.8), along(brake, 2.8)], 0.85)
     pen.stroke([along(reach - 3, -1.6), along(reach - 3, 1.6)], 1.4, 0.3)
-    whip = [at(-19, 42), at(-23, 68)]
-    pen.stroke(whip, 0.7, 1.0, 0.14)
+    if rng.random() < 0.7:
+        pen.stroke([at(-19, 42), at(-22, rng.uniform(50, 64))], 0.7, 1.0, 0.14)
     pen.part([at(-15, 27.5), at(17, 27.5), at(14, 30.5), at(-12, 30.5)], 0.5)
     front, rear = 25 * (0.6 + 0.4 * aside), -27
     pen.part(
@@ -188,25 +178,21 @@ def _turret(pen: Pen, rng: np.random.Generator) -> None:
         1.0,
     )
     pen.part([at(rear + 3, 30), at(front - 3, 30), at(front, 34), at(rear + 1, 34)], 0.76, None, None)
-    pen.part(
-        [at(rear + 9, 43.5), at(front - 8, 43.5), at(front - 11, 45.2), at(rear + 12, 45.2)], 1.3, None, 0.8
-    )
+    pen.part([at(rear + 9, 43.5), at(front - 8, 43.5), at(front - 11, 45.2), at(rear + 12, 45.2)], 1.3, None, 0.8)
     pen.part([at(front - 4.5, 31.5), at(front + 3.5, 32.5), at(front + 3.5, 39), at(front - 6, 40)], 0.86)
     pen.part([at(rear - 5, 33), at(rear + 4, 32.4), at(rear + 5, 39.5), at(rear - 4, 39)], 0.8)
     hatch = rng.uniform(-8, 0)
     pen.part([at(hatch - 6, 45), at(hatch + 6, 45), at(hatch + 5, 49), at(hatch - 5, 49)], 0.94)
     pen.part([at(hatch - 5, 49), at(hatch + 5, 49), at(hatch + 4, 50.4), at(hatch - 4, 50.4)], 1.32)
     if rng.random() < 0.5:
-        pen.part(
-            [at(hatch - 5.5, 49.5), at(hatch - 3.8, 49.5), at(hatch - 6.5, 57), at(hatch - 8.4, 56.4)], 0.8
-        )
+        pen.part([at(hatch - 5.5, 49.5), at(hatch - 3.8, 49.5), at(hatch - 6.5, 57), at(hatch - 8.4, 56.4)], 0.8)
     pen.stroke([at(-16, 38), at(-4, 38.6)], 0.8, 0.62)
 
 
 def _truck(pen: Pen, rng: np.random.Generator) -> None:
     """Three axles, a cab with windows, a cargo bed with or without its canvas."""
     bed = rng.uniform(15, 19)
-    pen.part([(-48, 11), (44, 11), (44, 17), (-48, 17)], 1.0, 0.1, None)
+    pen.part([(-46, 2.5), (48, 2.5), (44, 17), (-48, 17)], 1.0, 0.1, None)
     pen.part([(-52, 16), (12, 16), (12, 16 + bed * 0.5), (-52, 16 + bed * 0.5)], 0.9)
     top = 16 + bed * 0.5
     for x in np.linspace(-52, 12, 6)[1:-1]:
@@ -232,6 +218,8 @@ def _truck(pen: Pen, rng: np.random.Generator) -> None:
     pen.part([(21.4, 32), (25.4, 32), (29, roof - 6), (25, roof - 6)], 1.0, 0.44, None)
     pen.stroke([(18.4, 17), (18.4, roof - 4)], 0.7, 0.6)
     pen.stroke([(21, 26.6), (24, 26.6)], 1.2, 0.4)
+    if rng.random() < 0.7:
+        pen.stroke([(16, roof - 2), (13, roof + rng.uniform(8, 24))], 0.7, 1.0, 0.14)
     pen.part([(36, 15), (53, 15), (53, 25), (50, 28), (36, 29.5)], 0.94)
     pen.part([(36, 29.5), (50, 28), (51.4, 26.6), (36, 27.6)], 1.28, None, None)
     for x in (39.5, 42, 44.5):
@@ -272,6 +260,11 @@ def _boulder(pen: Pen, rng: np.random.Generator) -> None:
         pen.part([a, b, c], light, None, 0.92)
         pen.part([a, c, d], light * rng.uniform(0.9, 1.1), None, 0.92)
         pen.part([d, c, middle], 0.62 + 0.45 * light + rng.normal(0, 0.06), None, 0.92)
+    if rng.random() < 0.7:
+        x = rng.uniform(-18, 18)
+        twig = [(x, 40 * tall), (x - 2, 50 * tall + 5), (x + 1, 50 * tall + rng.uniform(9, 20))]
+        pen.stroke(twig, 0.8, 1.0, 0.14)
+        pen.stroke([twig[1], (x - 7, twig[1][1] + 6)], 0.6, 1.0, 0.14)
     foot = [(float(x), float(y)) for x, y in ((-47, 0), (46, 0), (34, 6), (14, 4), (-6, 8), (-28, 5), (-40, 9))]
     pen.part(foot, 1.0, 0.13, None)
     for _ in range(int(rng.integers(1, 4))):
@@ -322,12 +315,12 @@ def _shed(pen: Pen, rng: np.random.Generator) -> None:
     pen.part([(-0.4, 12.6), (14.4, 12.6), (14.4, 21.4), (-0.4, 21.4)], 1.0, 0.18)
     pen.part([(1, 13.4), (4, 13.4), (8.4, 20.6), (5.4, 20.6)], 1.0, 0.44, None)
     pen.stroke([(7, 12.6), (7, 21.4)], 1.0, 1.15)
-    pen.part(
-        [(peak, ridge), (peak + depth, ridge - 1), (right + depth + 5, wall - 4), (right + 5, wall - 4)], 0.82
-    )
+    pen.part([(peak, ridge), (peak + depth, ridge - 1), (right + depth + 5, wall - 4), (right + 5, wall - 4)], 0.82)
     for share in (0.25, 0.5, 0.75):
         y, x = ridge + (wall - 4 - ridge) * share, peak + (right + 5 - peak) * share
         pen.stroke([(x, y), (x + depth, y - 1)], 0.8, 0.6)
+    if rng.random() < 0.7:
+        pen.stroke([(peak + 4, ridge - 4), (peak + 4, ridge + rng.uniform(8, 20))], 0.7, 1.0, 0.14)
     eaves = [(left - 5, wall - 4), (peak, ridge), (right + 5, wall - 4)]
     lower = [(right + 3, wall - 7), (peak, ridge - 4.4), (left - 3, wall - 7)]
     pen.part([*eaves, *lower], 1.26)

@@ -49,9 +49,7 @@ def rgba(color: Color) -> tuple[int, int, int, int]:
     return min(max(int(red), 0), 255), min(max(int(green), 0), 255), min(max(int(blue), 0), 255), 255
 
 
-def broadleaf(
-    brush: Brush, rng: np.random.Generator, x: float, base: float, height: float, color: Color
-) -> None:
+def broadleaf(brush: Brush, rng: np.random.Generator, x: float, base: float, height: float, color: Color) -> None:
     """A tree with a round crown, standing at (x, base), `height` pixels tall."""
     trunk = mix((92, 70, 50), color, 0.25)
     half = height * 0.045
@@ -107,9 +105,7 @@ def _leaves(
                 )
 
 
-def conifer(
-    brush: Brush, rng: np.random.Generator, x: float, base: float, height: float, color: Color
-) -> None:
+def conifer(brush: Brush, rng: np.random.Generator, x: float, base: float, height: float, color: Color) -> None:
     """A fir in ragged tiers, `height` pixels tall."""
     brush.polygon(
         [
@@ -127,10 +123,7 @@ def conifer(
         half = height * 0.25 * (1 - tier / (tiers + 0.6)) * rng.uniform(0.9, 1.1)
         teeth = [x - half, x - half * 0.5, x, x + half * 0.5, x + half]
         sag = rng.uniform(0.0, 0.05, 9) * height
-        edge = [
-            (teeth[0] + i * half / 4, low - (sag[i] * 0.6 + (height * 0.035 if i % 2 else 0.0)))
-            for i in range(9)
-        ]
+        edge = [(teeth[0] + i * half / 4, low - (sag[i] * 0.6 + (height * 0.035 if i % 2 else 0.0))) for i in range(9)]
         brush.polygon([(x, tip), *edge[::-1]], scaled(color, 0.66 + 0.03 * tier))
         lit = [p for p in edge if (p[0] - x) * brush.side >= -half * 0.12]
         lit.sort()

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from picasso.demo.landscape import (
     Layer,
@@ -17,7 +18,7 @@ from picasso.demo.landscape import (
     paint_trees,
     shrink,
 )
-from picasso.demo.noise import Color, FloatArray, blend, fractal, scaled, smoothstep, stream
+from picasso.demo.noise import Color, FloatArray, blend, fractal, mix, scaled, smoothstep, stream
 from picasso.demo.objects import Pose, draw_object
 from picasso.demo.sky import paint_sky
 
@@ -31,6 +32,8 @@ _PAINTS: tuple[tuple[Color, Color, Color], ...] = (
     ((98, 112, 80), (66, 74, 58), (126, 122, 88)),
 )
 _FACTOR = 3
+# Lightness of an object's pixels from the darkest to the lightest, as factors of its paint.
+_TONES = (0.1, 0.17, 0.24, 0.36, 0.52, 0.64, 0.71, 0.77, 0.82, 0.86, 0.91, 0.96, 1.01, 1.06, 1.12, 1.2, 1.4)
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,14 @@ def render(scene: Scene) -> Rendering:
     ):
         color = blend(color, layer.color * light, layer.alpha)
         seen *= 1 - layer.alpha
+    front = paint_foreground(scene.seed, SIZE, stage.pose.foot, stage.light)
     if scene.kind is not None:
-        body, shadow = _object(scene.seed, scene.kind, stage)
+        body = _object(scene.seed, scene.kind, stage, 1 - front.alpha)
+        shadow = _shadow(stage)
         color *= (1 - shadow)[..., None]
         color = blend(color, body.color * light, body.alpha)
         seen *= 1 - body.alpha
         shown = body.alpha
-    front = paint_foreground(scene.seed, SIZE, stage.pose.foot, stage.light)
     color = blend(color, front.color * light, front.alpha)
     seen *= 1 - front.alpha
     shown, shadow = shown * (1 - front.alpha), shadow * (1 - front.alpha)
@@ -118,8 +122,8 @@ def _stage(seed: int) -> _Stage:
     """Draws the horizon, the light, and the place and size of whatever stands there."""
     rng = stream(seed, "pose")
     horizon = rng.uniform(0.44, 0.54) * SIZE
-    foot = rng.uniform(0.74, 0.86) * SIZE
-    area = rng.uniform(0.115, 0.165) * SIZE * SIZE
+    foot = rng.uniform(0.78, 0.88) * SIZE
+    area = rng.uniform(0.14, 0.2) * SIZE * SIZE
     pose = Pose(
         x=rng.uniform(0.3, 0.7) * SIZE,
         foot=foot,
@@ -130,37 +134,59 @@ def _stage(seed: int) -> _Stage:
     return _Stage(horizon, pose, light_of(seed))
 
 
-def _object(seed: int, kind: Kind, stage: _Stage) -> tuple[Layer, FloatArray]:
-    """The painted object, and how much its shadow takes from the ground."""
+def _object(seed: int, kind: Kind, stage: _Stage, free: FloatArray) -> Layer:
+    """The painted object; `free` is the share of each pixel that nothing before it covers."""
     planes = shrink(draw_object(kind, stream(seed, "shape"), stage.pose, SIZE, _FACTOR), _FACTOR)
     lightness, painted, gray = np.moveaxis(planes.color, 2, 0)
     rng = stream(seed, "paint")
-    base, dark, brown = _PAINTS[int(rng.integers(len(_PAINTS)))]
-    jitter = rng.uniform(0.92, 1.1)
+    first, second, share = *rng.choice(len(_PAINTS), 2, replace=False), rng.uniform(0, 1)
+    base, dark, brown = (mix(a, b, share) for a, b in zip(_PAINTS[first], _PAINTS[second], strict=True))
+    jitter = rng.uniform(0.8, 1.16)
     blotches, spots = fractal(rng, (SIZE, SIZE), (9, 9), 2, 0.4), fractal(rng, (SIZE, SIZE), (10, 10), 2, 0.4)
     dirt = fractal(rng, (SIZE, SIZE), (40, 40), 3)
     paint = np.empty((SIZE, SIZE, 3), np.float32)
     paint[:] = scaled(base, jitter)
     paint = blend(paint, scaled(dark, jitter), smoothstep(0.54, 0.58, blotches))
     paint = blend(paint, scaled(brown, jitter), smoothstep(0.62, 0.66, spots))
-    fixed = gray[..., None] * np.asarray((0.98, 1.0, 1.04), np.float32)
-    color = fixed + (paint - fixed) * (painted / np.float32(255))[..., None]
     rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
     ambient = 1.12 - 0.3 * smoothstep(-70, 0, rows - np.float32(stage.pose.foot))
     across = 1 + 0.08 * stage.light.side * np.clip((columns - stage.pose.x) / 70, -1, 1)
-    color *= (lightness / 128 * ambient * across * (0.9 + 0.2 * dirt))[..., None]
-    body = Layer(np.clip(color, 0, 255), planes.alpha)
-    return body, _shadow(planes.alpha, stage)
+    tone = lightness / 128 * (gray / 110 + (1 - gray / 110) * painted / 255)
+    tone = tone * ambient * across * (0.9 + 0.2 * dirt)
+    tone = _matched(tone, planes.alpha * free, rng.uniform(0.75, 1.3), rng.uniform(-0.03, 0.1))
+    color = paint * tone[..., None]
+    return Layer(np.clip(color, 0, 255), planes.alpha)
 
 
-def _shadow(alpha: FloatArray, stage: _Stage) -> FloatArray:
-    """A soft pool on the ground under the object's foot, drawn out away from the light."""
-    foot = stage.pose.foot
-    low = np.flatnonzero(alpha[int(foot) - 14 : int(foot) + 4].max(0) > 0.5)
-    left, right = (float(low[0]), float(low[-1])) if low.size else (stage.pose.x, stage.pose.x)
-    drift = -stage.light.side * 9
+def _matched(tone: FloatArray, alpha: FloatArray, contrast: float, black: float) -> FloatArray:
+    """Gives every object the same share of each tone, so that no histogram tells one kind from another.
+
+    Pixels keep their order from dark to light; only how many there are of each lightness is made alike.
+    """
+    target = np.float32(black) + np.asarray(_TONES, np.float32) ** np.float32(contrast)
+    fine = _specified(tone, alpha, target)
+    # Then at half the size, at which a small network sees it: there thin parts have melted into others.
+    half = (SIZE // 2, 2, SIZE // 2, 2)
+    coverage = alpha.reshape(half).mean((1, 3))
+    for _ in range(3):
+        coarse = fine.reshape(half).mean((1, 3))
+        gain = np.clip(_specified(coarse, coverage, target) / np.maximum(coarse, 0.02), 0.5, 2)
+        smooth = Image.fromarray(gain).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+        fine = fine * np.asarray(smooth, np.float32)
+    return fine
+
+
+def _specified(tone: FloatArray, alpha: FloatArray, target: FloatArray) -> FloatArray:
+    """Maps tones so that those under the object have the quantiles `target`."""
+    ranked = np.sort(tone[alpha > 0.5])
+    rank = np.searchsorted(ranked, tone) / max(len(ranked), 1)
+    return np.interp(rank, np.linspace(0, 1, len(target)), target).astype(np.float32)
+
+
+def _shadow(stage: _Stage) -> FloatArray:
+    """A soft pool on the ground under the object's foot, drawn out away from the light; alike for all."""
+    half = 0.85 * np.sqrt(stage.pose.area)
     rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-    across = (columns - (left + right) / 2 - drift) / ((right - left) / 2 + 12)
-    down = (rows - foot + 1) / 9
-    pool = 1 - np.hypot(across, down)
+    across = (columns - np.float32(stage.pose.x - stage.light.side * 9)) / np.float32(half)
+    pool = 1 - np.hypot(across, (rows - np.float32(stage.pose.foot - 1)) / 9)
     return np.asarray(0.52 * smoothstep(0.0, 0.5, pool), np.float32)

@@ -84,9 +84,7 @@ def _gradient(height: FloatArray, hue: float, gray: float) -> FloatArray:
     return blend(sky, low, smoothstep(0.35, 1.0, height))
 
 
-def _sun(
-    sky: FloatArray, x: FloatArray, y: FloatArray, center: tuple[float, float], cloudiness: float
-) -> FloatArray:
+def _sun(sky: FloatArray, x: FloatArray, y: FloatArray, center: tuple[float, float], cloudiness: float) -> FloatArray:
     """A disc in a glow; both sink into the veil as the clouds close."""
     distance = np.hypot(x - center[0], y - center[1])
     clear = 1 - ease(0.15, 0.8, cloudiness)
@@ -97,9 +95,7 @@ def _sun(
     return blend(sky, (255, 252, 236), np.asarray(disc * clear**1.5, np.float32))
 
 
-def _deck(
-    sky: FloatArray, texture: FloatArray, x: FloatArray, y: FloatArray, cloudiness: float
-) -> FloatArray:
+def _deck(sky: FloatArray, texture: FloatArray, x: FloatArray, y: FloatArray, cloudiness: float) -> FloatArray:
     """A layer of cloud overhead, seen in perspective, with bellies darker than its gaps."""
     rows, size = y.shape
     elevation = (rows - y) / rows
