@@ -86,6 +86,9 @@ function toCanvas(image) {
   return canvas;
 }
 
+/** @type {WeakMap<HTMLCanvasElement, HTMLCanvasElement>} */
+const grays = new WeakMap();
+
 /**
  * Turns a picture gray, so that every color belongs to the map.
  *
@@ -93,6 +96,8 @@ function toCanvas(image) {
  * @returns {HTMLCanvasElement}
  */
 export function grayed(source) {
+  const known = grays.get(source);
+  if (known) return known;
   const context = /** @type {CanvasRenderingContext2D} */ (source.getContext("2d"));
   const image = context.getImageData(0, 0, source.width, source.height);
   const data = image.data;
@@ -100,5 +105,7 @@ export function grayed(source) {
     const gray = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
     data[i] = data[i + 1] = data[i + 2] = gray;
   }
-  return toCanvas(image);
+  const result = toCanvas(image);
+  grays.set(source, result);
+  return result;
 }

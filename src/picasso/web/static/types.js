@@ -22,6 +22,7 @@
  * @property {Picture | null} picture
  * @property {string} title the visualization's title
  * @property {(error: unknown) => void} fail shows what went wrong
+ * @property {() => import("./panels/class-list.js").ClassListing | null} listing the model's best classes, once known
  *
  * @typedef {object} PanelView
  * @property {HTMLElement} element

@@ -4,13 +4,14 @@ import { loadArray, pictureCanvas } from "../arrays.js";
 import { colorMaps, colorize, grayed } from "../colors.js";
 import { announce, fill, freshId, h } from "../dom.js";
 import { steady } from "../format.js";
+import { drawClassList } from "./class-list.js";
 import { ClassTabs } from "./class-tabs.js";
 import { ColorBar } from "./color-bar.js";
 import { display } from "./display.js";
-import { keptLimits, keptValues, largest, words } from "./heatmap-values.js";
+import { keptLimits, keptName, keptValues, largest, words } from "./heatmap-values.js";
 import { cropSentence, originalView } from "./original.js";
 import { Pane } from "./pane.js";
-import { toolbar } from "./toolbar.js";
+import { DisplayControls, zoomControls } from "./toolbar.js";
 import { Viewport } from "./viewport.js";
 
 export const kind = "heatmap";
@@ -46,10 +47,19 @@ class HeatmapFigure {
     this.picture = new PictureColumn(this.viewport);
     this.row = h("div", { class: "panes", id: row, role: "group", "aria-label": "Picture and maps" });
     this.bar = new ColorBar();
-    this.tools = toolbar(this.viewport);
+    this.controls = new DisplayControls();
+    this.readout = h("p", { class: "readout" });
     this.notes = h("div", { class: "notes" });
+    this.classes = h("div", { class: "class-list", hidden: true });
     this.element = h("section", { class: "figure", "data-kind": "heatmap" },
-      this.tabs.element, this.row, h("div", { class: "under" }, this.tools.element, this.bar.element), this.notes);
+      this.tabs.element,
+      h("div", { class: "figure-body" },
+        h("div", { class: "figure-main" },
+          this.row,
+          h("div", { class: "under" },
+            h("div", { class: "toolbar" }, this.controls.element, zoomControls(this.viewport)),
+            h("div", {}, this.bar.element, this.readout))),
+        h("div", { class: "aside" }, this.classes, this.notes)));
 
     this.viewport.addEventListener("cursor", () => this.read());
     this.row.addEventListener("inspect", () => this.speak());
@@ -70,7 +80,7 @@ class HeatmapFigure {
     const [height, width] = this.panels[0].values.shape;
     this.viewport.resize(width, height);
     this.row.style.setProperty("--aspect", String(width / height));
-    this.tools.offer(this.panels);
+    this.controls.offer(this.panels);
     this.describe();
     this.refresh();
   }
@@ -79,8 +89,7 @@ class HeatmapFigure {
   select(id) {
     this.selected = id;
     const panel = this.panels.find((one) => one.id === id);
-    if (display.all) this.maps.get(id)?.pane.element.focus();
-    else if (panel) announce(`Map for ${panel.target}`);
+    if (panel && !display.all) announce(`Map for ${panel.target}`);
     this.refresh();
   }
 
@@ -96,6 +105,11 @@ class HeatmapFigure {
     fill(this.notes, [...sentences].map((sentence) => h("p", {}, sentence)));
   }
 
+  listClasses() {
+    const explained = new Map(this.panels.map((panel) => [panel.target, panel.id]));
+    drawClassList(this.classes, this.context.listing(), explained, this.selected, (id) => this.select(id));
+  }
+
   /** Brings everything that is shown up to date; loads what is missing. */
   async refresh() {
     const chosen = this.panels.find((panel) => panel.id === this.selected);
@@ -103,7 +117,8 @@ class HeatmapFigure {
     const shown = display.all ? this.panels : [chosen];
     this.tabs.show(this.panels.map(({ id, target, title, probability, score }) =>
       ({ id, label: target || title, probability, score })), this.selected);
-    this.tools.sync();
+    this.controls.sync();
+    this.listClasses();
     this.arrange(shown);
     if (!this.visible) return;
     this.turn += 1;
@@ -142,7 +157,7 @@ class HeatmapFigure {
     const first = shown[0];
     const [colors, seen, original] = await Promise.all([
       colorMaps(),
-      loadArray(first.picture).then(pictureCanvas),
+      seenPicture(first.picture),
       display.seen ? null : originalView(this.context.picture, first.frame),
     ]);
     if (!current()) return;
@@ -179,7 +194,23 @@ class HeatmapFigure {
     this.picture.read(cursor);
     for (const map of this.maps.values()) map.read(cursor, this.scale?.largest ?? 1);
     const chosen = this.maps.get(this.selected);
-    this.bar.point(cursor && chosen ? chosen.valueAt(cursor) : null);
+    const value = cursor && chosen ? chosen.valueAt(cursor) : null;
+    this.bar.point(value);
+    fill(this.readout, value === null ? "Point at the picture to read values." : this.sentence(value));
+  }
+
+  /** @param {number} value under the cursor */
+  sentence(value) {
+    const panel = this.panels.find((one) => one.id === this.selected);
+    if (!panel || !this.scale) return "";
+    if (!Number.isFinite(value)) return "Nothing is known here.";
+    const { largest: most, units } = this.scale;
+    const parts = [`${units} `, h("b", {}, steady(value, most))];
+    if (panel.kept) {
+      const other = display.kept ? panel.units : keptName(panel).toLowerCase();
+      parts.push(` \u00b7 ${other} `, h("b", {}, steady(panel.score - value, most)), ` of ${steady(panel.score, most)}`);
+    }
+    return parts;
   }
 
   speak() {
@@ -193,6 +224,20 @@ class HeatmapFigure {
   close() {
     display.removeEventListener("change", this.onDisplay);
   }
+}
+
+/** @type {WeakMap<object, HTMLCanvasElement>} */
+const seenPictures = new WeakMap();
+
+/**
+ * @param {import("../arrays.js").ArrayRef} reference
+ * @returns {Promise<HTMLCanvasElement>} what the model saw; drawn once
+ */
+async function seenPicture(reference) {
+  const array = await loadArray(reference);
+  let canvas = seenPictures.get(array);
+  if (!canvas) seenPictures.set(array, (canvas = pictureCanvas(array)));
+  return canvas;
 }
 
 class PictureColumn {

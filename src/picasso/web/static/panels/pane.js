@@ -132,7 +132,7 @@ export class Pane {
     const down = y + (cursor.y + 0.5) * scale;
     const half = Math.max(scale / 2, 5 * density);
     const { width, height } = this.canvas;
-    for (const [color, thick] of /** @type {[string, number][]} */ ([["#000a", 3], ["#fff", 1.2]])) {
+    for (const [color, thick] of /** @type {[string, number][]} */ ([["#0006", 2.6], ["#fffd", 1]])) {
       context.strokeStyle = color;
       context.lineWidth = thick * density;
       context.beginPath();

@@ -49,7 +49,9 @@ export class PicassoResult extends HTMLElement {
     this.panels.clear();
     this.dataset.state = "waiting";
     this.drawHead();
-    fill(this.state);
+    fill(this.state, h("div", { class: "placeholder" },
+      heading.picture?.thumbnail && h("img", { src: heading.picture.thumbnail, alt: "", width: 96, height: 96 }),
+      h("p", {}, "Waiting for its turn\u2026")));
     fill(this.foot);
   }
 
@@ -60,6 +62,8 @@ export class PicassoResult extends HTMLElement {
    */
   panel(panel) {
     this.panels.set(panel.id, panel);
+    this.dataset.state = "coming";
+    if (this.panels.size === 1) fill(this.state);
     this.drawPanels();
   }
 
@@ -94,6 +98,20 @@ export class PicassoResult extends HTMLElement {
     }
   }
 
+  /**
+   * Fetches the stored result once it is about to be seen.
+   *
+   * @param {string} key
+   */
+  lazily(key) {
+    this.dataset.key = key;
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      this.load(key);
+    }, { rootMargin: "800px" }).observe(this);
+  }
+
   /** @param {unknown} error */
   fail(error) {
     this.dataset.state = "failed";
@@ -124,13 +142,10 @@ export class PicassoResult extends HTMLElement {
     const maps = panels.filter((panel) => panel.kind === "heatmap");
     const item = (/** @type {string} */ label, /** @type {string} */ what, /** @type {string} */ query) =>
       h("li", {}, h("a", { href: file(query), download: true }, h("b", {}, label), h("span", {}, what)));
-    const query = new URLSearchParams({
-      model: document.model.name, picture: picture.digest, visualization: document.visualization.name,
-      settings: JSON.stringify(document.settings ?? {}),
-    });
     const copy = h("button", { type: "button", onclick: () => copyLink(copy, path) }, icon("link"), h("span", {}, "Copy link"));
     return h("div", { class: "result-actions" },
-      h("a", { class: "button", href: `/explain?${query}` }, icon("again"), "Run again with other settings"),
+      h("a", { class: "button", href: againHref(document, picture) }, icon("again"),
+        h("span", {}, "Run again", h("span", { class: "long" }, " with other settings"))),
       copy,
       h("details", { class: "menu" },
         h("summary", { class: "button" }, icon("down"), "Export"),
@@ -142,7 +157,19 @@ export class PicassoResult extends HTMLElement {
           item("ZIP", "all of it", "format=zip"))));
   }
 
+  /** @returns {import("../panels/class-list.js").ClassListing | null} */
+  listing() {
+    if (!this.result) return null;
+    const { document, picture } = this.result;
+    return {
+      predictions: document.predictions ?? [],
+      scores: document.model.head === "none",
+      explainHref: (label) => againHref(document, picture, label),
+    };
+  }
+
   drawPanels() {
+    this.dispatchEvent(new CustomEvent("panels", { bubbles: true }));
     /** @type {Map<string, Wire[]>} */
     const groups = new Map();
     for (const panel of this.panels.values()) {
@@ -169,11 +196,26 @@ export class PicassoResult extends HTMLElement {
    */
   mountView(name, panels) {
     const { picture, title } = this.heading;
-    const context = { picture, title, fail: (/** @type {unknown} */ error) => fill(this.state, problem(error)) };
+    const context = { picture, title, listing: () => this.listing(), fail: (/** @type {unknown} */ error) => fill(this.state, problem(error)) };
     const view = panelKind(panels[0].kind).mount(panels, context);
     this.views.set(name, view);
     this.body.append(view.element);
   }
+}
+
+/**
+ * @param {any} document
+ * @param {Picture} picture
+ * @param {string} [target] another class than before
+ * @returns {string} the workbench with the same choices
+ */
+function againHref(document, picture, target) {
+  const query = new URLSearchParams({
+    model: document.model.name, picture: picture.digest, visualization: document.visualization.name,
+    settings: JSON.stringify(document.settings ?? {}),
+  });
+  if (target) query.set("target", target);
+  return `/explain?${query}`;
 }
 
 /**

@@ -1,0 +1,234 @@
+/** What is explained: the best classes, or chosen ones; "a - b" is the difference of two. */
+
+import { fill, freshId, h, icon } from "../dom.js";
+
+const FEW = 6;
+const SHOWN = 40;
+
+/** @typedef {{value: number | string, label: string}} Choice */
+
+/** Events: "change". */
+export class TargetPicker extends EventTarget {
+  /** @param {HTMLElement} place */
+  constructor(place) {
+    super();
+    this.place = place;
+    /** @type {string[]} */
+    this.labels = [];
+    this.mode = "best";
+    this.top = 5;
+    /** @type {Choice[]} */
+    this.chosen = [];
+    this.message = h("p", { class: "field-error", role: "alert", hidden: true });
+  }
+
+  /**
+   * @param {string[]} labels the model's classes
+   * @param {boolean} offered whether the visualization explains classes
+   */
+  show(labels, offered) {
+    const other = labels.join("\0") !== this.labels.join("\0");
+    this.labels = labels;
+    if (other) this.chosen = this.chosen.filter((choice) => this.read(String(choice.label)));
+    this.place.hidden = !offered || !labels.length;
+    this.draw();
+  }
+
+  /** @returns {{target: (number | string)[] | null, top: number}} */
+  value() {
+    const chosen = this.mode === "chosen" && this.chosen.length ? this.chosen.map((choice) => choice.value) : null;
+    return { target: this.place.hidden ? null : chosen, top: this.top };
+  }
+
+  /** @returns {string} "the 5 best classes" */
+  words() {
+    if (this.place.hidden) return "";
+    if (this.mode === "chosen" && this.chosen.length) {
+      const names = this.chosen.map((choice) => choice.label);
+      return names.length > 3 ? `${names.length} chosen classes` : names.join(" and ");
+    }
+    const count = Math.min(this.top, this.labels.length);
+    if (count === this.labels.length) return count === 2 ? "both classes" : `all ${count} classes`;
+    return count === 1 ? "the best class" : `the ${count} best classes`;
+  }
+
+  /**
+   * @param {(number | string)[] | null} target
+   * @param {number} [top]
+   */
+  set(target, top = this.top) {
+    this.top = top;
+    this.mode = target?.length ? "chosen" : "best";
+    this.chosen = (target ?? []).map((value) =>
+      ({ value, label: typeof value === "number" ? this.labels[value] ?? String(value) : value }));
+    this.draw();
+  }
+
+  /** @param {string} message */
+  error(message) {
+    this.message.textContent = message;
+    this.message.hidden = !message;
+  }
+
+  #changed() {
+    this.error("");
+    this.dispatchEvent(new Event("change"));
+  }
+
+  draw() {
+    const name = freshId("target");
+    const mode = (/** @type {string} */ value, /** @type {string} */ label) =>
+      h("label", {}, h("input", {
+        type: "radio", name, value, props: { checked: this.mode === value }, onchange: () => {
+          this.mode = value;
+          this.draw();
+          this.place.querySelector(`input[value="${value}"]`)?.focus();
+          this.#changed();
+        },
+      }), h("span", {}, label));
+    fill(this.place, h("div", { class: "targets" },
+      h("span", { class: "field-title", id: `${name}-title` }, "Explain"),
+      h("span", { class: "segmented", role: "radiogroup", "aria-labelledby": `${name}-title` },
+        mode("best", "Best classes"), mode("chosen", "Chosen classes")),
+      this.mode === "best" ? this.best() : this.labels.length <= FEW ? this.few() : this.search(),
+      this.message));
+  }
+
+  best() {
+    const most = Math.min(20, this.labels.length || 20);
+    const input = h("input", {
+      type: "number", min: 1, max: most, step: 1, value: Math.min(this.top, most), "aria-label": "How many of the best classes",
+      class: "short", onchange: () => {
+        this.top = Math.max(1, Math.min(most, Math.round(Number(input.value)) || 1));
+        input.value = String(this.top);
+        this.#changed();
+      },
+    });
+    return input;
+  }
+
+  few() {
+    const differences = this.labels.length <= 3
+      ? this.labels.flatMap((a) => this.labels.filter((b) => a !== b).map((b) => `${a} - ${b}`))
+      : [];
+    return h("div", { class: "chips" }, [...this.labels, ...differences].map((label) => {
+      const on = this.chosen.some((choice) => choice.label === label);
+      return h("button", {
+        type: "button", class: "chip", "aria-pressed": String(on), "data-label": label, onclick: () => {
+          if (on) this.chosen = this.chosen.filter((choice) => choice.label !== label);
+          else this.chosen.push(/** @type {Choice} */ (this.read(label)));
+          this.draw();
+          /** @type {HTMLElement | null} */ (this.place.querySelector(`[data-label="${CSS.escape(label)}"]`))?.focus();
+          this.#changed();
+        },
+      }, on && icon("check"), label.replace(" - ", " \u2212 "));
+    }));
+  }
+
+  /**
+   * @param {string} text a label, or "a - b"
+   * @returns {Choice | null}
+   */
+  read(text) {
+    const at = this.labels.indexOf(text);
+    if (at >= 0) {
+      return this.labels.indexOf(text, at + 1) < 0 ? { value: text, label: text } : { value: at, label: text };
+    }
+    const cut = text.lastIndexOf(" - ");
+    if (cut < 0) return null;
+    const [a, b] = [text.slice(0, cut), text.slice(cut + 3)];
+    return a !== b && this.labels.includes(a) && this.labels.includes(b) ? { value: text, label: text } : null;
+  }
+
+  search() {
+    const id = freshId("classes");
+    const options = h("ul", { role: "listbox", id, class: "options", hidden: true, "aria-label": "Classes" });
+    const input = h("input", {
+      type: "text", role: "combobox", "aria-expanded": "false", "aria-controls": id, "aria-autocomplete": "list",
+      "aria-label": "Find a class", placeholder: `Find one of ${this.labels.length} classes, or write a - b`, autocomplete: "off",
+    });
+    let active = -1;
+    /** @type {string[]} */
+    let found = [];
+    const close = () => {
+      options.hidden = true;
+      active = -1;
+      input.setAttribute("aria-expanded", "false");
+      input.removeAttribute("aria-activedescendant");
+    };
+    const take = (/** @type {string} */ text) => {
+      const choice = this.read(text);
+      if (!choice) return;
+      if (!this.chosen.some((one) => one.label === choice.label)) this.chosen.push(choice);
+      this.draw();
+      this.place.querySelector("[role=combobox]")?.focus();
+      this.#changed();
+    };
+    const mark = () => {
+      [...options.children].forEach((option, i) => option.setAttribute("aria-selected", String(i === active)));
+      const marked = options.children[active];
+      if (marked) {
+        input.setAttribute("aria-activedescendant", marked.id);
+        marked.scrollIntoView({ block: "nearest" });
+      } else input.removeAttribute("aria-activedescendant");
+    };
+    const open = () => {
+      found = this.suggestions(input.value);
+      active = found.length && input.value ? 0 : -1;
+      fill(options, found.map((label, i) => h("li", {
+        role: "option", id: `${id}-${i}`, "aria-selected": "false",
+        onpointerdown: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          take(label);
+        },
+      }, label)));
+      options.hidden = !found.length;
+      input.setAttribute("aria-expanded", String(!options.hidden));
+      mark();
+    };
+    input.addEventListener("input", open);
+    input.addEventListener("focus", open);
+    input.addEventListener("blur", close);
+    input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.ctrlKey || event.metaKey) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        if (options.hidden) open();
+        active = (active + (event.key === "ArrowDown" ? 1 : -1) + found.length) % Math.max(1, found.length);
+        mark();
+      } else if (event.key === "Enter") {
+        event.preventDefault();
+        take(found[active] ?? input.value.trim());
+      } else if (event.key === "Escape" && !options.hidden) {
+        event.preventDefault();
+        event.stopPropagation();
+        close();
+      } else if (event.key === "Backspace" && !input.value && this.chosen.length) {
+        this.chosen.pop();
+        this.draw();
+        this.place.querySelector("[role=combobox]")?.focus();
+        this.#changed();
+      }
+    });
+    return h("div", { class: "class-search" },
+      h("div", { class: "chips" }, this.chosen.map((choice) => h("button", {
+        type: "button", class: "chip", "aria-label": `Remove ${choice.label}`, onclick: () => {
+          this.chosen = this.chosen.filter((one) => one !== choice);
+          this.draw();
+          this.#changed();
+        },
+      }, choice.label.replace(" - ", " \u2212 "), icon("close")))),
+      h("div", { class: "combobox" }, input, options));
+  }
+
+  /** @param {string} text */
+  suggestions(text) {
+    const cut = text.lastIndexOf(" - ");
+    const first = cut > 0 ? text.slice(0, cut) : "";
+    const difference = first && this.labels.includes(first);
+    const wanted = (difference ? text.slice(cut + 3) : text).trim().toLowerCase();
+    const labels = this.labels.filter((label) => label !== first && label.toLowerCase().includes(wanted));
+    labels.sort((a, b) => Number(b.toLowerCase().startsWith(wanted)) - Number(a.toLowerCase().startsWith(wanted)));
+    return labels.slice(0, SHOWN).map((label) => (difference ? `${first} - ${label}` : label));
+  }
+}
