@@ -9,6 +9,7 @@ from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.model import INPUT, Capability, Layer, Model, Pullback, ReluRule, Rules, Sample
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import SCORES, Target
 from picasso.core.visualization import AttributionMethod, Context, Visualization
@@ -44,6 +45,8 @@ __all__ = [
     "Template",
     "Text",
     "Visualization",
+    "colorize",
     "enlarge",
+    "shared_limits",
     "to_probabilities",
 ]

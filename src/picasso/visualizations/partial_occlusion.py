@@ -1,6 +1,6 @@
 """Partial occlusion: cover the picture piece by piece and watch the class go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,10 +16,13 @@ from picasso.plugin import (
     Context,
     Extent,
     Images,
+    Panel,
     Sample,
     Settings,
     SettingsError,
     Target,
+    colorize,
+    shared_limits,
 )
 
 Pixels = NDArray[np.uint8]
@@ -94,7 +97,7 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
         ctx.keep("scores", scores.reshape(windows.rows, windows.columns, -1))
         units = "probability" if settings.score == "probability" else ctx.model.facts.units
         height, width = picture.shape[:2]
-        attributions = [
+        return [
             Attribution(
                 values=spread(target.of_classes(base) - target.of_classes(scores), windows, height, width),
                 target=target,
@@ -108,8 +111,12 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
             )
             for target in targets
         ]
-        ctx.show(_example(picture, windows, settings.fill))
-        return attributions
+
+    def run(self, ctx: Context, sample: Sample, settings: PartialOcclusionSettings) -> Iterator[Panel]:
+        yield from super().run(ctx, sample, settings)
+        picture = sample.view if settings.space == "input" else _resized(sample.picture.pixels)
+        yield _grids(ctx.attributions)
+        yield _example(picture, lay_windows(*picture.shape[:2], settings), settings.fill)
 
 
 def lay_windows(height: int, width: int, settings: PartialOcclusionSettings) -> Windows:
@@ -225,6 +232,21 @@ def _place(box: NDArray[np.int64]) -> tuple[slice, slice]:
 
 def _report(ctx: Context) -> Any:
     return lambda done, total: ctx.progress(done, total, f"{done} of {total} windows")
+
+
+def _grids(attributions: Sequence[Attribution]) -> Images:
+    """Show what was measured: one cell for each window, all classes on one color scale."""
+    grids = [attribution.native for attribution in attributions if attribution.native is not None]
+    limits = shared_limits(grids, "signed")
+    cell = max(1, 240 // max(grids[0].shape))
+    return Images(
+        id="grid",
+        title="The raw grid",
+        caption=f"One cell for each window, {attributions[0].units}, from {-limits[1]:.3g} (blue) to {limits[1]:.3g} "
+        "(red). The numbers are in the NPZ file.",
+        pictures=tuple(colorize(grid, "signed", limits).repeat(cell, 0).repeat(cell, 1) for grid in grids),
+        captions=tuple(attribution.target.label for attribution in attributions),
+    )
 
 
 def _example(picture: Pixels, windows: Windows, fill: str) -> Images:
