@@ -116,7 +116,7 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
         yield from super().run(ctx, sample, settings)
         picture = sample.view if settings.space == "input" else _resized(sample.picture.pixels)
         yield _grids(ctx.attributions)
-        yield _example(picture, lay_windows(*picture.shape[:2], settings), settings.fill)
+        yield _example(picture, lay_windows(picture.shape[0], picture.shape[1], settings), settings.fill)
 
 
 def lay_windows(height: int, width: int, settings: PartialOcclusionSettings) -> Windows:
@@ -176,7 +176,8 @@ def _content(ctx: Context, sample: Sample, fill: str) -> Array:
     """Return what the windows show instead, (h, w, c), as the network reads it."""
     if fill in COLORS:
         plain = np.full_like(sample.picture.pixels, COLORS[fill])
-        return ctx.model.preprocess([plain])[0]
+        content: Array = ctx.model.preprocess([plain])[0]
+        return content
     x = sample.x[0]
     if fill == "mean":
         return np.broadcast_to(x.mean(axis=(0, 1)), x.shape)
