@@ -1,0 +1,215 @@
+"""Does a model keep its contract?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from picasso.core.errors import CanceledError, NotFoundError
+from picasso.core.hooks import Head
+from picasso.core.images import Picture
+from picasso.core.model import INPUT, Capability, Model, Pullback, ReluRule, Rules
+from picasso.core.preprocessing import Array
+from picasso.core.targets import SCORES
+from picasso.testing.common import close, must_raise, rule, trial_picture, untouched
+
+
+def check_model(model: Model) -> None:
+    """Check that a model keeps its contract: shapes, numbers, gradients, and that it is left as it was found.
+
+    Args:
+        model: From `load_model`.
+
+    Raises:
+        AssertionError: A rule is broken; the message names it.
+
+    Example:
+        >>> check_model(load_model("demo:tank-honest"))
+    """
+    with untouched(model, model.name):
+        pictures = [trial_picture(seed, 40 + 8 * seed, 56) for seed in range(5)]
+        x = _check_input(model, pictures)
+        _check_scores(model, x)
+        _check_decoding(model, model.predict(x))
+        _check_patches(model, x[:1])
+        if Capability.ACTIVATIONS in model.capabilities:
+            _check_layers(model, x)
+        if Capability.GRADIENTS in model.capabilities:
+            _check_gradients(model, x)
+        if Capability.RELU_RULES in model.capabilities:
+            _check_rules(model, x)
+
+
+def _check_input(model: Model, pictures: Sequence[Picture]) -> Array:
+    name = model.name
+    samples = [model.prepare(picture) for picture in pictures]
+    for sample in samples:
+        wanted = (1, *model.input_shape)
+        rule(sample.x.shape == wanted, name, f"prepare() must give x of shape {wanted}. Got {sample.x.shape}.")
+        rule(sample.x.dtype == np.float32, name, f"x must be float32. Got {sample.x.dtype}.")
+        seen = (*model.input_shape[:2], 3)
+        good = sample.view.shape == seen and sample.view.dtype == np.uint8
+        rule(good, name, f"what the model sees must be uint8 {seen}. Got {sample.view.dtype} {sample.view.shape}.")
+    x = np.concatenate([sample.x for sample in samples])
+    together = model.preprocess([picture.pixels for picture in pictures])
+    rule(together.dtype == np.float32, name, f"preprocess() must give float32. Got {together.dtype}.")
+    rule(close(together, x), name, "preprocess() of several pictures must equal that of each.")
+    return x
+
+
+def _check_scores(model: Model, x: Array) -> None:
+    name, kept = model.name, x.copy()
+    outputs = model.outputs(x)
+    rule(SCORES in outputs, name, f"outputs() must hold '{SCORES}'. Got {', '.join(outputs)}.")
+    for key, values in outputs.items():
+        rule(values.dtype == np.float32, name, f"the output '{key}' must be float32. Got {values.dtype}.")
+        rule(len(values) == len(x), name, f"the output '{key}' must have one entry a picture. Got {values.shape}.")
+    scores = model.predict(x)
+    wanted = (len(x), len(model.labels))
+    rule(scores.shape == wanted, name, f"predict() must return {wanted}. Got {scores.shape}.")
+    rule(np.array_equal(scores, model.predict(x)), name, "predict() must give the same numbers again.")
+    single = np.concatenate([model.predict(one[None]) for one in x])
+    rule(close(scores, single), name, "a batch must give what its pictures give one at a time.")
+    size = model.batch_size
+    try:
+        for model.batch_size in (1, 2, 3):
+            rule(close(scores, model.predict(x)), name, f"batches of {model.batch_size} give other scores.")
+    finally:
+        model.batch_size = size
+    rule(np.array_equal(x, kept), name, "the input must not be written to.")
+
+
+def _check_decoding(model: Model, scores: Array) -> None:
+    name = model.name
+    decoded = model.decode_prob(scores)
+    rule(len(decoded) == len(scores), name, f"decode_prob() must give {len(scores)} lists. Got {len(decoded)}.")
+    for row in decoded:
+        values = [prediction.probability for prediction in row]
+        rule(values == sorted(values, reverse=True), name, "decode_prob() must be sorted, best first.")
+        indices = [prediction.index for prediction in row]
+        rule(len(set(indices)) == len(indices), name, "decode_prob() must give every class once.")
+        right = all(prediction.label == model.labels[prediction.index] for prediction in row)
+        rule(right, name, "decode_prob() must use the model's labels.")
+        if model.head is not Head.NONE:
+            rule(all(-1e-6 <= value <= 1 + 1e-6 for value in values), name, "probabilities must be in 0..1.")
+        if model.head is Head.SOFTMAX and len(row) == len(model.labels):
+            rule(abs(sum(values) - 1) < 1e-3, name, f"probabilities of a softmax must sum to 1. Got {sum(values):.4f}.")
+
+
+def _check_patches(model: Model, x: Array) -> None:
+    name = model.name
+    height, width, _ = model.input_shape
+    tall, wide = max(1, height // 3), max(1, width // 4)
+    corners = [(0, 0), (0, width - wide), (height - tall, 0), (height - tall, width - wide), (height // 3, width // 5)]
+    boxes = np.array([(top, left, tall, wide) for top, left in corners], dtype=np.int64)
+    random = np.random.default_rng(0)
+    shared = np.broadcast_to(x[0].mean(axis=(0, 1)), x[0].shape).astype(np.float32)
+    single = random.uniform(x.min(), x.max(), (len(boxes), tall, wide, x.shape[3])).astype(np.float32)
+    whole = np.array([(0, 0, height, width)], dtype=np.int64)
+    kept = x.copy()
+    for places, contents in ((boxes, shared), (boxes, single), (whole, shared)):
+        covered = np.repeat(x, len(places), axis=0)
+        for row, (top, left, rows, columns) in enumerate(places):
+            part = contents[top : top + rows, left : left + columns] if contents.ndim == 3 else contents[row]
+            covered[row, top : top + rows, left : left + columns] = part
+        reports: list[tuple[int, int]] = []
+        patched = model.predict_patched(x, places, contents, lambda *report, into=reports: into.append(report))
+        rule(patched.dtype == np.float32, name, f"predict_patched() must be float32. Got {patched.dtype}.")
+        rule(close(patched, model.predict(covered)), name, "predict_patched() must equal covering the picture.")
+        rule(reports and reports[-1] == (len(places), len(places)), name, "predict_patched() must report progress.")
+    rule(np.array_equal(x, kept), name, "predict_patched() must not write to the picture.")
+
+    def cancel(done: int, total: int) -> None:
+        raise CanceledError("Canceled by the trial.")
+
+    must_raise(
+        CanceledError, lambda: model.predict_patched(x, boxes, shared, cancel), name, "a cancel must end the work."
+    )
+
+
+def _check_layers(model: Model, x: Array) -> None:
+    name, layers = model.name, model.layers()
+    names = [layer.name for layer in layers]
+    rule(layers, name, "layers() must list the layers of a model that has activations.")
+    rule(len(set(names)) == len(names), name, f"layers must have names of their own. Got {names}.")
+    rule(names == [layer.name for layer in model.layers()], name, "layers() must give the same order again.")
+    backwards = model.activations(x, names[::-1])
+    rule(list(backwards) == names[::-1], name, "activations() must give what was asked for, in that order.")
+    for layer in layers:
+        values, wanted = backwards[layer.name], (len(x), *layer.shape)
+        rule(values.shape == wanted, name, f"'{layer.name}' must give {wanted}. Got {values.shape}.")
+        rule(values.dtype == np.float32, name, f"'{layer.name}' must give float32. Got {values.dtype}.")
+    for one in {names[0], names[len(names) // 2], names[-1]}:
+        alone = model.activations(x[:2], [one])[one]
+        rule(close(alone, backwards[one][:2]), name, f"'{one}' must give the same alone and for fewer pictures.")
+    default = model.default_layer()
+    rule(default is None or default.spatial, name, "default_layer() must have space.")
+    unknown = lambda: model.activations(x[:1], ["no such layer"])  # noqa: E731
+    must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
+
+
+def _check_gradients(model: Model, x: Array) -> None:
+    name, classes = model.name, len(model.labels)
+    target = model.target(0)
+    other = model.target(1 if classes > 1 else 0)
+    pulled = model.pullback(x, [target, other])
+    shape = (2, *x.shape)
+    gradient = pulled.gradients[INPUT]
+    rule(gradient.shape == shape, name, f"gradients must be (targets, n, h, w, c) = {shape}. Got {gradient.shape}.")
+    rule(gradient.dtype == np.float32, name, f"gradients must be float32. Got {gradient.dtype}.")
+    rule(np.isfinite(gradient).all(), name, "gradients must be finite.")
+    rule(np.array_equal(pulled.values[INPUT], x), name, "the value at the input must be the input.")
+    rule(close(pulled.outputs[SCORES], model.outputs(x)[SCORES]), name, "pullback() must return the same outputs.")
+    alone = model.pullback(x[:1], [other]).gradients[INPUT]
+    rule(close(alone[0], gradient[1, :1], 1e-3), name, "several targets must give what each gives alone.")
+    if classes > 1:
+        pair = model.pullback(x, [model.target(f"{0} - {1}")]).gradients[INPUT][0]
+        rule(close(pair, gradient[0] - gradient[1], 1e-3), name, "a difference's gradient is not the difference.")
+    _check_slopes(model, x[:1], pulled)
+    unknown = lambda: model.pullback(x[:1], [target], ["no such layer"])  # noqa: E731
+    must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
+    if Capability.ACTIVATIONS in model.capabilities:
+        names = [layer.name for layer in model.layers() if len(layer.shape) == 3]
+        places = list(dict.fromkeys(names[:1] + names[-1:]))
+        inner = model.pullback(x[:2], [target], places)
+        seen = model.activations(x[:2], places)
+        for place in places:
+            rule(close(inner.values[place], seen[place]), name, f"pullback's value at '{place}' is no activation.")
+            wanted = (1, *seen[place].shape)
+            got = inner.gradients[place].shape
+            rule(got == wanted, name, f"the gradient at '{place}' must be {wanted}. Got {got}.")
+
+
+def _check_slopes(model: Model, x: Array, pulled: Pullback) -> None:
+    """Compare the input gradient with finite differences along random directions."""
+    target, gradient = model.target(0), pulled.gradients[INPUT][0, 0].astype(np.float64)
+    random = np.random.default_rng(0)
+    size = float(np.linalg.norm(gradient)) or 1.0
+    misses = []
+    for _ in range(9):
+        # Half along the gradient itself, so that the slope stands out from rounding.
+        direction = random.normal(size=gradient.shape)
+        direction = direction / np.linalg.norm(direction) + gradient / size
+        slope = float((gradient * direction).sum())
+        errors = []
+        # A kink of a ReLU spoils a long step, and rounding a short one: one of them must agree.
+        for step in np.array([0.3, 0.1, 0.03, 0.01, 0.003]) * max(float(x.std()), 1e-3):
+            ends = np.concatenate([x + step * direction, x - step * direction]).astype(np.float32)
+            high, low = target(model.outputs(ends)).astype(np.float64)
+            errors.append(abs((high - low) / (2 * step) - slope))
+        misses.append(min(errors) / size)
+    miss = float(np.median(misses))
+    rule(miss < 0.05, model.name, f"the input gradient differs from finite differences by {miss:.1%}.")
+
+
+def _check_rules(model: Model, x: Array) -> None:
+    plain = model.pullback(x, [model.target(0)])
+    for relu in (ReluRule.GUIDED, ReluRule.DECONVNET):
+        pulled = model.pullback(x, [model.target(0)], rules=Rules(relu=relu))
+        same = close(pulled.outputs[SCORES], plain.outputs[SCORES])
+        rule(same, model.name, f"the rule {relu} must change gradients only, not outputs.")
+        good = pulled.gradients[INPUT].shape == plain.gradients[INPUT].shape
+        rule(good and np.isfinite(pulled.gradients[INPUT]).all(), model.name, f"the rule {relu} gives no gradient.")
+    after = model.pullback(x, [model.target(0)])
+    rule(close(after.gradients[INPUT], plain.gradients[INPUT]), model.name, "a rule must not outlast its call.")
