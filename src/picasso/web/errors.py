@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
-from picasso.core.errors import PicassoError
+from picasso.core.errors import NotFoundError, PicassoError
 
 API = "/api/"
 _STATUSES = {
@@ -71,7 +71,8 @@ def add_error_handlers(app: FastAPI) -> None:
     def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             return error_response(request, _nothing_there(request), 404)
-        response = error_response(request, RequestError(f"{error.detail}."), error.status_code)
+        status = 422 if error.status_code == 400 else error.status_code
+        response = error_response(request, RequestError(f"{error.detail.rstrip('.')}."), status)
         response.headers.update(error.headers or {})
         return response
 
@@ -84,8 +85,6 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def _nothing_there(request: Request) -> PicassoError:
-    from picasso.core.errors import NotFoundError
-
     return NotFoundError(f"There is nothing at {request.url.path[:200]}.", "Check the address.")
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -47,7 +48,9 @@ def serve(configuration: Configuration, open_browser: bool, ready: Callable[[str
         server_header=False,
         proxy_headers=False,
     )
-    _Server(options, started).run(sockets=[listener])
+    # Ctrl-C is how a person ends it, in good order; uvicorn raises it again when it is done.
+    with suppress(KeyboardInterrupt):
+        _Server(options, started).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

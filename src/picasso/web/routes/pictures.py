@@ -54,7 +54,7 @@ async def upload_pictures(request: Request) -> Uploaded:
         raise PictureError(f"One upload may hold at most {MAX_UPLOAD // 2**30} GB.", "Send fewer pictures at a time.")
     service = get_service(request)
     async with request.form(max_files=MAX_FILES) as form:
-        files = [value for value in form.values() if isinstance(value, UploadFile)]
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
         if not files:
             raise RequestError("The request holds no file.", "Send pictures as multipart/form-data.")
         return Uploaded(pictures=[await run_in_threadpool(_adopt, service, file) for file in files])

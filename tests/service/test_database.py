@@ -1,0 +1,134 @@
+"""The tables, their migrations, and several processes at one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from picasso.core.errors import ConfigurationError, NotFoundError
+from picasso.service import database as module
+from picasso.service.database import Database
+from picasso.service.records import Fault, ModelState
+from picasso.service.store import Store
+from picasso.service.tables import metadata
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path / 'picasso.db'}")
+    yield made
+    made.close()
+
+
+def describe(database: Database) -> dict[str, object]:
+    with database.reading() as connection:
+        found = inspect(connection)
+        return {
+            name: (
+                [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(name)],
+                found.get_pk_constraint(name),
+                sorted(found.get_foreign_keys(name), key=str),
+                sorted(found.get_indexes(name), key=str),
+            )
+            for name in metadata.tables
+        }
+
+
+def test_migrations_from_empty_give_the_tables(database: Database, tmp_path: Path) -> None:
+    database.migrate()
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    fresh.upgrade()
+    assert describe(fresh) == describe(database)
+    fresh.close()
+
+
+def test_an_upgrade_can_be_repeated(database: Database) -> None:
+    for _ in range(3):
+        database.upgrade()
+    database.migrate()
+    with database.reading() as connection:
+        assert database.revision(connection) == module.REVISION
+        assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar() == 1
+
+
+def test_the_known_revision_is_the_newest() -> None:
+    script = ScriptDirectory(str(Path(module.__file__).parent / "migrations"))
+    assert script.get_current_head() == module.REVISION
+
+
+def test_a_newer_database_is_refused(database: Database) -> None:
+    database.upgrade()
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="newer Picasso"):
+        database.upgrade()
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        Database("nothing at all")
+    folder = tmp_path / "picasso.db"
+    folder.mkdir()
+    database = Database(f"sqlite:///{folder}")
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        database.upgrade()
+    database.close()
+
+
+def test_old_sqlite_stays_out_of_wal_mode(database: Database) -> None:
+    with database.reading() as connection:
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar()
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == module.BUSY_SECONDS * 1000
+    assert (mode == "wal") == (sqlite3.sqlite_version_info >= (3, 51, 3))
+
+
+def test_writers_wait_for_each_other(database: Database) -> None:
+    database.upgrade()
+    stores = [Store(Database(str(database.url))) for _ in range(4)]
+
+    def add(number: int) -> None:
+        for count in range(10):
+            stores[number].add_model(f"{number}-{count}", {"source": "x"})
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stores[0].models()) == 40
+    for store in stores:
+        store.database.close()
+
+
+def test_configured_models_follow_the_configuration(database: Database) -> None:
+    database.upgrade()
+    store = Store(database)
+    store.set_configured_models([("a", {"source": "a"}), ("b", {"source": "b"})])
+    store.set_card("a", {"digest": "1"})
+    store.set_card("b", {"digest": "2"})
+    assert store.add_model("mine", {"source": "c"})
+    assert not store.add_model("mine", {"source": "d"})
+    store.set_model_state("mine", ModelState.OPENING)
+    store.set_configured_models([("b", {"source": "other"}), ("a", {"source": "a"})])
+    assert [(m.name, m.state, m.added) for m in store.models()] == [
+        ("b", ModelState.NEW, False),
+        ("a", ModelState.READY, False),
+        ("mine", ModelState.NEW, True),
+    ]
+    store.set_model_state("b", ModelState.FAILED, Fault("bad-model", "No.", ""))
+    assert store.model("b").error == Fault("bad-model", "No.", "")
+    store.set_configured_models([])
+    with pytest.raises(NotFoundError):
+        store.model("a")
+    assert store.model("mine").added
