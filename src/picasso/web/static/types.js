@@ -21,6 +21,7 @@
  * @typedef {object} PanelContext
  * @property {Picture | null} picture
  * @property {string} title the visualization's title
+ * @property {boolean} [compare] show all maps side by side, without a choice
  * @property {(error: unknown) => void} fail shows what went wrong
  * @property {() => import("./panels/class-list.js").ClassListing | null} listing the model's best classes, once known
  *

@@ -62,6 +62,7 @@ class HeatmapFigure {
         h("div", { class: "aside" }, this.classes, this.notes)));
 
     this.viewport.addEventListener("cursor", () => this.read());
+    this.element.classList.toggle("compare", Boolean(context.compare));
     this.row.addEventListener("inspect", () => this.speak());
     this.onDisplay = () => this.refresh();
     display.addEventListener("change", this.onDisplay);
@@ -114,7 +115,7 @@ class HeatmapFigure {
   async refresh() {
     const chosen = this.panels.find((panel) => panel.id === this.selected);
     if (!chosen) return;
-    const shown = display.all ? this.panels : [chosen];
+    const shown = display.all || this.context.compare ? this.panels : [chosen];
     this.tabs.show(this.panels.map(({ id, target, title, probability, score }) =>
       ({ id, label: target || title, probability, score })), this.selected);
     this.controls.sync();
