@@ -1,0 +1,104 @@
+/** /history: every stored result, by model and visualization; each can be deleted. */
+
+import { get, list, remove } from "../api.js";
+import { announce, fill, h, icon } from "../dom.js";
+import { ago, number, percent } from "../format.js";
+import { problem } from "../parts/problem.js";
+
+const PAGE = 60;
+const MOST = 500;
+
+const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const dialog = /** @type {HTMLDialogElement} */ (place("confirm"));
+const query = new URLSearchParams(location.search);
+const chosen = { model: query.get("model") ?? "", visualization: query.get("visualization") ?? "" };
+let limit = PAGE;
+
+/** @param {any} result */
+function tile(result) {
+  const { key, picture, predictions, model, title, created } = result;
+  const best = predictions?.[0];
+  const certain = best && (best.probability >= 0 && best.probability <= 1 ? percent(best.probability) : number(best.probability));
+  const item = h("li", { class: "tile" },
+    h("a", { class: "tile-link", href: `/results/${encodeURIComponent(key)}` },
+      h("span", { class: "tile-picture" }, h("img", { src: picture.thumbnail, alt: "", width: 200, height: 200, loading: "lazy" })),
+      h("span", { class: "tile-name" }, picture.name),
+      best && h("span", {}, `${best.label} ${certain}`),
+      h("span", { class: "muted" }, title), h("span", { class: "muted" }, model), h("span", { class: "muted" }, ago(created))),
+    h("button", {
+      type: "button", class: "tile-delete icon-only quiet", title: "Delete", "aria-label": `Delete ${title} of ${picture.name}`,
+      onclick: () => ask(result, item),
+    }, icon("trash")));
+  return item;
+}
+
+/**
+ * @param {any} result
+ * @param {HTMLElement} item
+ */
+function ask(result, item) {
+  place("confirm-what").textContent =
+    `${result.title} of ${result.picture.name} by ${result.model}. The picture stays; the maps can be computed again.`;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", async () => {
+    if (dialog.returnValue !== "delete") return;
+    try {
+      await remove(`/results/${encodeURIComponent(result.key)}`);
+      const next = /** @type {HTMLElement | null} */ ((item.nextElementSibling ?? item.previousElementSibling)?.querySelector("a"));
+      item.remove();
+      announce("Deleted.");
+      if (next) next.focus();
+      else load();
+    } catch (error) {
+      fill(place("state"), problem(error));
+    }
+  }, { once: true });
+  dialog.showModal();
+}
+
+async function filters() {
+  const [models, visualizations] = await Promise.all([list("/models"), list("/visualizations")]);
+  /** @type {[keyof typeof chosen, string, [string, string][]][]} */
+  const selects = [
+    ["model", "Model", models.map((one) => [one.name, one.name])],
+    ["visualization", "Visualization", visualizations.filter((one) => !one.error).map((one) => [one.name, one.title])],
+  ];
+  fill(place("filters"), selects.map(([key, label, options]) =>
+    h("label", {}, h("span", { class: "field-title" }, label),
+      h("select", {
+        onchange: (/** @type {Event} */ event) => {
+          chosen[key] = /** @type {HTMLSelectElement} */ (event.target).value;
+          limit = PAGE;
+          const next = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value));
+          history.replaceState(null, "", next.size ? `?${next}` : location.pathname);
+          load();
+        },
+      }, h("option", { value: "" }, "all"),
+      options.map(([value, name]) => h("option", { value, props: { selected: value === chosen[key] } }, name))))));
+}
+
+async function load() {
+  const wanted = new URLSearchParams({ limit: String(limit) });
+  for (const [key, value] of Object.entries(chosen)) if (value) wanted.set(key, value);
+  try {
+    const { results } = await get(`/results?${wanted}`);
+    const filtered = Boolean(chosen.model || chosen.visualization);
+    fill(place("results"), results.map(tile));
+    place("filters").hidden = !results.length && !filtered;
+    place("more").hidden = results.length < limit || limit >= MOST;
+    fill(place("state"), !results.length && (filtered
+      ? h("div", { class: "empty" }, h("h2", {}, "No such result"), h("p", {}, "Choose another model or visualization."))
+      : h("div", { class: "empty" }, h("h2", {}, "Nothing here yet"), h("p", {}, "What you compute is kept here."),
+        h("a", { class: "button primary", href: "/explain" }, "Explain a picture"))));
+  } catch (error) {
+    fill(place("state"), problem(error, { label: "Try again", act: load }));
+  } finally {
+    place("results").removeAttribute("aria-busy");
+  }
+}
+
+place("more").addEventListener("click", () => {
+  limit = Math.min(MOST, limit + PAGE);
+  load();
+});
+await Promise.all([load(), filters().catch(() => null)]);

@@ -1,0 +1,98 @@
+/** /jobs/{id}: a run with all its pictures, how far each is, and its results. */
+
+import { follow, get, post } from "../api.js";
+import { announce, fill, h } from "../dom.js";
+import { ago, plural } from "../format.js";
+import { JobProgress } from "../parts/job-progress.js";
+import { problem } from "../parts/problem.js";
+
+/** @typedef {import("../types.js").Job} Job */
+
+const place = (/** @type {string} */ name) => /** @type {HTMLElement} */ (document.getElementById(name));
+const id = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+const path = `/jobs/${encodeURIComponent(id)}`;
+const OVER = ["done", "failed", "canceled"];
+const WORDS = { queued: "waiting", running: "running", done: "done", failed: "failed", canceled: "canceled" };
+
+const progress = new JobProgress(() => post(`${path}/cancel`).catch(show));
+/** @type {HTMLElement[]} */
+let tiles = [];
+
+/** @param {unknown} error */
+function show(error) {
+  fill(place("job-state"), problem(error));
+}
+
+/** @param {Job} job */
+function heading(job) {
+  const over = OVER.includes(job.state);
+  const finished = job.tasks.filter((task) => task.result).length;
+  const query = new URLSearchParams({ model: job.model, visualization: job.visualization, settings: JSON.stringify(job.settings) });
+  for (const task of job.tasks.slice(0, 6)) query.append("picture", task.picture);
+  document.title = `${job.visualization} of ${plural(job.tasks.length, "picture")} \u00b7 Picasso`;
+  fill(place("job-head"),
+    h("div", {},
+      h("h1", {}, job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
+      h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ${finished} of ` +
+        `${plural(job.tasks.length, "picture")} \u00b7 ${ago(job.created)}`)),
+    over ? h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings") : progress.element);
+  if (job.error && job.tasks.every((task) => task.error?.message !== job.error?.message)) show(job.error);
+}
+
+/** @param {import("../types.js").Task} task */
+function tile(task) {
+  const image = h("img", { src: `/api/v1/pictures/${task.picture}/thumbnail`, alt: "", width: 200, height: 200, loading: "lazy" });
+  const name = h("span", { class: "tile-name" }, task.name ?? "");
+  const state = h("span", { class: "tile-state" }, h("span", { class: "dot inline", "data-state": task.state }), WORDS[task.state]);
+  const body = [h("span", { class: "tile-picture" }, image), name, state];
+  return h("li", { class: "tile", "data-state": task.state },
+    task.result ? h("a", { class: "tile-link", href: `/results/${encodeURIComponent(task.result)}` }, body) : h("div", { class: "tile-link" }, body),
+    task.error && h("p", { class: "tile-error" }, task.error.message, " ", h("span", { class: "muted" }, task.error.hint)));
+}
+
+/** @param {Job} job */
+function draw(job) {
+  heading(job);
+  tiles = job.tasks.map(tile);
+  fill(place("tasks"), tiles);
+  place("tasks").removeAttribute("aria-busy");
+}
+
+try {
+  let job = /** @type {Job} */ (await get(path));
+  draw(job);
+  if (!OVER.includes(job.state)) {
+    progress.start(job.tasks.length);
+    for (const task of job.tasks) if (task.result) progress.taskDone();
+    const change = (/** @type {number} */ at, /** @type {Partial<import("../types.js").Task>} */ news) => {
+      const task = job.tasks[at];
+      if (!task || task.state === news.state) return;
+      Object.assign(task, news);
+      const next = tile(task);
+      tiles[at].replaceWith(next);
+      tiles[at] = next;
+    };
+    follow(id, {
+      progress: (data) => {
+        progress.report(data);
+        change(data.task, { state: "running" });
+      },
+      result: (data) => {
+        if (job.tasks[data.task]?.result) return;
+        progress.taskDone();
+        change(data.task, { state: "done", result: data.key });
+      },
+      end: async () => {
+        job = await get(path);
+        draw(job);
+        announce(`The run is ${WORDS[job.state]}.`);
+      },
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && !OVER.includes(job.state)) progress.stop();
+    });
+  }
+} catch (error) {
+  show(error);
+  place("tasks").removeAttribute("aria-busy");
+}
