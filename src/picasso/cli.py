@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-new = typer.Typer(no_args_is_help=True, help="Write a file to begin with: a visualization, a model, a configuration.")
+new = typer.Typer(no_args_is_help=True, help="Write files to begin with.")
 app.add_typer(new, name="new")
 
 _MODEL, _LOOK, _RUN = "How the model is opened", "What is shown", "How it runs"
@@ -332,3 +332,77 @@ def new_config(force: ForceOption = False, debug: DebugOption = False) -> None:
     from picasso.shell import scaffolding
 
     typer.echo(scaffolding.new_configuration(Path(), force=force))
+
+
+@new.command("pictures")
+@guarded
+def new_pictures(
+    folder: Annotated[Path, typer.Argument(help="Made where it is absent.")] = Path("tanks"),
+    count: Annotated[int, typer.Option("--count", min=1, max=10_000, help="How many; half of them tanks.")] = 8,
+    debug: DebugOption = False,
+) -> None:
+    """Draw pictures of the demo's tanks and decoys: every tank under clouds, every decoy under the sun.
+
+    \b
+    picasso new pictures tanks --count 8
+    picasso explain demo:tank-proxy tanks/tank --target tank
+    """
+    from picasso.demo import tanks
+
+    tanks.write(folder, count)
+    typer.echo(folder)
+
+
+@app.command()
+@guarded
+def serve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="[NAME=]SOURCE", help="A model to offer, besides those of picasso.toml."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration; by default picasso.toml of this folder.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Where taken, the next free one. [default: 8000]")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder for pictures and results.")] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", envvar="PICASSO_TOKEN", help="Secret that every request must carry.")
+    ] = None,
+    allow_add: Annotated[bool, typer.Option("--allow-add", help="Pages may add and remove models.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Serve your models as a web page, to yourself or, with a token, to others.
+
+    \b
+    picasso serve                                     what picasso.toml says
+    picasso serve --model demo:tank-proxy --model tanks=my_model.py:TankDetector --open
+    PICASSO_TOKEN=... picasso serve --host 0.0.0.0
+    """
+    from picasso.shell import serving
+
+    data = data.absolute() if data else None
+    options = {"host": host, "port": port, "data": data, "token": token, "allow_add": allow_add or None}
+    configuration = serving.project(config, model or (), **options)
+    serving.run(configuration, open_browser)
+
+
+@app.command()
+@guarded
+def demo(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Where taken, the next free one.")] = 8000,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
+    debug: DebugOption = False,
+) -> None:
+    """Show the demo in the browser: two models that tell tanks from decoys, one of which looks at the sky.
+
+    \b
+    picasso demo
+    picasso demo --no-open --port 8080
+    """
+    from picasso.shell import serving
+
+    serving.run(serving.demonstration(port), open_browser)

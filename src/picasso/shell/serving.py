@@ -1,0 +1,87 @@
+"""What the server is told by `picasso serve` and `picasso demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from picasso.core.errors import ConfigurationError, MissingExtraError
+from picasso.service.configuration import (
+    DEMO_MODELS,
+    Configuration,
+    ModelSpecification,
+    SampleFolder,
+    build,
+    read_configuration,
+)
+from picasso.shell.models import CONFIGURATION
+
+_SAMPLES = {"demo:tank-proxy": "demo/story", "demo:tank-honest": "demo/story", "demo:digits": "demo/files/digits"}
+
+
+def project(file: Path | None, models: Iterable[str], **overrides: Any) -> Configuration:
+    """Return the configuration of a project: picasso.toml and what the command line adds.
+
+    Args:
+        file: The configuration file; by default picasso.toml of the current folder, where there is one.
+        models: "SOURCE" or "NAME=SOURCE" each.
+        overrides: Options; None where nothing was said.
+
+    Raises:
+        ConfigurationError: A value is not allowed.
+    """
+    if file is None and CONFIGURATION.is_file():
+        file = CONFIGURATION
+    return read_configuration(file, models=[specification(word) for word in models], **overrides)
+
+
+def specification(word: str) -> ModelSpecification:
+    """Read "SOURCE" or "NAME=SOURCE".
+
+    Raises:
+        ConfigurationError: The name cannot be used.
+    """
+    name, equals, source = word.partition("=")
+    if not equals or Path(word).exists() or any(sign in name for sign in "/\\:"):
+        name, source = "", word
+    if not source:
+        raise ConfigurationError(f"--model takes SOURCE or NAME=SOURCE. Got '{word}'.", "Give a file or a name.")
+    values: dict[str, Any] = {"source": source} | ({"name": name} if name else {})
+    return build({"models": [values]}, "--model").models[0]
+
+
+def demonstration(port: int) -> Configuration:
+    """Return the configuration of the demo: its models, and pictures for them.
+
+    Raises:
+        MissingExtraError: PyTorch, in which the demo's models are, is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("The demo's models need PyTorch.", "Install it with: pip install 'picasso[torch]'")
+    package = Path(str(resources.files("picasso")))
+    samples = tuple(SampleFolder(model=name, folder=package / _SAMPLES[name]) for name in DEMO_MODELS)
+    return build({"demo": True, "port": port, "samples": samples}, "The demo")
+
+
+def run(configuration: Configuration, open_browser: bool) -> None:
+    """Serve until Ctrl-C, which is how a server is ended and no failure.
+
+    Raises:
+        ConfigurationError: The configuration cannot be used, or no port is free.
+    """
+    from picasso.web.serve import serve
+
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(configuration, open_browser, ready=announce)
+
+
+def announce(address: str) -> None:
+    """Say where the server is."""
+    typer.echo(f"Picasso is at {address}")
+    typer.echo("Ctrl-C ends it.")
