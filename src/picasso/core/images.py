@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from picasso.core.errors import PictureError
 
@@ -20,6 +24,18 @@ MAX_PIXELS = 80_000_000
 """Pictures with more pixels are refused from their header, before they are decoded (a decompression bomb)."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """What is decoded; everything else Pillow knows is not needed and would widen the attack surface."""
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture of each EXIF orientation upright."""
+_WARNINGS = threading.Lock()
+"""The filters of warnings belong to the whole process: one thread at a time changes them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +84,17 @@ def read_picture(source: object, name: str | None = None) -> Picture:
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_picture(bytes(source), name or "picture")
     if isinstance(source, Image.Image):
-        pixels, notes = _to_rgb(source)
-        return Picture(pixels, _digest_pixels(pixels), name or "picture", notes)
+        name = name or "picture"
+        with _decoding(name):
+            _check_size(source, name)
+            pixels, notes = _to_rgb(source)
+        return Picture(pixels, _digest_pixels(pixels), name, notes)
     if hasattr(source, "__array__"):
-        pixels, notes = _array_to_rgb(np.asarray(source))
+        try:
+            array = np.asarray(source)
+        except Exception as error:  # a tensor on a device, or one that needs gradients
+            raise PictureError(f"The {type(source).__name__} cannot be read as an array: {error}") from None
+        pixels, notes = _array_to_rgb(array)
         return Picture(pixels, _digest_pixels(pixels), name or "array", notes)
     raise PictureError(
         f"A picture must be a path, bytes, a PIL image or an array. Got {type(source).__name__}.",
@@ -92,15 +115,49 @@ def decode_picture(data: bytes, name: str = "picture") -> Picture:
         raise PictureError(f"{name} is empty: it holds 0 bytes.", "Choose another picture.")
     if len(data) > MAX_BYTES:
         raise PictureError(
-            f"{name} holds {len(data) / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read.",
+            f"{name} holds more than {MAX_BYTES // 2**20} MB, the most that is read.",
             "Save it smaller.",
         )
-    try:
+    notes: tuple[str, ...] = ()
+    with _decoding(name):
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, name)
-            pixels, notes = _to_rgb(image)
+            image.verify()  # else a PNG's wrong check sums pass, and its wrong pixels with them
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            # Not n_frames: counting the pages of a hostile TIFF takes hours.
+            if getattr(image, "is_animated", False):
+                image.seek(0)
+                notes = ("It holds several frames; the first is used.",)
+            pixels, more = _to_rgb(image)
+    return Picture(pixels, hashlib.sha256(data).hexdigest(), name, notes + more)
+
+
+def _read_file(path: Path, name: str | None) -> Picture:
+    try:
+        if path.is_dir():
+            raise PictureError(f"{path} is a folder, not a picture.", "Give the pictures in it.")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)  # a device has no size that could be asked for
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PictureError(f"{path} cannot be read: {reason}.", "Check the path.") from None
+    # A name that is no Unicode could be neither printed nor written as JSON.
+    return decode_picture(data, name or path.name.encode(errors="replace").decode())
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Turn what decoders raise into a PictureError; their warnings tell the user nothing."""
+    try:
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     except UnidentifiedImageError:
         raise PictureError(f"{name} is not a picture that can be read.", f"Use one of {', '.join(FORMATS)}.") from None
+    except Image.DecompressionBombError:
+        raise PictureError(
+            f"{name} has too many pixels; at most {MAX_PIXELS // 10**6} million are read.", "Save it smaller."
+        ) from None
     except PictureError:
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, ...
@@ -108,22 +165,6 @@ def decode_picture(data: bytes, name: str = "picture") -> Picture:
             f"{name} is damaged: its picture data could not be decoded ({error}).",
             "Open and save it again in an image editor.",
         ) from None
-    return Picture(pixels, hashlib.sha256(data).hexdigest(), name, notes)
-
-
-def _read_file(path: Path, name: str | None) -> Picture:
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder, not a picture.", "Give the pictures in it.")
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PictureError(
-                f"{path.name} holds {path.stat().st_size / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read.",
-                "Save it smaller.",
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from None
-    return decode_picture(data, name or path.name)
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -132,22 +173,28 @@ def _check_size(image: Image.Image, name: str) -> None:
             f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS // 10**6} million are read.",
             "Save it smaller.",
         )
+    if image.width * image.height == 0:
+        raise PictureError(f"{name} has no pixels: it is {image.width} x {image.height}.")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:  # damaged EXIF data says nothing about the pixels
+        return 1
+    return int(value) if value in _UPRIGHT else 1
 
 
 def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     notes: list[str] = []
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        notes.append(f"Animated: the first of {frames} frames is used.")
-        image.seek(0)
-    orientation = image.getexif().get(0x0112, 1)
+    orientation = _orientation(image)
     image.load()
-    if orientation not in (0, 1):
-        turned = ImageOps.exif_transpose(image)
-        image = image if turned is None else turned
+    if orientation != 1:
         notes.append(f"Turned upright (EXIF orientation {orientation}).")
+    if (orientation := _orientation(image)) != 1:  # Pillow itself turns a TIFF while it loads
+        image = image.transpose(_UPRIGHT[orientation])
     if image.mode.startswith("I") or image.mode == "F":
-        return _deep_to_rgb(np.asarray(image), image.mode, notes)
+        return _deep_to_rgb(image, notes)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         notes.append("Transparent pixels are laid on white.")
         rgba = image.convert("RGBA")
@@ -158,17 +205,21 @@ def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     return np.array(image.convert("RGB"), dtype=np.uint8), tuple(notes)
 
 
-def _deep_to_rgb(values: NDArray[Any], mode: str, notes: list[str]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _deep_to_rgb(image: Image.Image, notes: list[str]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Reduce a 16-bit, 32-bit or floating-point grey picture to 8 bits."""
+    values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():
         raise PictureError("The picture holds NaN or infinite values.")
     low, high = float(values.min()), float(values.max())
-    if mode != "F" and low >= 0 and high <= 65535:
+    if image.mode != "F" and low >= 0 and high <= 65535:
         grey = np.round(values / 257.0)
         notes.append("Reduced from 16 to 8 bits.")
     else:
         grey = np.round((values - low) * (255.0 / (high - low or 1.0)))
         notes.append(f"Reduced to 8 bits: {low:g} became black, {high:g} white.")
+    if isinstance(transparent := image.info.get("transparency"), int):
+        notes.append("Transparent pixels are laid on white.")
+        grey[values == transparent] = 255
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), tuple(notes)
 
 
@@ -181,7 +232,7 @@ def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ..
             "Move the channels last; give several pictures as a list.",
         )
     notes: tuple[str, ...] = ()
-    if array.dtype == np.uint16:
+    if np.issubdtype(array.dtype, np.uint16):  # of either byte order
         array, notes = np.round(array / 257.0), ("Reduced from 16 to 8 bits.",)
     elif array.dtype == np.bool_:
         array = array * 255
