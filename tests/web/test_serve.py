@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from picasso.core.errors import ConfigurationError
-from picasso.web.serve import bind
+from picasso.web.serve import bind, serve
 
 from ..service.conftest import configure, picture, wait_until
-from .conftest import API
+from .conftest import API, serving
 
 PROGRAM = """
 import json, sys, time
@@ -94,6 +94,14 @@ def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
     with program(tmp_path) as (_, said), httpx.Client(base_url=str(said["url"])) as client:
         wait_until(lambda: client.get(f"{API}/jobs/{job}").json()["state"] == "done")
         assert client.get(f"{API}/jobs/{job}").json()["attempts"] == 2
+
+
+def test_what_prevents_a_start_is_one_clear_error(tmp_path: Path) -> None:
+    configuration = configure(tmp_path)
+    with serving(configuration), pytest.raises(ConfigurationError, match="Another Picasso"):
+        serve(configuration, False, print)
+    with pytest.raises(ConfigurationError, match="token"):
+        serve(configure(tmp_path, host="0.0.0.0"), False, print)
 
 
 def test_a_taken_port_gives_way_to_the_next() -> None:

@@ -51,11 +51,17 @@ class Artifacts:
             raise NotFoundError(f"There is no artifact '{digest[:80]}'.")
         return self.folder / digest[:2] / digest
 
-    def put(self, data: bytes) -> str:
-        """Keep bytes and return their digest. A reader sees the whole file or none, also after a crash."""
+    def put(self, data: bytes, *, durable: bool = False) -> str:
+        """Keep bytes and return their digest.
+
+        Args:
+            data: The content.
+            durable: Wait until the disk has it. Without, a power failure may lose or damage the file; `get` says so,
+                and putting the same content again mends it.
+        """
         digest = hashlib.sha256(data).hexdigest()
         place = self.path(digest)
-        if place.is_file() and place.stat().st_size == len(data):
+        if place.is_file() and place.read_bytes() == data:
             # It may be old and unused: say that it is wanted again, so that the sweep leaves it.
             os.utime(place)
             return digest
@@ -64,8 +70,9 @@ class Artifacts:
         try:
             with part.open("xb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             part.replace(place)
         finally:
             part.unlink(missing_ok=True)

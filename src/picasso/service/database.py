@@ -137,9 +137,10 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # Events are written several times a second, and each commit waits for the disk.
+        cursor.execute("PRAGMA synchronous = NORMAL")
         if sqlite3.sqlite_version_info >= _SAFE_WAL:
             cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.close()
 
     @event.listens_for(engine, "begin")

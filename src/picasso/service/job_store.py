@@ -206,22 +206,22 @@ class JobStore:
 
     # --- the worker ------------------------------------------------------------------------------------------
 
-    def set_process(self, job: str, attempt: int, process: int) -> None:
-        """Say which process runs an attempt."""
+    def begin(self, task: TaskRecord, attempt: int, process: int, message: str) -> bool:
+        """Say which process runs an attempt, and what it does first. Returns whether the attempt shall go on."""
+        table = tables.jobs
         with self.database.writing() as connection:
-            connection.execute(
-                update(tables.jobs).where(tables.jobs.c.id == job, *_is_attempt(attempt)).values(process=process)
-            )
+            if not _goes_on(connection, task.job, attempt):
+                return False
+            connection.execute(update(table).where(table.c.id == task.job).values(process=process))
+            _progress(connection, task, 0, 1, message)
+            return True
 
     def report(self, job: str, attempt: int, task: TaskRecord, done: int, total: int, message: str) -> bool:
         """Say how far a task is. Returns whether the attempt shall go on."""
-        table = tables.jobs
         with self.database.writing() as connection:
             if not _goes_on(connection, job, attempt):
                 return False
-            connection.execute(update(table).where(table.c.id == job).values(done=done, total=total, message=message))
-            data = {"done": done, "total": total, "message": message, "picture": task.picture, "task": task.position}
-            _emit(connection, job, "progress", data)
+            _progress(connection, task, done, total, message)
             return True
 
     def show(self, job: str, attempt: int, task: TaskRecord, panel: dict[str, Any]) -> bool:
@@ -262,6 +262,13 @@ def _emit(connection: Connection, job: str, kind: str, data: dict[str, Any]) -> 
     connection.execute(update(table).where(table.c.id == job).values(events=table.c.events + 1))
     number = connection.execute(select(table.c.events).where(table.c.id == job)).scalar_one()
     connection.execute(insert(tables.events).values(job=job, number=number, kind=kind, data=data))
+
+
+def _progress(connection: Connection, task: TaskRecord, done: int, total: int, message: str) -> None:
+    table = tables.jobs
+    connection.execute(update(table).where(table.c.id == task.job).values(done=done, total=total, message=message))
+    data = {"done": done, "total": total, "message": message, "picture": task.picture, "task": task.position}
+    _emit(connection, task.job, "progress", data)
 
 
 def _result_event(position: int, picture: str, key: str, stored: bool) -> dict[str, Any]:

@@ -248,6 +248,7 @@ class Jobs:
             except Exception:  # a full disk, say: this thread must outlive it, or no job runs any more
                 _LOG.exception("The jobs could not be looked after.")
                 time.sleep(_TICK_SECONDS)
+                self._wake()
         for running in self._running:
             if running.job is not None:
                 self.records.put_back(running.job)
@@ -267,12 +268,11 @@ class Jobs:
             died = reason_of_death(worker)
             if died is None and worker.call is not None and not worker.call.done():
                 continue
+            if died is not None:
+                self._blame(running, died)
+                self._workers.drop(worker)
             self._running.remove(running)
             worker.call = None
-            if died is None:
-                continue
-            self._workers.drop(worker)
-            self._blame(running, died)
 
     def _blame(self, running: _Running, died: PicassoError) -> None:
         name = running.worker.name
@@ -293,9 +293,9 @@ class Jobs:
             overdue = [job for job, deadline in self._deadlines.items() if deadline <= time.monotonic()]
         for job in overdue:
             for running in [running for running in self._running if running.job == job]:
-                self._running.remove(running)
                 self.records.finish(job, running.attempt, State.CANCELED)
                 self._workers.drop(running.worker)
+                self._running.remove(running)
                 self._not_opening(running.worker.name, ModelState.NEW)
             self.records.finish(job, None, State.CANCELED)
             with self._condition:

@@ -49,7 +49,7 @@ class Pictures:
             picture = decode_picture(data, name)
             file, file_type = rendition(picture)
             record = PictureRecord(
-                digest=self.artifacts.put(data),
+                digest=self.artifacts.put(data, durable=True),
                 name=name,
                 width=picture.width,
                 height=picture.height,

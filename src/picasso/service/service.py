@@ -81,11 +81,16 @@ class Service:
         Raises:
             ConfigurationError: Another server uses the folder, or the database cannot be used.
         """
-        self._lock.take()
-        self.database.upgrade()
-        self.store.set_configured_models(
-            [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
-        )
+        try:
+            self._lock.take()
+            self.database.upgrade()
+            self.store.set_configured_models(
+                [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
+            )
+        except BaseException:
+            self.database.close()
+            self._lock.release()
+            raise
         self.jobs.start()
         self._preparing.start()
 

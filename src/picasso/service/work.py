@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
 from picasso.core import registry, runner
 from picasso.core.errors import CanceledError, NotSupportedError, OutOfMemoryError, PicassoError, PluginError
@@ -77,7 +78,7 @@ class _Work:
         self.jobs = JobStore(database)
         self.artifacts = Artifacts(place.artifacts)
         self.attempt = attempt
-        self.jobs.set_process(job, attempt, os.getpid())
+        self._shown: dict[str, tuple[Panel, dict[str, Any]]] = {}
         self.job: JobRecord = self.jobs.job(job)
         self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
 
@@ -91,7 +92,7 @@ class _Work:
             self.jobs.finish(self.job.id, self.attempt, State.DONE)
 
     def _run_tasks(self) -> None:
-        if self.tasks and not self.jobs.report(self.job.id, self.attempt, self.tasks[0], 0, 1, "Opening the model"):
+        if self.tasks and not self.jobs.begin(self.tasks[0], self.attempt, os.getpid(), "Opening the model"):
             raise CanceledError("The job was canceled.")
         model = _ready_model(self.store, self.job.model)
         entry = registry.visualization(self.job.visualization, self.place.plugins)
@@ -113,6 +114,7 @@ class _Work:
         job = self.job
         if not self.jobs.set_task(task, self.attempt, State.RUNNING):
             raise CanceledError("The job was canceled.")
+        self._shown.clear()
         picture = decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
         key = runner.cache_key(model, entry, settings, picture, runner.targets_of(target), job.top, job.seed)
@@ -143,8 +145,15 @@ class _Work:
         self.jobs.set_task(task, self.attempt, State.DONE, key)
 
     def _show(self, task: TaskRecord, panel: Panel) -> None:
-        if not self.jobs.show(self.job.id, self.attempt, task, keep_panel(panel, self.artifacts)):
+        if not self.jobs.show(self.job.id, self.attempt, task, self._kept(panel)):
             raise CanceledError("The job was canceled.")
+
+    def _kept(self, panel: Panel) -> dict[str, Any]:
+        """Keep a panel's arrays; the result's panels were all shown before."""
+        shown = self._shown.get(panel.id)
+        if shown is None or shown[0] is not panel:
+            shown = self._shown[panel.id] = (panel, keep_panel(panel, self.artifacts))
+        return shown[1]
 
     def _keep(self, task: TaskRecord, key: str, result: Result) -> None:
         self.store.add_result(
@@ -155,8 +164,8 @@ class _Work:
                 visualization=self.job.visualization,
                 picture=task.picture,
                 document=finite(result.document()),
-                panels=tuple(keep_panel(panel, self.artifacts) for panel in result.panels),
-                arrays=self.artifacts.put(result.npz()),
+                panels=tuple(self._kept(panel) for panel in result.panels),
+                arrays=self.artifacts.put(result.npz(), durable=True),
                 created=now(),
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -23,14 +23,15 @@ from picasso.web.security import Security
 _HERE = Path(__file__).parent
 
 
-def create_app(configuration: Configuration) -> FastAPI:
+def create_app(configuration: Configuration, started: Service | None = None) -> FastAPI:
     """Make the application.
 
     Args:
         configuration: What the server is told.
+        started: A service that runs already; by default the application starts one of its own with the server.
 
     Returns:
-        The application; its service starts and ends with the server.
+        The application; the service ends with the server.
 
     Raises:
         ConfigurationError: The configuration cannot be used.
@@ -41,8 +42,10 @@ def create_app(configuration: Configuration) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         app.state.stopping = asyncio.Event()
-        app.state.service = service = Service(configuration)
-        await run_in_threadpool(service.start)
+        service = started or Service(configuration)
+        if started is None:
+            await run_in_threadpool(service.start)
+        app.state.service = service
         try:
             yield
         finally:
@@ -70,6 +73,10 @@ def create_app(configuration: Configuration) -> FastAPI:
         api.include_router(nouns.router)
     app.include_router(api)
     app.include_router(pages.router)
+    if configuration.demo:
+        # Pictures and numbers of the first page; files only, nothing of the demo is imported.
+        story = Path(str(resources.files("picasso") / "demo" / "story"))
+        app.mount("/story-assets", StaticFiles(directory=story, check_dir=False), name="story-assets")
     app.mount("/static", StaticFiles(directory=_HERE / "static", check_dir=False), name="static")
     add_error_handlers(app)
     app.add_middleware(Security, configuration=configuration)

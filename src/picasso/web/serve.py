@@ -14,6 +14,7 @@ import uvicorn
 
 from picasso.core.errors import ConfigurationError
 from picasso.service.configuration import Configuration
+from picasso.service.service import Service
 from picasso.web.app import create_app
 
 GRACEFUL_SECONDS = 2
@@ -29,28 +30,31 @@ def serve(configuration: Configuration, open_browser: bool, ready: Callable[[str
         ready: Called with the address as soon as it answers; with a token it carries it.
 
     Raises:
-        ConfigurationError: The configuration cannot be used, or no port is free.
+        ConfigurationError: The configuration cannot be used, no port is free, or another server uses the data folder.
     """
-    app = create_app(configuration)
-    listener = bind(configuration.host, configuration.port)
-    address = _address(configuration, int(listener.getsockname()[1]))
+    configuration.check()
+    with bind(configuration.host, configuration.port) as listener:
+        # Started here and not by the application, so that what prevents it reaches the caller as one clear error.
+        service = Service(configuration)
+        service.start()
+        address = _address(configuration, int(listener.getsockname()[1]))
 
-    def started() -> None:
-        ready(address)
-        if open_browser:
-            threading.Thread(target=webbrowser.open, args=(address,), name="picasso-browser", daemon=True).start()
+        def started() -> None:
+            ready(address)
+            if open_browser:
+                threading.Thread(target=webbrowser.open, args=(address,), name="picasso-browser", daemon=True).start()
 
-    options = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        server_header=False,
-        proxy_headers=False,
-    )
-    # Ctrl-C is how a person ends it, in good order; uvicorn raises it again when it is done.
-    with suppress(KeyboardInterrupt):
-        _Server(options, started).run(sockets=[listener])
+        options = uvicorn.Config(
+            create_app(configuration, service),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            server_header=False,
+            proxy_headers=False,
+        )
+        # Ctrl-C is how a person ends it, in good order; uvicorn raises it again when it is done.
+        with suppress(KeyboardInterrupt):
+            _Server(options, started).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
