@@ -103,7 +103,7 @@ class HeatmapFigure {
     }
     const crop = cropSentence(this.context.picture, this.panels[0].frame);
     if (crop) sentences.add(crop);
-    fill(this.notes, [...sentences].map((sentence) => h("p", {}, sentence)));
+    fill(this.notes, [...sentences].map((sentence) => h("p", {}, asSentence(sentence))));
   }
 
   listClasses() {
@@ -225,6 +225,11 @@ class HeatmapFigure {
   close() {
     display.removeEventListener("change", this.onDisplay);
   }
+}
+
+/** @param {string} text */
+function asSentence(text) {
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
 /** @type {WeakMap<object, HTMLCanvasElement>} */

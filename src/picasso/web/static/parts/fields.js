@@ -97,9 +97,10 @@ export function extentField(options) {
  * @param {[any, string][]} items values and what they are called
  * @param {FieldOptions} options
  * @param {string} [automatic] what no choice is called
+ * @param {any} [none] the value of no choice
  * @returns {Field}
  */
-export function selectField(items, options, automatic = "automatic") {
+export function selectField(items, options, automatic = "automatic", none = null) {
   const { id, nullable, change } = options;
   const element = h("select", { id, ...described(options), onchange: change },
     nullable && h("option", { value: "" }, automatic),
@@ -107,7 +108,7 @@ export function selectField(items, options, automatic = "automatic") {
   return {
     element,
     focusId: id,
-    value: () => (element.value === "" ? null : items[Number(element.value)][0]),
+    value: () => (element.value === "" ? none : items[Number(element.value)][0]),
     set: (value) => {
       const place = items.findIndex(([one]) => one === value);
       element.value = place < 0 ? "" : String(place);

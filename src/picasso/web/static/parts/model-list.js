@@ -127,7 +127,7 @@ export class ModelList extends EventTarget {
       h("span", { class: "card-body" },
         h("span", { class: "card-title" }, name),
         h("span", { class: "card-facts" }, facts),
-        chosen && card && h("span", { class: "card-facts" }, labelsLine(card.labels)),
+        chosen && card && h("span", { class: "card-facts card-labels" }, labelsLine(card.labels)),
         chosen && state === "failed" && model.error && failure(model.error, () => this.open(name))),
       h("span", { class: "dot", "data-state": state, role: "img", "aria-label": state, title: state }));
   }

@@ -8,6 +8,7 @@ import { plural } from "../format.js";
 
 const AT_ONCE = 8;
 const RECENT = 12;
+const SAMPLES = 12;
 
 /** Events: "change" when the chosen pictures changed. */
 export class PictureTray extends EventTarget {
@@ -24,6 +25,7 @@ export class PictureTray extends EventTarget {
     this.recent = [];
     this.waiting = 0;
     this.model = "";
+    this.allSamples = false;
 
     this.input = h("input", {
       type: "file", multiple: true, accept: "image/*", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true",
@@ -199,11 +201,25 @@ export class PictureTray extends EventTarget {
         notes.length > 3 && h("li", {}, `and ${notes.length - 3} more`)),
       this.pictures.length > 1 && h("p", { class: "tray-count" }, plural(this.pictures.length, "picture"), " ",
         h("button", { type: "button", class: "text", onclick: () => this.clear() }, "Remove all")),
-      samples.length > 0 && this.offer("Samples", samples, (sample) => this.takeSample(sample)),
+      samples.length > 0 && this.offer("Samples", spread(samples, this.allSamples ? samples.length : SAMPLES), (sample) => this.takeSample(sample)),
       recent.length > 0 && this.offer("Used before", recent, (picture) => {
         this.add(picture);
         this.#changed();
       }));
+    if (samples.length > SAMPLES) {
+      this.offers.querySelector(".offer h3")?.append(" ", h("span", { class: "more-samples" }, this.moreSamples(samples.length)));
+    }
+  }
+
+  /** @param {number} count */
+  moreSamples(count) {
+    return h("button", {
+      type: "button", class: "text", onclick: () => {
+        this.allSamples = !this.allSamples;
+        this.drawOffers();
+        /** @type {HTMLElement | null} */ (this.offers.querySelector(".more-samples button"))?.focus();
+      },
+    }, this.allSamples ? "Fewer" : `All ${count}`);
   }
 
   /**
@@ -222,6 +238,17 @@ export class PictureTray extends EventTarget {
         }, h("img", { src: picture.thumbnail ?? picture.file, alt: "", width: 52, height: 52, loading: "lazy" }), taken && icon("check")));
       })));
   }
+}
+
+/**
+ * @template T
+ * @param {T[]} items
+ * @param {number} count
+ * @returns {T[]} so many of them, evenly from first to last
+ */
+function spread(items, count) {
+  if (items.length <= count) return items;
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]);
 }
 
 /** @param {DragEvent} event */

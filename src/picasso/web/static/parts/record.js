@@ -36,7 +36,7 @@ export function record(document) {
     h("summary", {}, "Every choice behind this result"),
     h("dl", {}, rows.filter(([, value]) => value !== "" && value !== null).flatMap(([name, value]) =>
       [h("dt", {}, name), h("dd", {}, value)])),
-    h("h4", {}, "The same in Python"),
+    h("h3", {}, "The same in Python"),
     h("pre", { tabindex: "0", "aria-label": "Python code" }, h("code", {}, python(document))));
 }
 

@@ -89,7 +89,7 @@ export class SettingsForm extends EventTarget {
   summarize() {
     const parts = [...this.fields.values()].map(({ field, title }) => {
       const value = field.value();
-      if (value === null || value === false) return "";
+      if (value === null || value === false || value === "") return "";
       return value === true ? title.toLowerCase() : `${title.toLowerCase()} ${value}`;
     });
     this.summary.textContent = parts.filter(Boolean).join(", ");
@@ -185,5 +185,5 @@ function layerField(choices, options) {
   const automatic = found && options.name !== "layers" ? `found by tracing: ${found}` : "automatic";
   /** @type {[any, string][]} */
   const items = layers.map((layer) => [layer.name, `${layer.name} (${layer.kind}, ${layer.shape.join(" \u00d7 ")})`]);
-  return selectField(items, { ...options, nullable: true }, automatic);
+  return selectField(items, { ...options, nullable: true }, automatic, options.start);
 }
