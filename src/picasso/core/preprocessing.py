@@ -13,11 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Array = NDArray[np.float32]
 Side = Annotated[int, Field(ge=1, le=8192)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
+_MAX_RESIZED = 2**26
+"""Pixels to which a whole picture is enlarged at most: 1 x 5000 with a short side of 224 would take 250 million."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ class Preprocessing(BaseModel):
     short_side: Side | None = Field(None, description="For crop: the short side before it; by default the input's.")
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     color: Literal["rgb", "bgr", "grey"] = Field("rgb", description="Order of the network's channels.")
-    scale: float = Field(1 / 255, gt=0, description="Pixels of 0..255 are multiplied by it first.")
-    mean: tuple[float, ...] = Field((0.0,), description="Subtracted; one for each of the network's channels, or one.")
-    std: tuple[float, ...] = Field((1.0,), description="Divided by; one for each of the network's channels, or one.")
+    scale: Number = Field(1 / 255, gt=0, description="Pixels of 0..255 are multiplied by it first.")
+    mean: tuple[Number, ...] = Field((0.0,), description="Subtracted; one for each of the network's channels, or one.")
+    std: tuple[Number, ...] = Field((1.0,), description="Divided by; one for each of the network's channels, or one.")
 
     @field_validator("mean", "std", mode="before")
     @classmethod
@@ -76,10 +79,13 @@ class Preprocessing(BaseModel):
         for name in ("mean", "std"):
             count = len(getattr(self, name))
             if count not in (1, self.channels):
-                raise ValueError(f"{name} must have 1 or {self.channels} values for color={self.color}. Got {count}.")
+                allowed = "1 value" if self.channels == 1 else f"1 or {self.channels} values"
+                raise ValueError(f"{name} must have {allowed} for color={self.color}. Got {count}.")
         if any(value <= 0 for value in self.std):
             raise ValueError(f"std must be positive. Got {self.std}.")
-        if self.resize == "crop" and self.short_side is not None and self.short_side < max(self.shape[:2]):
+        if self.short_side is not None and self.resize != "crop":
+            raise ValueError(f"short_side belongs to resize=crop. Got resize={self.resize}.")
+        if self.short_side is not None and self.short_side < max(self.shape[:2]):
             raise ValueError(f"short_side must be at least the input's {max(self.shape[:2])}. Got {self.short_side}.")
         return self
 
@@ -136,9 +142,13 @@ class Preprocessing(BaseModel):
         large_w = max(short, short * image.width // image.height)
         large_h = max(short, short * image.height // image.width)
         left, top = round((large_w - width) / 2), round((large_h - height) / 2)
-        seen = image.resize((large_w, large_h), how).crop((left, top, left + width, top + height))
         per_x, per_y = image.width / large_w, image.height / large_h
-        return seen, Frame(top * per_y, left * per_x, height * per_y, width * per_x)
+        frame = Frame(top * per_y, left * per_x, height * per_y, width * per_x)
+        if large_w * large_h <= _MAX_RESIZED:
+            return image.resize((large_w, large_h), how).crop((left, top, left + width, top + height)), frame
+        # A slim picture: what is seen of it, alone. Not always so, since Pillow rounds differently then.
+        right, bottom = min(frame.left + frame.width, image.width), min(frame.top + frame.height, image.height)
+        return image.resize((width, height), how, box=(frame.left, frame.top, right, bottom)), frame
 
     @staticmethod
     def _pad(image: Image.Image, height: int, width: int, how: Image.Resampling) -> tuple[Image.Image, Frame]:
