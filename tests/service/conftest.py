@@ -18,6 +18,7 @@ from picasso.service.records import JobRecord, JobRequest, State
 from picasso.service.service import Service
 
 MODEL = """
+    import os, time
     import numpy as np
     from picasso.plugin import ModelFile, Preprocessing
 
@@ -36,10 +37,20 @@ MODEL = """
     class Other(Toy):
         gain = 2.0
 
+    class Sleepy(Toy):
+        def load(self):
+            time.sleep(60)
+
+    class Deadly(Toy):
+        def load(self):
+            os._exit(5)
+
     class Unopenable(ModelFile):
         def load(self):
             raise OSError("the disk is gone")
 """
+
+NAMES = ("Toy", "Other", "Sleepy", "Deadly", "Unopenable")
 
 PLUGIN = """
     import os, signal, sys, time
@@ -67,6 +78,8 @@ PLUGIN = """
                     os.kill(os.getpid(), signal.SIGKILL)
                 if settings.act.startswith("exit-"):
                     os._exit(int(settings.act.removeprefix("exit-")))
+                if settings.act == "segfault":
+                    os.kill(os.getpid(), signal.SIGSEGV)
                 if settings.act == "quit":
                     sys.exit(1)
                 if settings.act == "raise":
@@ -113,7 +126,7 @@ def request(service: Service, *shades: int, model: str = "Toy", **settings: Any)
     return JobRequest(model=model, visualization="behave", pictures=tuple(digests), settings=settings)
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 40.0) -> None:
     """Wait until something has happened."""
     end = time.monotonic() + seconds
     while not happened():
@@ -121,7 +134,7 @@ def wait_until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def ended(service: Service, job: JobRecord, seconds: float = 20.0) -> JobRecord:
+def ended(service: Service, job: JobRecord, seconds: float = 40.0) -> JobRecord:
     """Wait until a job is over, and return it."""
     wait_until(lambda: service.records.job(job.id).state.over, seconds)
     return service.records.job(job.id)
@@ -143,7 +156,7 @@ def running(service: Service, job: JobRecord, done: int = 0) -> JobRecord:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service that the tests of a module share."""
-    made = Service(configure(tmp_path_factory.mktemp("service"), names=("Toy", "Other", "Unopenable")))
+    made = Service(configure(tmp_path_factory.mktemp("service"), names=NAMES))
     made.start()
     yield made
     made.stop()

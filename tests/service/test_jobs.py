@@ -152,6 +152,16 @@ def test_canceling_work_that_does_not_report_ends_its_process(service: Service) 
     wait_until(lambda: not _alive(at_work.process), 5)
 
 
+def test_a_job_is_canceled_while_its_model_is_opened(service: Service) -> None:
+    job = service.jobs.submit(request(service, 72, model="Sleepy"))
+    wait_until(lambda: service.model("Sleepy").state is ModelState.OPENING)
+    started = time.monotonic()
+    service.jobs.cancel(job.id)
+    assert ended(service, job).state is State.CANCELED
+    assert time.monotonic() - started < 5
+    wait_until(lambda: service.model("Sleepy").state is ModelState.NEW)
+
+
 def test_a_waiting_job_is_canceled_at_once(service: Service) -> None:
     first = service.jobs.submit(request(service, 74, steps=2000, pause=0.02))
     second = service.jobs.submit(request(service, 75))
@@ -174,12 +184,21 @@ def test_a_job_is_deleted_only_when_it_is_over(service: Service) -> None:
         service.records.job(job.id)
 
 
+def test_a_result_outlives_its_job(service: Service) -> None:
+    job = service.jobs.submit(request(service, 77))
+    ended(service, job)
+    key = str(service.records.tasks([job.id])[job.id][0].result)
+    assert service.store.result(key).job == job.id
+    service.jobs.delete(job.id)
+    assert service.store.result(key).job is None
+
+
 # --- workers that die --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("act", "says"),
-    [("kill", "out"), ("exit-7", "exit code 7"), ("exit-0", "exit code 0")],
+    [("kill", "memory ran out"), ("exit-7", "exit code 7"), ("exit-0", "exit code 0"), ("segfault", "SIGSEGV")],
 )
 def test_a_worker_that_dies_fails_its_job_and_the_next_one_works(
     service: Service, tmp_path: Path, act: str, says: str
@@ -193,6 +212,18 @@ def test_a_worker_that_dies_fails_its_job_and_the_next_one_works(
     again = ended(service, service.jobs.submit(asked))
     assert again.state is State.DONE
     assert again.process != over.process
+    if act == "segfault":
+        assert "Segmentation fault" in (service.configuration.data / "workers.log").read_text("utf-8")
+
+
+def test_a_model_that_takes_its_process_with_it_is_failed(service: Service) -> None:
+    service.jobs.open_model("Deadly")
+    wait_until(lambda: service.model("Deadly").state is ModelState.FAILED)
+    error = service.model("Deadly").record.error
+    assert error is not None
+    assert (error.code, "exit code 5" in error.message) == ("worker-died", True)
+    over = ended(service, service.jobs.submit(request(service, 83, model="Deadly")))
+    assert over.error == error
 
 
 def test_an_idle_worker_killed_from_outside_is_replaced(service: Service) -> None:
@@ -205,6 +236,15 @@ def test_an_idle_worker_killed_from_outside_is_replaced(service: Service) -> Non
 
 
 # --- warm models -------------------------------------------------------------------------------------------------
+
+
+def test_two_models_work_at_the_same_time(service: Service) -> None:
+    slow = service.jobs.submit(request(service, 85, steps=5000, pause=0.02))
+    running(service, slow)
+    quick = ended(service, service.jobs.submit(request(service, 85, model="Other")))
+    assert quick.state is State.DONE
+    assert service.jobs.cancel(slow.id).process != quick.process
+    ended(service, slow)
 
 
 def test_the_longest_unused_model_gives_way(tmp_path: Path) -> None:

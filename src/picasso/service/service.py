@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from picasso.core import runner
 from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PluginError
@@ -21,6 +22,7 @@ from picasso.service.records import ModelRecord, ModelState
 from picasso.service.store import Store
 from picasso.service.work import Place
 
+_LOG_BYTES = 4 * 2**20
 _SWEEP_AGE = 3600.0
 """Files younger than this many seconds are never swept away."""
 
@@ -70,7 +72,7 @@ class Service:
         self.records = JobStore(self.database)
         self.catalog = Catalog(configuration.plugins)
         self.pictures = Pictures(self.store, self.artifacts)
-        place = Place(url, self.artifacts.folder, configuration.plugins)
+        place = Place(url, self.artifacts.folder, configuration.plugins, configuration.data / "workers.log")
         self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm)
         self._lock = FolderLock(configuration.data)
         self._preparing = threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True)
@@ -83,6 +85,7 @@ class Service:
         """
         try:
             self._lock.take()
+            _shorten(self.jobs.place.log)
             self.database.upgrade()
             self.store.set_configured_models(
                 [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
@@ -158,3 +161,9 @@ class Service:
         with suppress(PluginError):  # whoever asks for the catalogue gets the same answer
             self.catalog.all()
         self.artifacts.sweep(self.store.referred_artifacts(), _SWEEP_AGE)
+
+
+def _shorten(log: Path) -> None:
+    """Begin a log anew that has grown large."""
+    if log.is_file() and log.stat().st_size > _LOG_BYTES:
+        log.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import threading
@@ -41,16 +42,18 @@ class Place:
         database: URL.
         artifacts: Folder.
         plugins: Folders of the user's visualizations.
+        log: File for what frameworks say.
     """
 
     database: str
     artifacts: Path
     plugins: tuple[Path, ...]
+    log: Path
 
 
 def open_model(place: Place, name: str) -> None:
     """Open a model, and write its card or the reason why it cannot be opened."""
-    _end_with_parent()
+    _settle(place)
     database = Database(place.database)
     try:
         store = Store(database)
@@ -61,7 +64,7 @@ def open_model(place: Place, name: str) -> None:
 
 def run_job(place: Place, job: str, attempt: int) -> None:
     """Run a job to its end."""
-    _end_with_parent()
+    _settle(place)
     database = Database(place.database)
     try:
         _Work(place, database, job, attempt).run()
@@ -223,17 +226,26 @@ def _guarded(action: Callable[[], object]) -> PicassoError | None:
     return None
 
 
+def _settle(place: Place) -> None:
+    """Prepare a worker process, at its first call."""
+    if faulthandler.is_enabled():
+        return
+    # Frameworks greet and warn on this channel as they please; the server's terminal is for people. What a plug-in
+    # prints still goes there.
+    with place.log.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    faulthandler.enable()
+    _end_with_parent()
+
+
 def _end_with_parent() -> None:
     """End this process when the server does, however it ends: nobody would read what it finds."""
     parent = multiprocessing.parent_process()
-    if parent is None or any(thread.name == _WATCH for thread in threading.enumerate()):
+    if parent is None:
         return
 
     def watch() -> None:
         connection.wait([parent.sentinel])
         os._exit(1)
 
-    threading.Thread(target=watch, name=_WATCH, daemon=True).start()
-
-
-_WATCH = "picasso-parent-watch"
+    threading.Thread(target=watch, name="picasso-parent-watch", daemon=True).start()

@@ -153,7 +153,7 @@ def reason_of_death(worker: Worker) -> PicassoError | None:
     return WorkerDiedError(f"The process that held the model failed ({type(error).__name__}: {error}).", _HINT)
 
 
-_HINT = "Run it again; Picasso starts a new process."
+_HINT = "Run it again; Picasso starts a new process. What the old one said is in workers.log in the data folder."
 
 
 def _cause(code: int | None) -> str:
