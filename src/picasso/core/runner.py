@@ -8,12 +8,13 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from picasso.core import registry
-from picasso.core.errors import ModelOutputError, NotSupportedError, PicassoError, PluginError
+from picasso.core.errors import ModelOutputError, NotSupportedError, PicassoError, PluginError, TargetError
 from picasso.core.images import Picture, read_picture
 from picasso.core.model import Model, Sample
 from picasso.core.panels import Panel
@@ -95,10 +96,21 @@ def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
 
 
 def targets_of(target: TargetChoice | Sequence[TargetChoice] | None) -> list[TargetChoice]:
-    """Return the chosen targets as a list; empty for the best classes."""
+    """Return the chosen targets as a list; empty for the best classes.
+
+    Raises:
+        TargetError: It is neither a target nor several.
+    """
     if target is None:
         return []
-    return [target] if isinstance(target, int | str | Target) else list(target)
+    if isinstance(target, int | str | Target):
+        return [target]
+    if isinstance(target, Integral):  # NumPy's integers are no int
+        return [int(target)]
+    try:
+        return list(target)
+    except TypeError:
+        raise TargetError(f"A target must be a class index or a label, or a list of them. Got {target!r}.") from None
 
 
 def cache_key(

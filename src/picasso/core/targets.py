@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from picasso.core.errors import TargetError
@@ -57,12 +58,13 @@ class Target:
         return values[..., self.index] if self.minus is None else values[..., self.index] - values[..., self.minus]
 
 
-def class_columns(index: int, columns: int) -> tuple[tuple[int, float], ...]:
+def class_columns(index: int, columns: int, classes: int) -> tuple[tuple[int, float], ...]:
     """Return which columns of the network's scores make up a class.
 
-    A binary classifier with one column has two classes: class 1 is the column, class 0 its negative.
+    A binary classifier with one column has two classes: class 1 is the column, class 0 its negative. Where one label
+    was given for the one column, the only class is that column.
     """
-    return ((index, 1.0),) if columns > 1 else ((0, 1.0 if index == 1 else -1.0),)
+    return ((index, 1.0),) if columns == classes else ((0, 1.0 if index == 1 else -1.0),)
 
 
 def find_class(target: int | str, labels: Sequence[str]) -> int:
@@ -71,7 +73,7 @@ def find_class(target: int | str, labels: Sequence[str]) -> int:
     Raises:
         TargetError: There is no such class, or the label stands for several.
     """
-    if isinstance(target, bool) or not isinstance(target, int | str):
+    if isinstance(target, bool) or not isinstance(target, Integral | str):
         raise TargetError(f"A target must be a class index or a label. Got {target!r}.")
     if isinstance(target, str) and target in labels:
         if list(labels).count(target) > 1:
@@ -103,6 +105,10 @@ def make_target(target: int | str | Target, labels: Sequence[str], columns: int)
         TargetError: There is no such class.
     """
     if isinstance(target, Target):
+        if max(target.index, target.minus or 0) >= len(labels):
+            raise TargetError(
+                f"The target '{target.label}' is that of another model: this one has {len(labels)} classes."
+            )
         return target
     if isinstance(target, str) and " - " in target and target not in labels:
         for cut in _cuts(target):
@@ -113,11 +119,11 @@ def make_target(target: int | str | Target, labels: Sequence[str], columns: int)
                 continue
             if a == b:
                 raise TargetError(f"The difference '{target}' is that of a class with itself.")
-            negative = tuple((column, -weight) for column, weight in class_columns(b, columns))
-            return Target(a, f"{labels[a]} - {labels[b]}", class_columns(a, columns) + negative, b)
+            negative = tuple((column, -weight) for column, weight in class_columns(b, columns, len(labels)))
+            return Target(a, f"{labels[a]} - {labels[b]}", class_columns(a, columns, len(labels)) + negative, b)
         raise TargetError(f"'{target}' is no difference of two classes.", 'Write "a - b" with labels or indices.')
     index = find_class(target, labels)
-    return Target(index, labels[index], class_columns(index, columns))
+    return Target(index, labels[index], class_columns(index, columns, len(labels)))
 
 
 def _cuts(text: str) -> list[int]:
