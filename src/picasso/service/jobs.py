@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from picasso.core import runner
@@ -277,9 +278,10 @@ class Jobs:
     def _blame(self, running: _Running, died: PicassoError) -> None:
         name = running.worker.name
         if running.job is not None:
-            canceled = self.records.job(running.job).cancel
-            state = State.CANCELED if canceled else State.FAILED
-            self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
+            with suppress(NotFoundError):  # a job that was canceled may have been deleted before its process ended
+                canceled = self.records.job(running.job).cancel
+                state = State.CANCELED if canceled else State.FAILED
+                self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
         self._not_opening(name, ModelState.FAILED, Fault.of(died))
 
     def _not_opening(self, name: str, state: ModelState, error: Fault | None = None) -> None:
@@ -292,7 +294,7 @@ class Jobs:
         with self._condition:
             overdue = [job for job, deadline in self._deadlines.items() if deadline <= time.monotonic()]
         for job in overdue:
-            for running in [running for running in self._running if running.job == job]:
+            for running in [running for running in self._running if running.job == job and running.worker.at_work]:
                 self.records.finish(job, running.attempt, State.CANCELED)
                 self._workers.drop(running.worker)
                 self._running.remove(running)

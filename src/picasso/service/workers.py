@@ -38,6 +38,11 @@ class Worker:
         return self.call is not None
 
     @property
+    def at_work(self) -> bool:
+        """Whether a call runs."""
+        return self.call is not None and not self.call.done()
+
+    @property
     def usable(self) -> bool:
         """Whether the process can be called; an idle one may have been killed from outside."""
         return bool(self._pool.active) and not self.vanished

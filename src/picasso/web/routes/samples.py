@@ -30,7 +30,8 @@ def list_samples(service: ServiceNeeded) -> Samples:
 def get_thumbnail(id_: str, service: ServiceNeeded) -> Response:
     """Return a small rendition of a sample."""
     sample = find_sample(service.configuration.samples, id_)
-    return Response(thumbnail(read_picture(sample.path)), media_type="image/jpeg")
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return Response(thumbnail(read_picture(sample.path)), media_type="image/jpeg", headers=headers)
 
 
 @router.post("/{id_}")
