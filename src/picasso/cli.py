@@ -39,12 +39,14 @@ ModelWord = Annotated[
     ),
 ]
 LabelsOption = Annotated[
-    Path | None, typer.Option("--labels", help="File with one label for each class.", rich_help_panel=_MODEL)
+    Path | None,
+    typer.Option("--labels", metavar="FILE", help="File with one label for each class.", rich_help_panel=_MODEL),
 ]
 PreprocessingOption = Annotated[
     Path | None,
     typer.Option(
         "--preprocessing",
+        metavar="FILE",
         help="JSON or TOML file that says how a picture becomes the input; the options below go before it.",
         rich_help_panel=_MODEL,
     ),
@@ -55,8 +57,10 @@ SizeOption = Annotated[
         "--size", metavar="PIXELS", help="Side of the input: 224, or height x width: 240x320.", rich_help_panel=_MODEL
     ),
 ]
-ResizeOption = Annotated[str, typer.Option("--resize", help="stretch, crop or pad.", rich_help_panel=_MODEL)]
-ColorOption = Annotated[str, typer.Option("--color", help="rgb, bgr or grey.", rich_help_panel=_MODEL)]
+ResizeOption = Annotated[
+    str, typer.Option("--resize", metavar="HOW", help="stretch, crop or pad.", rich_help_panel=_MODEL)
+]
+ColorOption = Annotated[str, typer.Option("--color", metavar="ORDER", help="rgb, bgr or grey.", rich_help_panel=_MODEL)]
 ScaleOption = Annotated[
     str, typer.Option("--scale", metavar="NUMBER", help="Pixels are multiplied by it: 1/255.", rich_help_panel=_MODEL)
 ]
@@ -69,19 +73,32 @@ StdOption = Annotated[
 HeadOption = Annotated[
     str | None,
     typer.Option(
-        "--head", help="What turns scores into probabilities: softmax, sigmoid or none.", rich_help_panel=_MODEL
+        "--head",
+        metavar="HEAD",
+        help="What turns scores into probabilities: softmax, sigmoid or none.",
+        rich_help_panel=_MODEL,
     ),
 ]
 FactoryOption = Annotated[
     str | None,
-    typer.Option("--factory", help="For bare weights: what makes the network, my_net.py:make.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--factory",
+        metavar="FILE:NAME",
+        help="For bare weights: what makes the network, my_net.py:make.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda, cuda:1 or mps; else the fastest.", rich_help_panel=_MODEL)
+    str | None,
+    typer.Option(
+        "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps; else the fastest.", rich_help_panel=_MODEL
+    ),
 ]
 BatchOption = Annotated[
     int | None,
-    typer.Option("--batch-size", min=1, help="Pictures for one forward pass at most.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--batch-size", metavar="NUMBER", min=1, help="Pictures for one forward pass at most.", rich_help_panel=_MODEL
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="On an error show the traceback, too.")]
@@ -137,12 +154,20 @@ def explain(
         list[str] | None,
         typer.Option(
             "--target",
+            metavar="CLASS",
             help='Class to explain: a label, an index, or "a - b" for a difference. Several times for several.',
             rich_help_panel=_LOOK,
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", min=1, help="Without a target: how many of the best classes.", rich_help_panel=_LOOK)
+        int,
+        typer.Option(
+            "--top",
+            metavar="NUMBER",
+            min=1,
+            help="Without a target: how many of the best classes.",
+            rich_help_panel=_LOOK,
+        ),
     ] = 5,
     settings: Annotated[
         list[str] | None,
@@ -153,9 +178,9 @@ def explain(
             rich_help_panel=_LOOK,
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the files.", rich_help_panel=_LOOK)] = Path(
-        "picasso-out"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder for the files.", rich_help_panel=_LOOK)
+    ] = Path("picasso-out"),
     labels: LabelsOption = None,
     preprocessing: PreprocessingOption = None,
     size: SizeOption = "",
@@ -168,7 +193,9 @@ def explain(
     factory: FactoryOption = None,
     device: DeviceOption = None,
     batch_size: BatchOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.", rich_help_panel=_RUN)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=_RUN)
+    ] = 0,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -290,7 +317,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file whe
 @new.command("visualization")
 @guarded
 def new_visualization(
-    name: Annotated[str, typer.Argument(help="Its name, such as fun-viz.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as fun-viz.", show_default=False)],
     template: Annotated[bool, typer.Option("--template", help="With a Jinja template of its own beside it.")] = False,
     force: ForceOption = False,
     debug: DebugOption = False,
@@ -310,7 +337,7 @@ def new_visualization(
 @new.command("model")
 @guarded
 def new_model(
-    name: Annotated[str, typer.Argument(help="Its name, such as my-model.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, such as my-model.", show_default=False)],
     force: ForceOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -328,7 +355,12 @@ def new_model(
 @new.command("config")
 @guarded
 def new_config(force: ForceOption = False, debug: DebugOption = False) -> None:
-    """Write a picasso.toml with comments into this folder."""
+    """Write a picasso.toml with comments into this folder.
+
+    \b
+    picasso new config
+    picasso serve
+    """
     from picasso.shell import scaffolding
 
     typer.echo(scaffolding.new_configuration(Path(), force=force))
@@ -337,8 +369,10 @@ def new_config(force: ForceOption = False, debug: DebugOption = False) -> None:
 @new.command("pictures")
 @guarded
 def new_pictures(
-    folder: Annotated[Path, typer.Argument(help="Made where it is absent.")] = Path("tanks"),
-    count: Annotated[int, typer.Option("--count", min=1, max=10_000, help="How many; half of them tanks.")] = 8,
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Made where it is absent.")] = Path("tanks"),
+    count: Annotated[
+        int, typer.Option("--count", metavar="NUMBER", min=1, max=10_000, help="How many; half of them tanks.")
+    ] = 8,
     debug: DebugOption = False,
 ) -> None:
     """Draw pictures of the demo's tanks and decoys: every tank under clouds, every decoy under the sun.
@@ -361,15 +395,24 @@ def serve(
         typer.Option("--model", metavar="[NAME=]SOURCE", help="A model to offer, besides those of picasso.toml."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Configuration; by default picasso.toml of this folder.")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Configuration; by default picasso.toml of this folder."),
     ] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Address to listen on. [default: 127.0.0.1]")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on. [default: 127.0.0.1]")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option("--port", min=0, max=65535, help="Where taken, the next free one. [default: 8000]")
+        int | None,
+        typer.Option(
+            "--port", metavar="NUMBER", min=0, max=65535, help="Where taken, the next free one. [default: 8000]"
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder for pictures and results.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FOLDER", help="Folder for pictures and results.")
+    ] = None,
     token: Annotated[
-        str | None, typer.Option("--token", envvar="PICASSO_TOKEN", help="Secret that every request must carry.")
+        str | None,
+        typer.Option("--token", metavar="SECRET", envvar="PICASSO_TOKEN", help="Secret that every request must carry."),
     ] = None,
     allow_add: Annotated[bool, typer.Option("--allow-add", help="Pages may add and remove models.")] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
@@ -393,7 +436,9 @@ def serve(
 @app.command()
 @guarded
 def demo(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Where taken, the next free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", metavar="NUMBER", min=0, max=65535, help="Where taken, the next free one.")
+    ] = 8000,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
     debug: DebugOption = False,
 ) -> None:

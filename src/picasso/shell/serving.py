@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from picasso.core import registry
 from picasso.core.errors import ConfigurationError, MissingExtraError
 from picasso.service.configuration import (
     DEMO_MODELS,
@@ -66,7 +67,9 @@ def demonstration(port: int) -> Configuration:
         raise MissingExtraError("The demo's models need PyTorch.", "Install it with: pip install 'picasso[torch]'")
     package = Path(str(resources.files("picasso")))
     samples = tuple(SampleFolder(model=name, folder=package / _SAMPLES[name]) for name in DEMO_MODELS)
-    return build({"demo": True, "port": port, "samples": samples}, "The demo")
+    # A folder of its own, so that the demo runs beside the server of a project.
+    values = {"demo": True, "port": port, "samples": samples, "data": registry.home() / "demo"}
+    return build(values, "The demo")
 
 
 def run(configuration: Configuration, open_browser: bool) -> None:

@@ -149,6 +149,8 @@ def value_words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if schema.get("format") == "extent":
         return "pixels (32px) or a share (20%)"
     kind = {"integer": "whole number", "number": "number", "boolean": "on or off", "string": "text"}
+    if "prefixItems" in schema:
+        return "[" + ", ".join(value_words(part, definitions) for part in schema["prefixItems"]) + "]"
     if schema.get("type") == "array":
         return "list of " + value_words(schema.get("items", {}), definitions)
     return " ".join(filter(None, (kind.get(schema.get("type", ""), "value"), _range(schema))))

@@ -1,0 +1,40 @@
+"""The reference is as the code is."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_page_is_as_the_code_is(maker: ModuleType) -> None:
+    stale = [
+        name
+        for name, text in maker.pages().items()
+        if not (DOCS / "reference" / name).is_file() or (DOCS / "reference" / name).read_text("utf-8") != text
+    ]
+    assert not stale, f"Run python docs/make_reference.py and commit what it writes. Behind the code: {stale}"
+
+
+def test_what_must_be_there_is_there(maker: ModuleType) -> None:
+    pages = maker.pages()
+    for word in ("`partial-occlusion`", "`--window`", "20%", "change in logit", "arXiv:1311.2901"):
+        assert word in pages["visualizations.md"]
+    for word in ("## picasso explain", "`--with VISUALIZATION`", "## picasso new visualization"):
+        assert word in pages["command-line.md"]
+    for word in ("`bad-picture`", "`unsafe-model`", "`forbidden`"):
+        assert word in pages["errors.md"]
+    assert "`POST /api/v1/jobs`" in pages["http-api.md"]
+    assert "`allow_add`" in pages["configuration.md"]
