@@ -15,6 +15,8 @@ from picasso.shell import output
 from picasso.shell.pictures import Found
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from picasso.core.model import Model
     from picasso.core.registry import Entry
     from picasso.core.result import Result
@@ -63,7 +65,8 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
         PicassoError: The only picture failed, or an error that every picture would meet.
     """
     finished: list[Done] = []
-    with _progress(len(pictures), quiet) as (begin, report):
+    console = output.console(stderr=True)
+    with _progress(console, len(pictures), quiet) as (begin, report):
         for one in pictures:
             begin(one.path.name)
             try:
@@ -74,7 +77,7 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
                     raise
                 finished.append(Done(one.path, error=error))
                 if not quiet:
-                    output.print_error(error, where=str(one.path))
+                    output.print_error(error, where=str(one.path), to=console)
             else:
                 finished.append(Done(one.path, result, tuple(files)))
     return finished
@@ -142,11 +145,10 @@ def _plain(text: str) -> Any:
 
 
 @contextmanager
-def _progress(count: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Report]]:
+def _progress(console: Console, count: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Report]]:
     """Show a bar for the pictures, where there are several, and one for the work on each."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = output.console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda name: None, lambda done, total, message: None
         return

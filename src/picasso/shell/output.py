@@ -58,11 +58,17 @@ def as_document(error: PicassoError) -> dict[str, str]:
     return {"code": error.code, "message": error.message, "hint": error.hint}
 
 
-def print_error(error: PicassoError, *, where: str = "") -> None:
-    """Print one red line on stderr: what was wrong, what to do, and the error's code."""
+def print_error(error: PicassoError, *, where: str = "", to: Console | None = None) -> None:
+    """Print one red line on stderr: what was wrong, what to do, and the error's code.
+
+    Args:
+        error: What went wrong.
+        where: What it went wrong with, or "".
+        to: The console of a progress bar that is on the screen now, so that the line is printed above it.
+    """
     place = f"{where}: " if where else ""
     line = " ".join(f"error: {place}{error} ({error.code})".split())
-    console(stderr=True).print(Text(line, style="red"), soft_wrap=True)
+    (to or console(stderr=True)).print(Text(line, style="red"), soft_wrap=True)
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
