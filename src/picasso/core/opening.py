@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core import registry
-from picasso.core.errors import ConfigurationError, ModelFileError, PicassoError
+from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
 from picasso.core.hooks import Head, ModelFile
+from picasso.core.labels import read_labels
 from picasso.core.model import Model
 from picasso.core.preprocessing import Preprocessing
 
@@ -83,22 +84,27 @@ def load_model(
     if isinstance(source, Path):
         source = str(source)
     if labels is not None:
-        hooks.labels = str(labels) if isinstance(labels, Path) else labels
+        hooks.labels = labels if isinstance(labels, str) else str(labels) if isinstance(labels, Path) else _read(labels)
     if preprocessing is not None:
         hooks.preprocessing = preprocessing
+    if not isinstance(hooks.preprocessing, Preprocessing | None):
+        raise ConfigurationError(
+            f"preprocessing must be a Preprocessing. Got {type(hooks.preprocessing).__name__}.",
+            "Give picasso.Preprocessing(size=224, ...).",
+        )
     if head is not None:
         hooks.head = _head(head)
     elif hooks.head is not None:
         hooks.head = _head(hooks.head)
     files += [source, hooks.labels]
     options = Options(name, factory, device, batch_size)
-    if batch_size is not None and batch_size < 1:
-        raise ConfigurationError(f"batch_size must be at least 1. Got {batch_size}.")
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ConfigurationError(f"batch_size must be a whole number, at least 1. Got {batch_size!r}.")
     for opener in registry.openers():
-        if opener.claims(source):
+        if not (isinstance(source, str) and "\0" in source) and opener.claims(source):
             model: Model = opener.open_model(source, hooks, _named(options, source))
             model.files = tuple(
-                Path(file).absolute() for file in files if isinstance(file, str) and Path(file).exists()
+                Path(file).absolute() for file in files if isinstance(file, str) and _exists(Path(file))
             )
             return model
     raise ModelFileError(_refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2 or .safetensors file, or a live model.")
@@ -129,14 +135,16 @@ def _user_class(path: Path, attribute: str) -> ModelFile:
     kind = _attribute(path, attribute)
     if not inspect.isclass(kind):
         raise ModelFileError(f"{attribute} in {path} must be a class.", "Give my_model.py:MyClass.")
-    if not issubclass(kind, ModelFile):
-        kind = type(kind.__name__, (kind, ModelFile), {})
     try:
-        made = kind()
-    except Exception as error:
+        made = kind() if issubclass(kind, ModelFile) else type(kind.__name__, (kind, ModelFile), {})()
+    except (Exception, SystemExit) as error:
         raise ModelFileError(f"{attribute}() in {path} raised {type(error).__name__}: {error}") from error
     assert isinstance(made, ModelFile)
     made.source_digest = file_digest(path)
+    if isinstance(made.labels, str | Path):
+        made.labels = str(_beside(made.labels, path.parent))
+    elif made.labels is not None:
+        made.labels = _read(made.labels)
     return made
 
 
@@ -146,19 +154,38 @@ def _loaded(hooks: ModelFile, folder: Path) -> object:
         source = hooks.load()
     except PicassoError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelFileError(f"{type(hooks).__name__}.load() raised {type(error).__name__}: {error}") from error
-    if isinstance(source, str | Path) and not Path(source).exists() and (folder / source).exists():
-        return str(folder / source)
-    return source
+    return _beside(source, folder) if isinstance(source, str | Path) else source
+
+
+def _beside(name: str | Path, folder: Path) -> str | Path:
+    """Return a file's path; one that is not found from here is looked up in the folder."""
+    return str(folder / name) if not _exists(Path(name)) and _exists(folder / name) else name
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def _read(labels: Any) -> tuple[str, ...]:
+    try:
+        return read_labels(labels)
+    except TypeError:
+        raise LabelsError(
+            f"Labels must be a list or a file. Got {type(labels).__name__}.", "Give one label for each class."
+        ) from None
 
 
 def _attribute(path: Path, attribute: str) -> Any:
-    if not path.is_file():
+    if not _exists(path) or not path.is_file():
         raise ModelFileError(f"There is no file {path}.", "Check the path.")
     try:
         module = registry.module_from_file(path, "picasso_models")
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that reads its arguments ends the program
         raise ModelFileError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
         raise ModelFileError(f"{path} has no '{attribute}'.")
@@ -184,7 +211,7 @@ def _refusal(source: object) -> str:
     if not isinstance(source, str):
         return f"A {type(source).__name__} is no model that can be opened."
     path = Path(source)
-    if not path.exists():
+    if not _exists(path):
         return f"There is no model '{source}'."
     if path.is_dir():
         return f"{source} is a folder, not a model file."
@@ -193,12 +220,12 @@ def _refusal(source: object) -> str:
 
 def describe(path: Path) -> str:
     """Say what a file is, from its first bytes."""
-    head = path.read_bytes()[:512] if path.stat().st_size < 2**31 else b""
+    with path.open("rb") as file:
+        head = file.read(512)
     signatures = {
         b"\x89HDF": "an HDF5 file",
         b"PK\x03\x04": "a zip archive",
-        b"\x80\x02": "a Python pickle",
-        b"\x80\x04": "a Python pickle",
+        **{bytes([0x80, protocol]): "a Python pickle" for protocol in range(2, 6)},
         b"\x89PNG": "a PNG picture",
         b"\xff\xd8\xff": "a JPEG picture",
         b"%PDF": "a PDF document",
