@@ -49,6 +49,14 @@ export function fill(element, ...children) {
   element.replaceChildren(...clean(children));
 }
 
+/**
+ * @param {ParentNode} root
+ * @param {string} selector
+ */
+export function focusOn(root, selector) {
+  /** @type {HTMLElement | null} */ (root.querySelector(selector))?.focus();
+}
+
 let counter = 0;
 
 /**

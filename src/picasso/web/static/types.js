@@ -54,12 +54,13 @@
  * @property {string} description
  * @property {string[]} references
  * @property {string[]} needs
- * @property {any} schema
+ * @property {any} schema JSON schema of the settings
+ * @property {Record<string, any>} defaults
  * @property {string} origin
  * @property {string} file
  * @property {string} error
- * @property {boolean} [attributes] whether it explains targets
- * @typedef {"waiting" | "queued" | "running" | "done" | "failed" | "canceled"} State
+ * @property {boolean} attributes whether it explains targets
+ * @typedef {"queued" | "running" | "done" | "failed" | "canceled"} State
  * @typedef {{picture: string, state: State, result: string | null, error?: Problem | null, name?: string,
  *   thumbnail?: string}} Task
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,

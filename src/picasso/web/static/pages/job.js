@@ -74,6 +74,7 @@ try {
     };
     follow(id, {
       progress: (data) => {
+        if (job.tasks[data.task]?.result) return;
         progress.report(data);
         change(data.task, { state: "running" });
       },

@@ -44,7 +44,7 @@ function entry(one) {
         h("thead", {}, h("tr", {}, ["Name", "Default", "Values", "Meaning"].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, fields.map(([name, field]) => h("tr", {},
           h("th", { scope: "row" }, h("code", {}, name)),
-          h("td", {}, String(/** @type {any} */ (one).defaults?.[name] ?? field.default ?? "automatic")),
+          h("td", {}, String(one.defaults?.[name] || "automatic")),
           h("td", {}, allowed(field, one.schema)),
           h("td", {}, field.description ?? "")))))))
   );

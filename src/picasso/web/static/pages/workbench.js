@@ -66,9 +66,9 @@ function refit() {
   const { visualization } = visualizations;
   const card = models.model?.card ?? null;
   if (visualization) {
-    settings.show(visualization.schema ?? visualization.settings, state.settings[visualization.name] ?? {}, card, visualization.defaults);
+    settings.show(visualization.schema, state.settings[visualization.name] ?? {}, card, visualization.defaults);
   }
-  targets.show(card?.labels ?? [], visualization ? visualization.attributes ?? visualization.name !== "class-probabilities" : false);
+  targets.show(card?.labels ?? [], Boolean(visualization?.attributes));
 }
 
 function problemFrom(/** @type {unknown} */ error) {

@@ -14,7 +14,10 @@ export class JobProgress {
     this.button = h("button", { type: "button", class: "cancel", onclick: () => this.stop() }, "Cancel ", h("kbd", {}, "Esc"));
     this.element = h("div", { class: "job-progress" },
       h("div", { class: "progress-line" }, this.bar, this.words), this.button);
-    this.start(1);
+    this.tasks = 1;
+    this.finished = 0;
+    this.since = 0;
+    this.began = -1;
   }
 
   /** @param {number} tasks */

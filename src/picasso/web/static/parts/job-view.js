@@ -69,7 +69,7 @@ export class JobView extends EventTarget {
       several && controls.element, this.state, h("div", { class: "results" }, this.views));
     this.controls = controls;
     job.tasks.forEach((task, i) => {
-      const picture = pictures.get(task.picture) ?? /** @type {any} */ (task.picture_info) ?? null;
+      const picture = pictures.get(task.picture);
       this.views[i].begin({ picture: picture ?? /** @type {any} */ ({ name: task.name ?? "Picture" }), title, model: job.model });
       if (task.result) this.views[i].lazily(task.result);
       else if (task.error) this.views[i].fail(task.error);
@@ -84,7 +84,8 @@ export class JobView extends EventTarget {
   follow(id) {
     const at = (/** @type {any} */ data) => this.views[typeof data.task === "number" ? data.task : this.indexOf(data.picture)];
     this.unfollow = follow(id, {
-      progress: (data) => this.progress.report(data),
+      // After a reload everything is told again; what is done already says nothing about the rest.
+      progress: (data) => at(data)?.dataset.key || this.progress.report(data),
       panel: (data) => at(data)?.panel(data.panel),
       result: (data) => {
         const view = at(data);

@@ -1,7 +1,7 @@
 /** Step 1: the models that the server knows, as cards to choose from. */
 
 import { list, post } from "../api.js";
-import { announce, fill, h } from "../dom.js";
+import { announce, fill, focusOn, h } from "../dom.js";
 import { inputSize, plural } from "../format.js";
 import { problem } from "./problem.js";
 
@@ -34,6 +34,7 @@ export class ModelList extends EventTarget {
   /** @param {string} [wanted] the model to choose, where it exists */
   async load(wanted = this.chosen) {
     clearTimeout(this.timer);
+    const before = this.model?.state;
     try {
       this.models = await list("/models");
     } catch (error) {
@@ -42,7 +43,6 @@ export class ModelList extends EventTarget {
     } finally {
       this.place.removeAttribute("aria-busy");
     }
-    const before = this.model?.state;
     const names = this.models.map((model) => model.name);
     const first = this.models.find((model) => model.state !== "failed") ?? this.models[0];
     const choice = names.includes(wanted) ? wanted : names.includes(this.chosen) ? this.chosen : first?.name ?? "";
@@ -103,13 +103,13 @@ export class ModelList extends EventTarget {
         onclick: () => {
           this.place.classList.toggle("unfolded");
           this.draw();
-          this.place.querySelector(".unfold")?.focus();
+          focusOn(this.place, ".unfold");
         },
       }, this.place.classList.contains("unfolded") ? "Only the chosen one" : `Change (${others} others)`),
       h("div", { role: "radiogroup", "aria-labelledby": "step-model", class: "cards" },
         this.models.map((model) => this.card(model))),
       h("p", { class: "more" }, h("a", { href: "/models" }, this.allowAdd ? "Layers and notes, or add a model" : "Layers and notes")));
-    if (focused) this.place.querySelector("input:checked")?.focus();
+    if (focused) focusOn(this.place, "input:checked");
   }
 
   /** @param {Model} model */

@@ -1,7 +1,7 @@
 /** Step 2: the pictures, dropped, chosen, pasted, taken from the samples or from what was used before. */
 
 import { ApiError, asApiError, get, list, post } from "../api.js";
-import { announce, fill, h, icon } from "../dom.js";
+import { announce, fill, focusOn, h, icon } from "../dom.js";
 import { plural } from "../format.js";
 
 /** @typedef {import("../types.js").Picture} Picture */
@@ -217,7 +217,7 @@ export class PictureTray extends EventTarget {
       type: "button", class: "text", onclick: () => {
         this.allSamples = !this.allSamples;
         this.drawOffers();
-        /** @type {HTMLElement | null} */ (this.offers.querySelector(".more-samples button"))?.focus();
+        focusOn(this.offers, ".more-samples button");
       },
     }, this.allSamples ? "Fewer" : `All ${count}`);
   }

@@ -1,6 +1,6 @@
 /** What is explained: the best classes, or chosen ones; "a - b" is the difference of two. */
 
-import { fill, freshId, h, icon } from "../dom.js";
+import { fill, focusOn, freshId, h, icon } from "../dom.js";
 
 const FEW = 6;
 const SHOWN = 40;
@@ -82,7 +82,7 @@ export class TargetPicker extends EventTarget {
         type: "radio", name, value, props: { checked: this.mode === value }, onchange: () => {
           this.mode = value;
           this.draw();
-          this.place.querySelector(`input[value="${value}"]`)?.focus();
+          focusOn(this.place, `input[value="${value}"]`);
           this.#changed();
         },
       }), h("span", {}, label));
@@ -118,7 +118,7 @@ export class TargetPicker extends EventTarget {
           if (on) this.chosen = this.chosen.filter((choice) => choice.label !== label);
           else this.chosen.push(/** @type {Choice} */ (this.read(label)));
           this.draw();
-          /** @type {HTMLElement | null} */ (this.place.querySelector(`[data-label="${CSS.escape(label)}"]`))?.focus();
+          focusOn(this.place, `[data-label="${CSS.escape(label)}"]`);
           this.#changed();
         },
       }, on && icon("check"), label.replace(" - ", " \u2212 "));
@@ -161,7 +161,7 @@ export class TargetPicker extends EventTarget {
       if (!choice) return;
       if (!this.chosen.some((one) => one.label === choice.label)) this.chosen.push(choice);
       this.draw();
-      this.place.querySelector("[role=combobox]")?.focus();
+      focusOn(this.place, "[role=combobox]");
       this.#changed();
     };
     const mark = () => {
@@ -206,7 +206,7 @@ export class TargetPicker extends EventTarget {
       } else if (event.key === "Backspace" && !input.value && this.chosen.length) {
         this.chosen.pop();
         this.draw();
-        this.place.querySelector("[role=combobox]")?.focus();
+        focusOn(this.place, "[role=combobox]");
         this.#changed();
       }
     });

@@ -1,7 +1,7 @@
 /** Step 3: the visualizations; those that do not fit the model are shown with the reason. */
 
 import { list } from "../api.js";
-import { fill, h } from "../dom.js";
+import { fill, focusOn, h } from "../dom.js";
 import { problem } from "./problem.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
@@ -91,6 +91,6 @@ export class VisualizationList extends EventTarget {
             h("span", { class: "card-title" }, one.title || one.name),
             h("span", { class: "card-facts" }, reason || one.description)));
       })));
-    if (focused) this.place.querySelector("input:checked")?.focus();
+    if (focused) focusOn(this.place, "input:checked");
   }
 }
