@@ -18,7 +18,7 @@ HATCH = ((150, 150, 150), (205, 205, 205))
 """Two greys of the hatching where nothing is known."""
 _TEXT, _PAPER = (30, 30, 34), (255, 255, 255)
 MIN_SIDE = 448
-"""Exported pictures are enlarged, without smoothing, to at least this side."""
+"""Exported pictures are enlarged to at least this side."""
 
 
 def shared_limits(maps: Sequence[Array], sign: Sign, clip: float = 0.0) -> tuple[float, float]:
@@ -50,25 +50,43 @@ def colorize(values: Array, sign: Sign, limits: tuple[float, float]) -> Pixels:
     return np.asarray(colors, dtype=np.uint8)
 
 
-def overlay(picture: Pixels, values: Array, sign: Sign, limits: tuple[float, float], opacity: float = 0.65) -> Pixels:
-    """Lay a map over a picture of the same size; the picture turns grey, so that every color belongs to the map."""
-    grey = picture @ np.array([0.299, 0.587, 0.114])
-    mixed = grey[..., None] * (1 - opacity) + colorize(values, sign, limits) * opacity
+def overlay(
+    picture: Pixels,
+    values: Array,
+    sign: Sign,
+    limits: tuple[float, float],
+    opacity: float = 0.65,
+    min_side: int = 0,
+) -> Pixels:
+    """Lay a map over a picture of the same size; the picture turns grey, so that every color belongs to the map.
+
+    Args:
+        picture: uint8 (h, w, 3).
+        values: (h, w).
+        sign, limits: Of the color scale.
+        opacity: Of the map, 0..1.
+        min_side: Both are enlarged by a whole factor to at least this side: the picture smoothly, the map not,
+            since its values are what was measured.
+    """
+    factor = max(1, -(-min_side // max(1, min(picture.shape[:2]))))
+    size = picture.shape[1] * factor, picture.shape[0] * factor
+    large = np.asarray(to_image(picture).resize(size, Image.Resampling.BICUBIC))
+    colors = colorize(values, sign, limits).repeat(factor, axis=0).repeat(factor, axis=1)
+    grey = large @ np.array([0.299, 0.587, 0.114])
+    mixed = grey[..., None] * (1 - opacity) + colors * opacity
     return np.asarray(np.round(mixed), dtype=np.uint8)
 
 
-def to_image(pixels: NDArray[np.uint8], min_side: int = 0) -> Image.Image:
-    """Return uint8 (h, w, 3) or (h, w) as a PIL image, enlarged by a whole factor to at least `min_side`."""
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    factor = max(1, -(-min_side // max(1, min(image.size))))
-    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return uint8 (h, w, 3) or (h, w) as a PIL image."""
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def overlay_with_bar(
     picture: Pixels, values: Array, sign: Sign, limits: tuple[float, float], units: str, opacity: float = 0.65
 ) -> Image.Image:
     """Return the overlay with a color bar on its right that carries the limits, zero and the units."""
-    body = to_image(overlay(picture, values, sign, limits, opacity), MIN_SIDE)
+    body = to_image(overlay(picture, values, sign, limits, opacity, MIN_SIDE))
     font = ImageFont.load_default(15)
     ticks = [limits[1], (limits[0] + limits[1]) / 2, limits[0]]
     texts = [format_value(tick) for tick in ticks]

@@ -158,8 +158,8 @@ def map_png(panel: Heatmap, *, bar: bool = False) -> bytes:
     """Draw one map over its picture as PNG, with or without color bar."""
     if bar:
         return render.png(render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units))
-    drawn = render.overlay(panel.picture, panel.values, panel.sign, panel.limits)
-    return render.png(render.to_image(drawn, render.MIN_SIDE))
+    drawn = render.overlay(panel.picture, panel.values, panel.sign, panel.limits, min_side=render.MIN_SIDE)
+    return render.png(render.to_image(drawn))
 
 
 def safe_name(name: str) -> str:
