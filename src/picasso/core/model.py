@@ -204,15 +204,16 @@ class Model(ABC):
             view, frame = preprocessing.view(picture.pixels)
             return Sample(picture, preprocessing.normalize(view)[None], view, frame)
         with self.running("The preprocess hook"):
-            x = np.asarray(self.hooks.preprocess([picture.pixels]), dtype=np.float32)
-        self.check_input(x)
+            # A copy: a hook may draw into what it gets, and the picture is shown and explained again.
+            x = np.asarray(self.hooks.preprocess([picture.pixels.copy()]), dtype=np.float32)
+        self.check_input(x, 1)
         return Sample(picture, x, _as_view(x[0]), None)
 
     def preprocess(self, pictures: Sequence[NDArray[np.uint8]]) -> Array:
         """Turn pictures, uint8 (h, w, 3), into the network's input, float32 (n, h, w, c)."""
         with self.running("The preprocess hook"):
             x = np.asarray(self.hooks.preprocess(pictures), dtype=np.float32)
-        self.check_input(x)
+        self.check_input(x, len(pictures))
         return x
 
     def postprocess(self, activation: Array) -> Array:
@@ -231,9 +232,19 @@ class Model(ABC):
         return image
 
     def decode_prob(self, scores: Array) -> list[list[Prediction]]:
-        """Turn class scores (n, classes) into labelled probabilities, best first."""
+        """Turn class scores (n, classes) into labelled probabilities, best first.
+
+        Raises:
+            ModelOutputError: The user's hook returned something else.
+        """
         with self.running("The decode_prob hook"):
-            return self.hooks.decode_prob(scores)
+            found = [list(row) for row in self.hooks.decode_prob(scores)]
+        if len(found) != len(scores) or not all(row and all(isinstance(p, Prediction) for p in row) for row in found):
+            raise ModelOutputError(
+                "The decode_prob hook must return one list of Predictions, best first, for each picture.",
+                "Return [[Prediction(index, label, probability), ...], ...].",
+            )
+        return found
 
     # --- the network -----------------------------------------------------------------------------------------
 
@@ -278,13 +289,18 @@ class Model(ABC):
         Raises:
             NotFoundError: There is no such layer.
         """
-        parts = list(self._in_batches(x, lambda batch: self._pullback(batch, targets, wrt, rules)))
+
+        def checked(batch: Array) -> Pullback:
+            pullback = self._pullback(batch, targets, wrt, rules)
+            _check_scores(pullback.outputs[SCORES], len(batch))
+            return pullback
+
+        parts = list(self._in_batches(x, checked))
         join = {
             "outputs": {k: np.concatenate([p.outputs[k] for p in parts])[: len(x)] for k in parts[0].outputs},
             "values": {k: np.concatenate([p.values[k] for p in parts])[: len(x)] for k in wrt},
             "gradients": {k: np.concatenate([p.gradients[k] for p in parts], axis=1)[:, : len(x)] for k in wrt},
         }
-        _check_scores(join["outputs"][SCORES], len(x))
         return Pullback(**join)
 
     def close(self) -> None:  # noqa: B027 - most adapters hold nothing that needs releasing
@@ -330,10 +346,16 @@ class Model(ABC):
             ModelOutputError: The scores are not finite.
             OutOfMemoryError: Not even one picture fits.
         """
-        parts = list(self._in_batches(x, self._outputs))
-        outputs = {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in parts[0]}
-        _check_scores(outputs[SCORES], len(x))
-        return outputs
+        if not len(x):
+            return {SCORES: np.zeros((0, self.facts.columns), np.float32)}
+
+        def checked(batch: Array) -> dict[str, Array]:
+            outputs = self._outputs(batch)
+            _check_scores(outputs[SCORES], len(batch))
+            return outputs
+
+        parts = list(self._in_batches(x, checked))
+        return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in parts[0]}
 
     def predict(self, x: Array) -> Array:
         """Return class scores (n, classes): logits, or what `facts.units` says."""
@@ -367,6 +389,8 @@ class Model(ABC):
         Returns:
             float32 (m, classes).
         """
+        if not len(boxes):
+            return np.zeros((0, len(self.labels)), np.float32)
         rows: list[Array] = []
         start = 0
         progress(0, len(boxes))
@@ -402,10 +426,10 @@ class Model(ABC):
         spatial = [layer for layer in self.layers() if layer.spatial]
         return spatial[-1] if spatial else None
 
-    def check_input(self, x: Array) -> None:
+    def check_input(self, x: Array, count: int) -> None:
         """Refuse an input of the wrong shape or with numbers that are not finite."""
-        if x.ndim != 4:
-            raise ModelOutputError(f"The network's input must be (n, height, width, channels). Got {x.shape}.")
+        if x.ndim != 4 or len(x) != count or not x.size:
+            raise ModelOutputError(f"The network's input must be ({count}, height, width, channels). Got {x.shape}.")
         if not np.isfinite(x).all():
             raise ModelOutputError("Preprocessing gave NaN or infinite values.", "Check scale, mean and std.")
 
@@ -417,8 +441,8 @@ class Model(ABC):
             yield
         except PicassoError:
             raise
-        except Exception as error:
-            if cls.is_out_of_memory(error):
+        except (Exception, SystemExit) as error:
+            if isinstance(error, Exception) and cls.is_out_of_memory(error):
                 raise OutOfMemoryError(
                     "The device's memory does not suffice.", "Use a smaller batch or another device."
                 ) from error
