@@ -1,20 +1,30 @@
 """A real browser for the tests of the web pages, strict about what a page does.
 
 `page` fails its test on any console error, uncaught exception, breach of the content security policy, and request
-that leaves this machine. `axe(page)` fails on serious accessibility faults. The server's fixture joins here.
+that leaves this machine. `axe(page)` fails on serious accessibility faults. `server` is a real Picasso in a process of
+its own, with the demo, the models and the plug-ins of house.py.
 """
 
+import io
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
+
+from . import house
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
 FLAGS = [
@@ -91,7 +101,8 @@ def page(browser: Browser, problems: Problems) -> Iterator[Page]:
             problems.found.append(f"request leaves this machine: {sent.method} {sent.url}")
 
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)  # A busy machine is slow, not wrong.
     context.expose_function("reportCspBreach", lambda text: problems.found.append(f"CSP breach: {text}"))
     context.add_init_script(WATCH_CSP)
     context.on("console", console)
@@ -130,3 +141,84 @@ def axe() -> Callable[..., None]:
             pytest.fail(f"Accessibility faults on {page.url}:\n" + "\n".join(lines), pytrace=False)
 
     return check
+
+
+class Server:
+    """A running Picasso.
+
+    Attributes:
+        address: Where it is, without a slash at the end.
+        api: A client of its API.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self.api = httpx.Client(base_url=f"{self.address}/api/v1", timeout=120)
+
+    def get(self, path: str) -> Any:
+        """Return what the API says."""
+        answer = self.api.get(path)
+        answer.raise_for_status()
+        return answer.json()
+
+    def upload(self, data: bytes, name: str = "picture.png") -> str:
+        """Upload a picture and return its digest."""
+        answer = self.api.post("/pictures", files={"files": (name, data)})
+        answer.raise_for_status()
+        return str(answer.json()["pictures"][0]["digest"])
+
+    def run(self, model: str, digest: str, visualization: str, **more: Any) -> str:
+        """Run a job of one picture to its end and return its result's key."""
+        request = {"model": model, "pictures": [digest], "visualization": visualization, **more}
+        answer = self.api.post("/jobs", json=request)
+        answer.raise_for_status()
+        job = answer.json()
+        with self.api.stream("GET", f"/jobs/{job['id']}/events") as events:
+            for _ in events.iter_lines():
+                pass
+        task = self.get(f"/jobs/{job['id']}")["tasks"][0]
+        assert task["result"], task
+        return str(task["result"])
+
+    def array(self, reference: dict[str, Any]) -> np.ndarray[Any, Any]:
+        """Fetch an array of a panel."""
+        answer = self.api.get(reference["url"].removeprefix("/api/v1"))
+        answer.raise_for_status()
+        return np.frombuffer(answer.content, reference["dtype"]).reshape(reference["shape"])
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server that all browser tests of this process share."""
+    folder = tmp_path_factory.mktemp("house")
+    house.furnish(folder)
+    environment = {**os.environ, "PICASSO_HOME": str(folder / "home")}
+    command = [sys.executable, house.__file__, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, "the server did not start"
+            found = Server(address)
+            yield found
+            found.api.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def picture(width: int = 96, height: int = 64, seed: int = 0, **save: Any) -> bytes:
+    """A PNG (or what `save` says) whose upper part is red, with a little noise that `seed` decides."""
+    pixels = np.random.default_rng(seed).integers(0, 40, (height, width, 3)).astype(np.uint8)
+    pixels[: height // 2, :, 0] += 200
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, **{"format": "PNG", **save})
+    return buffer.getvalue()
+
+
+def show_all(page: Page) -> None:
+    """Open every folded part of a page."""
+    page.evaluate("for (const one of document.querySelectorAll('details:not(.menu)')) one.open = true")

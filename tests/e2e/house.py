@@ -1,0 +1,161 @@
+"""What the browser tests' server holds besides the demo: small models and plug-ins, each for one purpose.
+
+Run as a program (`python house.py FOLDER`) it serves them, and prints its address.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+
+PLAIN = '''
+"""Three shades: a model that is a function, so it has neither layers nor gradients."""
+
+import numpy as np
+
+from picasso.plugin import Head, ModelFile, Preprocessing
+
+
+def scores(x):
+    """The upper half's red, green and blue, as scores."""
+    return 4 * x[:, : x.shape[1] // 2].mean((1, 2))
+
+
+class Plain(ModelFile):
+    labels = ("red", "green", "blue")
+    preprocessing = Preprocessing(size=32, resize="crop")
+    head = Head.SOFTMAX
+
+    def load(self):
+        return scores
+'''
+MANY = (
+    PLAIN.replace("Three shades", "Many classes")
+    .replace("class Plain", "class Many")
+    .replace('labels = ("red", "green", "blue")', 'labels = tuple(f"shade {i}" for i in range(40))')
+    .replace("return 4 * x[:, : x.shape[1] // 2].mean((1, 2))", "return np.repeat(x.mean((1, 2)), 14, axis=1)[:, :40]")
+)
+UNOPENABLE = '''
+"""A model that cannot be opened."""
+
+from picasso.plugin import ModelFile
+
+
+class Unopenable(ModelFile):
+    def load(self):
+        raise ValueError("the weights are on another planet")
+'''
+SLOW_MOTION = '''
+"""Slow motion."""
+
+import time
+
+from pydantic import Field
+
+from picasso.plugin import Settings, Text, Visualization
+
+
+class SlowMotionSettings(Settings):
+    steps: int = Field(20, ge=1, le=1000, title="Steps", description="How many tenths of a second it takes.")
+
+
+class SlowMotion(Visualization[SlowMotionSettings]):
+    """Counts, so that there is something to wait for."""
+
+    name = "slow-motion"
+    title = "Slow motion"
+
+    def run(self, ctx, sample, settings):
+        for step in range(settings.steps):
+            ctx.progress(step, settings.steps, f"step {step + 1}")
+            yield Text(id="count", title="Count", text=f"{step + 1} of {settings.steps}")
+            time.sleep(0.1)
+        ctx.progress(settings.steps, settings.steps)
+'''
+FUN_VIZ = '''
+"""A plug-in with a template of its own."""
+
+from picasso.plugin import Images, Settings, Template, Text, Visualization
+
+
+class FunViz(Visualization[Settings]):
+    """Shows what the model saw, its own way."""
+
+    name = "fun-viz"
+    title = "Fun"
+
+    def run(self, ctx, sample, settings):
+        yield Template(id="own", title="Own layout", values={"mean": float(sample.view.mean()), "seen": sample.view})
+        yield Images(id="seen", title="Pictures", pictures=(sample.view, sample.view[::-1]), captions=("up", "down"))
+        yield Text(id="words", title="Words", text="One paragraph.\\n\\nAnother <b>paragraph</b>.")
+'''
+FUN_VIZ_TEMPLATE = """<p class="fun">The mean is <strong>{{ "%.1f" | format(mean) }}</strong>.</p>
+<img src="{{ seen }}" alt="What the model saw" width="64" height="64">
+<script>document.title = "broken out"</script>
+"""
+BIG_MAP = '''
+"""A large map."""
+
+import numpy as np
+
+from picasso.plugin import Heatmap, Settings, Visualization
+
+
+class BigMap(Visualization[Settings]):
+    """A map of 1024 x 1024 values, a corner of which is unknown."""
+
+    name = "big-map"
+    title = "Big map"
+
+    def run(self, ctx, sample, settings):
+        rows, columns = np.mgrid[0:1024, 0:1024].astype(np.float32) / 1023
+        values = (np.sin(9 * rows) * np.cos(7 * columns)).astype(np.float32)
+        values[:256, :256] = np.nan
+        shades = np.repeat((columns * 255).astype(np.uint8)[..., None], 3, axis=2)
+        yield Heatmap(
+            id="map-0", title="waves", target="waves", values=values, picture=shades, units="change in logit",
+            sign="signed", limits=(-1.0, 1.0), score=2.0, kept=True,
+        )
+'''
+BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
+
+
+def furnish(folder: Path) -> None:
+    """Write the models and plug-ins into a folder."""
+    plugins = folder / "visualizations"
+    plugins.mkdir(parents=True)
+    for name, text in {
+        "plain.py": PLAIN,
+        "many.py": MANY,
+        "unopenable.py": UNOPENABLE,
+        "visualizations/slow_motion.py": SLOW_MOTION,
+        "visualizations/fun_viz.py": FUN_VIZ,
+        "visualizations/fun_viz.html": FUN_VIZ_TEMPLATE,
+        "visualizations/big_map.py": BIG_MAP,
+        "visualizations/broken.py": BROKEN,
+    }.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def main(folder: Path) -> None:
+    """Serve until the process is ended."""
+    from picasso.service.configuration import Configuration, ModelSpecification, SampleFolder
+    from picasso.web.serve import serve
+
+    story = Path(str(resources.files("picasso"))) / "demo" / "story"
+    files = ("plain.py:Plain", "many.py:Many", "unopenable.py:Unopenable")
+    configuration = Configuration(
+        models=tuple(ModelSpecification(source=f"{folder}/{name}") for name in files),
+        data=folder / "data",
+        plugins=(folder / "visualizations",),
+        port=0,
+        demo=True,
+        allow_add=True,
+        samples=tuple(SampleFolder(model=name, folder=story) for name in ("Plain", "demo:tank-proxy")),
+    )
+    serve(configuration, False, lambda address: print(address, flush=True))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
