@@ -126,7 +126,7 @@ def request(service: Service, *shades: int, model: str = "Toy", **settings: Any)
     return JobRequest(model=model, visualization="behave", pictures=tuple(digests), settings=settings)
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 40.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something has happened."""
     end = time.monotonic() + seconds
     while not happened():
@@ -134,7 +134,7 @@ def wait_until(happened: Callable[[], bool], seconds: float = 40.0) -> None:
         time.sleep(0.02)
 
 
-def ended(service: Service, job: JobRecord, seconds: float = 40.0) -> JobRecord:
+def ended(service: Service, job: JobRecord, seconds: float = 60.0) -> JobRecord:
     """Wait until a job is over, and return it."""
     wait_until(lambda: service.records.job(job.id).state.over, seconds)
     return service.records.job(job.id)
