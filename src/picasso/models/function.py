@@ -42,7 +42,7 @@ def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Option
     convert = opened.probability_to_score(head) if units == "probability" else None
     if convert:
         units = "log probability" if head is Head.SOFTMAX else "logit"
-    facts = Facts(shape, answer.shape[1], head, units, _digest(source), 0, (*notes, note))
+    facts = Facts(shape, answer.shape[1], head, units, _digest(source, hooks, answer), 0, (*notes, note))
     return FunctionModel(source, convert, facts, hooks, options)
 
 
@@ -72,8 +72,13 @@ class FunctionModel(Model):
         return {SCORES: self._convert(scores) if self._convert else scores}
 
 
-def _digest(function: Callable[[Array], Any]) -> str:
-    """Digest a callable: what can be seen of it, and its identity in this process, since it may hold state."""
+def _digest(function: Callable[[Array], Any], hooks: ModelFile, answer: Array) -> str:
+    """Digest a callable: the file that makes it and its answer to the probe, in which its weights show.
+
+    A live callable may change in ways that nobody can see, so another object is another model.
+    """
+    if hooks.source_digest:
+        return hashlib.sha256(hooks.source_digest.encode() + answer.tobytes()).hexdigest()
     try:
         source = inspect.getsource(function)
     except (OSError, TypeError):
