@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from picasso.core.errors import ModelFileError, NotSupportedError
+from picasso.core.errors import ModelFailedError, ModelFileError, NotSupportedError, PicassoError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules
 from picasso.core.opening import Options, file_digest
@@ -21,9 +22,12 @@ from picasso.core.targets import SCORES, Target
 from picasso.models import keras_facts as finding
 from picasso.models import keras_loading as loading
 from picasso.models import opened
-from picasso.models.keras_engines import Engine, make_engine
+from picasso.models.keras_engines import Engine, is_out_of_memory, make_engine
 from picasso.models.keras_facts import Entrance, Listed
 from picasso.models.keras_network import Network, Site, Trace, log_probability
+
+KERAS_REASON = re.compile(r"\x1b\[1m\s*(\S.*?)\x1b\[0m", re.DOTALL)
+"""How Keras marks the reason within the text of an error in a layer."""
 
 
 def claims(source: object) -> bool:
@@ -80,6 +84,9 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     if network.unruled:
         names = ", ".join(network.unruled[:5])
         notes.append(f"These ReLUs with a slope or a threshold always pass gradients by the standard rule: {names}.")
+    if network.own_code:
+        names = ", ".join(network.own_code[:5])
+        notes.append(f"ReLUs that the code of {names} calls as functions pass gradients by the standard rule.")
     origin = file_digest(Path(source)) if not live and options.factory is None else _digest(model)
     facts = Facts(
         input_shape=entrance.shape,
@@ -148,14 +155,25 @@ class KerasModel(Model):
         )
 
     @classmethod
+    @contextmanager
+    def running(cls, what: str = "The model") -> Iterator[None]:
+        with super().running(what):
+            try:
+                yield
+            except PicassoError:
+                raise
+            except Exception as error:
+                reason = KERAS_REASON.search(str(error))
+                if reason is None or cls.is_out_of_memory(error):
+                    raise
+                # Keras puts where it happened first, and what happened behind it in bold.
+                first = reason[1].strip().splitlines()[0]
+                hint = "Run it on this picture outside Picasso to see the whole traceback."
+                raise ModelFailedError(f"{what} raised {type(error).__name__}: {first}", hint) from error
+
+    @classmethod
     def is_out_of_memory(cls, error: Exception) -> bool:
-        name, text = type(error).__name__, str(error)
-        return (
-            super().is_out_of_memory(error)
-            or name in ("ResourceExhaustedError", "OutOfMemoryError")
-            or "RESOURCE_EXHAUSTED" in text
-            or "can't allocate memory" in text
-        )
+        return super().is_out_of_memory(error) or is_out_of_memory(error)
 
     def _inside(self, x: Array) -> Array:
         """Give pictures in the model's own order of axes."""
@@ -226,7 +244,8 @@ def _find_head(
 def _digest(model: Any) -> str:
     """Digest a model as it is now: its architecture and its weights."""
     try:
-        config = json.dumps(model.get_config(), sort_keys=True, default=lambda thing: type(thing).__qualname__)
+        with loading.quiet():
+            config = json.dumps(model.get_config(), sort_keys=True, default=lambda thing: type(thing).__qualname__)
     except Exception:  # a subclassed model need not have a configuration
         config = type(model).__qualname__
     # Keras marks shared objects by their place in memory.

@@ -14,6 +14,9 @@ from picasso.core.model import INPUT, ReluRule
 from picasso.core.preprocessing import Array
 from picasso.models.keras_network import Network, Trace
 
+COMPILED_AT_MOST = 32
+"""Compiled passes that are kept: a page that asks for layer after layer must not fill the memory."""
+
 
 @dataclass(frozen=True)
 class Passes:
@@ -43,7 +46,8 @@ class Engine(ABC):
         self.network = network
         self.device = device
         self.spec = spec
-        self.compiles = True
+        self._compiles = True
+        self._compiled: dict[tuple[Any, ...], Any] = {}
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -74,30 +78,30 @@ class Engine(ABC):
             rule: How gradients pass ReLUs.
         """
 
-    def forget(self) -> None:  # noqa: B027 - an eager engine has nothing to forget
+    def forget(self) -> None:
         """Drop what was compiled: the network runs otherwise from now on."""
+        self._compiled.clear()
 
-    def _first_compiled(self, compiled: Callable[[], Any], plain: Callable[[], Any]) -> Any:
+    def _run_compiled(self, key: tuple[Any, ...], make: Callable[[], Any], run: Callable[..., Any], *args: Any) -> Any:
         """Run compiled; where the model cannot be compiled, run it as it is from then on."""
-        if not self.compiles:
-            return plain()
+        if not self._compiles:
+            return run(*args)
         try:
-            return compiled()
-        except Exception:
-            result = plain()
-            self.compiles = False
-            return result
+            if key not in self._compiled:
+                if len(self._compiled) >= COMPILED_AT_MOST:
+                    self.forget()
+                self._compiled[key] = make()
+            return self._compiled[key](*args)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            result = run(*args)
+        self._compiles = False
+        return result
 
 
 class TensorFlowEngine(Engine):
-    """Compiled forward passes; gradients by tape."""
-
-    def __init__(self, network: Network, device: str | None, spec: tuple[int | None, ...]) -> None:
-        super().__init__(network, device, spec)
-        self._predict: Any = None
-
-    def forget(self) -> None:
-        self._predict = None
+    """Passes compiled once for each layer, rule and number of targets, for batches of any size."""
 
     def trace(self, x: Array) -> tuple[Array, Trace]:
         import tensorflow as tf
@@ -109,45 +113,57 @@ class TensorFlowEngine(Engine):
     def forward(self, x: Array, layers: tuple[str, ...] = ()) -> Passes:
         import tensorflow as tf
 
-        with self.ready():
-            tensor = tf.constant(x)
-            if not layers:
-                if self._predict is None:
-                    signature = [tf.TensorSpec((None, *self.spec), tf.float32)]
-                    self._predict = tf.function(self.network.run, input_signature=signature, autograph=False)
-                scores = self._first_compiled(lambda: self._predict(tensor), lambda: self.network.run(tensor))
-                return Passes(_array(scores), {}, {})
+        def run(x: Any) -> Any:
             values: dict[str, Any] = {}
-            scores = self.network.run(tensor, layers, _keeping(values))
-            return Passes(_array(scores), {name: _array(value) for name, value in values.items()}, {})
+            scores = self.network.run(x, layers, _keeping(values) if layers else None)
+            return scores, values
+
+        with self.ready():
+            scores, values = self._call((layers,), run, tf.constant(x))
+            return Passes(_array(scores), _arrays(values), {})
 
     def pullback(self, x: Array, weights: Array, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import tensorflow as tf
 
-        with self.ready():
-            tensor = tf.constant(x)
-            values: dict[str, Any] = {INPUT: tensor} if INPUT in wrt else {}
-            with tf.GradientTape(persistent=len(weights) > 1, watch_accessed_variables=False) as tape:
+        # One backward for each target in one graph: measured faster than tiled pictures and than a vectorized map.
+        def run(x: Any, weights: Any) -> Any:
+            values: dict[str, Any] = {INPUT: x} if INPUT in wrt else {}
+            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
                 tape.watch(list(values.values()))
 
                 def tap(name: str, value: Any) -> Any:
-                    value = tf.identity(value)
-                    tape.watch(value)
-                    values[name] = value
-                    return value
+                    # A copy, so that a layer that returns its own input has a place of its own.
+                    values[name] = tf.identity(value)
+                    tape.watch(values[name])
+                    return values[name]
 
-                scores = self.network.run(tensor, wrt, tap, rule)
+                scores = self.network.run(x, wrt, tap, rule)
             sources = [values[name] for name in wrt]
-            rows = []
-            for row in weights:
-                seed = tf.broadcast_to(tf.constant(row), tf.shape(scores))
-                rows.append(tape.gradient(scores, sources, seed, unconnected_gradients="zero"))
-            gradients = {name: np.stack([_array(row[i]) for row in rows]) for i, name in enumerate(wrt)}
-            return Passes(_array(scores), {name: _array(values[name]) for name in wrt}, gradients)
+            seeds = [tf.broadcast_to(weights[i], tf.shape(scores)) for i in range(weights.shape[0])]
+            zero = tf.UnconnectedGradients.ZERO
+            rows = [tape.gradient(scores, sources, seed, unconnected_gradients=zero) for seed in seeds]
+            # Behind a gather a gradient comes as slices; as a tensor all are alike.
+            found = [[tf.convert_to_tensor(gradient) for gradient in row] for row in rows]
+            return scores, values, {name: tf.stack([row[i] for row in found]) for i, name in enumerate(wrt)}
+
+        with self.ready():
+            key = (wrt, rule, len(weights))
+            scores, values, gradients = self._call(key, run, tf.constant(x), tf.constant(weights))
+            return Passes(_array(scores), _arrays(values), _arrays(gradients))
+
+    def _call(self, key: tuple[Any, ...], run: Callable[..., Any], *args: Any) -> Any:
+        import tensorflow as tf
+
+        def make() -> Any:
+            signature = [tf.TensorSpec((None, *self.spec), tf.float32), *(tf.TensorSpec(a.shape) for a in args[1:])]
+            # The concrete function: TensorFlow warns of retracing where it sees function after function.
+            return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
+
+        return self._run_compiled(key, make, run, *args)
 
 
 class TorchEngine(Engine):
-    """Eager passes; gradients by autograd, all targets at once where the operations permit."""
+    """Eager passes; gradients by autograd, one backward for each target (batched ones measured no faster)."""
 
     def trace(self, x: Array) -> tuple[Array, Trace]:
         import torch
@@ -207,17 +223,16 @@ class TorchEngine(Engine):
 
 
 class JaxEngine(Engine):
-    """Passes compiled for each batch size, layer and rule; all targets in one backward."""
+    """Passes compiled for each batch size, layer and rule; all targets in one backward.
+
+    Small batches are filled up to a power of two, so that few sizes are ever compiled.
+    """
 
     def __init__(self, network: Network, device: str | None, spec: tuple[int | None, ...]) -> None:
         super().__init__(network, device, spec)
-        self._compiled: dict[tuple[Any, ...], Any] = {}
-
-    def forget(self) -> None:
-        self._compiled.clear()
+        self._largest = 1
 
     def trace(self, x: Array) -> tuple[Array, Trace]:
-        import jax
 
         found: list[Trace] = []
 
@@ -228,7 +243,8 @@ class JaxEngine(Engine):
             return answer
 
         with self.ready():
-            answer = self._first_compiled(lambda: jax.jit(run)(self._state(), x), lambda: run(self._state(), x))
+            self.forget()
+            answer = self._call(("trace",), run, self._state(), x)
             return _array(answer), found[-1]
 
     def forward(self, x: Array, layers: tuple[str, ...] = ()) -> Passes:
@@ -239,8 +255,8 @@ class JaxEngine(Engine):
             return scores, values
 
         with self.ready():
-            scores, values = self._call((layers,), run, self._state(), x)
-            return Passes(_array(scores), {name: _array(value) for name, value in values.items()}, {})
+            scores, values = self._call((layers,), run, self._state(), self._filled(x))
+            return _cut(Passes(_array(scores), _arrays(values), {}), len(x))
 
     def pullback(self, x: Array, weights: Array, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import jax
@@ -269,18 +285,21 @@ class JaxEngine(Engine):
             return scores, values, jax.vmap(lambda seed: back(seed)[0])(seeds)
 
         with self.ready():
-            scores, values, found = self._call((wrt, rule), run, self._state(), jnp.asarray(x), jnp.asarray(weights))
-            return Passes(
-                _array(scores),
-                {name: _array(values[name]) for name in wrt},
-                {name: _array(found[name]) for name in wrt},
-            )
+            full = jnp.asarray(self._filled(x))
+            scores, values, found = self._call((wrt, rule), run, self._state(), full, jnp.asarray(weights))
+            return _cut(Passes(_array(scores), _arrays(values), _arrays(found)), len(x))
 
     def _call(self, key: tuple[Any, ...], run: Callable[..., Any], *args: Any) -> Any:
         import jax
 
-        compiled = self._compiled.setdefault(key, jax.jit(run))
-        return self._first_compiled(lambda: compiled(*args), lambda: run(*args))
+        return self._run_compiled(key, lambda: jax.jit(run), run, *args)
+
+    def _filled(self, x: Array) -> Array:
+        if not self._compiles:
+            return x
+        self._largest = max(self._largest, len(x))
+        size = min(self._largest, 1 << (len(x) - 1).bit_length())
+        return x if size == len(x) else np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])
 
     def _state(self) -> list[Any]:
         return [variable.value for variable in self.network.model.variables]
@@ -299,6 +318,25 @@ def make_engine(network: Network, device: str | None, spec: tuple[int | None, ..
     return engines[network.keras.backend.backend()](network, device, spec)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether a backend's error means that the device's memory did not suffice."""
+    name, text = type(error).__name__, str(error)
+    return (
+        name in ("ResourceExhaustedError", "OutOfMemoryError", "MemoryError")
+        or "RESOURCE_EXHAUSTED" in text
+        or "can't allocate memory" in text
+    )
+
+
+def _cut(passes: Passes, count: int) -> Passes:
+    """Drop the pictures with which a batch was filled up."""
+    return Passes(
+        passes.scores[:count],
+        {name: value[:count] for name, value in passes.values.items()},
+        {name: gradient[:, :count] for name, gradient in passes.gradients.items()},
+    )
+
+
 def _keeping(values: dict[str, Any]) -> Callable[[str, Any], Any]:
     def tap(name: str, value: Any) -> Any:
         values[name] = value
@@ -309,6 +347,10 @@ def _keeping(values: dict[str, Any]) -> Callable[[str, Any], Any]:
 
 def _array(value: Any) -> Array:
     return np.array(value, dtype=np.float32)
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, Array]:
+    return {name: _array(value) for name, value in values.items()}
 
 
 def _host(value: Any) -> Array:

@@ -13,11 +13,13 @@ from picasso.core.hooks import Head, ModelFile, to_probabilities
 from picasso.core.model import Layer
 from picasso.core.preprocessing import Array
 from picasso.models import opened
-from picasso.models.keras_network import Part, call_name
+from picasso.models.keras_network import Output, Part, call_name
 
 DEFAULT_SIDE = 224
 ARITHMETIC = frozenset({"Multiply", "Divide", "TrueDivide", "Subtract", "Add"})
 """Operations by which a model scales its own input."""
+LARGE = 25
+"""Pixels of 0..255 that a model has scaled are smaller than this; pixels of 0..1 that it has scaled up may be, too."""
 SHAPING = frozenset({"Resizing", "CenterCrop", "Pipeline", "GetItem", "Identity", "Cast", "ZeroPadding2D"})
 """What may stand before them; so may every random augmentation, which rests at inference."""
 
@@ -83,44 +85,43 @@ def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, keras: An
     return Entrance(shape, spec, first, whole[0] if inputs else None, dtype.startswith(("float", "bfloat")))
 
 
-def scales_itself(ran: Sequence[tuple[Part, Any]]) -> bool:
+def scales_itself(ran: Sequence[tuple[Part, Output | None]]) -> bool:
     """Say whether the model begins by scaling pixels of 0..255 itself."""
     for part, _ in ran:
         operation = part.operation
         kind = type(operation).__name__
         if kind == "Rescaling":
-            scale, offset = np.max(np.abs(operation.scale)), np.max(np.abs(operation.offset))
-            return bool(scale * 255 + offset < 25)
+            return bool(np.max(np.abs(operation.scale)) * 255 < LARGE)
         if kind == "Normalization":
             return bool(np.max(np.abs(np.asarray(host(operation.mean)))) > 2)
         if kind in ARITHMETIC:
-            return not _inputs_are_many(operation)
+            return _shrinks(operation, kind)
         if kind not in SHAPING and not kind.startswith("Random"):
             return False
     return False
 
 
-def list_layers(ran: Sequence[tuple[Part, Any]], batch: int, channels_first: bool) -> dict[str, Listed]:
+def list_layers(ran: Sequence[tuple[Part, Output | None]], batch: int, channels_first: bool) -> dict[str, Listed]:
     """Return the layers by name, in the order in which they ended.
 
     Args:
-        ran: The operations that ran, with the tensor that each returned, or None.
+        ran: The operations that ran, with what each returned.
         batch: The number of pictures that went in.
         channels_first: Whether the input had its channels first.
     """
     calls: dict[str, int] = {}
     found: dict[str, Listed] = {}
     first = channels_first
-    for part, tensor in ran:
+    for part, output in ran:
         order = getattr(part.operation, "data_format", None)
         if isinstance(order, str):
             first = order == "channels_first"
         elif type(part.operation).__name__ == "Permute":
             first = {(3, 1, 2): True, (2, 3, 1): False}.get(tuple(part.operation.dims), first)
         calls[part.name] = calls.get(part.name, 0) + 1
-        if tensor is None or "float" not in str(tensor.dtype):
+        if output is None or "float" not in output.dtype:
             continue
-        shape = tuple(tensor.shape)
+        shape = output.shape
         if len(shape) < 2 or shape[0] != batch or None in shape:
             continue
         turned = first and len(shape) == 4
@@ -184,15 +185,23 @@ def _channels_first(whole: tuple[Any, ...], parts: Sequence[Part], keras: Any) -
     return bool(said == "channels_first")
 
 
-def _inputs_are_many(operation: Any) -> bool:
-    """Say whether an arithmetic operation joins two branches of the network."""
-    nodes = getattr(operation, "_inbound_nodes", ())
-    return any(len(node.input_tensors) > 1 for node in nodes)
+def _shrinks(operation: Any, kind: str) -> bool:
+    """Say whether an arithmetic operation with a constant brings pixels of 0..255 near 0."""
+    if len(operation._inbound_nodes) != 1 or len(operation._inbound_nodes[0].input_tensors) != 1:
+        return False
+    constants = [value for value in operation._inbound_nodes[0].arguments.args if not hasattr(value, "_keras_history")]
+    size = float(np.max(np.abs(host(constants[0])))) if constants else 0.0
+    if kind in ("Add", "Subtract"):
+        return size > 2
+    return 0 < size * 255 < LARGE if kind == "Multiply" else size * LARGE > 255
 
 
 def host(value: Any) -> Any:
     """Return a tensor of any backend as something that NumPy reads."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -28,6 +30,8 @@ FUNCTION_MODULES = ("builtins", "keras.activations", "keras.ops", "keras.src.act
 """Where the functions live that a file may name; others (a download, say) must not be called by a file."""
 WAY_OUT = "Build it in code of your own: give a model file my_model.py:MyModel whose load() returns the built model."
 HDF5 = b"\x89HDF"
+LOG_LINE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} \d\d:\d\d:")
+_STDERR = threading.RLock()
 
 
 def import_keras() -> Any:
@@ -53,9 +57,36 @@ def import_keras() -> Any:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep to itself what libraries warn of while they are imported or read a file."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_log_lines():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _without_log_lines() -> Iterator[None]:
+    """Drop the lines that TensorFlow writes when it is first imported, before it reads its own log level.
+
+    They go straight to the file descriptor. What else arrives there meanwhile is handed on afterwards.
+    """
+    if "tensorflow" in sys.modules or importlib.util.find_spec("tensorflow") is None:
+        yield
+        return
+    with _STDERR, tempfile.TemporaryFile() as kept:
+        try:
+            screen = os.dup(2)
+        except OSError:  # a program without a screen
+            yield
+            return
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+            kept.seek(0)
+            for line in kept:
+                if not LOG_LINE.match(line):
+                    os.write(2, line)
 
 
 def is_archive(path: Path) -> bool:

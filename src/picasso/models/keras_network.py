@@ -51,16 +51,25 @@ class Site:
     head: Head | None = None
 
 
+@dataclass(frozen=True)
+class Output:
+    """Shape, with the batch, and dtype of a tensor that an operation returned."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
 @dataclass
 class Trace:
     """What one forward pass showed.
 
     Args:
-        ran: The operations in the order in which they ended, with the kind of what they returned.
+        ran: The operations in the order in which they ended, with the shape and the dtype of the tensor that each
+            returned; None where it returned several, or something else.
         heads: The softmax and sigmoid functions in the order in which they ran.
     """
 
-    ran: list[tuple[Part, Any]] = field(default_factory=list)
+    ran: list[tuple[Part, Output | None]] = field(default_factory=list)
     heads: list[Site] = field(default_factory=list)
 
 
@@ -77,7 +86,8 @@ class Network:
         self.keras = keras
         self.lock = threading.RLock()
         self.parts = tuple(walk(model))
-        self.relus, self.unruled = find_relus(self.parts, keras)
+        self._whole = (Part(model.name, model, False), *self.parts)
+        self.relus, self.unruled = find_relus(self._whole, keras)
         self.head: Site | None = None
         self.finish: Callable[[Any], Any] = lambda answer: answer
 
@@ -100,7 +110,7 @@ class Network:
                 patch(self.head, lambda old: _identity)
             if tap is not None:
                 self._tap(patch, layers, tap)
-            answer = self.model(self._arranged(x), training=False)
+            answer = self._answer(x)
         return self.finish(self._row(answer))
 
     def trace(self, x: Any) -> tuple[Any, Trace]:
@@ -111,7 +121,7 @@ class Network:
             def wrap(old: Any) -> Any:
                 def call(*args: Any, **kwargs: Any) -> Any:
                     result = old(*args, **kwargs)
-                    trace.ran.append((part, result if self.keras.ops.is_tensor(result) else None))
+                    trace.ran.append((part, self._seen(result)))
                     return result
 
                 return call
@@ -129,13 +139,19 @@ class Network:
             return wrap
 
         with patched() as patch:
-            for site in find_heads(self.parts, self.keras):
+            for site in find_heads(self._whole, self.keras):
                 patch(site, noticed(site))
             for part in self.parts:
                 if part.listed:
                     patch(Site(part.operation, _call_name(part.operation)), recorded(part))
-            answer = self.model(self._arranged(x), training=False)
+            answer = self._answer(x)
         return self._row(answer), trace
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """Names of the classes that are not of Keras: what functions their code calls cannot be seen."""
+        kinds = (type(part.operation) for part in self._whole)
+        return tuple(dict.fromkeys(kind.__name__ for kind in kinds if kind.__module__.split(".")[0] != "keras"))
 
     @property
     def low_precision(self) -> bool:
@@ -149,6 +165,11 @@ class Network:
         if len(sides) != 1 and None not in sides and np.prod(sides) == max(sides, default=1):
             scores = self.keras.ops.reshape(scores, (-1, max(sides, default=1)))
         return scores
+
+    def _seen(self, result: Any) -> Output | None:
+        if not self.keras.ops.is_tensor(result):
+            return None
+        return Output(tuple(result.shape), self.keras.backend.standardize_dtype(result.dtype))
 
     def _tap(self, patch: Patch, layers: Sequence[str], tap: Tap) -> None:
         """Let the outputs of layers go through the tap; count the calls of each."""
@@ -168,6 +189,15 @@ class Network:
                     return call
 
                 patch(Site(part.operation, _call_name(part.operation)), wrap)
+
+    def _answer(self, x: Any) -> Any:
+        """Call the model; take back the mark by which Keras remembers that it was ever called."""
+        called = vars(self.model).get("_called")
+        try:
+            return self.model(self._arranged(x), training=False)
+        finally:
+            if called is not None:
+                vars(self.model)["_called"] = called
 
     def _arranged(self, x: Any) -> Any:
         """Give the input in the structure in which the model takes it."""
