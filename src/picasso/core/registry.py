@@ -10,8 +10,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata, resources
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from picasso.core.errors import NotFoundError, PluginError
+from picasso.core.model import Capability
 from picasso.core.visualization import Visualization
 
 Origin = Literal["built-in", "package", "folder"]
@@ -88,6 +90,7 @@ def visualizations(folders: Iterable[Path] | None = None) -> dict[str, Entry]:
     for entry in (*_built_in(), *_packages(), *_folders([plugin_folder()] if folders is None else folders)):
         if entry.name in found:
             key = f"{entry.name} ({entry.path.name})"
+            key = key if key not in found else f"{entry.name} ({entry.path})"
             taken = f"The name '{entry.name}' is taken by {found[entry.name].path.name}."
             found[key] = Entry(key, entry.origin, entry.path, entry.digest, None, error=taken)
         else:
@@ -130,7 +133,7 @@ def module_from_file(path: Path, prefix: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        exec(compile(content, str(path), "exec"), module.__dict__)
+        exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)
     except BaseException:
         del sys.modules[name]
         raise
@@ -143,20 +146,25 @@ def visualization_in(module: ModuleType, name: str) -> type[Visualization[Any]]:
     Raises:
         PluginError: There is none, there are several, or it does not keep the contract.
     """
-    kinds = [
+    # A class may have two names in its module.
+    defined = dict.fromkeys(
         value
         for value in vars(module).values()
-        if inspect.isclass(value)
-        and issubclass(value, Visualization)
-        and value.__module__ == module.__name__
-        and not inspect.isabstract(value)
-    ]
+        if inspect.isclass(value) and issubclass(value, Visualization) and value.__module__ == module.__name__
+    )
+    kinds = [value for value in defined if not inspect.isabstract(value)]
+    if not kinds and defined:
+        last = list(defined)[-1]
+        raise PluginError(f"{last.__name__} must define {', '.join(sorted(last.__abstractmethods__))}().")
     if len(kinds) != 1:
         raise PluginError(f"The file must define exactly one visualization. Got {len(kinds)}.")
     kind = kinds[0]
     for attribute in ("name", "title"):
         if not isinstance(getattr(kind, attribute, None), str):
             raise PluginError(f"{kind.__name__} must have a {attribute}, a string.")
+    needs = kind.needs
+    if not isinstance(needs, Set) or not all(isinstance(need, Capability) for need in needs):
+        raise PluginError(f"{kind.__name__}.needs must be a frozenset of Capability. Got {needs!r}.")
     if kind.name != name:
         raise PluginError(f"{kind.__name__}.name must be '{name}', as its file. Got '{kind.name}'.")
     return kind
@@ -172,7 +180,7 @@ def _built_in(only: str | None = None) -> Iterator[Entry]:
     for path in sorted(folder.glob("[!_]*.py")):
         if only is not None and kebab(path.stem) != only:
             continue
-        yield _entry(path, "built-in", lambda p: importlib.import_module(f"picasso.visualizations.{p.stem}"))
+        yield _entry(path, "built-in", lambda p: _imported(f"picasso.visualizations.{p.stem}", p))
 
 
 def _packages(only: str | None = None) -> Iterator[Entry]:
@@ -181,11 +189,13 @@ def _packages(only: str | None = None) -> Iterator[Entry]:
             continue
         try:
             spec = importlib.util.find_spec(point.module)
-            path = Path(str(spec.origin)) if spec else Path(point.module)
+            if spec is None or spec.origin is None:
+                raise ModuleNotFoundError(f"No module named '{point.module}'")
+            path = Path(spec.origin)
         except (Exception, SystemExit):
             yield Entry(point.name, "package", Path(point.module), "", None, error=traceback.format_exc())
             continue
-        yield _entry(path, "package", lambda _, m=point.module: importlib.import_module(m), point.name)
+        yield _entry(path, "package", lambda p, m=point.module: _imported(m, p), point.name)
 
 
 def _folders(folders: Iterable[Path], only: str | None = None) -> Iterator[Entry]:
@@ -193,7 +203,14 @@ def _folders(folders: Iterable[Path], only: str | None = None) -> Iterator[Entry
         for path in sorted(folder.glob("[!_.]*.py")) if folder.is_dir() else ():
             if only is not None and kebab(path.stem) != only:
                 continue
-            yield _entry(path, "folder", lambda p: module_from_file(p, "picasso_plugins"))
+            yield _entry(path, "folder", lambda p: (module_from_file(p, "picasso_plugins"), p.read_bytes()))
+
+
+@cache
+def _imported(module: str, path: Path) -> tuple[ModuleType, bytes]:
+    """Import an installed module and read its source, once: what is edited later does not run in this process."""
+    content = path.read_bytes()
+    return importlib.import_module(module), content
 
 
 def _entry(path: Path, origin: Origin, load: Any, name: str | None = None) -> Entry:
@@ -201,7 +218,8 @@ def _entry(path: Path, origin: Origin, load: Any, name: str | None = None) -> En
     template_file = path.with_suffix(".html")
     try:
         template = template_file.read_text("utf-8") if template_file.is_file() else ""
-        digest = hashlib.sha256(path.read_bytes() + template.encode()).hexdigest()
-        return Entry(name, origin, path, digest, visualization_in(load(path), name), template)
+        module, content = load(path)
+        digest = hashlib.sha256(content + template.encode()).hexdigest()
+        return Entry(name, origin, path, digest, visualization_in(module, name), template)
     except (Exception, SystemExit):  # a broken plug-in is listed, never fatal
         return Entry(name, origin, path, "", None, error=traceback.format_exc(limit=-8))
