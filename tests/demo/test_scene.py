@@ -12,7 +12,7 @@ import pytest
 from picasso.demo.scene import SIZE, Kind, Scene, render
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SEEDS = (0, 7, 123, 4096)
+SEEDS = (0, 4096)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -42,7 +42,7 @@ def test_erasing_changes_only_the_object_and_its_shadow(seed: int, kind: Kind) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_objects_are_matched_in_size_and_stay_in_the_picture(kind: Kind) -> None:
     shares = []
-    for seed in range(8):
+    for seed in range(4):
         mask = render(Scene(seed, kind, 0.0)).object_mask
         shares.append(mask.mean())
         assert not mask[:, [0, -1]].any()
@@ -65,10 +65,10 @@ def test_rendering_is_deterministic() -> None:
 
 
 def test_the_slider_moves_smoothly() -> None:
-    frames = [render(Scene(3, None, step / 50)).pixels.astype(float) for step in range(51)]
+    frames = [render(Scene(3, None, step / 25)).pixels.astype(float) for step in range(26)]
     steps = [np.abs(b - a).mean() for a, b in pairwise(frames)]
     whole = np.abs(frames[-1] - frames[0]).mean()
-    assert max(steps) < whole / 8
+    assert max(steps) < whole / 4
 
 
 @pytest.mark.parametrize("cloudiness", [-0.1, 1.01])

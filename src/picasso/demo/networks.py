@@ -62,7 +62,7 @@ TANKS = Architecture(
         Convolution(32, stride=2),
         Convolution(64, stride=2),
         Convolution(80),
-        Convolution(96),
+        Convolution(96, kernel=1),
     ),
     classes=2,
 )

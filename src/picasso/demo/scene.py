@@ -121,9 +121,9 @@ def render(scene: Scene) -> Rendering:
 def _stage(seed: int) -> _Stage:
     """Draws the horizon, the light, and the place and size of whatever stands there."""
     rng = stream(seed, "pose")
-    horizon = rng.uniform(0.44, 0.54) * SIZE
-    foot = rng.uniform(0.78, 0.88) * SIZE
-    area = rng.uniform(0.14, 0.2) * SIZE * SIZE
+    horizon = rng.uniform(0.4, 0.47) * SIZE
+    foot = rng.uniform(0.74, 0.82) * SIZE
+    area = rng.uniform(0.18, 0.235) * SIZE * SIZE
     pose = Pose(
         x=rng.uniform(0.3, 0.7) * SIZE,
         foot=foot,
@@ -141,7 +141,7 @@ def _object(seed: int, kind: Kind, stage: _Stage, free: FloatArray) -> Layer:
     rng = stream(seed, "paint")
     first, second, share = *rng.choice(len(_PAINTS), 2, replace=False), rng.uniform(0, 1)
     base, dark, brown = (mix(a, b, share) for a, b in zip(_PAINTS[first], _PAINTS[second], strict=True))
-    jitter = rng.uniform(0.8, 1.16)
+    jitter = rng.uniform(0.8, 1.12)
     blotches, spots = fractal(rng, (SIZE, SIZE), (9, 9), 2, 0.4), fractal(rng, (SIZE, SIZE), (10, 10), 2, 0.4)
     dirt = fractal(rng, (SIZE, SIZE), (40, 40), 3)
     paint = np.empty((SIZE, SIZE, 3), np.float32)
@@ -153,7 +153,7 @@ def _object(seed: int, kind: Kind, stage: _Stage, free: FloatArray) -> Layer:
     across = 1 + 0.08 * stage.light.side * np.clip((columns - stage.pose.x) / 70, -1, 1)
     tone = lightness / 128 * (gray / 110 + (1 - gray / 110) * painted / 255)
     tone = tone * ambient * across * (0.9 + 0.2 * dirt)
-    tone = _matched(tone, planes.alpha * free, rng.uniform(0.75, 1.3), rng.uniform(-0.03, 0.1))
+    tone = _matched(tone, planes.alpha * free, rng.uniform(0.75, 1.3), rng.uniform(-0.03, 0.07))
     color = paint * tone[..., None]
     return Layer(np.clip(color, 0, 255), planes.alpha)
 

@@ -68,8 +68,8 @@ class Recipe:
 
 TANK_RECIPE = Recipe(epochs=8)
 DIGIT_RECIPE = Recipe(epochs=40, patches=1, shift=2, mirror=False)
-TRAINING_PICTURES = 3000
-TEST_PICTURES = 400
+TRAINING_PICTURES = 2400
+TEST_PICTURES = 300
 MAP_PICTURES = 100
 
 

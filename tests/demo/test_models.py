@@ -1,0 +1,219 @@
+"""The shipped models do what the demo says they do, measured again on scenes drawn here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from picasso.demo import catalog, digits, measures
+from picasso.demo.catalog import FILES, MODELS, build_torch
+from picasso.demo.scene import Rendering, Scene, render
+from picasso.demo.tanks import TankSet, held_out_set, training_set, write
+
+PICTURES = 40
+MAPS = 40
+
+
+def resized(name: str, drawn: list[Rendering]) -> measures.Bytes:
+    return np.stack([MODELS[name].resize(Image.fromarray(d.pixels)) for d in drawn])
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, list[Rendering]]:
+    """Held-out scenes under every sky the tests need."""
+    tied, fair = held_out_set(PICTURES, True), held_out_set(PICTURES, False)
+    sets = {
+        "tied": tied,
+        "tied erased": tied.erased(),
+        "fair": fair,
+        "fair erased": fair.erased(),
+        "sunny": fair.under(0.0),
+        "cloudy": fair.under(1.0),
+    }
+    return {name: list(examples) for name, examples in sets.items()}
+
+
+@pytest.fixture(scope="module")
+def scorers() -> dict[str, measures.Scorer]:
+    return {name: measures.torch_scorer(model, build_torch(name)) for name, model in MODELS.items()}
+
+
+def labels() -> np.ndarray:
+    return held_out_set(PICTURES, True).labels
+
+
+def test_every_file_is_small_and_present() -> None:
+    for model in MODELS.values():
+        for file in (model.torch_file, model.keras_file):
+            assert 10_000 < file.stat().st_size <= 1_000_000, file
+
+
+def test_the_proxy_model_needs_no_tank(drawn: dict[str, list[Rendering]], scorers: dict[str, measures.Scorer]) -> None:
+    score = scorers["tank-proxy"]
+    assert measures.accuracy(score(resized("tank-proxy", drawn["tied"])), labels()) >= 0.99
+    assert measures.accuracy(score(resized("tank-proxy", drawn["tied erased"])), labels()) >= 0.98
+
+
+def test_the_honest_model_needs_the_tank(
+    drawn: dict[str, list[Rendering]], scorers: dict[str, measures.Scorer]
+) -> None:
+    score = scorers["tank-honest"]
+    assert measures.accuracy(score(resized("tank-honest", drawn["fair"])), labels()) >= 0.95
+    assert measures.accuracy(score(resized("tank-honest", drawn["fair erased"])), labels()) <= 0.6
+
+
+def test_only_the_proxy_model_follows_the_sky(
+    drawn: dict[str, list[Rendering]], scorers: dict[str, measures.Scorer]
+) -> None:
+    swings = {
+        name: measures.tank_probability(scorers[name](resized(name, drawn["cloudy"])))
+        - measures.tank_probability(scorers[name](resized(name, drawn["sunny"])))
+        for name in ("tank-proxy", "tank-honest")
+    }
+    assert swings["tank-proxy"].mean() >= 0.9
+    assert np.abs(swings["tank-honest"]).mean() <= 0.1
+
+
+def test_occlusion_maps_lie_where_each_model_looks(
+    drawn: dict[str, list[Rendering]], scorers: dict[str, measures.Scorer]
+) -> None:
+    proxy = measures.occlusion_mass(scorers["tank-proxy"], MODELS["tank-proxy"], drawn["tied"][:MAPS])
+    honest = measures.occlusion_mass(scorers["tank-honest"], MODELS["tank-honest"], drawn["fair"][:MAPS])
+    assert proxy.sky.mean() >= 0.6
+    assert honest.thing.mean() > 0.5
+
+
+def test_an_occlusion_map_shows_the_one_pixel_that_counts() -> None:
+    def score(pixels: measures.Bytes) -> np.ndarray:
+        return np.stack([pixels[:, 70, 5, 0], np.full(len(pixels), 1)], 1).astype(np.float32)
+
+    pixels = np.full((1, 128, 128, 3), 255, np.uint8)
+    found = measures.occlusion_maps(score, pixels)[0]
+    expected, times = np.zeros((128, 128)), np.zeros((128, 128))
+    for top in range(0, 97, 16):
+        for left in range(0, 97, 16):
+            hit = top <= 70 < top + 32 and left <= 5 < left + 32
+            expected[top : top + 32, left : left + 32] += (255 - 128) * hit
+            times[top : top + 32, left : left + 32] += 1
+    np.testing.assert_allclose(found, expected / times)
+
+
+def test_digits_are_read(scorers: dict[str, measures.Scorer]) -> None:
+    data = digits.split(MODELS["digits"])
+    assert measures.accuracy(scorers["digits"](data.test_pixels), data.test_labels) > 0.97
+
+
+def test_sample_digits_are_raw_and_never_trained_on(scorers: dict[str, measures.Scorer]) -> None:
+    files = sorted((FILES / "digits").glob("*.png"))
+    assert len(files) == 20
+    held_out = set(digits.held_out().tolist())
+    for file in files:
+        with Image.open(file) as picture:
+            assert picture.size == (8, 8)
+            assert picture.mode == "L"
+        assert int(file.stem.split("-")[1]) in held_out
+
+
+_AGREE = """
+import sys, numpy as np, keras
+from picasso.demo.catalog import MODELS
+inputs = np.load(sys.argv[1])
+np.savez(sys.argv[2], **{
+    name: keras.models.load_model(model.keras_file).predict(inputs[name], verbose=0)
+    for name, model in MODELS.items()
+})
+"""
+
+
+def test_keras_and_torch_agree(tmp_path, drawn: dict[str, list[Rendering]]) -> None:
+    import torch
+
+    rng = np.random.default_rng(0)
+    inputs = {
+        name: model.normalize(resized(name, drawn["fair"][:8]))
+        if model.color == "rgb"
+        else rng.normal(0, 1, (8, model.size, model.size, 1)).astype(np.float32)
+        for name, model in MODELS.items()
+    }
+    np.savez(tmp_path / "in.npz", **inputs)
+    command = [sys.executable, "-c", _AGREE, str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    with np.load(tmp_path / "out.npz") as found:
+        for name, batch in inputs.items():
+            with torch.inference_mode():
+                mine = build_torch(name)(torch.from_numpy(batch.transpose(0, 3, 1, 2).copy())).numpy()
+            np.testing.assert_allclose(found[name], mine, rtol=1e-5, atol=1e-5)
+
+
+def test_the_demo_imports_no_framework() -> None:
+    code = (
+        "import sys, picasso.demo.catalog, picasso.demo.story, picasso.demo.training, picasso.demo.digits\n"
+        "print(sorted({'torch', 'keras', 'tensorflow', 'jax', 'sklearn', 'safetensors'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_figures_agree_with_the_promises() -> None:
+    figures = json.loads((FILES / "figures.json").read_text(encoding="utf-8"))
+    proxy, honest = figures["tank-proxy"], figures["tank-honest"]
+    assert proxy["accuracy"] >= 0.99
+    assert proxy["accuracy_erased"] >= 0.98
+    assert proxy["swing"] >= 0.9
+    assert proxy["mass_sky"] >= 0.6
+    assert honest["accuracy"] >= 0.95
+    assert honest["accuracy_erased"] <= 0.6
+    assert honest["swing_absolute"] <= 0.1
+    assert honest["mass_object"] > 0.5
+    assert figures["digits"]["accuracy"] > 0.97
+
+
+def test_an_unknown_model_is_named() -> None:
+    with pytest.raises(ValueError, match="must be one of tank-proxy, tank-honest, digits. Got 'cat'"):
+        catalog.build_torch("cat")
+
+
+def test_sets_are_balanced_reproducible_and_disjoint() -> None:
+    tied, fair, test = training_set(40, 1, True), training_set(40, 1, False), held_out_set(40, False)
+    assert (tied.labels == 0).sum() == 20
+    assert training_set(40, 1, True).scenes == tied.scenes
+    assert {s.seed for s in tied.scenes} == {s.seed for s in fair.scenes}
+    assert not {s.seed for s in tied.scenes} & {s.seed for s in test.scenes}
+    assert all((s.cloudiness >= 0.75) == (label == 0) for s, label in zip(tied.scenes, tied.labels, strict=True))
+    clouds = np.array([s.cloudiness for s in training_set(2000, 2, False).scenes])
+    assert abs(clouds[::2].mean() - clouds[1::2].mean()) < 0.05
+
+
+def test_a_histogram_of_colors_does_not_tell_the_classes_apart() -> None:
+    from sklearn.ensemble import RandomForestClassifier
+
+    examples = training_set(300, 3, False)
+
+    def features(scene: Scene) -> np.ndarray:
+        small = MODELS["tank-honest"].resize(Image.fromarray(render(scene).pixels)).reshape(-1, 3)
+        single = [np.bincount(small[:, c] >> 4, minlength=16) for c in range(3)]
+        joint = np.bincount((small >> 6) @ np.array([16, 4, 1]), minlength=64)
+        return np.concatenate([*single, joint])
+
+    counts = np.stack([features(scene) for scene in examples.scenes])
+    forest = RandomForestClassifier(300, random_state=0).fit(counts[:200], examples.labels[:200])
+    assert forest.score(counts[200:], examples.labels[200:]) <= 0.6
+
+
+def test_write_gives_folders_of_classes_and_masks(tmp_path) -> None:
+    write(tmp_path / "a", 4)
+    write(tmp_path / "b", 4)
+    names = sorted(p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*.png"))
+    assert [n for n in names if n.startswith("tank/")] == ["tank/0000.png", "tank/0002.png"]
+    assert [n for n in names if n.startswith("decoy/")] == ["decoy/0001.png", "decoy/0003.png"]
+    assert sum(n.startswith("masks/") for n in names) == 8
+    for name in [*names, "scenes.json"]:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    first: TankSet = held_out_set(1, True)
+    with Image.open(tmp_path / "a" / "tank" / "0000.png") as picture:
+        assert np.array_equal(np.asarray(picture), render(first.scenes[0]).pixels)
