@@ -5,57 +5,54 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import picasso
 from picasso.core import render
+from picasso.core.panels import Heatmap
 from picasso.core.result import Result
 from picasso.demo.tanks import held_out_set
 
 FOLDER = Path(__file__).parent / "images"
-SIDE = 320
-GAP, LINE = 16, 30
 MODELS = ("demo:tank-proxy", "demo:tank-honest")
+HEIGHT, GAP, LINE = 300, 16, 26
 
 
 def two_models() -> Image.Image:
-    """One picture, and what each of the two tank models needs of it, on one color scale."""
+    """One picture, and what each of the two tank models needs of it: the result that the README's lines give.
+
+    Each map has its own color bar. Scores of two models have no common scale, so that a shared one would say no more.
+    """
     drawn = next(iter(held_out_set(1, proxy=True)))
-    results = {name: _explain(name, drawn.pixels) for name in MODELS}
-    maps = [result.attributions[0].values for result in results.values()]
-    limits = render.shared_limits(maps, "signed")
-    pictures = [("the picture", Image.fromarray(drawn.pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS))]
-    for (name, result), values in zip(results.items(), maps, strict=True):
-        chance = result.predictions[0]
-        title = f"{name}: {chance.label} {chance.probability:.0%}"
-        body = render.overlay(result.view, values, "signed", limits)
-        pictures.append((title, Image.fromarray(body).resize((SIDE, SIDE), Image.Resampling.NEAREST)))
-    return _beside(pictures, limits, next(iter(results.values())).attributions[0].units)
+    pictures = [("the picture", Image.fromarray(drawn.pixels))]
+    for name in MODELS:
+        result = picasso.explain(picasso.load_model(name), drawn.pixels, target="tank")
+        assert isinstance(result, Result)
+        best = result.predictions[0]
+        pictures.append((f"{name}: {best.label} {best.probability:.0%}", _map(result)))
+    return _beside(pictures)
 
 
-def _explain(name: str, pixels: np.ndarray) -> Result:
-    result = picasso.explain(picasso.load_model(name), pixels, target="tank", window=0.2, stride=4)
-    assert isinstance(result, Result)
-    return result
+def _map(result: Result) -> Image.Image:
+    panel = next(panel for panel in result.panels if isinstance(panel, Heatmap))
+    return render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units)
 
 
-def _beside(pictures: list[tuple[str, Image.Image]], limits: tuple[float, float], units: str) -> Image.Image:
-    """Lay pictures side by side under their titles, with one color bar."""
-    font = ImageFont.load_default(16)
-    bar = 18
-    canvas = Image.new("RGB", (len(pictures) * (SIDE + GAP) + bar + 5 * GAP, SIDE + LINE), "white")
+def _beside(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
+    """Lay pictures side by side, equally high, under their titles."""
+    font = ImageFont.load_default(15)
+    scaled = [
+        (title, picture.resize((round(picture.width * HEIGHT / picture.height), HEIGHT), Image.Resampling.LANCZOS))
+        for title, picture in pictures
+    ]
+    width = sum(picture.width for _, picture in scaled) + GAP * (len(scaled) - 1)
+    canvas = Image.new("RGB", (width, HEIGHT + LINE), "white")
     draw = ImageDraw.Draw(canvas)
-    for place, (title, picture) in enumerate(pictures):
-        left = place * (SIDE + GAP)
+    left = 0
+    for title, picture in scaled:
         draw.text((left, LINE // 2), title, (30, 30, 34), font, "lm")
         canvas.paste(picture, (left, LINE))
-    left = len(pictures) * (SIDE + GAP)
-    ramp = np.linspace(limits[1], limits[0], SIDE, dtype=np.float32)[:, None].repeat(bar, 1)
-    canvas.paste(Image.fromarray(render.colorize(ramp, "signed", limits)), (left, LINE))
-    for value, y, anchor in ((limits[1], LINE, "la"), (0.0, LINE + SIDE // 2, "lm"), (limits[0], LINE + SIDE, "ld")):
-        draw.text((left + bar + 5, y), render.format_value(value), (30, 30, 34), font, anchor)
-    draw.text((left + bar + 4 * GAP, LINE // 2), units, (30, 30, 34), font, "rm")
+        left += picture.width + GAP
     return canvas
 
 

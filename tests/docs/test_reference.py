@@ -38,3 +38,11 @@ def test_what_must_be_there_is_there(maker: ModuleType) -> None:
         assert word in pages["errors.md"]
     assert "`POST /api/v1/jobs`" in pages["http-api.md"]
     assert "`allow_add`" in pages["configuration.md"]
+
+
+def test_the_readme_lists_every_visualization() -> None:
+    from picasso.core import registry
+
+    text = (DOCS.parent / "README.md").read_text("utf-8")
+    for name, entry in registry.visualizations([]).items():
+        assert entry.origin != "built-in" or f"| `{name}` |" in text
