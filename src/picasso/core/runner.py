@@ -7,6 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from numbers import Integral
 from typing import Any
@@ -14,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
-from picasso.core.errors import ModelOutputError, NotSupportedError, PicassoError, PluginError, TargetError
+from picasso.core.errors import (
+    ModelOutputError,
+    NotSupportedError,
+    OutOfMemoryError,
+    PicassoError,
+    PluginError,
+    TargetError,
+)
 from picasso.core.images import Picture, read_picture
 from picasso.core.model import Model, Sample
 from picasso.core.panels import Panel
@@ -66,6 +74,7 @@ def explain(
     """
     entry = registry.visualization(visualization)
     checked = read_settings(entry, settings)
+    top, seed = int(top), int(seed)  # NumPy's integers are no JSON
 
     def one(source: object) -> Result:
         shot = read_picture(source)
@@ -79,11 +88,18 @@ def explain(
             while len(kept) > _KEPT_RESULTS:
                 kept.pop(next(iter(kept)))
         found: Result = kept[key]
-        return found
+        return found if found.picture.name == shot.name else _renamed(found, shot)
 
     if isinstance(picture, list | tuple):
         return Results(one(source) for source in picture)
     return one(picture)
+
+
+def _renamed(result: Result, picture: Picture) -> Result:
+    """Return the result of a picture that was seen before under another name."""
+    named = {"name": picture.name, "notes": list(picture.notes)}
+    record = result.record | {"picture": result.record["picture"] | named}
+    return replace(result, picture=picture, record=record)
 
 
 def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
@@ -205,9 +221,11 @@ def run(
 
     Raises:
         NotSupportedError: The model lacks what the visualization needs.
-        PluginError: The visualization raised.
+        OutOfMemoryError: The visualization took more memory than there is.
+        PluginError: The visualization raised, or yielded what is no panel.
     """
     kind = entry.load()
+    mend = "This is a bug in the visualization." if entry.origin == "built-in" else f"Mend {entry.path}."
     if reason := missing(model, entry):
         raise NotSupportedError(reason, "Choose another visualization.")
     started = time.perf_counter()
@@ -217,31 +235,33 @@ def run(
     panels: dict[str, Panel] = {}
 
     def keep(panel: Panel) -> None:
+        if not isinstance(panel, Panel):
+            raise PluginError(f"{kind.title} must yield panels. Got {type(panel).__name__}.", mend)
         panels[panel.id] = panel
         if show:
             show(panel)
 
-    ctx = Context(model, chosen, scores, seed, report or _ignore, keep)
-    method = kind()
+    # Copies: a plug-in may reckon and draw in place.
+    ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep)
+    view = sample.view.copy()
     try:
-        for panel in method.run(ctx, sample, settings):
+        for panel in kind().run(ctx, sample, settings):
             keep(panel)
     except PicassoError:
         raise
-    except Exception as error:
-        if model.is_out_of_memory(error):
-            raise
-        raise PluginError(
-            f"{kind.title} raised {type(error).__name__}: {error}",
-            "This is a bug in the visualization." if entry.origin == "built-in" else f"Mend {entry.path}.",
-        ) from error
-    _check(ctx, isinstance(method, AttributionMethod))
+    except (Exception, SystemExit) as error:
+        if isinstance(error, Exception) and model.is_out_of_memory(error):
+            raise OutOfMemoryError(
+                "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
+            ) from error
+        raise PluginError(f"{kind.title} raised {type(error).__name__}: {error}", mend) from error
+    _check(ctx, issubclass(kind, AttributionMethod))
     record = _record(model, picture, sample, entry, settings, seed, time.perf_counter() - started)
     return Result(
         name=entry.name,
         title=kind.title,
         picture=picture,
-        view=sample.view,
+        view=view,
         targets=tuple(chosen),
         predictions=tuple(model.decode_prob(scores[None])[0]),
         attributions=tuple(ctx.attributions),

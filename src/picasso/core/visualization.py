@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.attribution import Attribution
@@ -19,6 +21,8 @@ from picasso.core.settings import Settings
 from picasso.core.targets import Target
 
 S = TypeVar("S", bound=Settings)
+_TAKEN = re.compile(r"(values|native)_\d+|file|allow_pickle")
+"""Names in an NPZ file: those of the maps, and those that NumPy's own function takes."""
 
 
 class Subject(StrEnum):
@@ -66,8 +70,17 @@ class Context:
         self._report(done, total, message)
 
     def keep(self, name: str, values: NDArray[Any]) -> None:
-        """Keep a raw array with the result, under `result.arrays[name]` and in its NPZ file."""
-        self.arrays[name] = values
+        """Keep a raw array with the result, under `result.arrays[name]` and in its NPZ file.
+
+        Raises:
+            PluginError: The name is no identifier or that of the maps themselves, or the array holds objects.
+        """
+        if not name.isidentifier() or _TAKEN.fullmatch(name):
+            raise PluginError(f"A kept array must have a name of its own, such as 'scores'. Got '{name}'.")
+        array = np.asarray(values)
+        if array.dtype.hasobject:
+            raise PluginError(f"The kept array '{name}' must hold numbers. Got dtype {array.dtype}.")
+        self.arrays[name] = array
 
     def show(self, panel: Panel) -> None:
         """Show a panel now; one shown again under the same id replaces the earlier one."""
@@ -131,12 +144,28 @@ class AttributionMethod(Visualization[S]):
         """Return one attribution for each target, in their order."""
 
     def run(self, ctx: Context, sample: Sample, settings: S) -> Iterator[Panel]:
-        attributions = self.attribute(ctx, sample, ctx.targets, settings)
+        attributions = list(self.attribute(ctx, sample, ctx.targets, settings))
         if len(attributions) != len(ctx.targets):
             raise PluginError(f"{self.name} returned {len(attributions)} attributions for {len(ctx.targets)} targets.")
+        for attribution in attributions:
+            self._check(attribution, sample)
         ctx.attributions = attributions
         probabilities = ctx.model.probabilities(ctx.scores)
         certain: list[float | None] = [
             float(probabilities[a.target.index]) if a.target.minus is None else None for a in attributions
         ]
         yield from heatmaps(attributions, sample.view, sample.frame, certain, self.clip)
+
+    def _check(self, attribution: Attribution, sample: Sample) -> None:
+        """Refuse what is no map over the picture."""
+        if not isinstance(attribution, Attribution):
+            raise PluginError(f"{self.name} must return Attributions. Got {type(attribution).__name__}.")
+        shape = np.shape(attribution.values)
+        if len(shape) not in (2, 3):
+            raise PluginError(f"The values of {self.name} must be (h, w) or (h, w, channels). Got {shape}.")
+        under = (sample.view if attribution.picture is None else attribution.picture).shape[:2]
+        if shape[:2] != under:
+            raise PluginError(
+                f"The values of {self.name} must have the input's size, {under}. Got {shape[:2]}.",
+                "Lay a coarse map over the pixels with enlarge().",
+            )
