@@ -194,6 +194,6 @@ def test_keras(tmp_path: Path) -> None:
     # In a process of its own: Keras fixes its backend when it is imported, and TensorFlow is slow to load.
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
-        [sys.executable, "-c", KERAS], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", KERAS], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
