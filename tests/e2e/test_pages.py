@@ -169,7 +169,7 @@ def test_broken_plugins_are_listed_with_their_traceback(page: Page, server: Serv
     page.goto(f"{server.address}/visualizations")
     broken = page.locator(".entry.broken")
     expect(broken).to_contain_text("SyntaxError")
-    broken.get_by_text("Traceback").click()
+    broken.get_by_text("Traceback", exact=True).click()
     expect(broken.locator("pre")).to_contain_text("class Broken(Visualization:")
     expect(page.locator("#partial-occlusion")).to_contain_text("arXiv:1311.2901")
     page.get_by_role("button", name="Reload").click()

@@ -47,7 +47,7 @@ def test_the_question(story: Page, facts: dict[str, Any]) -> None:
         assert float(shown.rstrip("%")) == pytest.approx(100 * facts["models"][name]["accuracy"], abs=0.5)
     expect(story.locator("#sheet img")).to_have_count(12)
     story.get_by_role("button", name=re.compile("Ship A")).click()
-    expect(story.locator("#choice")).to_contain_text("Almost everyone ships A")
+    expect(story.locator("#choice")).to_contain_text("Let us look closer.")
 
 
 def test_the_erasure(story: Page, facts: dict[str, Any]) -> None:

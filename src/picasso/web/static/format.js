@@ -41,6 +41,16 @@ export function percent(share) {
 }
 
 /**
+ * @param {number} share 0..1
+ * @returns {string} in whole percents: "94%", "< 1%"
+ */
+export function wholePercent(share) {
+  if (share < 0.005) return share === 0 ? "0%" : "< 1%";
+  if (share >= 0.995) return share === 1 ? "100%" : "> 99%";
+  return `${Math.round(share * 100)}%`;
+}
+
+/**
  * @param {number} count
  * @param {string} one
  * @param {string} [several]

@@ -30,6 +30,7 @@ function figures(story) {
   for (const element of document.querySelectorAll("[data-figure]")) {
     const [first, second] = /** @type {HTMLElement} */ (element).dataset.figure?.split(".") ?? [];
     if (!second) element.textContent = String(a.pictures);
+    else if (second.startsWith("pictures")) element.textContent = String(/** @type {any} */ (all)[first][second]);
     else element.textContent = whole(/** @type {any} */ (all)[first][second]);
   }
 }
@@ -42,7 +43,8 @@ function whole(share) {
 /** @param {Story} story */
 function choices(story) {
   const { "tank-proxy": a, "tank-honest": b } = story.models;
-  const words = {
+  const equal = `On paper they are alike: ${whole(a.accuracy)} and ${whole(b.accuracy)}. Let us look closer.`;
+  const words = b.accuracy >= a.accuracy ? { a: equal, b: equal } : {
     a: `Almost everyone ships A. ${whole(a.accuracy)} is hard to argue with. Let us look closer.`,
     b: `B, with its ${whole(b.accuracy)}? Brave. Let us see whether you are right.`,
   };

@@ -2,7 +2,7 @@
 
 import { follow, get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
-import { percent } from "../format.js";
+import { wholePercent } from "../format.js";
 import * as heatmap from "../panels/heatmap.js";
 import { problem } from "./problem.js";
 
@@ -14,6 +14,7 @@ const MODELS = [
   { name: "demo:tank-honest", key: /** @type {const} */ ("tank-honest"), title: "Detector B" },
 ];
 const VISUALIZATION = "partial-occlusion";
+const SETTINGS = { window: "30%", stride: "4px" };
 
 export class MapChapter {
   /** @param {Story} story */
@@ -33,6 +34,18 @@ export class MapChapter {
       });
     }
     this.preview();
+    this.warmUp();
+  }
+
+  /** Opens both models while the reader reads: most of the wait would be the framework's start. */
+  warmUp() {
+    const before = /** @type {HTMLElement} */ (document.getElementById("erase"));
+    new IntersectionObserver((entries, observer) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      // Where it fails, computing says why.
+      for (const { name } of MODELS) post(`/models/${encodeURIComponent(name)}/open`).catch(() => null);
+    }).observe(before);
   }
 
   /** @returns {import("./story-types.js").Shot} the tank under clouds, or the decoy in the sun */
@@ -54,7 +67,7 @@ export class MapChapter {
     fill(this.figure, h("div", { class: "occlusion-preview" }, MODELS.map(({ key, title }) =>
       h("div", { class: "pane-column" },
         h("div", { class: "pane-head" }, h("span", { class: "pane-target" }, title),
-          h("span", { class: "pane-method" }, `says tank ${percent(shot.tank_probability[key])}`)),
+          h("span", { class: "pane-method" }, `says tank ${wholePercent(shot.tank_probability[key])}`)),
         h("div", { class: "walked" },
           h("img", { src: `/story-assets/${shot.file}`, alt: `${this.scene === "tank" ? "A tank under clouds" : "A decoy in the sun"}`, width: 256, height: 256 }),
           h("span", { class: "walker", "aria-hidden": "true" }))))));
@@ -143,7 +156,7 @@ export class MapChapter {
  * @param {{progress: (data: any) => void, panels: (wires: HeatmapWire[]) => void}} show
  */
 async function run(model, picture, show) {
-  const job = await post("/jobs", { model, pictures: [picture], visualization: VISUALIZATION, settings: {}, top: 1, seed: 0 });
+  const job = await post("/jobs", { model, pictures: [picture], visualization: VISUALIZATION, settings: SETTINGS, top: 1, seed: 0 });
   const stored = async (/** @type {string} */ key) => {
     const { panels } = await get(`/results/${encodeURIComponent(key)}`);
     show.panels(panels.filter((/** @type {any} */ panel) => panel.kind === "heatmap"));

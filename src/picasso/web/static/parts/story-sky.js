@@ -1,7 +1,7 @@
 /** The slider: the sky follows the hand, and so does one of the two detectors. */
 
 import { fill, h } from "../dom.js";
-import { percent } from "../format.js";
+import { wholePercent } from "../format.js";
 
 /** @typedef {import("./story-types.js").Story} Story */
 /** @typedef {import("./story-types.js").Shot} Shot */
@@ -72,13 +72,13 @@ export class SkyChapter {
       const probability = shot.tank_probability[/** @type {"tank-proxy" | "tank-honest"} */ (answer.dataset.model)];
       const output = /** @type {HTMLElement} */ (answer.querySelector("output"));
       const bar = /** @type {HTMLElement} */ (answer.querySelector(".meter span"));
-      output.textContent = percent(probability);
+      output.textContent = wholePercent(probability);
       output.dataset.value = String(probability);
       bar.style.width = `${probability * 100}%`;
     }
     const { "tank-proxy": a, "tank-honest": b } = shot.tank_probability;
     const cloudy = `cloudiness ${Math.round(shot.cloudiness * 100)}%`;
-    this.slider.setAttribute("aria-valuetext", `${cloudy}: A says tank ${percent(a)}, B ${percent(b)}`);
+    this.slider.setAttribute("aria-valuetext", `${cloudy}: A says tank ${wholePercent(a)}, B ${wholePercent(b)}`);
     fill(this.verdict, sentence(this.thing, a, b));
   }
 }
