@@ -183,7 +183,8 @@ def first_problem(error: ValidationError) -> str:
     if item["type"] == "extra_forbidden":
         return f"there is no option '{place}'."
     said = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be").rstrip(".")
-    got = "" if item["type"] == "missing" else f" Got {_shortened(item['input'])}."
+    secret = "token" in item["loc"]
+    got = "" if item["type"] == "missing" or secret else f" Got {_shortened(item['input'])}."
     return f"{place} {said}.{got}" if place else f"{said}.{got}"
 
 
