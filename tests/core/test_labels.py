@@ -98,6 +98,10 @@ def test_labels_may_repeat_and_hold_anything() -> None:
     assert read_labels(odd) == tuple(odd)
 
 
+def test_half_a_character_becomes_a_question_mark(tmp_path: Path) -> None:
+    assert read_labels(file(tmp_path, "labels.json", '["tank \\ud83d", "decoy"]')) == ("tank ?", "decoy")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

@@ -41,6 +41,8 @@ def read_labels(source: str | Path | Sequence[str] | Mapping[Any, Any]) -> tuple
         labels = _parse(text, path)
     if all(_WORDNET.match(label) for label in labels):
         labels = tuple(_WORDNET.sub("", label) for label in labels)
+    # JSON may hold halves of characters, which can be neither printed nor saved.
+    labels = tuple(label.encode(errors="replace").decode() for label in labels)
     if not labels:
         raise LabelsError("There are no labels.", "Give one label for each class.")
     return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
@@ -63,7 +64,7 @@ class Result:
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        stem = f"{safe_name(Path(self.picture.name).stem)}.{self.name}"
+        stem = self._stem()
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
         contents |= {f"{stem}.{name}": data for name, data in map_files(maps).items()}
@@ -73,17 +74,23 @@ class Result:
             paths.append(target / name)
         return paths
 
+    def _stem(self) -> str:
+        """Return what the names of all its files begin with."""
+        return f"{safe_name(Path(self.picture.name).stem)}.{self.name}"
+
     def npz(self) -> bytes:
         """Return the raw numbers as an NPZ file: `values_<rank>` float32 for each target, and every array."""
-        arrays: dict[str, NDArray[Any]] = {f"values_{rank}": a.values for rank, a in enumerate(self.attributions)}
+        arrays: dict[str, NDArray[Any]] = {
+            f"values_{rank}": np.asarray(a.values, np.float32) for rank, a in enumerate(self.attributions)
+        }
         arrays |= {f"native_{r}": a.native for r, a in enumerate(self.attributions) if a.native is not None}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays, **self.arrays)
         return buffer.getvalue()
 
     def document(self) -> dict[str, Any]:
-        """Return every choice and number that is not an array, as JSON."""
-        return {
+        """Return every choice and number that is not an array, as JSON; None stands for NaN and infinity."""
+        document: dict[str, Any] = {
             "format": FORMAT,
             **self.record,
             "targets": [
@@ -106,6 +113,7 @@ class Result:
                 for rank, a in enumerate(self.attributions)
             ],
         }
+        return {key: _plain(value) for key, value in document.items()}
 
     def json(self) -> str:
         """Return `document()` as text."""
@@ -128,11 +136,11 @@ class Results(tuple[Result, ...]):
         return super().__new__(cls, tuple(results))
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write every result into a folder; pictures of the same name get a folder each."""
-        names = [result.picture.name for result in self]
+        """Write every result into a folder; pictures whose files would have the same names get a folder each."""
+        stems = [result._stem().casefold() for result in self]
         paths: list[Path] = []
         for index, result in enumerate(self):
-            twice = names.count(result.picture.name) > 1
+            twice = stems.count(result._stem().casefold()) > 1
             paths += result.save(Path(folder) / f"{index:04d}" if twice else folder)
         return paths
 
@@ -143,12 +151,14 @@ class Results(tuple[Result, ...]):
 def map_files(maps: Iterable[Heatmap]) -> dict[str, bytes]:
     """Draw maps over their pictures: `<label>.png` and, with color bar, `<label>.bar.png`."""
     contents: dict[str, bytes] = {}
-    labels: dict[str, int] = {}
+    taken: set[str] = set()  # without case, as some file systems have it
     for panel in maps:
-        label = safe_name(panel.target)
-        labels[label] = labels.get(label, 0) + 1
-        if labels[label] > 1:
-            label = f"{label}-{labels[label]}"
+        name = label = safe_name(panel.target)
+        count = 1
+        while label.casefold() in taken:
+            count += 1
+            label = f"{name}-{count}"
+        taken.add(label.casefold())
         contents[f"{label}.png"] = map_png(panel)
         contents[f"{label}.bar.png"] = map_png(panel, bar=True)
     return contents
@@ -163,5 +173,19 @@ def map_png(panel: Heatmap, *, bar: bool = False) -> bytes:
 
 
 def safe_name(name: str) -> str:
-    """Return a name fit for a file: letters, digits, - and _ only."""
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:80].strip("-") or "picture"
+    """Return a name fit for a file: letters, digits, - and _ only; at most 80 bytes, since file systems count those."""
+    plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+    return plain.encode()[:80].decode(errors="ignore").strip("-") or "picture"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: NumPy's numbers as Python's, None for NaN and infinity."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
