@@ -19,6 +19,8 @@ HATCH = ((150, 150, 150), (205, 205, 205))
 _TEXT, _PAPER = (30, 30, 34), (255, 255, 255)
 MIN_SIDE = 448
 """Exported pictures are enlarged to at least this side."""
+MAX_SIDE = 8192
+"""No picture is enlarged beyond this side, as one of 2 x 5000 pixels otherwise would be by far."""
 
 
 def shared_limits(maps: Sequence[Array], sign: Sign, clip: float = 0.0) -> tuple[float, float]:
@@ -40,9 +42,10 @@ def shared_limits(maps: Sequence[Array], sign: Sign, clip: float = 0.0) -> tuple
 def colorize(values: Array, sign: Sign, limits: tuple[float, float]) -> Pixels:
     """Color a map, (h, w) -> uint8 (h, w, 3); NaN is hatched, values beyond the limits get the end colors."""
     low, high = limits
-    place = np.clip((np.nan_to_num(values) - low) / ((high - low) or 1.0), 0, 1)
-    colors = color_map(sign)[np.round(place * 255).astype(np.intp)]
     unknown = ~np.isfinite(values)
+    known = np.where(unknown, 0, values).astype(np.float64)  # the limits may span more than float32 holds
+    place = np.clip((known - low) / ((high - low) or 1.0), 0, 1)
+    colors = color_map(sign)[np.round(place * 255).astype(np.intp)]
     if unknown.any():
         rows, columns = np.indices(values.shape)
         stripes = np.asarray(HATCH, np.uint8)[((rows + columns) // 4) % 2]
@@ -68,7 +71,8 @@ def overlay(
         min_side: Both are enlarged by a whole factor to at least this side: the picture smoothly, the map not,
             since its values are what was measured.
     """
-    factor = max(1, -(-min_side // max(1, min(picture.shape[:2]))))
+    shape = picture.shape[:2]
+    factor = max(1, min(-(-min_side // min(shape)), MAX_SIDE // max(shape)))
     size = picture.shape[1] * factor, picture.shape[0] * factor
     large = np.asarray(to_image(picture).resize(size, Image.Resampling.BICUBIC))
     colors = colorize(values, sign, limits).repeat(factor, axis=0).repeat(factor, axis=1)
