@@ -46,6 +46,8 @@ class Panel(ABC):
 
 def _split(value: Any, name: str, arrays: Arrays) -> Any:
     if isinstance(value, np.ndarray):
+        while name in arrays:  # {"a.b": ...} beside {"a": {"b": ...}}
+            name += "'"
         arrays[name] = np.ascontiguousarray(value)
         return {"array": name}
     if isinstance(value, tuple | list):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, ClassVar
 
+import numpy as np
+
 from picasso.core.panels.base import Panel
 
 
@@ -26,6 +28,6 @@ class Template(Panel):
         rows = "".join(
             f"<tr><td>{escape(str(key))}</td><td>{escape(str(value))}</td></tr>"
             for key, value in self.values.items()
-            if not hasattr(value, "shape")
+            if not isinstance(value, np.ndarray)
         )
         return f"<h4>{escape(self.title)}</h4><table>{rows}</table>"
