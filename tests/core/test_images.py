@@ -257,10 +257,10 @@ def test_an_orientation_beside_damaged_data_is_still_obeyed() -> None:
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 1), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_from_its_header_and_fast(size: tuple[int, int]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PictureError, match=r"^bomb\.png has too many pixels; at most 80 million are read\. Save it"):
         decode_picture(png(*size, bytes(1000)), "bomb.png")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_the_largest_picture_lies_exactly_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,21 +276,21 @@ def test_the_largest_picture_lies_exactly_at_the_limit(monkeypatch: pytest.Monke
 
 
 def test_compressed_bombs_in_side_chunks_are_refused_fast() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     many = zlib.compress(bytes(200_000_000), 1)
     for extra in (chunk(b"zTXt", b"a\0\0" + many), chunk(b"iCCP", b"a\0\0" + many)):
         with pytest.raises(PictureError):
             decode_picture(png(1, 1, bytes(4), extra))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_the_pages_of_a_hostile_tiff_are_not_counted() -> None:
     data = tiff_pages(20_000)
-    started = time.perf_counter()
+    started = time.process_time()
     picture = decode_picture(data)
     assert picture.pixels.shape == (1, 1, 3)
     assert picture.notes == (FRAMES,)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_tiff_whose_pages_go_in_a_circle_is_read() -> None:
@@ -611,13 +611,13 @@ VALID["JPEG-EXIF"] = encoded(Image.fromarray(SMOOTH), "JPEG", exif=exif_6)
 
 
 def survives(data: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(PictureError):
         picture = decode_picture(data)
         assert picture.pixels.dtype == np.uint8
         assert picture.pixels.shape[2] == 3
         assert picture.pixels.size
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @given(st.binary(max_size=300))

@@ -178,9 +178,9 @@ def test_a_slim_picture_takes_neither_time_nor_memory(shape: tuple[int, int], re
     long = shape.index(200_000)
     middle = pixels.swapaxes(0, long)
     middle[99_999:100_001] = 77
-    started = time.perf_counter()
+    started = time.process_time()
     view, frame = preprocessing.view(pixels)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert view.shape == (224, 224, 3)
     if resize == "crop":
         # A square of one pixel's side, around the middle: it shows nothing but the two middle pixels.
