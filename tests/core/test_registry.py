@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import picasso
 from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.registry import Entry
@@ -321,6 +322,19 @@ def test_installed_code_that_is_edited_keeps_the_digest_of_what_runs(
     after = found(tmp_path / "folder")["bright"]
     assert after.load().title == "Brightness"
     assert after.digest == before.digest != hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_broken_opener_leaves_the_others_their_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "brightpack_d", "")
+    points = tmp_path / "brightpack_d-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[picasso.models]\nbright = brightpack_d\n")
+    drop(tmp_path, "raise SystemExit(5)", "brightpack_d.py")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert picasso.load_model(lambda x: x.mean((1, 2)), preprocessing=picasso.Preprocessing(size=4)).labels
+    with pytest.raises(PluginError) as error:
+        picasso.load_model(3)
+    assert error.value.message == "What opens 'bright' models is broken: SystemExit: 5"
+    assert error.value.hint == "Mend or uninstall brightpack_d."
 
 
 def test_openers_begin_with_the_demo_and_cover_every_source() -> None:

@@ -114,9 +114,24 @@ def visualization(name: str, folders: Iterable[Path] | None = None) -> Entry:
 
 
 def openers() -> Iterator[ModuleType]:
-    """Import the modules that open models, one for each framework; none imports its framework yet."""
+    """Import the modules that open models, one for each framework; none imports its framework yet.
+
+    Raises:
+        PluginError: One is broken: said last, so that the others still open what is theirs.
+    """
+    broken: PluginError | None = None
     for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: p.name != "demo"):
-        yield point.load()
+        try:
+            module = point.load()
+        except (Exception, SystemExit) as error:
+            broken = PluginError(
+                f"What opens '{point.name}' models is broken: {type(error).__name__}: {error}",
+                f"Mend or uninstall {point.module}.",
+            )
+            continue
+        yield module
+    if broken:
+        raise broken
 
 
 def module_from_file(path: Path, prefix: str) -> ModuleType:
