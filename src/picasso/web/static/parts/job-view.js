@@ -91,7 +91,7 @@ export class JobView extends EventTarget {
         const view = at(data);
         if (!view || view.dataset.key === data.key) return;
         this.progress.taskDone();
-        view.load(data.key);
+        view.lazily(data.key);
       },
       end: () => this.end(id),
     });

@@ -14,7 +14,7 @@ const MODELS = [
   { name: "demo:tank-honest", key: /** @type {const} */ ("tank-honest"), title: "Detector B" },
 ];
 const VISUALIZATION = "partial-occlusion";
-const SETTINGS = { window: "30%", stride: "4px" };
+const SETTINGS = { window: "30%", stride: "6%" };
 
 export class MapChapter {
   /** @param {Story} story */
