@@ -173,9 +173,11 @@ class HeatmapFigure {
       const { values, shape } = await loadArray(native || panel.values);
       if (!current()) return;
       const map = this.maps.get(panel.id);
-      const numbers = kept ? keptValues(values, panel.score) : values;
-      const sign = kept ? "unsigned" : panel.sign;
-      const colored = colorize(numbers, shape[1], shape[0], colors[sign], limits);
+      const { numbers, colored } = painted(panel, [Boolean(native), kept, ...limits].join(), () => {
+        const shown = kept ? keptValues(values, panel.score) : values;
+        const sign = kept ? "unsigned" : panel.sign;
+        return { numbers: shown, colored: colorize(shown, shape[1], shape[0], colors[sign], limits) };
+      });
       map?.show({ base: gray, map: colored, opacity: display.opacity }, numbers, shape);
     }));
     if (!current()) return;
@@ -225,6 +227,28 @@ class HeatmapFigure {
   close() {
     display.removeEventListener("change", this.onDisplay);
   }
+}
+
+/**
+ * @typedef {{numbers: ArrayLike<number>, colored: import("../colors.js").Colored}} Painted
+ * @type {WeakMap<HeatmapWire, {how: string, painted: Painted}>}
+ */
+const lastPainted = new WeakMap();
+
+/**
+ * Colors a map once for as long as it is shown in the same way: the strength changes with every step of a hand.
+ *
+ * @param {HeatmapWire} panel
+ * @param {string} how everything that decides the colors
+ * @param {() => Painted} paint
+ * @returns {Painted}
+ */
+function painted(panel, how, paint) {
+  const known = lastPainted.get(panel);
+  if (known?.how === how) return known.painted;
+  const fresh = paint();
+  lastPainted.set(panel, { how, painted: fresh });
+  return fresh;
 }
 
 /** @param {string} text */

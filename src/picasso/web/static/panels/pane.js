@@ -32,6 +32,8 @@ export class Pane {
     );
     this.name(label);
     this.frame = 0;
+    /** @type {{layer: OffscreenCanvas, unknown: HTMLCanvasElement, place: string} | null} */
+    this.hatched = null;
     /** @type {Map<number, {x: number, y: number}>} */
     this.pointers = new Map();
     this.listen();
@@ -109,14 +111,21 @@ export class Pane {
    * @param {number} height
    */
   hatch(context, unknown, x, y, width, height) {
-    const layer = new OffscreenCanvas(this.canvas.width, this.canvas.height);
-    const inner = /** @type {OffscreenCanvasRenderingContext2D} */ (layer.getContext("2d"));
-    inner.imageSmoothingEnabled = false;
-    inner.drawImage(unknown, x, y, width, height);
-    inner.globalCompositeOperation = "source-in";
-    inner.fillStyle = /** @type {CanvasPattern} */ (stripes(inner));
-    inner.fillRect(0, 0, layer.width, layer.height);
-    context.drawImage(layer, 0, 0);
+    const place = [x, y, width, height, this.canvas.width, this.canvas.height].join();
+    if (this.hatched?.unknown !== unknown || this.hatched.place !== place) {
+      // Only a move of the view changes it; the cursor does not.
+      const layer = this.hatched?.layer ?? new OffscreenCanvas(1, 1);
+      layer.width = this.canvas.width;
+      layer.height = this.canvas.height;
+      const inner = /** @type {OffscreenCanvasRenderingContext2D} */ (layer.getContext("2d"));
+      inner.imageSmoothingEnabled = false;
+      inner.drawImage(unknown, x, y, width, height);
+      inner.globalCompositeOperation = "source-in";
+      inner.fillStyle = /** @type {CanvasPattern} */ (stripes(inner));
+      inner.fillRect(0, 0, layer.width, layer.height);
+      this.hatched = { layer, unknown, place };
+    }
+    context.drawImage(this.hatched.layer, 0, 0);
   }
 
   /**
