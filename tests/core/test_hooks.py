@@ -88,6 +88,9 @@ def test_the_best_class_comes_first_and_equal_ones_in_their_order() -> None:
     assert [[p.label for p in one] for one in found] == [list("bdca"), list("abcd"), list("abcd")]
     assert [[p.index for p in one] for one in found] == [[1, 3, 2, 0], [0, 1, 2, 3], [0, 1, 2, 3]]
     assert [p.probability for p in found[0]] == [2, 2, 1, 0]
+    many = np.zeros((1, 60), np.float32)
+    many[0, 30] = 1
+    assert [p.index for p in decoded(many, None, Head.NONE)[0]] == [30, *range(30), *range(31, 60)]
     assert all(type(p.index) is int and type(p.probability) is float for one in found for p in one)
 
 

@@ -352,6 +352,8 @@ def test_the_best_targets_come_first_and_equal_ones_in_their_order() -> None:
     scores = np.array([1, 3, 3, 2], np.float32)
     assert [t.label for t in model.top_targets(scores, 3)] == ["b", "c", "d"]
     assert [t.label for t in model.top_targets(scores, 99)] == ["b", "c", "d", "a"]
+    many = Network(lambda x: np.zeros((len(x), 60), np.float32), 60)
+    assert [t.index for t in many.top_targets(np.zeros(60, np.float32), 60)] == list(range(60))
     for count in (0, -1):
         with pytest.raises(TargetError, match=rf"^top must be at least 1\. Got {count}\.$"):
             model.top_targets(scores, count)
