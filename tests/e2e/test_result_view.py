@@ -201,6 +201,12 @@ def test_run_again_keeps_the_choices(view: Page) -> None:
     expect(view.locator('[data-setting="stride"] input')).to_have_value("7")
 
 
+def test_the_map_that_is_shown_is_exported(view: Page) -> None:
+    view.get_by_role("tab").nth(1).click()
+    link = view.locator(".menu a").first
+    expect(link).to_have_attribute("href", re.compile("format=png&panel=map-1"))
+
+
 def test_exports(view: Page, server: Server, key: str) -> None:
     view.locator(".result-actions summary").click()
     names = {}

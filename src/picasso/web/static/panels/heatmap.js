@@ -90,6 +90,7 @@ class HeatmapFigure {
   select(id) {
     this.selected = id;
     const panel = this.panels.find((one) => one.id === id);
+    this.element.dispatchEvent(new CustomEvent("map-selected", { bubbles: true, detail: id }));
     if (panel && !display.all) announce(`Map for ${panel.target}`);
     this.refresh();
   }

@@ -1,5 +1,6 @@
 /** The record of every choice behind a result, and the same run as Python. */
 
+import { list } from "../api.js";
 import { h } from "../dom.js";
 import { number, percent } from "../format.js";
 
@@ -12,7 +13,7 @@ export function record(document) {
   /** @type {[string, any][]} */
   const rows = [
     ["Model", `${model.name}, ${model.framework}, head ${model.head}, scores are ${model.score_units}s`],
-    ["Model digest", code(model.digest)],
+    ["Model digest", shortened(model.digest)],
     ["Visualization", `${visualization.title}, version ${visualization.version}`],
     ["References", (visualization.references ?? []).join("; ")],
     ...Object.entries(settings).map(([name, value]) =>
@@ -24,7 +25,7 @@ export function record(document) {
     ["Best classes", (document.predictions ?? []).slice(0, 5).map((/** @type {any} */ one) =>
       `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(", ")],
     ["Picture", `${picture.name}, ${picture.width} \u00d7 ${picture.height}`],
-    ["Picture digest", code(picture.digest)],
+    ["Picture digest", shortened(picture.digest)],
     ["Picture notes", (picture.notes ?? []).join(" ")],
     ["Preprocessing", model.preprocessing ? sentence(model.preprocessing) : "the model file's own hook"],
     ["Model notes", (model.notes ?? []).join(" ")],
@@ -32,16 +33,24 @@ export function record(document) {
     ["Computed in", document.seconds === undefined ? "" : `${document.seconds} s`],
     ["Versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
   ];
-  return h("details", { class: "record" },
+  const code = h("code", {}, python(document, model.name));
+  const details = h("details", { class: "record" },
     h("summary", {}, "Every choice behind this result"),
     h("dl", {}, rows.filter(([, value]) => value !== "" && value !== null).flatMap(([name, value]) =>
       [h("dt", {}, name), h("dd", {}, value)])),
     h("h3", {}, "The same in Python"),
-    h("pre", { tabindex: "0", "aria-label": "Python code" }, h("code", {}, python(document))));
+    h("pre", { tabindex: "0", "aria-label": "Python code" }, code));
+  // Python opens a model by its source; the record only holds its name.
+  details.addEventListener("toggle", async () => {
+    const models = await list("/models").catch(() => []);
+    const source = models.find((one) => one.name === model.name)?.source;
+    if (source) code.textContent = python(document, source);
+  }, { once: true });
+  return details;
 }
 
 /** @param {string | undefined} digest */
-function code(digest) {
+function shortened(digest) {
   return digest ? h("code", { class: "digest", title: digest }, `${digest.slice(0, 16)}\u2026`) : "";
 }
 
@@ -55,15 +64,18 @@ export function sentence(preprocessing) {
     `times ${number(scale)}, minus ${list(mean)}, divided by ${list(std)}`;
 }
 
-/** @param {any} document */
-function python(document) {
+/**
+ * @param {any} document
+ * @param {string} source
+ */
+function python(document, source) {
   const literal = (/** @type {any} */ value) =>
     value === null ? "None" : value === true ? "True" : value === false ? "False" : JSON.stringify(value);
   const targets = (document.targets ?? []).map((/** @type {any} */ target) => target.label);
   const settings = Object.entries(document.settings ?? {}).filter(([, value]) => value !== null)
     .map(([name, value]) => `    ${name}=${literal(value)},\n`).join("");
   return "import picasso\n\n" +
-    `model = picasso.load_model(${literal(document.model?.name ?? "")})\n` +
+    `model = picasso.load_model(${literal(source ?? "")})\n` +
     "result = picasso.explain(\n    model,\n" +
     `    ${literal(document.picture?.name ?? "")},\n    ${literal(document.visualization?.name ?? "")},\n` +
     `    target=${literal(targets)},\n    seed=${document.seed ?? 0},\n${settings})\n`;

@@ -142,6 +142,15 @@ export class PicassoResult extends HTMLElement {
     const maps = panels.filter((panel) => panel.kind === "heatmap");
     const item = (/** @type {string} */ label, /** @type {string} */ what, /** @type {string} */ query) =>
       h("li", {}, h("a", { href: file(query), download: true }, h("b", {}, label), h("span", {}, what)));
+    // The pictures that are exported are those of the map that is shown.
+    const mapItem = (/** @type {string} */ label, /** @type {string} */ what, /** @type {string} */ more) => {
+      const line = item(label, what, "");
+      const aim = (/** @type {string} */ id) =>
+        (line.firstChild.href = file(`format=png&panel=${encodeURIComponent(id)}${more}`));
+      aim(maps[0].id);
+      this.addEventListener("map-selected", (event) => aim(/** @type {CustomEvent} */ (event).detail));
+      return line;
+    };
     const copy = h("button", { type: "button", onclick: () => copyLink(copy, path) }, icon("link"), h("span", {}, "Copy link"));
     return h("div", { class: "result-actions" },
       h("a", { class: "button", href: againHref(document, picture) }, icon("again"),
@@ -150,8 +159,8 @@ export class PicassoResult extends HTMLElement {
       h("details", { class: "menu" },
         h("summary", { class: "button" }, icon("down"), "Export"),
         h("ul", {},
-          maps.length > 0 && item("PNG", "the map over the picture", `format=png&panel=${maps[0].id}`),
-          maps.length > 0 && item("PNG with color bar", "ready for a paper", `format=png&panel=${maps[0].id}&bar=1`),
+          maps.length > 0 && mapItem("PNG", "the map over the picture", ""),
+          maps.length > 0 && mapItem("PNG with color bar", "ready for a paper", "&bar=1"),
           item("NPZ", "the raw numbers", "format=npz"),
           item("JSON", "every choice that was made", "format=json"),
           item("ZIP", "all of it", "format=zip"))));
