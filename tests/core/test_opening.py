@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import picasso
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, ModelOutputError, PicassoError
 from picasso.core.hooks import Head, ModelFile, Prediction
 from picasso.core.model import Model
-from picasso.core.opening import describe, file_digest, load_factory
+from picasso.core.opening import describe, load_factory
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (12, 10, 3)).astype(np.uint8)
 SMALL = picasso.Preprocessing(size=8)
@@ -125,8 +126,20 @@ def test_relative_paths_are_looked_up_beside_the_file(tmp_path: Path, monkeypatc
 
 def test_the_digest_is_that_of_the_source_too(tmp_path: Path) -> None:
     first = opened(tmp_path, LOADS)
-    assert first.hooks.source_digest == file_digest(tmp_path / "my_model.py")
+    assert first.digest == opened(tmp_path, LOADS).digest
     assert opened(tmp_path, LOADS + "    # changed").hooks.source_digest != first.hooks.source_digest
+
+
+def test_what_a_model_file_imports_from_beside_itself_is_found_and_counts(tmp_path: Path) -> None:
+    neighbor = tmp_path / "my_net.py"
+    text = "\n    from my_net import gain" + LOADS
+    neighbor.write_text("gain = 1\n")
+    first = opened(tmp_path, text)
+    neighbor.write_text("gain = 2\n")
+    second = opened(tmp_path, text)
+    assert first.digest != second.digest
+    assert neighbor in second.files
+    assert str(tmp_path) not in sys.path
 
 
 def test_an_edited_file_is_read_afresh(tmp_path: Path) -> None:

@@ -289,8 +289,8 @@ def test_channels_are_flattened_to_the_value_of_the_largest_size() -> None:
 
 def test_what_is_kept_is_offered_for_changes_only_and_another_picture_has_no_frame() -> None:
     values = np.ones((6, 8), np.float32)
-    assert panels(values)[0].kept is True
-    assert panels(values, units="gradient per unit")[0].kept is False
+    assert panels(values, drops=True)[0].kept is True
+    assert panels(values, units="change in logit per unit of input")[0].kept is False
     other = RNG.integers(0, 256, (6, 8, 3)).astype(np.uint8)
     panel = panels(values, picture=other)[0]
     assert panel.picture is other

@@ -19,7 +19,7 @@ import picasso
 from picasso.core.errors import ModelFileError, NotFoundError, UnsafeModelError
 from picasso.core.hooks import Head
 from picasso.core.model import INPUT, Model, ReluRule, Rules
-from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, seeded
+from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, Threshold, seeded
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
@@ -96,13 +96,10 @@ def test_the_head_can_be_declared() -> None:
     assert opened(seeded(Plain), head="sigmoid").head is Head.SIGMOID
 
 
-@pytest.mark.parametrize("wrap", [lambda s: (s, None), lambda s: {"aux": s[:, :0], "scores": s}])
+@pytest.mark.parametrize("wrap", [lambda s: (s, None), lambda s: {"aux": s[:, :, None], "out": s}])
 def test_tuples_and_dicts_of_outputs(wrap: object) -> None:
     body = seeded(Plain).eval()
-    network = With(body, wrap)
-    if isinstance(network(channels_first(X)), dict):
-        network = With(body, lambda s: {"scores": s})
-    np.testing.assert_allclose(opened(network).predict(X), opened(body).predict(X), atol=1e-6)
+    np.testing.assert_allclose(opened(With(body, wrap)).predict(X), opened(body).predict(X), atol=1e-6)
 
 
 # --- layers and gradients ------------------------------------------------------------------------------------
@@ -190,7 +187,7 @@ def slow_rule(network: Plain, x: np.ndarray, column: int, rule: ReluRule, cap: f
 
 
 @pytest.mark.parametrize("rule", list(ReluRule))
-@pytest.mark.parametrize("kind", [Plain, Functional, InPlace, Shared, Clamped])
+@pytest.mark.parametrize("kind", [Plain, Functional, InPlace, Shared, Clamped, Threshold])
 def test_relu_rules_however_the_relu_is_written(kind: type[Plain], rule: ReluRule) -> None:
     model = opened(seeded(kind))
     expected = slow_rule(seeded(Plain).eval(), X, 1, rule, float("inf"))
@@ -402,3 +399,76 @@ def test_out_of_memory_halves_the_batch() -> None:
     x = np.concatenate([X, X, X])
     np.testing.assert_allclose(model.predict(x), opened(seeded(Plain)).predict(x), atol=1e-6)
     assert model.batch_size <= 3
+
+
+def test_what_a_network_does_to_its_input_in_place_reaches_nothing() -> None:
+    class Shifts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x -= 0.5
+            return self.conv(x).mean((2, 3))
+
+    model = picasso.load_model(Shifts(), preprocessing=picasso.Preprocessing(size=12, color="grey"))
+    x = X[..., :1].copy()
+    first = model.predict(x)
+    np.testing.assert_array_equal(x, X[..., :1])
+    np.testing.assert_array_equal(model.predict(x), first)
+
+
+def test_a_network_without_gradients_is_no_explanation() -> None:
+    class Detached(Plain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                return super().forward(x)
+
+    model = opened(Detached())
+    for wrt in (INPUT, "conv1"):
+        with pytest.raises(picasso.PicassoError, match="detaches") as caught:
+            model.pullback(X, [model.target(0)], [wrt])
+        assert caught.value.code == "not-supported"
+
+
+def test_small_logits_behind_a_normalization_are_no_probabilities() -> None:
+    for seed in range(12):
+        torch.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        )
+        assert opened(network).facts.units == "logit", seed
+
+
+def test_checkpointed_networks_keep_their_statistics() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    class Checkpointed(Plain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = checkpoint(lambda t: torch.relu(self.bn(self.conv1(t))), x, use_reentrant=False)
+            return self.fc(torch.relu(self.conv2(x)).mean((2, 3)))
+
+    network = seeded(Checkpointed).train()
+    before = network.bn.running_mean.clone()
+    found = opened(network).pullback(X, [opened(network).target(1)]).gradients[INPUT]
+    expected = opened(seeded(Plain)).pullback(X, [opened(seeded(Plain)).target(1)]).gradients[INPUT]
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+    assert torch.equal(network.bn.running_mean, before)
+
+
+def test_outputs_of_unclear_meaning_are_refused_and_named_ones_taken() -> None:
+    body = seeded(Plain).eval()
+    with pytest.raises(picasso.PicassoError, match="several outputs, of 3 and 5 columns"):
+        opened(With(body, lambda s: (s[:, :3], s)))
+    model = opened(With(body, lambda s: {"embedding": s[:, :3], "logits": s}))
+    np.testing.assert_allclose(model.predict(X), opened(body).predict(X), atol=1e-6)
+
+
+def test_a_squeezed_binary_head_is_one_column() -> None:
+    body = nn.Sequential(nn.Conv2d(3, 1, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Flatten(0))
+    assert opened(body, labels=["decoy", "tank"]).predict(X).shape == (3, 2)
+
+
+def test_wrapped_networks_show_their_layers() -> None:
+    names = [layer.name for layer in opened(nn.DataParallel(seeded(Plain))).layers()]
+    assert names[0] == "conv1"

@@ -28,6 +28,7 @@ class Attribution:
         laid: How `native` is laid over the pixels, in words.
         convergence_error: Where the method knows it: how far the attributions are from adding up.
         notes: What the reader must know of this map, one sentence each.
+        drops: Whether "score - value" is what is left of the score, as in occlusion.
         picture: What the map is laid over, uint8 (height, width, 3), where that is not the model's view.
     """
 
@@ -41,6 +42,7 @@ class Attribution:
     laid: str = ""
     convergence_error: float | None = None
     notes: tuple[str, ...] = ()
+    drops: bool = False
     picture: NDArray[np.uint8] | None = None
 
     def flat(self) -> Array:

@@ -97,11 +97,13 @@ class Pullback:
         outputs: The network's outputs by name.
         values: The values at each place asked for, (n, ...), channels last.
         gradients: The gradients of each target there, (targets, n, ...), channels last.
+        ruled: How many ReLUs a rule was applied to; None where the adapter does not count them.
     """
 
     outputs: Mapping[str, Array]
     values: Mapping[str, Array]
     gradients: Mapping[str, Array]
+    ruled: int | None = None
 
 
 @dataclass(frozen=True)
@@ -296,12 +298,12 @@ class Model(ABC):
             return pullback
 
         parts = list(self._in_batches(x, checked))
-        join = {
+        join: dict[str, Any] = {
             "outputs": {k: np.concatenate([p.outputs[k] for p in parts])[: len(x)] for k in parts[0].outputs},
             "values": {k: np.concatenate([p.values[k] for p in parts])[: len(x)] for k in wrt},
             "gradients": {k: np.concatenate([p.gradients[k] for p in parts], axis=1)[:, : len(x)] for k in wrt},
         }
-        return Pullback(**join)
+        return Pullback(**join, ruled=parts[0].ruled)
 
     def close(self) -> None:  # noqa: B027 - most adapters hold nothing that needs releasing
         """Release what the model holds. The model must not be used afterwards."""
@@ -462,7 +464,8 @@ class Model(ABC):
         start = 0
         while start < len(x):
             count = min(self.facts.fixed_batch or self.batch_size, len(x) - start)
-            batch = x[start : start + count]
+            # A copy: what the user's code does to its input in place must not reach the sample.
+            batch = x[start : start + count].copy()
             if self.facts.fixed_batch and count < self.facts.fixed_batch:
                 batch = np.concatenate([batch, np.repeat(batch[-1:], self.facts.fixed_batch - count, axis=0)])
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError,
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.labels import read_labels
 from picasso.core.model import Model
+from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.preprocessing import Preprocessing
 
 
@@ -73,13 +75,31 @@ def load_model(
         >>> model.labels
         ('tank', 'decoy')
     """
+    named = [str(text) for text in (source, factory) if isinstance(text, str | Path)]
+    code = {Path(text.rpartition(":")[0]).absolute() for text in named if _names_a_class(text)}
+    with ExitStack() as stack:
+        imported = [stack.enter_context(neighbors(folder)) for folder in {file.parent for file in code}]
+        model = _open(source, labels, preprocessing, head, Options(name, factory, device, batch_size))
+    code |= set().union(*imported)
+    if code:
+        model.hooks.source_digest = digest_of(code)
+        model.files = tuple(dict.fromkeys((*model.files, *sorted(code))))
+    return model
+
+
+def _open(
+    source: object,
+    labels: str | Path | Sequence[str] | None,
+    preprocessing: Preprocessing | None,
+    head: Head | str | None,
+    options: Options,
+) -> Model:
     hooks = ModelFile()
-    files: list[object] = [factory.rpartition(":")[0]] if isinstance(factory, str) else []
+    files: list[object] = []
     if isinstance(source, str | Path) and _names_a_class(str(source)):
         file, _, attribute = str(source).rpartition(":")
         hooks = _user_class(Path(file), attribute)
-        name = name or attribute
-        files.append(file)
+        options = replace(options, name=options.name or attribute)
         source = _loaded(hooks, Path(file).parent)
     if isinstance(source, Path):
         source = str(source)
@@ -97,9 +117,9 @@ def load_model(
     elif hooks.head is not None:
         hooks.head = _head(hooks.head)
     files += [source, hooks.labels]
-    options = Options(name, factory, device, batch_size)
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ConfigurationError(f"batch_size must be a whole number, at least 1. Got {batch_size!r}.")
+    size = options.batch_size
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise ConfigurationError(f"batch_size must be a whole number, at least 1. Got {size!r}.")
     for opener in registry.openers():
         if not (isinstance(source, str) and "\0" in source) and opener.claims(source):
             model: Model = opener.open_model(source, hooks, _named(options, source))

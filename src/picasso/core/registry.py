@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.model import Capability
+from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.visualization import Visualization
 
 Origin = Literal["built-in", "package", "folder"]
@@ -218,7 +219,14 @@ def _folders(folders: Iterable[Path], only: str | None = None) -> Iterator[Entry
         for path in sorted(folder.glob("[!_.]*.py")) if folder.is_dir() else ():
             if only is not None and kebab(path.stem) != only:
                 continue
-            yield _entry(path, "folder", lambda p: (module_from_file(p, "picasso_plugins"), p.read_bytes()))
+            yield _entry(path, "folder", _from_folder)
+
+
+def _from_folder(path: Path) -> tuple[ModuleType, bytes]:
+    """Import a user's visualization; what it imports from beside itself counts as its source."""
+    with neighbors(path.parent) as found:
+        module, content = module_from_file(path, "picasso_plugins"), path.read_bytes()
+    return module, content + (digest_of(found).encode() if found else b"")
 
 
 @cache

@@ -16,6 +16,7 @@ import numpy as np
 
 from picasso.core import registry
 from picasso.core.errors import (
+    ConfigurationError,
     ModelOutputError,
     NotSupportedError,
     OutOfMemoryError,
@@ -72,6 +73,10 @@ def explain(
     Example:
         >>> result = explain(load_model("demo:tank-proxy"), "photo.jpg", window=32, stride=16)
     """
+    if not isinstance(model, Model):
+        raise ConfigurationError(
+            f"explain needs a model from load_model. Got {type(model).__name__}.", "Call picasso.load_model first."
+        )
     entry = registry.visualization(visualization)
     checked = read_settings(entry, settings)
     top, seed = int(top), int(seed)  # NumPy's integers are no JSON

@@ -35,7 +35,7 @@ def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Option
         shape = hooks.preprocessing.shape
         notes.append(assumed)
     with Model.running("The function"):
-        answer = np.asarray(source(opened.probe(shape)), dtype=np.float32)
+        answer = _columns(source(opened.probe(shape)))
     opened.check_answer(answer)
     chosen = Head(hooks.head) if hooks.head else None
     head, units, note = opened.find_head(answer, chosen)
@@ -64,12 +64,18 @@ class FunctionModel(Model):
         self._convert = convert
 
     def _outputs(self, x: Array) -> dict[str, Array]:
-        scores = np.asarray(self._function(x), dtype=np.float32)
+        scores = _columns(self._function(x))
         if scores.ndim != 2 or scores.shape[1] != self.facts.columns:
             raise ModelOutputError(
                 f"The function returned shape {scores.shape}; it must be ({len(x)}, {self.facts.columns})."
             )
         return {SCORES: self._convert(scores) if self._convert else scores}
+
+
+def _columns(answer: Any) -> Array:
+    """Return what a function returned as (n, columns); one number for each picture is one column."""
+    scores = np.asarray(answer, dtype=np.float32)
+    return scores[:, None] if scores.ndim == 1 else scores
 
 
 def _digest(function: Callable[[Array], Any], hooks: ModelFile, answer: Array) -> str:

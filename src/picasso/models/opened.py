@@ -66,7 +66,9 @@ def find_head(answer: Array, chosen: Head | None) -> tuple[Head, str, str]:
         return Head.NONE, "score", "The head is none: scores are shown as they are."
     if sums_to_one and chosen in (None, Head.SOFTMAX):
         return Head.SOFTMAX, "probability", "The network returns probabilities that sum to 1 (softmax)."
-    if inside and chosen in (None, Head.SIGMOID):
+    # Logits behind a normalization may stay within 0..1 however the input grows; a sigmoid comes near an end.
+    decided = inside and bool(((answer < 0.01) | (answer > 0.99)).any())
+    if inside and (decided or chosen is Head.SIGMOID) and chosen in (None, Head.SIGMOID):
         return Head.SIGMOID, "probability", "The network returns one probability for each class (sigmoid)."
     if chosen is not None:
         return chosen, "logit", f"The head was declared: {chosen}."

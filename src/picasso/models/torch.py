@@ -7,13 +7,13 @@ import hashlib
 import importlib.util
 import inspect
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from picasso.core.errors import ConfigurationError, MissingExtraError, ModelOutputError
+from picasso.core.errors import ConfigurationError, MissingExtraError, ModelOutputError, NotSupportedError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, ReluRule, Rules
 from picasso.core.opening import Options
@@ -47,6 +47,9 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("PyTorch is not installed.", "Install it with: pip install 'picasso[torch]'")
     live = not isinstance(source, str)
+    # What a compiler or a parallel wrapper holds is the same network, with its layers in sight.
+    source = getattr(source, "_orig_mod", source)
+    source = source.module if type(source).__name__ in ("DataParallel", "DistributedDataParallel") else source
     network = source if live else torch_files.read_module(Path(source), options.factory)
     batch = fixed_batch(network) if is_exported(network) else None
     shape = opened.declared_shape(hooks) or (input_shape(network) if is_exported(network) else None)
@@ -140,9 +143,12 @@ class TorchModel(Model):
         names = [name for name in wrt if name != INPUT]
         seen: dict[str, tuple[str, Any]] = {}
         start = self._tensor(x).requires_grad_(INPUT in wrt)
-        with _taps(self.module, set(names), seen), torch.enable_grad():
+        # At rest until backward has ended: checkpointed parts of a network run a second time then.
+        rest = _at_rest(self.module, frozen=True) if self._live else nullcontext()
+        with rest, _taps(self.module, set(names), seen), torch.enable_grad():
             # A copy goes in, so that a network that begins with an in-place operation leaves the leaf alone.
-            scores = self._forward(start.clone(), rules.relu, gradients=True)
+            ruled: list[Any] = []
+            scores = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)
             self._check_layers(names, seen)
             places = [start if name == INPUT else seen[name][1] for name in wrt]
             wanted = torch.stack([target({SCORES: scores}).sum() for target in targets])
@@ -154,6 +160,7 @@ class TorchModel(Model):
                 name: np.stack([_array(_channels_last(one)) for one in gradient])
                 for name, gradient in zip(wrt, gradients, strict=True)
             },
+            ruled=len(ruled),
         )
 
     @classmethod
@@ -166,24 +173,27 @@ class TorchModel(Model):
             or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
         )
 
-    def _forward(self, x: Any, rule: ReluRule = ReluRule.STANDARD, gradients: bool = False) -> Any:
+    def _forward(
+        self, x: Any, rule: ReluRule = ReluRule.STANDARD, gradients: bool = False, ruled: list[Any] | None = None
+    ) -> Any:
         """Run the network and return its scores, (n, columns)."""
         import torch
 
         last_head: list[tuple[Any, Any, Head]] = []
         with ExitStack() as stack:
-            stack.enter_context(_at_rest(self.module, frozen=gradients) if self._live else _nothing())
+            stack.enter_context(_at_rest(self.module, frozen=gradients) if self._live else nullcontext())
             if not gradients:
                 stack.enter_context(torch.no_grad())
             if self._head_inside or rule is not ReluRule.STANDARD:
-                stack.enter_context(torch_functions.watching(rule, last_head if self._head_inside else None))
+                noted = last_head if self._head_inside else None
+                stack.enter_context(torch_functions.watching(rule, noted, ruled))
             answer = _first_scores(self.module(x))
         if self._head_inside:
             return last_head[0][0]
         if not self._from_probability:
             return answer
         if self.head is Head.SOFTMAX:
-            return answer.clamp_min(1e-30).log()
+            return answer.float().clamp_min(1e-30).log()
         return torch.logit(answer.double(), 1e-12).to(answer.dtype)
 
     def _tensor(self, x: Array) -> Any:
@@ -226,11 +236,6 @@ def _rest(module: Any) -> None:
     """Put a module of our own into evaluation mode; exported programs refuse eval() and are in it already."""
     for part in module.modules():
         part.training = False
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager
@@ -302,9 +307,11 @@ def _gradients(wanted: Any, places: list[Any]) -> list[Any]:
 
     count = len(wanted)
     if not wanted.requires_grad:
-        return [torch.zeros((count, *place.shape)) for place in places]
+        raise _no_gradient()
     if count == 1:
         one = torch.autograd.grad(wanted[0], places, allow_unused=True)
+        if all(gradient is None for gradient in one):
+            raise _no_gradient()
         return [torch.zeros_like(p)[None] if g is None else g[None] for g, p in zip(one, places, strict=True)]
     rows = torch.eye(count, dtype=wanted.dtype, device=wanted.device)
     try:
@@ -313,6 +320,13 @@ def _gradients(wanted: Any, places: list[Any]) -> list[Any]:
         parts = [torch.autograd.grad(wanted, places, row, retain_graph=True, allow_unused=True) for row in rows]
         batched = tuple(None if parts[0][i] is None else torch.stack([p[i] for p in parts]) for i in range(len(places)))
     return [torch.zeros((count, *p.shape)) if g is None else g for g, p in zip(batched, places, strict=True)]
+
+
+def _no_gradient() -> NotSupportedError:
+    return NotSupportedError(
+        "The score does not depend on what was asked for through gradients: the network detaches it (no_grad, detach).",
+        "Choose another layer, or a visualization that needs no gradients.",
+    )
 
 
 def _ask(module: Any, shape: tuple[int, int, int], device: Any, batch: int | None) -> tuple[Array, Head | None]:
@@ -337,9 +351,17 @@ def _first_scores(answer: Any) -> Any:
     import torch
 
     if torch.is_tensor(answer):
-        return answer
-    logits = getattr(answer, "logits", None)
-    parts = [logits] if logits is not None else list(answer.values() if isinstance(answer, dict) else answer)
+        # A binary classifier that squeezes its one column away.
+        return answer[:, None] if answer.ndim == 1 else answer
+    named = answer if isinstance(answer, dict) else vars(answer) if hasattr(answer, "__dict__") else {}
+    chosen = [named[name] for name in ("logits", "scores") if name in named]
+    parts = chosen or list(answer.values() if isinstance(answer, dict) else answer if answer is not None else ())
+    fitting = {part.shape[1] for part in parts if torch.is_tensor(part) and part.ndim == 2}
+    if len(fitting) > 1:
+        raise ModelOutputError(
+            f"The network returns several outputs, of {' and '.join(map(str, sorted(fitting)))} columns.",
+            "Give a model file whose load() returns a network of class scores alone.",
+        )
     for part in parts:
         if torch.is_tensor(part) and part.ndim == 2:
             return part
@@ -353,9 +375,9 @@ def _tried_shape(module: Any, device: Any, batch: int | None) -> tuple[int, int,
     """Find an input shape that the network takes, from its first convolution's channels and the usual sides."""
     import torch
 
-    channels = next((m.in_channels for m in module.modules() if isinstance(m, torch.nn.Conv2d)), 3)
+    known = next((m.in_channels for m in module.modules() if isinstance(m, torch.nn.Conv2d)), None)
     problem = ""
-    for side in opened.PROBE_SIDES:
+    for channels, side in [(c, s) for c in ([known] if known else [3, 1]) for s in opened.PROBE_SIDES]:
         tensor = torch.zeros((batch or 1, channels, side, side), device=device, dtype=_dtype(module))
         try:
             with _at_rest(module, frozen=False), torch.no_grad():

@@ -39,14 +39,28 @@ def _rectifiers() -> dict[Any, Callable[..., tuple[Any, float | None, bool] | No
         return tanh(x, low, high, True, **names)
 
     def clamp(x: Any, min: Any = None, max: Any = None) -> Any:  # torch's own names
-        number = isinstance(min, int | float) and (max is None or isinstance(max, int | float))
-        return (x, None if max is None else float(max), False) if number and min == 0 else None
+        limits = [float(v) if torch.is_tensor(v) and v.ndim == 0 and not v.requires_grad else v for v in (min, max)]
+        number = isinstance(limits[0], int | float) and (max is None or isinstance(limits[1], int | float))
+        return (x, None if max is None else float(limits[1]), False) if number and limits[0] == 0 else None
 
     def clamp_within(x: Any, min: Any = None, max: Any = None) -> Any:
         read = clamp(x, min, max)
         return read and (read[0], read[1], True)
 
+    def threshold(x: Any, at: float, value: float, inplace: bool = False) -> Any:
+        return (x, None, inplace) if at == 0 and value == 0 else None
+
+    def threshold_within(x: Any, at: float, value: float) -> Any:
+        return threshold(x, at, value, True)
+
+    def maximum(x: Any, other: Any) -> Any:
+        zero = torch.is_tensor(other) and not other.requires_grad and not bool(other.any())
+        return (x, None, False) if zero and torch.broadcast_shapes(x.shape, other.shape) == x.shape else None
+
     known: dict[Any, Callable[..., Any]] = {}
+    known |= dict.fromkeys((F.threshold, torch.threshold, aten.threshold.default), threshold)
+    known |= dict.fromkeys((F.threshold_, aten.threshold_.default), threshold_within)
+    known |= dict.fromkeys((torch.maximum, torch.Tensor.maximum, aten.maximum.default), maximum)
     known |= dict.fromkeys((F.relu, torch.relu, torch.Tensor.relu, aten.relu.default), plain)
     known |= dict.fromkeys((torch.relu_, torch.Tensor.relu_, aten.relu_.default), within)
     known |= dict.fromkeys((F.relu6, aten.relu6.default), relu6)
@@ -100,19 +114,20 @@ def _ruled_relu() -> Any:
     return RuledRelu
 
 
-def watching(rule: ReluRule, last_head: list[tuple[Any, Any, Head]] | None) -> Any:
+def watching(rule: ReluRule, last_head: list[tuple[Any, Any, Head]] | None, ruled: list[Any] | None = None) -> Any:
     """Return a context in which ReLUs follow a rule and the last head is noted.
 
     Args:
         rule: How gradients pass ReLUs.
         last_head: Gets (input, output, head) of the last softmax or sigmoid that ran; None to note none.
+        ruled: Gets the function of each ReLU that the rule was applied to.
 
     Returns:
         A TorchFunctionMode.
     """
     from torch.overrides import TorchFunctionMode
 
-    rectifiers, heads, ruled = _rectifiers(), _heads(), _ruled_relu()
+    rectifiers, heads, relu = _rectifiers(), _heads(), _ruled_relu()
 
     class Watching(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -121,7 +136,9 @@ def watching(rule: ReluRule, last_head: list[tuple[Any, Any, Head]] | None) -> A
                 read = rectifiers[func](*args, **named)
                 if read is not None:
                     x, cap, inplace = read
-                    return ruled.apply(x, cap, rule, inplace)
+                    if ruled is not None:
+                        ruled.append(func)
+                    return relu.apply(x, cap, rule, inplace)
             result = func(*args, **named)
             if last_head is not None and func in heads:
                 source = args[0] if args else named.get("input")

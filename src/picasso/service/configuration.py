@@ -146,6 +146,8 @@ def read_configuration(path: str | Path | None = None, **overrides: Any) -> Conf
         file = Path(path)
         folder = file.absolute().parent
         values = _read_toml(file)
+        if "models" in values:
+            raise ConfigurationError(f"{file.name}: there is no option 'models'.", "Write [[model]] for each model.")
         values["models"] = values.pop("model", [])
     values |= {key: value for key, value in overrides.items() if value is not None and key != "models"}
     configuration = build(values, str(path) if path is not None else "The configuration")

@@ -24,7 +24,7 @@ from picasso.service.work import Place
 from picasso.service.workers import Worker, Workers, reason_of_death
 
 _LOG = logging.getLogger(__name__)
-CANCEL_SECONDS = 1.5
+CANCEL_SECONDS = 1.0
 """A job that does not stop by itself within this time is stopped by ending its process."""
 _TICK_SECONDS = 1.0
 """While something runs, the workers' processes are looked at this often."""

@@ -53,7 +53,7 @@ class GradCam(AttributionMethod[GradCamSettings]):
         for target, gradient in zip(targets, pulled.gradients[layer], strict=True):
             weights = ctx.model.postprocess(gradient)[0].mean(axis=(0, 1), dtype=np.float64)
             native = (features * weights).sum(axis=2)
-            silent = not settings.keep_negative and bool((native <= 0).all())
+            silent = not settings.keep_negative and bool((native <= 0).all()) and bool(weights.any())
             if not settings.keep_negative:
                 native = np.maximum(native, 0)
             native = native.astype(np.float32)

@@ -81,6 +81,8 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: PartialOcclusionSettings
     ) -> list[Attribution]:
+        if settings.score == "probability" and ctx.model.head == "none":
+            raise SettingsError("score must be logit: the model's head is none, so it gives no probabilities.")
         if settings.space == "input":
             picture, base = sample.view, ctx.scores
             windows = lay_windows(sample.x.shape[1], sample.x.shape[2], settings)
@@ -90,7 +92,7 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
         else:
             picture = _resized(sample.picture.pixels)
             windows = lay_windows(IMAGE_SIDE, IMAGE_SIDE, settings)
-            base = ctx.model.predict(ctx.model.preprocess([picture]))[0]
+            base = ctx.scores = ctx.model.predict(ctx.model.preprocess([picture]))[0]
             scores = _occlude_pictures(ctx, picture, windows, settings.fill)
         if settings.score == "probability":
             base, scores = ctx.model.probabilities(base), ctx.model.probabilities(scores)
@@ -106,6 +108,7 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
                 score=float(target.of_classes(base)),
                 baseline=settings.fill,
                 native=(target.of_classes(base) - target.of_classes(scores)).reshape(windows.rows, windows.columns),
+                drops=True,
                 laid="each pixel: the mean over the windows that cover it",
                 picture=None if settings.space == "input" else picture,
             )
@@ -180,8 +183,21 @@ def _content(ctx: Context, sample: Sample, fill: str) -> Array:
         return content
     x = sample.x[0]
     if fill == "mean":
-        return np.broadcast_to(x.mean(axis=(0, 1)), x.shape)
+        return np.broadcast_to(x[_inside(sample)].mean(axis=(0, 1)), x.shape)
     return _blurred(x)
+
+
+def _inside(sample: Sample) -> tuple[slice, slice]:
+    """Return the part of the input that shows the picture, without the bars that padding adds."""
+    height, width = sample.x.shape[1:3]
+    frame, picture = sample.frame, sample.picture
+    if frame is None:
+        return slice(0, height), slice(0, width)
+
+    def part(start: float, length: float, side: int, pixels: int) -> slice:
+        return slice(round(max(0.0, -start) / length * side), round(min(1.0, (pixels - start) / length) * side))
+
+    return part(frame.top, frame.height, height, picture.height), part(frame.left, frame.width, width, picture.width)
 
 
 def _blurred(x: Array) -> Array:

@@ -68,15 +68,17 @@ class SaliencyMap(AttributionMethod[SaliencyMapSettings]):
                     units=f"|{units}|" if settings.reduction == "max_abs" else units,
                     sign="unsigned" if settings.reduction == "max_abs" else "signed",
                     score=float(target.of_classes(ctx.scores)),
-                    notes=_notes(settings, bool(values.any())),
+                    notes=_notes(settings, bool(values.any()), pulled.ruled),
                 )
             )
         return maps
 
 
-def _notes(settings: SaliencyMapSettings, anything: bool) -> tuple[str, ...]:
+def _notes(settings: SaliencyMapSettings, anything: bool, ruled: int | None) -> tuple[str, ...]:
     notes = []
-    if settings.relu is not ReluRule.STANDARD:
+    if settings.relu is not ReluRule.STANDARD and ruled == 0:
+        notes.append("No ReLU was found in this network, so that the rule changed nothing.")
+    elif settings.relu is not ReluRule.STANDARD:
         notes.append(f"The ReLU rule {settings.relu} is not the gradient of the score.")
     if not anything:
         notes.append("Every gradient is zero: the score does not move here (saturation), which is no explanation.")

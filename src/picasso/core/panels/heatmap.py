@@ -108,7 +108,7 @@ def heatmaps(
                 probability=probabilities[rank],
                 native=attribution.native,
                 laid=attribution.laid,
-                kept=attribution.units.startswith("change in "),
+                kept=attribution.drops,
                 frame=frame if attribution.picture is None else None,
                 notes=notes,
             )
