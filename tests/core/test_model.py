@@ -169,11 +169,11 @@ def test_what_counts_as_out_of_memory_is_the_adapters_word() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ValueError("boom"), "The model raised ValueError: boom"),
-        (ValueError("first line\nsecond line"), "The model raised ValueError: first line"),
-        (KeyError(), "The model raised KeyError: no message"),
-        (RecursionError("deep"), "The model raised RecursionError: deep"),
-        (SystemExit(3), "The model raised SystemExit: 3"),
+        (ValueError("boom"), "The model raised ValueError: boom."),
+        (ValueError("first line\nsecond line"), "The model raised ValueError: first line."),
+        (KeyError(), "The model raised KeyError: no message."),
+        (RecursionError("deep"), "The model raised RecursionError: deep."),
+        (SystemExit(3), "The model raised SystemExit: 3."),
     ],
 )
 def test_a_model_that_raises_is_named(error: BaseException, said: str) -> None:

@@ -124,9 +124,9 @@ def test_a_length_in_pixels_for_a_side() -> None:
         (-3, "window must be at least 1 pixel. Got -3."),
         ("0px", "window must be at least 1 pixel. Got '0px'."),
         (3.0, "window must be in (0, 1] as a fraction of the side; an int is pixels. Got 3.0."),
-        ("300%", "window must be in (0, 1] as a fraction of the side; an int is pixels. Got '300%'."),
+        ("300%", "window must be more than 0% and at most 100% of the side. Got '300%'."),
         (0.0, "window must be in (0, 1] as a fraction of the side; an int is pixels. Got 0.0."),
-        ("nan%", "window must be pixels such as 32px, or a fraction such as 20%. Got 'nan%'."),
+        ("nan%", "window must be more than 0% and at most 100% of the side. Got 'nan%'."),
         ("nan.", "window must be pixels such as 32px, or a fraction such as 20%. Got 'nan.'."),
         (float("inf"), "window must be in (0, 1] as a fraction of the side; an int is pixels. Got inf."),
         (

@@ -448,10 +448,11 @@ class Model(ABC):
                 raise OutOfMemoryError(
                     "The device's memory does not suffice.", "Use a smaller batch or another device."
                 ) from error
-            first = str(error).strip().splitlines()
+            lines = str(error).strip().splitlines()
+            said = lines[0].rstrip(".") if lines else "no message"
             raise ModelFailedError(
-                f"{what} raised {type(error).__name__}: {first[0] if first else 'no message'}",
-                "Run it on this picture outside Picasso to see the whole traceback.",
+                f"{what} raised {type(error).__name__}: {said}.",
+                "Run it outside Picasso to see the whole traceback.",
             ) from error
 
     @classmethod

@@ -49,6 +49,8 @@ class Extent:
                 if text.endswith("px"):
                     return cls.parse(int(text[:-2]))
                 if text.endswith("%"):
+                    if not 0 < float(text[:-1]) <= 100:
+                        raise ValueError("must be more than 0% and at most 100% of the side")
                     return cls.parse(float(f"{text[:-1]}e-2"))
                 return cls.parse(float(text) if "." in text else int(text))
             except ValueError as error:

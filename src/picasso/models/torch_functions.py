@@ -59,7 +59,7 @@ def _rectifiers() -> dict[Any, Callable[..., tuple[Any, float | None, bool] | No
 
     known: dict[Any, Callable[..., Any]] = {}
     known |= dict.fromkeys((F.threshold, torch.threshold, aten.threshold.default), threshold)
-    known |= dict.fromkeys((F.threshold_, aten.threshold_.default), threshold_within)
+    known |= dict.fromkeys((vars(F)["threshold_"], aten.threshold_.default), threshold_within)
     known |= dict.fromkeys((torch.maximum, torch.Tensor.maximum, aten.maximum.default), maximum)
     known |= dict.fromkeys((F.relu, torch.relu, torch.Tensor.relu, aten.relu.default), plain)
     known |= dict.fromkeys((torch.relu_, torch.Tensor.relu_, aten.relu_.default), within)

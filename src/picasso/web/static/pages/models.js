@@ -77,7 +77,7 @@ async function load() {
     const models = /** @type {Model[]} */ (await list("/models"));
     fill(place("list"), models.map(entry));
     fill(place("state"), !models.length && h("div", { class: "empty" }, h("h2", {}, "No model yet"),
-      h("p", {}, "Start Picasso with one:"), h("pre", {}, h("code", {}, "picasso serve --model my_model.pt"))));
+      h("p", {}, "Start Picasso with one:"), h("pre", {}, h("code", {}, "picasso serve --model my_model.keras"))));
     if (models.some((model) => model.state === "opening")) timer = window.setTimeout(load, POLL_MS);
   } catch (error) {
     fill(place("state"), problem(error, { label: "Try again", act: load }));

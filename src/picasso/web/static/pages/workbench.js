@@ -40,6 +40,7 @@ function describe() {
   const { visualization } = visualizations;
   const missing = !model ? "Choose a model."
     : model.state === "failed" ? `${model.name} could not be opened.`
+    : tray.waiting ? `Reading ${plural(tray.waiting, "more picture")}\u2026`
     : !tray.pictures.length ? "Add a picture to begin."
     : !visualization ? "No visualization fits this model."
     : "";
@@ -96,7 +97,8 @@ async function run() {
     });
     show(job);
     stage.focus({ preventScroll: true });
-    if (stage.getBoundingClientRect().top > innerHeight * 0.7) stage.scrollIntoView({ block: "start" });
+    const { top } = stage.getBoundingClientRect();
+    if (top < 0 || top > innerHeight * 0.7) stage.scrollIntoView({ block: "start" });
   } catch (error) {
     problemFrom(error);
   } finally {

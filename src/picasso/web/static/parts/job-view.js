@@ -119,7 +119,7 @@ export class JobView extends EventTarget {
       const view = this.views[i];
       if (!view || task.result) return;
       if (task.error) view.fail(task.error);
-      else if (job.state === "canceled") view.note("Canceled before this picture was finished. What had come so far is shown.");
+      else if (job.state === "canceled") view.note("Canceled before this picture was finished.");
       else if (job.state === "failed") view.note("Not run, because the run failed before.");
     });
     const single = job.tasks.length === 1 && job.tasks[0].error;

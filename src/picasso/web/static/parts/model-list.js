@@ -90,7 +90,7 @@ export class ModelList extends EventTarget {
     if (!this.models.length) {
       fill(this.place, h("div", { class: "empty small-empty" },
         h("p", {}, "No model yet. Start Picasso with one:"),
-        h("pre", { tabindex: "0" }, h("code", {}, "picasso serve --model my_model.pt")),
+        h("pre", { tabindex: "0" }, h("code", {}, "picasso serve --model my_model.keras")),
         this.allowAdd && h("a", { class: "button", href: "/models" }, "Add a model")));
       return;
     }

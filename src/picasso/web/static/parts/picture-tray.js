@@ -101,7 +101,7 @@ export class PictureTray extends EventTarget {
   async upload(files) {
     this.failures = [];
     this.waiting += files.length;
-    this.draw();
+    this.#changed();
     for (let start = 0; start < files.length; start += AT_ONCE) {
       const batch = files.slice(start, start + AT_ONCE);
       const form = new FormData();

@@ -223,7 +223,11 @@ function againHref(document, picture, target) {
     model: document.model.name, picture: picture.digest, visualization: document.visualization.name,
     settings: JSON.stringify(document.settings ?? {}),
   });
+  const explained = (document.targets ?? []).map((/** @type {any} */ one) => one.label);
+  const best = (document.predictions ?? []).slice(0, explained.length).map((/** @type {any} */ one) => one.label);
   if (target) query.set("target", target);
+  else if (explained.join("\n") === best.join("\n")) query.set("top", String(explained.length));
+  else for (const label of explained) query.append("target", label);
   return `/explain?${query}`;
 }
 

@@ -37,15 +37,15 @@ export class MapChapter {
     this.warmUp();
   }
 
-  /** Opens both models while the reader reads: most of the wait would be the framework's start. */
+  /** Opens both models at the first sign of a reader: most of the wait would be the framework's start. */
   warmUp() {
-    const before = /** @type {HTMLElement} */ (document.getElementById("erase"));
-    new IntersectionObserver((entries, observer) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      observer.disconnect();
+    const signs = ["pointermove", "pointerdown", "keydown", "scroll"];
+    const open = () => {
+      for (const sign of signs) removeEventListener(sign, open);
       // Where it fails, computing says why.
       for (const { name } of MODELS) post(`/models/${encodeURIComponent(name)}/open`).catch(() => null);
-    }).observe(before);
+    };
+    for (const sign of signs) addEventListener(sign, open, { passive: true });
   }
 
   /** @returns {import("./story-types.js").Shot} the tank under clouds, or the decoy in the sun */
