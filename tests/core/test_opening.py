@@ -142,6 +142,21 @@ def test_what_a_model_file_imports_from_beside_itself_is_found_and_counts(tmp_pa
     assert str(tmp_path) not in sys.path
 
 
+def test_what_is_installed_below_the_folder_is_no_neighbor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A project with its virtual environment inside: what comes from there is imported once, like everything installed.
+    site = tmp_path / ".venv" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "installed_net.py").write_text("gain = 1\n")
+    monkeypatch.syspath_prepend(str(site))
+    text = "\n    from installed_net import gain" + LOADS
+    first = opened(tmp_path, text)
+    module = sys.modules["installed_net"]
+    second = opened(tmp_path, text)
+    assert sys.modules["installed_net"] is module
+    assert first.files == second.files == (tmp_path / "my_model.py",)
+    assert first.hooks.source_digest == second.hooks.source_digest
+
+
 def test_an_edited_file_is_read_afresh(tmp_path: Path) -> None:
     assert opened(tmp_path, LOADS + "    labels = ['a', 'b']").labels == ("a", "b")
     assert opened(tmp_path, LOADS + "    labels = ['c', 'd']").labels == ("c", "d")

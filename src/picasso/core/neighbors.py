@@ -28,6 +28,8 @@ def neighbors(folder: Path) -> Iterator[set[Path]]:
     for name, module in list(sys.modules.items()):
         if getattr(module, _MARK, None) == str(place):
             del sys.modules[name]
+    # A virtual environment may lie in the folder: what is installed there is imported once, like everything installed.
+    within = {Path(entry).absolute() for entry in sys.path if Path(entry).absolute().is_relative_to(place)} - {place}
     before = set(sys.modules)
     found: set[Path] = set()
     writes = sys.dont_write_bytecode
@@ -44,7 +46,9 @@ def neighbors(folder: Path) -> Iterator[set[Path]]:
         for name in set(sys.modules) - before:
             module = sys.modules[name]
             file = getattr(module, "__file__", None)
-            if file and Path(file).is_relative_to(place) and name.partition(".")[0] not in _ASKED_FOR:
+            if not file or name.partition(".")[0] in _ASKED_FOR:
+                continue
+            if Path(file).is_relative_to(place) and not any(Path(file).is_relative_to(other) for other in within):
                 found.add(Path(file))
                 setattr(module, _MARK, str(place))
 
