@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from picasso.core.errors import ModelFailedError, ModelFileError, NotSupportedError, PicassoError
+from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules
 from picasso.core.opening import Options, file_digest
@@ -168,7 +168,7 @@ class KerasModel(Model):
                     raise
                 # Keras puts where it happened first, and what happened behind it in bold.
                 first = reason[1].strip().splitlines()[0]
-                hint = "Run it on this picture outside Picasso to see the whole traceback."
+                hint = "Run it outside Picasso to see the whole traceback."
                 raise ModelFailedError(f"{what} raised {type(error).__name__}: {first}", hint) from error
 
     @classmethod
@@ -177,7 +177,12 @@ class KerasModel(Model):
 
     def _inside(self, x: Array) -> Array:
         """Give pictures in the model's own order of axes."""
-        return np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if self._entrance.channels_first else x
+        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if self._entrance.channels_first else x
+        # A compiled graph would take any size.
+        if any(side is not None and side != got for side, got in zip(self._entrance.spec, x.shape[1:], strict=True)):
+            wanted, given = finding.size_text(self._entrance.spec), finding.size_text(x.shape[1:])
+            raise ModelOutputError(f"The model reads pictures of {wanted}. Got {given}.", "Check preprocess().")
+        return x
 
     def _outside(self, name: str, array: Array) -> Array:
         first = self._entrance.channels_first if name == INPUT else self._listed[name].channels_first

@@ -79,7 +79,7 @@ def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, keras: An
     shape = (height or wanted[0], width or wanted[1], channels or wanted[2])
     if declared is not None and shape != declared:
         raise ConfigurationError(
-            f"The model reads pictures of {_size(shape)}; the preprocessing makes {_size(declared)}.",
+            f"The model reads pictures of {size_text(shape)}; the preprocessing makes {size_text(declared)}.",
             f"Set size=({shape[0]}, {shape[1]}) and the color that fits.",
         )
     return Entrance(shape, spec, first, whole[0] if inputs else None, dtype.startswith(("float", "bfloat")))
@@ -204,5 +204,6 @@ def host(value: Any) -> Any:
     return value.numpy() if hasattr(value, "numpy") else value
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(side) for side in shape)
+def size_text(shape: tuple[int | None, ...]) -> str:
+    """Write a shape as people do: 12 x 12 x 3."""
+    return " x ".join("any" if side is None else str(side) for side in shape)

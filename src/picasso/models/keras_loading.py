@@ -26,7 +26,7 @@ ARCHIVE = frozenset({"config.json", "model.weights.h5"})
 """What every Keras archive holds."""
 UNSAFE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
 """Layers that hold code, pickles or foreign programs."""
-FUNCTION_MODULES = ("builtins", "keras.activations", "keras.ops", "keras.src.activations", "keras.src.ops")
+FUNCTION_MODULES = ("keras.activations", "keras.ops", "keras.src.activations", "keras.src.ops")
 """Where the functions live that a file may name; others (a download, say) must not be called by a file."""
 WAY_OUT = "Build it in code of your own: give a model file my_model.py:MyModel whose load() returns the built model."
 HDF5 = b"\x89HDF"
@@ -119,7 +119,7 @@ def load_file(path: Path, options: Options) -> tuple[Any, str | None]:
     if config is not None:
         _refuse_code(config, path.name, keras)
     device = None if options.device is None else _device(options.device, keras)
-    with _rightly_named(path, kind) as name, _reading(path.name), quiet(), _on(device, keras):
+    with _readable(path, kind, config) as name, _reading(path.name), quiet(), _on(device, keras):
         if options.factory is None:
             return keras.saving.load_model(name, compile=False, safe_mode=True), device
         model = load_factory(options.factory)()
@@ -220,16 +220,14 @@ def _config(path: Path, kind: str) -> Any:
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
-            return None if text is None and _no_model(path) else json.loads(text)
+            if text is None:
+                raise ModelFileError(
+                    f"{path.name} is an HDF5 file without a network: it holds weights only, or no Keras model.",
+                    "Save the whole model as a .keras file, or say what builds it: factory='my_net.py:make'.",
+                )
+            return json.loads(text)
     except (OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path.name} is damaged; it may be cut short.", "Save or copy it again.") from error
-
-
-def _no_model(path: Path) -> bool:
-    raise ModelFileError(
-        f"{path.name} is an HDF5 file without a network: it holds weights only, or no Keras model.",
-        "Save the whole model as a .keras file, or say what builds the network: factory='my_net.py:make'.",
-    )
 
 
 def _refuse_code(config: Any, name: str, keras: Any) -> None:
@@ -256,22 +254,57 @@ def _known(config: dict[str, Any], kind: str, keras: Any) -> bool:
     registered = config.get("registered_name")
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
         return True
-    if kind == "function":
-        return isinstance(module, str) and module.startswith(FUNCTION_MODULES)
-    return module is None or (isinstance(module, str) and module.split(".")[0] in ("keras", "builtins"))
+    if not isinstance(module, str | None):
+        return False
+    if kind != "function":
+        return module is None or module.split(".")[0] == "keras"
+    name = config.get("config")
+    if module == "builtins":  # Keras's own functions by their bare names
+        homes = (keras.activations, keras.initializers, keras.regularizers, keras.constraints)
+        return isinstance(name, str) and any(hasattr(home, name) for home in homes)
+    return module is not None and module.startswith(FUNCTION_MODULES)
 
 
 @contextmanager
-def _rightly_named(path: Path, kind: str) -> Iterator[str]:
-    """Give the file under a name whose ending says what it is, which Keras goes by."""
+def _readable(path: Path, kind: str, config: Any) -> Iterator[str]:
+    """Give the file under a name whose ending says what it is, which Keras goes by, and Keras 2's words mended."""
     fitting = (".keras",) if kind == "archive" else SUFFIXES[1:]
-    if path.name.endswith(fitting):
+    mended = _mended(config) if kind == "hdf5" else config
+    if path.name.endswith(fitting) and mended == config:
         yield str(path)
         return
     with tempfile.TemporaryDirectory(prefix="picasso-") as folder:
-        copy = Path(folder) / f"model{fitting[0]}"
+        # The whole name stays in front: Keras also tells its own weights files by ".weights.h5".
+        copy = Path(folder) / (path.name if path.name.endswith(fitting) else f"{path.name}{fitting[0]}")
         shutil.copyfile(path, copy)
+        if mended != config:
+            import h5py
+
+            with h5py.File(copy, "r+") as file:
+                file.attrs["model_config"] = json.dumps(mended)
         yield str(copy)
+
+
+def _mended(config: Any) -> Any:
+    """Say as Keras 3 does what Keras 2 said of a Sequential model: a dict of layers, the first of them an input."""
+    if isinstance(config, list):
+        return [_mended(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    mended = {key: _mended(part) for key, part in config.items()}
+    inner = mended.get("config")
+    if mended.get("class_name") != "Sequential":
+        return mended
+    if isinstance(inner, list):
+        inner = mended["config"] = {"name": "sequential", "layers": inner}
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    if not layers or layers[0].get("class_name") == "InputLayer":
+        return mended
+    shape = layers[0].get("config", {}).pop("batch_input_shape", None)
+    if shape is not None:
+        entrance = {"batch_shape": shape, "dtype": "float32", "name": "picasso_input"}
+        layers.insert(0, {"class_name": "InputLayer", "config": entrance})
+    return mended
 
 
 @contextmanager
