@@ -175,6 +175,9 @@ class KerasModel(Model):
     def is_out_of_memory(cls, error: Exception) -> bool:
         return super().is_out_of_memory(error) or is_out_of_memory(error)
 
+    def close(self) -> None:
+        self._engine.forget()
+
     def _inside(self, x: Array) -> Array:
         """Give pictures in the model's own order of axes."""
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if self._entrance.channels_first else x

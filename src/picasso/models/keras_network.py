@@ -203,7 +203,10 @@ class Network:
         """Give the input in the structure in which the model takes it."""
         try:
             structure = self.model.input
-        except AttributeError:
+        except (
+            AttributeError,
+            ValueError,
+        ):  # a subclassed model has no declared input; older versions raise ValueError
             return x
         if isinstance(structure, dict):
             return dict.fromkeys(structure, x)
