@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageChops, ImageDraw, ImageFont
@@ -38,6 +38,7 @@ def test_maps_that_are_compared_share_symmetric_limits() -> None:
 
 
 @given(st.lists(st_numpy.arrays(np.float32, (3, 4), elements=st.floats(width=32)), max_size=4), st.floats(0, 0.9))
+@settings(deadline=None)
 def test_limits_are_finite_ordered_and_hold_what_is_not_clipped(maps: list[np.ndarray], clip: float) -> None:
     low, high = shared_limits(maps, "signed", clip)
     assert np.isfinite([low, high]).all()
@@ -76,6 +77,7 @@ def test_infinite_and_unknown_values_do_not_count() -> None:
 
 
 @given(st.floats(2.0**-140, 2.0**120, width=32))
+@settings(deadline=None)
 def test_zero_has_exactly_the_neutral_color_whatever_the_limits(top: float) -> None:
     limits = shared_limits([floats(top)], "signed")
     neutral = color_map("signed")[128].tolist()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -164,6 +164,7 @@ def test_a_pictures_name_becomes_a_safe_name(tmp_path: Path, name: str, stem: st
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_any_name_is_safe_and_short(name: str) -> None:
     safe = safe_name(name)
     assert safe

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
@@ -90,6 +90,7 @@ def test_a_length_as_people_write_it(written: Any, value: float, relative: bool,
 @example(5e-324)
 @example(0.29)
 @example(0.6 / 224)
+@settings(deadline=None)
 def test_every_length_comes_back_from_the_wire_to_the_last_bit(length: float) -> None:
     settings = Wired(window=length, stride=length)
     again = over_the_wire(settings)
@@ -100,6 +101,7 @@ def test_every_length_comes_back_from_the_wire_to_the_last_bit(length: float) ->
 
 
 @given(st.text(max_size=12))
+@settings(deadline=None)
 def test_any_text_is_a_length_or_an_error_of_settings(text: str) -> None:
     try:
         extent = Wired.read({"window": text}).window

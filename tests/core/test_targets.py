@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import picasso
@@ -190,6 +190,7 @@ def test_a_models_targets_are_the_same_forward_and_by_class(labels: Any, head: A
     st.integers(0, 7),
     st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=8),
 )
+@settings(deadline=None)
 def test_forward_and_by_class_agree_for_every_pair(first: int, second: int, scores: list[float]) -> None:
     row = np.array([scores])
     if first == second:
