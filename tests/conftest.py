@@ -4,7 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long one example takes says nothing on a busy machine; tests that care measure it themselves.
+hypothesis.settings.register_profile("picasso", deadline=None)
+hypothesis.settings.load_profile("picasso")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -121,7 +121,7 @@ def test_a_wrong_setting_is_named_beside_its_field(bench: Page, problems: Proble
     field.locator("input").fill("300")
     field.locator("select").select_option("%")
     bench.get_by_role("button", name=RUN).click()
-    expect(field.locator(".field-error")).to_contain_text("window must be in (0, 1]")
+    expect(field.locator(".field-error")).to_contain_text("window must be more than 0% and at most 100%")
     expect(field.locator("input")).to_be_focused()
     field.locator("input").fill("25")
     field.locator("input").blur()

@@ -68,6 +68,7 @@ def _check_scores(model: Model, x: Array) -> None:
     scores = model.predict(x)
     wanted = (len(x), len(model.labels))
     rule(scores.shape == wanted, name, f"predict() must return {wanted}. Got {scores.shape}.")
+    rule(np.array_equal(x, kept), name, "the input must not be written to.")
     rule(np.array_equal(scores, model.predict(x)), name, "predict() must give the same numbers again.")
     single = np.concatenate([model.predict(one[None]) for one in x])
     rule(close(scores, single), name, "a batch must give what its pictures give one at a time.")
@@ -77,7 +78,6 @@ def _check_scores(model: Model, x: Array) -> None:
             rule(close(scores, model.predict(x)), name, f"batches of {model.batch_size} give other scores.")
     finally:
         model.batch_size = size
-    rule(np.array_equal(x, kept), name, "the input must not be written to.")
 
 
 def _check_decoding(model: Model, scores: Array) -> None:
