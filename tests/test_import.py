@@ -29,4 +29,4 @@ def test_public_names_load_no_framework() -> None:
 
 
 def test_visualizations_load_no_framework() -> None:
-    assert not modules_after("import picasso\npicasso.visualizations()") & FRAMEWORKS
+    assert not modules_after("from picasso.core import registry\nregistry.visualizations()") & FRAMEWORKS

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from picasso.core.errors import PicassoError as PicassoError
     from picasso.core.opening import load_model as load_model
     from picasso.core.preprocessing import Preprocessing as Preprocessing
-    from picasso.core.registry import visualizations as visualizations
     from picasso.core.result import Result as Result
     from picasso.core.result import Results as Results
     from picasso.core.runner import explain as explain
@@ -24,7 +23,6 @@ _HOMES = {
     "Results": "picasso.core.result",
     "explain": "picasso.core.runner",
     "load_model": "picasso.core.opening",
-    "visualizations": "picasso.core.registry",
 }
 
 __all__ = [
@@ -34,7 +32,6 @@ __all__ = [
     "Results",
     "explain",
     "load_model",
-    "visualizations",
 ]
 
 
