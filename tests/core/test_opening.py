@@ -354,8 +354,8 @@ def test_what_a_model_is_called(tmp_path: Path) -> None:
 
 
 def test_a_callable_that_returns_no_scores() -> None:
-    with pytest.raises(ModelOutputError, match=r"array of shape \(6, 8, 8, 3\); a classifier returns \(n, classes\)"):
-        picasso.load_model(lambda x: x, preprocessing=SMALL)
+    with pytest.raises(ModelOutputError, match=r"can be explained: output \(8, 8\)"):
+        picasso.load_model(lambda x: x[..., 0], preprocessing=SMALL)
 
 
 # --- factories ----------------------------------------------------------------------------------------------------

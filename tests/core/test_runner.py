@@ -31,7 +31,6 @@ from picasso.core.errors import (
 )
 from picasso.core.images import read_picture
 from picasso.core.model import Model
-from picasso.core.opening import Options
 from picasso.core.panels import Panel, Text
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
@@ -288,14 +287,9 @@ def test_an_edited_plugin_is_run_again(model: Model, plugins: Path) -> None:
 
 
 def test_a_model_whose_parameters_changed_is_asked_again(plugins: Path) -> None:
-    class Watched(type(picasso.load_model(Linear(), preprocessing=PLAIN))):  # type: ignore[misc]
-        def origin(self) -> str:
-            return str(self._function.weights.sum())
-
     drop(plugins, MAP)
     function = Linear()
-    plain = picasso.load_model(function, preprocessing=PLAIN)
-    model = Watched(function, None, plain.facts, plain.hooks, Options("watched"))
+    model = picasso.load_model(function, preprocessing=PLAIN)
     first = explained(model)
     assert explained(model) is first
     function.weights *= 2

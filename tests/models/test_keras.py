@@ -20,7 +20,7 @@ from torch import nn
 
 import picasso
 from picasso.core.model import INPUT, ReluRule, Rules
-from picasso.core.opening import file_digest
+from picasso.core.trust import file_digest
 from tests.models.keras_runs import COLUMNS, FEW_HEADS, FEW_KINDS, SIZE, X
 from tests.models.keras_slow import Slow
 from tests.models.networks import Plain, seeded

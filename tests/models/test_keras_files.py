@@ -22,7 +22,7 @@ from PIL import Image
 import picasso
 from picasso.core.errors import ConfigurationError, MissingExtraError, ModelFileError, PicassoError, UnsafeModelError
 from picasso.core.hooks import ModelFile
-from picasso.core.opening import file_digest
+from picasso.core.trust import file_digest
 from picasso.models import keras as adapter
 from picasso.models import keras_loading
 from picasso.models.keras_loading import import_keras

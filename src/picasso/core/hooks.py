@@ -40,12 +40,15 @@ class ModelFile:
         labels: One label for each class, or the path of a file that holds them, or None.
         preprocessing: How a picture becomes the network's input, or None.
         head: What turns scores into probabilities, or None to find out.
+        boxes: For a detector, what the four numbers of a box are: "xyxy", "xywh" or "cxcywh", with "-normalized"
+            where they lie in 0..1; or None to find out.
         source_digest: Digest of the file that holds the class, set when it is opened.
     """
 
     labels: Sequence[str] | str | None = None
     preprocessing: Preprocessing | None = None
     head: Head | str | None = None
+    boxes: str | None = None
     source_digest: str = ""
 
     def load(self) -> object:

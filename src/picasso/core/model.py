@@ -31,6 +31,7 @@ from picasso.core.hooks import Head, ModelFile, Prediction, number_labels, to_pr
 from picasso.core.images import Picture
 from picasso.core.preprocessing import Array, Frame, Preprocessing
 from picasso.core.targets import SCORES, Target, make_target
+from picasso.core.tokens import last_heard, with_grids
 
 INPUT = "input"
 """The name of the network's input wherever a layer's name is expected."""
@@ -39,6 +40,14 @@ DEFAULT_BATCH = 32
 
 
 T = TypeVar("T")
+
+
+class Task(StrEnum):
+    """What a network answers: scores for the picture, for each pixel, or boxes with scores."""
+
+    CLASSIFICATION = "classification"
+    SEGMENTATION = "segmentation"
+    DETECTION = "detection"
 
 
 class Capability(StrEnum):
@@ -77,15 +86,20 @@ class Layer:
         name: Its name in the user's model; "name:2" where the same layer runs a second time.
         kind: Its class, as the framework names it.
         shape: Shape of its output without the batch, channels last.
+        grid: For tokens, (tokens, channels): the (rows, columns) of the picture's patches; class and register tokens
+            come before them. None for everything else.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
+    grid: tuple[int, int] | None = None
 
     @property
     def spatial(self) -> bool:
-        """Whether the output is a map with more than one position."""
+        """Whether the output has more than one position in the picture."""
+        if self.grid is not None:
+            return self.grid[0] * self.grid[1] > 1
         return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
 
 
@@ -119,6 +133,7 @@ class Facts:
         size: Number of parameters.
         notes: How the facts were found, one sentence each.
         fixed_batch: The only number of pictures that the network takes at a time, or None.
+        task: What it answers. `columns` are those of each picture, pixel or box.
     """
 
     input_shape: tuple[int, int, int]
@@ -129,6 +144,7 @@ class Facts:
     size: int
     notes: tuple[str, ...] = ()
     fixed_batch: int | None = None
+    task: Task = Task.CLASSIFICATION
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +205,7 @@ class Model(ABC):
         self.binary = facts.columns == 1 and facts.head is Head.SIGMOID
         self.labels = self._bind_labels()
         self.kept_results: dict[str, Any] = {}
+        self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self.files: tuple[Path, ...] = ()
         hooks.labels, hooks.head = self.labels, self.head
 
@@ -224,6 +241,8 @@ class Model(ABC):
         Raises:
             ModelOutputError: The result has no two axes of space.
         """
+        if type(self.hooks).postprocess is ModelFile.postprocess:
+            return self._laid_out(activation)
         with self.running("The postprocess hook"):
             image = np.asarray(self.hooks.postprocess(activation), dtype=np.float32)
         if image.ndim != 4:
@@ -232,6 +251,20 @@ class Model(ABC):
                 "Choose a layer with space, or override postprocess() in a model file.",
             )
         return image
+
+    def _laid_out(self, activation: Array) -> Array:
+        """Lay tokens (n, tokens, channels) out on the grid of the picture's patches; maps stay as they are."""
+        if activation.ndim == 4:
+            return activation
+        grids = {layer.shape[0]: layer.grid for layer in self.layers() if layer.grid is not None}
+        grid = grids.get(activation.shape[1]) if activation.ndim == 3 else None
+        if grid is None:
+            raise ModelOutputError(
+                f"The layer's activation has shape {activation.shape}; a map needs (n, height, width, channels).",
+                "Choose a layer with space, or override postprocess() in a model file.",
+            )
+        patches = activation[:, activation.shape[1] - grid[0] * grid[1] :]
+        return patches.reshape(len(activation), *grid, activation.shape[2])
 
     def decode_prob(self, scores: Array) -> list[list[Prediction]]:
         """Turn class scores (n, classes) into labelled probabilities, best first.
@@ -254,19 +287,26 @@ class Model(ABC):
 
     @abstractmethod
     def _outputs(self, x: Array) -> dict[str, Array]:
-        """Return the outputs by name; scores (n, columns) under `SCORES`."""
+        """Return the outputs by name: `SCORES`, or for another task `MASKS`, or `BOXES` and `BOX_SCORES`."""
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Return the outputs of layers, (n, ...), channels last, by name."""
         raise NotSupportedError(f"{self.framework} models do not show their layers.")
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        """Run forward once, and backward for all targets; backward stops at `wrt`."""
+        """Run forward once, and backward for all targets; backward stops at `wrt`.
+
+        Backward starts with `targets.seeds(targets, outputs)`.
+        """
         raise NotSupportedError(f"{self.framework} models give no gradients.")
+
+    def _layers(self) -> tuple[Layer, ...]:
+        """Return the layers in the order of execution; token grids are found by the caller."""
+        return ()
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution."""
-        return ()
+        return with_grids(self._layers(), self.input_shape)
 
     def activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Return the outputs of layers, (n, ...), channels last, by name.
@@ -294,7 +334,7 @@ class Model(ABC):
 
         def checked(batch: Array) -> Pullback:
             pullback = self._pullback(batch, targets, wrt, rules)
-            _check_scores(pullback.outputs[SCORES], len(batch))
+            self._check_outputs(pullback.outputs, len(batch))
             return pullback
 
         parts = list(self._in_batches(x, checked))
@@ -353,7 +393,7 @@ class Model(ABC):
 
         def checked(batch: Array) -> dict[str, Array]:
             outputs = self._outputs(batch)
-            _check_scores(outputs[SCORES], len(batch))
+            self._check_outputs(outputs, len(batch))
             return outputs
 
         parts = list(self._in_batches(x, checked))
@@ -424,9 +464,18 @@ class Model(ABC):
         return [self.target(int(index)) for index in best]
 
     def default_layer(self) -> Layer | None:
-        """Return the layer that class activation maps use: the last that ran whose output still has space."""
+        """Return the layer that class activation maps use: the last with space from which the answer takes anything.
+
+        Found by tracing: what runs after the last attention of a vision transformer still has a token for each
+        patch, but only the class token goes on.
+        """
         spatial = [layer for layer in self.layers() if layer.spatial]
-        return spatial[-1] if spatial else None
+        if self.facts.task is Task.CLASSIFICATION and not any(layer.grid for layer in spatial):
+            return spatial[-1] if spatial else None
+        names = tuple(layer.name for layer in spatial)
+        if self._default is None or self._default[0] != names:
+            self._default = names, last_heard(self, spatial)
+        return self._default[1]
 
     def check_input(self, x: Array, count: int) -> None:
         """Refuse an input of the wrong shape or with numbers that are not finite."""
@@ -434,6 +483,21 @@ class Model(ABC):
             raise ModelOutputError(f"The network's input must be ({count}, height, width, channels). Got {x.shape}.")
         if not np.isfinite(x).all():
             raise ModelOutputError("Preprocessing gave NaN or infinite values.", "Check scale, mean and std.")
+
+    def _check_outputs(self, outputs: Mapping[str, Array], count: int) -> None:
+        """Refuse outputs of a shape that this model does not have, or with numbers that are not finite."""
+        scores = outputs.get(SCORES)
+        if scores is not None and (scores.ndim != 2 or len(scores) != count):
+            raise ModelOutputError(
+                f"The network returned scores of shape {scores.shape}; a classifier returns ({count}, classes).",
+                "Override load() in a model file so that it returns class scores.",
+            )
+        for values in outputs.values():
+            if not np.isfinite(values).all():
+                kind = "NaN" if np.isnan(values).any() else "infinite"
+                raise ModelOutputError(
+                    f"The model returned {kind} scores.", "Check the weights and the preprocessing of this model."
+                )
 
     @classmethod
     @contextmanager
@@ -488,19 +552,6 @@ class Model(ABC):
         labels = label_files.read_labels(self.hooks.labels)
         label_files.check_count(labels, 1 if self.binary and len(labels) == 1 else classes)
         return labels
-
-
-def _check_scores(scores: Array, count: int) -> None:
-    if scores.ndim != 2 or len(scores) != count:
-        raise ModelOutputError(
-            f"The network returned scores of shape {scores.shape}; a classifier returns ({count}, classes).",
-            "Override load() in a model file so that it returns class scores.",
-        )
-    if not np.isfinite(scores).all():
-        kind = "NaN" if np.isnan(scores).any() else "infinite"
-        raise ModelOutputError(
-            f"The model returned {kind} scores.", "Check the weights and the preprocessing of this model."
-        )
 
 
 def _as_view(x: Array) -> NDArray[np.uint8]:

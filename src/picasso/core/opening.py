@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from picasso.core.labels import read_labels
 from picasso.core.model import Model
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.preprocessing import Preprocessing
+from picasso.core.trust import file_digest, read_trust
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,22 @@ class Options:
         factory: Makes the network that a file of bare weights belongs to: a callable, or "my_net.py:make".
         device: "cpu", "cuda", "cuda:1", "mps"; by default the fastest at hand.
         batch_size: Pictures for one forward pass at most.
+        weights: A file of weights, for a model that is named ("timm:resnet18").
+        input: Name of the input that reads the picture, where there are several.
+        output: Name of the output to explain, where there are several; or its place, counted from 0.
+        hold: What the other inputs get, by name; zeros where nothing is said.
+        trust: SHA-256 digests of the files that may run code that comes with them.
     """
 
     name: str = ""
     factory: Callable[[], Any] | str | None = None
     device: str | None = None
     batch_size: int | None = None
+    weights: str | None = None
+    input: str = ""
+    output: str = ""
+    hold: Mapping[str, Any] = field(default_factory=dict)
+    trust: frozenset[str] = frozenset()
 
 
 def load_model(
@@ -46,6 +56,11 @@ def load_model(
     factory: Callable[[], Any] | str | None = None,
     device: str | None = None,
     batch_size: int | None = None,
+    weights: str | Path | None = None,
+    input: str = "",
+    output: str = "",
+    hold: Mapping[str, Any] | None = None,
+    trust: str | Collection[str] | None = None,
 ) -> Model:
     """Open a model.
 
@@ -60,6 +75,12 @@ def load_model(
         factory: For a state dict or safetensors: what makes the network, a callable or "my_net.py:make".
         device: "cpu", "cuda", ...; by default the fastest at hand.
         batch_size: Pictures for one forward pass at most.
+        weights: A file of weights, for a model that is named ("timm:resnet18").
+        input: Name of the input that reads the picture, where there are several.
+        output: Name of the output to explain, where there are several; or its place, counted from 0.
+        hold: What the other inputs get, by name; zeros where nothing is said.
+        trust: SHA-256 of a file, or several, that may run code that comes with them. The message that refuses such
+            a file says its digest.
 
     Returns:
         The model, ready to predict.
@@ -79,7 +100,18 @@ def load_model(
     code = {Path(text.rpartition(":")[0]).absolute() for text in named if _names_a_class(text)}
     with ExitStack() as stack:
         imported = [stack.enter_context(neighbors(folder)) for folder in {file.parent for file in code}]
-        model = _open(source, labels, preprocessing, head, Options(name, factory, device, batch_size))
+        options = Options(
+            name=name,
+            factory=factory,
+            device=device,
+            batch_size=batch_size,
+            weights=None if weights is None else str(weights),
+            input=input,
+            output=str(output),
+            hold=dict(hold or {}),
+            trust=read_trust(trust),
+        )
+        model = _open(source, labels, preprocessing, head, options)
     code |= set().union(*imported)
     if code:
         model.hooks.source_digest = digest_of(code)
@@ -257,9 +289,3 @@ def describe(path: Path) -> str:
             return what
     printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in head)
     return "a text file" if printable > 0.95 * len(head) else "an unknown binary format"
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

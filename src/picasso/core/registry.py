@@ -121,7 +121,9 @@ def openers() -> Iterator[ModuleType]:
         PluginError: One is broken: said last, so that the others still open what is theirs.
     """
     broken: PluginError | None = None
-    for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: p.name != "demo"):
+    # Names first; a plain callable last, since modules of every framework can be called.
+    places = {"demo": -1, "function": 1}
+    for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: places.get(p.name, 0)):
         try:
             module = point.load()
         except (Exception, SystemExit) as error:

@@ -81,6 +81,9 @@ def explain(
     checked = read_settings(entry, settings)
     top, seed = int(top), int(seed)  # NumPy's integers are no JSON
 
+    if reason := missing(model, entry):
+        raise NotSupportedError(reason, "Choose another visualization.")
+
     def one(source: object) -> Result:
         shot = read_picture(source)
         key = cache_key(model, entry, checked, shot, targets_of(target), top, seed)

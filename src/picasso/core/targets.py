@@ -7,18 +7,27 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from picasso.core.errors import TargetError
+from picasso.core.preprocessing import Array
 
 SCORES = "scores"
 """Name of the output that holds a classifier's class scores, (n, columns)."""
+MASKS = "masks"
+"""Name of the output that holds a segmenter's class scores, (n, rows, columns, classes)."""
+BOXES = "boxes"
+"""Name of the output that holds a detector's boxes, (n, boxes, 4): left, top, right, bottom in pixels of its input."""
+BOX_SCORES = "box_scores"
+"""Name of the output that holds the class scores of a detector's boxes, (n, boxes, classes), before suppression."""
 
 
 @dataclass(frozen=True)
 class Target:
     """A class, or the difference of two classes.
 
-    A target is a weighted sum of columns of the network's scores, so that it can be evaluated on arrays of any
-    framework and differentiated there.
+    A target is a weighted sum of columns of the network's scores. It knows its value and its derivative by the
+    outputs, both in NumPy; an adapter takes the derivative on to the input and the layers.
 
     Args:
         index: The class, counted from 0.
@@ -37,21 +46,20 @@ class Target:
         """What tells it from every other target of the model: labels may repeat, indices do not."""
         return str(self.index) if self.minus is None else f"{self.index}-{self.minus}"
 
-    def __call__(self, outputs: Mapping[str, Any]) -> Any:
-        """Return the target's score for each picture.
+    def __call__(self, outputs: Mapping[str, Array]) -> Array:
+        """Return the target's score for each picture, (n,), from the network's outputs."""
+        parts = [outputs[SCORES][:, column] * weight for column, weight in self.terms]
+        return np.sum(parts, axis=0, dtype=parts[0].dtype)
 
-        Args:
-            outputs: The network's outputs, arrays of any framework.
+    def cotangents(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the derivative of the target's score by each output that it depends on, shaped as that output.
 
-        Returns:
-            An array (n,) of the same framework.
+        An adapter starts its backward pass with these, so that a target is written once for every framework.
         """
-        scores = outputs[SCORES]
-        total = None
+        slopes = np.zeros_like(outputs[SCORES])
         for column, weight in self.terms:
-            part = scores[:, column] if weight == 1 else scores[:, column] * weight
-            total = part if total is None else total + part
-        return total
+            slopes[:, column] += weight
+        return {SCORES: slopes}
 
     def of_classes(self, values: Any) -> Any:
         """Return the target's value from an array (..., classes) of class scores or probabilities."""
@@ -128,3 +136,10 @@ def make_target(target: int | str | Target, labels: Sequence[str], columns: int)
 
 def _cuts(text: str) -> list[int]:
     return [i for i in range(len(text)) if text.startswith(" - ", i)]
+
+
+def seeds(targets: Sequence[Target], outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the derivatives of several targets by each output that any of them depends on, (targets, n, ...)."""
+    rows = [target.cotangents(outputs) for target in targets]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.stack([row.get(name, np.zeros_like(outputs[name])) for row in rows]) for name in names}

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from picasso.core.errors import ModelOutputError
-from picasso.core.hooks import Head, ModelFile
+from picasso.core.hooks import ModelFile
 from picasso.core.model import Facts, Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
-from picasso.core.targets import SCORES
 from picasso.models import opened
+from picasso.models.readout import Readout, find_readout
 
 
 def claims(source: object) -> bool:
@@ -35,15 +35,19 @@ def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Option
         shape = hooks.preprocessing.shape
         notes.append(assumed)
     with Model.running("The function"):
-        answer = _columns(source(opened.probe(shape)))
-    opened.check_answer(answer)
-    chosen = Head(hooks.head) if hooks.head else None
-    head, units, note = opened.find_head(answer, chosen)
-    convert = opened.probability_to_score(head) if units == "probability" else None
-    if convert:
-        units = "log probability" if head is Head.SOFTMAX else "logit"
-    facts = Facts(shape, answer.shape[1], head, units, _digest(source, hooks, answer), 0, (*notes, note))
-    return FunctionModel(source, convert, facts, hooks, options)
+        raw = named_arrays(source(opened.probe(shape)))
+    readout = find_readout(raw, shape, hooks, options.output)
+    facts = Facts(
+        input_shape=shape,
+        columns=readout.columns,
+        head=readout.head,
+        units=readout.units,
+        origin=_digest(source, hooks, raw),
+        size=0,
+        notes=(*notes, readout.note),
+        task=readout.task,
+    )
+    return FunctionModel(source, readout, facts, hooks, options)
 
 
 class FunctionModel(Model):
@@ -54,39 +58,45 @@ class FunctionModel(Model):
     def __init__(
         self,
         function: Callable[[Array], Any],
-        convert: Callable[[Array], Array] | None,
+        readout: Readout,
         facts: Facts,
         hooks: ModelFile,
         options: Options,
     ) -> None:
         super().__init__(facts, hooks, options.name, options.batch_size)
         self._function = function
-        self._convert = convert
+        self._readout = readout
+
+    def origin(self) -> str:
+        return _digest(self._function, self.hooks, self._ask())
+
+    def _ask(self) -> dict[str, Array]:
+        with self.running("The function"):
+            return named_arrays(self._function(opened.probe(self.input_shape)))
 
     def _outputs(self, x: Array) -> dict[str, Array]:
-        scores = _columns(self._function(x))
-        if scores.ndim != 2 or scores.shape[1] != self.facts.columns:
-            raise ModelOutputError(
-                f"The function returned shape {scores.shape}; it must be ({len(x)}, {self.facts.columns})."
-            )
-        return {SCORES: self._convert(scores) if self._convert else scores}
+        outputs = self._readout.read(named_arrays(self._function(x)))
+        for values in outputs.values():
+            if len(values) != len(x) or values.shape[-1] not in (4, self.facts.columns):
+                raise ModelOutputError(
+                    f"The function returned shape {values.shape}; it must be ({len(x)}, {self.facts.columns})."
+                )
+        return outputs
 
 
-def _columns(answer: Any) -> Array:
-    """Return what a function returned as (n, columns); one number for each picture is one column."""
-    scores = np.asarray(answer, dtype=np.float32)
-    return scores[:, None] if scores.ndim == 1 else scores
+def named_arrays(answer: Any) -> dict[str, Array]:
+    """Return the arrays that a function returned, by name: keys, places, or "output"."""
+    if isinstance(answer, dict):
+        return {str(key): np.asarray(part, dtype=np.float32) for key, part in answer.items()}
+    if isinstance(answer, tuple):
+        return {str(place): np.asarray(part, dtype=np.float32) for place, part in enumerate(answer)}
+    return {"output": np.asarray(answer, dtype=np.float32)}
 
 
-def _digest(function: Callable[[Array], Any], hooks: ModelFile, answer: Array) -> str:
-    """Digest a callable: the file that makes it and its answer to the probe, in which its weights show.
-
-    A live callable may change in ways that nobody can see, so another object is another model.
-    """
-    if hooks.source_digest:
-        return hashlib.sha256(hooks.source_digest.encode() + answer.tobytes()).hexdigest()
+def _digest(function: Callable[[Array], Any], hooks: ModelFile, raw: dict[str, Array]) -> str:
+    """Digest a callable: the code that makes it, and its answer to the probe, in which its weights show."""
     try:
-        source = inspect.getsource(function)
+        source = hooks.source_digest or inspect.getsource(function)
     except (OSError, TypeError):
-        source = repr(type(function))
-    return hashlib.sha256(f"{source}{id(function)}".encode()).hexdigest()
+        source = f"{type(function)}{id(function)}"
+    return hashlib.sha256(source.encode() + b"".join(answer.tobytes() for answer in raw.values())).hexdigest()

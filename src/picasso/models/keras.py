@@ -16,9 +16,10 @@ import numpy as np
 from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules
-from picasso.core.opening import Options, file_digest
+from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES, Target
+from picasso.core.trust import file_digest
 from picasso.models import keras_facts as finding
 from picasso.models import keras_loading as loading
 from picasso.models import opened
@@ -127,7 +128,7 @@ class KerasModel(Model):
     def origin(self) -> str:
         return _digest(self._engine.network.model) if self._live else self.facts.origin
 
-    def layers(self) -> tuple[Layer, ...]:
+    def _layers(self) -> tuple[Layer, ...]:
         return tuple(listed.layer for listed in self._listed.values())
 
     def _outputs(self, x: Array) -> dict[str, Array]:

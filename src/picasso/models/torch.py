@@ -18,8 +18,9 @@ from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, ReluRule, Rules
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
-from picasso.core.targets import SCORES, Target
+from picasso.core.targets import Target, seeds
 from picasso.models import opened, torch_files, torch_functions
+from picasso.models.readout import Readout, find_readout
 from picasso.models.torch_exported import fixed_batch, input_shape, is_exported, module_of
 
 _MODULE = "torch.nn.modules.module"
@@ -63,28 +64,20 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
         hooks.preprocessing, note = opened.assumed_preprocessing(shape[:2], shape[2])
         notes.append(note)
-    chosen = Head(hooks.head) if hooks.head else None
-    answer, inner = _ask(module, shape, device, batch)
-    opened.check_answer(answer)
-    inside = inner is not None and chosen in (None, inner)
-    if inner is not None and inside:
-        head, units, note = inner, "logit", f"The network ends in a {inner}; what goes into it is explained."
-    else:
-        head, units, note = opened.find_head(answer, chosen)
-    from_probability = units == "probability"
-    if from_probability:
-        units = "log probability" if head is Head.SOFTMAX else "logit"
+    raw, inner = _ask(module, shape, device, batch)
+    readout = find_readout(raw, shape, hooks, options.output, inner, channels_first=True)
     facts = Facts(
         input_shape=shape,
-        columns=answer.shape[1],
-        head=head,
-        units=units,
+        columns=readout.columns,
+        head=readout.head,
+        units=readout.units,
         origin=_digest(module),
         size=sum(parameter.numel() for parameter in module.parameters()),
-        notes=(*notes, note),
+        notes=(*notes, readout.note),
         fixed_batch=batch,
+        task=readout.task,
     )
-    return TorchModel(module, facts, hooks, options, device, live, inside, from_probability)
+    return TorchModel(module, readout, inner is not None, facts, hooks, options, device, live)
 
 
 class TorchModel(Model):
@@ -97,38 +90,38 @@ class TorchModel(Model):
     def __init__(
         self,
         module: Any,
+        readout: Readout,
+        head_inside: bool,
         facts: Facts,
         hooks: ModelFile,
         options: Options,
         device: Any,
         live: bool,
-        head_inside: bool,
-        from_probability: bool,
     ) -> None:
         super().__init__(facts, hooks, options.name, options.batch_size)
         self.module = module
         self.device = device
         self._live = live
+        self._readout = readout
         self._head_inside = head_inside
-        self._from_probability = from_probability
-        self._layers: tuple[Layer, ...] | None = None
+        self._listed: tuple[Layer, ...] | None = None
 
     def origin(self) -> str:
         return _digest(self.module) if self._live else self.facts.origin
 
-    def layers(self) -> tuple[Layer, ...]:
-        if self._layers is None or self._live:
+    def _layers(self) -> tuple[Layer, ...]:
+        if self._listed is None or self._live:
             seen: dict[str, tuple[str, Any]] = {}
             x = np.zeros((self.facts.fixed_batch or 1, *self.input_shape), np.float32)
             with self.running(), _taps(self.module, None, seen):
                 self._forward(self._tensor(x))
-            self._layers = tuple(
+            self._listed = tuple(
                 Layer(name, kind, tuple(_channels_last(value).shape[1:])) for name, (kind, value) in seen.items()
             )
-        return self._layers
+        return self._listed
 
     def _outputs(self, x: Array) -> dict[str, Array]:
-        return {SCORES: _array(self._forward(self._tensor(x)))}
+        return self._readout.read(_arrays(self._forward(self._tensor(x))))
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         seen: dict[str, tuple[str, Any]] = {}
@@ -148,13 +141,15 @@ class TorchModel(Model):
         with rest, _taps(self.module, set(names), seen), torch.enable_grad():
             # A copy goes in, so that a network that begins with an in-place operation leaves the leaf alone.
             ruled: list[Any] = []
-            scores = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)
+            answer = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)
             self._check_layers(names, seen)
             places = [start if name == INPUT else seen[name][1] for name in wrt]
-            wanted = torch.stack([target({SCORES: scores}).sum() for target in targets])
-            gradients = _gradients(wanted, places)
+            raw = _arrays(answer)
+            outputs = self._readout.read(raw)
+            cotangents = self._readout.pull(raw, seeds(targets, outputs))
+            gradients = _gradients(answer, cotangents, places)
         return Pullback(
-            outputs={SCORES: _array(scores)},
+            outputs=outputs,
             values={name: _array(_channels_last(value)) for name, value in zip(wrt, places, strict=True)},
             gradients={
                 name: np.stack([_array(_channels_last(one)) for one in gradient])
@@ -175,26 +170,22 @@ class TorchModel(Model):
 
     def _forward(
         self, x: Any, rule: ReluRule = ReluRule.STANDARD, gradients: bool = False, ruled: list[Any] | None = None
-    ) -> Any:
-        """Run the network and return its scores, (n, columns)."""
+    ) -> dict[str, Any]:
+        """Run the network and return those of its outputs that are read, by name."""
         import torch
 
-        last_head: list[tuple[Any, Any, Head]] = []
+        heads: torch_functions.Heads = []
         with ExitStack() as stack:
             stack.enter_context(_at_rest(self.module, frozen=gradients) if self._live else nullcontext())
             if not gradients:
                 stack.enter_context(torch.no_grad())
             if self._head_inside or rule is not ReluRule.STANDARD:
-                noted = last_head if self._head_inside else None
+                noted = heads if self._head_inside else None
                 stack.enter_context(torch_functions.watching(rule, noted, ruled))
-            answer = _first_scores(self.module(x))
+            answer = named_outputs(self.module(x))
         if self._head_inside:
-            return last_head[0][0]
-        if not self._from_probability:
-            return answer
-        if self.head is Head.SOFTMAX:
-            return answer.float().clamp_min(1e-30).log()
-        return torch.logit(answer.double(), 1e-12).to(answer.dtype)
+            answer, _ = before_heads(answer, heads)
+        return {name: answer[name] for name in self._readout.names}
 
     def _tensor(self, x: Array) -> Any:
         import torch
@@ -301,23 +292,28 @@ def _taps(module: Any, wanted: set[str] | None, seen: dict[str, tuple[str, Any]]
             handle.remove()
 
 
-def _gradients(wanted: Any, places: list[Any]) -> list[Any]:
-    """Return the gradients of each wanted scalar (k,) at each place, (k, ...), in one batched backward."""
+def _gradients(answer: dict[str, Any], cotangents: dict[str, Array], places: list[Any]) -> list[Any]:
+    """Pull cotangents (k, n, ...) of the outputs back to each place, (k, n, ...), in one batched backward."""
     import torch
 
-    count = len(wanted)
-    if not wanted.requires_grad:
+    names = [name for name in cotangents if answer[name].requires_grad]
+    if not names:
         raise _no_gradient()
+    ends = [answer[name] for name in names]
+    rows = [torch.from_numpy(cotangents[name]).to(end.device, end.dtype) for name, end in zip(names, ends, strict=True)]
+    count = len(rows[0])
     if count == 1:
-        one = torch.autograd.grad(wanted[0], places, allow_unused=True)
+        one = torch.autograd.grad(ends, places, [row[0] for row in rows], allow_unused=True)
         if all(gradient is None for gradient in one):
             raise _no_gradient()
         return [torch.zeros_like(p)[None] if g is None else g[None] for g, p in zip(one, places, strict=True)]
-    rows = torch.eye(count, dtype=wanted.dtype, device=wanted.device)
     try:
-        batched = torch.autograd.grad(wanted, places, rows, is_grads_batched=True, allow_unused=True, retain_graph=True)
+        batched = torch.autograd.grad(ends, places, rows, is_grads_batched=True, allow_unused=True, retain_graph=True)
     except RuntimeError:  # an operation without a batching rule
-        parts = [torch.autograd.grad(wanted, places, row, retain_graph=True, allow_unused=True) for row in rows]
+        parts = [
+            torch.autograd.grad(ends, places, [row[i] for row in rows], retain_graph=True, allow_unused=True)
+            for i in range(count)
+        ]
         batched = tuple(None if parts[0][i] is None else torch.stack([p[i] for p in parts]) for i in range(len(places)))
     return [torch.zeros((count, *p.shape)) if g is None else g for g, p in zip(batched, places, strict=True)]
 
@@ -329,46 +325,54 @@ def _no_gradient() -> NotSupportedError:
     )
 
 
-def _ask(module: Any, shape: tuple[int, int, int], device: Any, batch: int | None) -> tuple[Array, Head | None]:
-    """Run the probe; return the answer, and the softmax or sigmoid whose output that answer is."""
+def _ask(
+    module: Any, shape: tuple[int, int, int], device: Any, batch: int | None
+) -> tuple[dict[str, Array], Head | None]:
+    """Run the probe; return the outputs, and the softmax or sigmoid that was taken off from them."""
     import torch
 
     x = opened.probe(shape)
     parts = x.reshape(-1, 1, *shape).repeat(batch or 1, axis=1)
-    last_head: list[tuple[Any, Any, Head]] = []
-    watching, dtype = torch_functions.watching(ReluRule.STANDARD, last_head), _dtype(module)
+    heads: torch_functions.Heads = []
+    watching, dtype = torch_functions.watching(ReluRule.STANDARD, heads), _dtype(module)
+    answers, inner = [], None
     with Model.running(), _at_rest(module, frozen=False), torch.no_grad(), watching:
-        answers = []
         for part in parts:
-            answer = _first_scores(module(torch.from_numpy(part.transpose(0, 3, 1, 2).copy()).to(device, dtype)))
-            inner = last_head[0][2] if last_head and last_head[0][1] is answer else None
-            answers.append(_array(answer))
-    return np.concatenate(answers), inner
+            heads.clear()
+            tensor = torch.from_numpy(part.transpose(0, 3, 1, 2).copy()).to(device, dtype)
+            answer, inner = before_heads(named_outputs(module(tensor)), heads)
+            answers.append(_arrays(answer))
+    return {name: np.concatenate([answer[name][:1] for answer in answers]) for name in answers[0]}, inner
 
 
-def _first_scores(answer: Any) -> Any:
-    """Return the class scores from what a network returned: a tensor, or the first that fits in a tuple or dict."""
+def named_outputs(answer: Any, prefix: str = "") -> dict[str, Any]:
+    """Return every tensor of numbers that a network returned, by name: keys, places, or "output"."""
     import torch
 
     if torch.is_tensor(answer):
-        # A binary classifier that squeezes its one column away.
-        return answer[:, None] if answer.ndim == 1 else answer
-    named = answer if isinstance(answer, dict) else vars(answer) if hasattr(answer, "__dict__") else {}
-    chosen = [named[name] for name in ("logits", "scores") if name in named]
-    parts = chosen or list(answer.values() if isinstance(answer, dict) else answer if answer is not None else ())
-    fitting = {part.shape[1] for part in parts if torch.is_tensor(part) and part.ndim == 2}
-    if len(fitting) > 1:
-        raise ModelOutputError(
-            f"The network returns several outputs, of {' and '.join(map(str, sorted(fitting)))} columns.",
-            "Give a model file whose load() returns a network of class scores alone.",
-        )
-    for part in parts:
-        if torch.is_tensor(part) and part.ndim == 2:
-            return part
-    raise ModelOutputError(
-        f"The network returned a {type(answer).__name__} without class scores (n, classes).",
-        "Give a model file whose load() returns a network of class scores.",
+        return {prefix or "output": answer} if answer.is_floating_point() and answer.ndim else {}
+    if hasattr(answer, "_asdict"):
+        answer = answer._asdict()
+    elif hasattr(answer, "__dataclass_fields__") and not isinstance(answer, dict):
+        answer = vars(answer)
+    pairs = (
+        answer.items() if isinstance(answer, dict) else enumerate(answer) if isinstance(answer, list | tuple) else ()
     )
+    found: dict[str, Any] = {}
+    for key, part in pairs:
+        found |= named_outputs(part, f"{prefix}.{key}" if prefix else str(key))
+    return found
+
+
+def before_heads(answer: dict[str, Any], heads: torch_functions.Heads) -> tuple[dict[str, Any], Head | None]:
+    """Put what went into a softmax or sigmoid in the place of what came out, where that is an output."""
+    found: Head | None = None
+    answer = dict(answer)
+    for name, tensor in answer.items():
+        for source, result, head in heads:
+            if result is tensor:
+                answer[name], found = source, head
+    return answer, found
 
 
 def _tried_shape(module: Any, device: Any, batch: int | None) -> tuple[int, int, int]:
@@ -406,6 +410,10 @@ def _channels_last(tensor: Any) -> Any:
 def _array(tensor: Any) -> Array:
     array: Array = np.ascontiguousarray(tensor.detach().float().cpu().numpy())
     return array
+
+
+def _arrays(tensors: dict[str, Any]) -> dict[str, Array]:
+    return {name: _array(tensor) for name, tensor in tensors.items()}
 
 
 def _digest(module: Any) -> str:

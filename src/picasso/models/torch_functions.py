@@ -13,6 +13,9 @@ from typing import Any
 from picasso.core.hooks import Head
 from picasso.core.model import ReluRule
 
+Heads = list[tuple[Any, Any, Head]]
+"""Input, output and kind of each softmax and sigmoid that ran."""
+
 
 @cache
 def _rectifiers() -> dict[Any, Callable[..., tuple[Any, float | None, bool] | None]]:
@@ -114,12 +117,12 @@ def _ruled_relu() -> Any:
     return RuledRelu
 
 
-def watching(rule: ReluRule, last_head: list[tuple[Any, Any, Head]] | None, ruled: list[Any] | None = None) -> Any:
-    """Return a context in which ReLUs follow a rule and the last head is noted.
+def watching(rule: ReluRule, ran: Heads | None, ruled: list[Any] | None = None) -> Any:
+    """Return a context in which ReLUs follow a rule and heads are noted.
 
     Args:
         rule: How gradients pass ReLUs.
-        last_head: Gets (input, output, head) of the last softmax or sigmoid that ran; None to note none.
+        ran: Gets (input, output, head) of each softmax and sigmoid that runs; None to note none.
         ruled: Gets the function of each ReLU that the rule was applied to.
 
     Returns:
@@ -140,9 +143,8 @@ def watching(rule: ReluRule, last_head: list[tuple[Any, Any, Head]] | None, rule
                         ruled.append(func)
                     return relu.apply(x, cap, rule, inplace)
             result = func(*args, **named)
-            if last_head is not None and func in heads:
-                source = args[0] if args else named.get("input")
-                last_head[:] = [(source, result, heads[func])]
+            if ran is not None and func in heads:
+                ran.append((args[0] if args else named.get("input"), result, heads[func]))
             return result
 
     return Watching()

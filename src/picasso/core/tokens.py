@@ -1,0 +1,103 @@
+"""Where the tokens of a transformer lie in the picture, and which layer still tells the answer something about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from picasso.core.preprocessing import Array
+from picasso.core.targets import Target
+
+if TYPE_CHECKING:
+    from picasso.core.model import Layer, Model
+
+Grid = tuple[int, int]
+MOST_EXTRA = 16
+"""Class, distillation and register tokens before the patches, where the patches' own grid was seen to run."""
+USUAL_EXTRA = (0, 1, 2, 5)
+"""The same where only the number of tokens is known: none, class, class and distillation, class and four registers."""
+TRACED = 60
+"""Layers from the end that are looked at for the default layer."""
+
+
+def with_grids(layers: Sequence[Layer], input_shape: tuple[int, int, int]) -> tuple[Layer, ...]:
+    """Return layers whose tokens know their grid.
+
+    A layer (tokens, channels) belongs to the last map before it that has as many positions, a few extra tokens aside:
+    the embedding of the patches. Where none has, as behind the merging of patches, to a grid of the input's
+    proportions.
+
+    Args:
+        layers: In the order of execution.
+        input_shape: (height, width, channels) of the input.
+    """
+    maps: list[Grid] = []
+    found = []
+    for layer in layers:
+        if len(layer.shape) == 3:
+            maps.append((layer.shape[0], layer.shape[1]))
+        if len(layer.shape) == 2 and layer.shape[0] > 1 and layer.grid is None:
+            layer = replace(layer, grid=_grid(layer.shape[0], maps, input_shape))
+        found.append(layer)
+    return tuple(found)
+
+
+def _grid(tokens: int, maps: Sequence[Grid], input_shape: tuple[int, int, int]) -> Grid | None:
+    fitting = [grid for grid in reversed(maps) if 0 <= tokens - grid[0] * grid[1] <= MOST_EXTRA and min(grid) > 1]
+    if fitting:
+        return min(fitting, key=lambda grid: tokens - grid[0] * grid[1])
+    height, width, _ = input_shape
+    for extra in USUAL_EXTRA:
+        rows = round(((tokens - extra) * height / width) ** 0.5) if tokens > extra else 0
+        columns = (tokens - extra) // rows if rows else 0
+        if rows > 1 and rows * columns == tokens - extra and rows * width == columns * height:
+            return rows, columns
+    return None
+
+
+@dataclass(frozen=True)
+class _Everything(Target):
+    """A fixed random weighing of every number of every output: no gradient of it cancels by chance."""
+
+    index: int = 0
+    label: str = "everything"
+    terms: tuple[tuple[int, float], ...] = ()
+
+    def cotangents(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
+        random = np.random.default_rng(0)
+        return {name: random.normal(size=values.shape).astype(np.float32) for name, values in outputs.items()}
+
+
+def last_heard(model: Model, spatial: Sequence[Layer]) -> Layer | None:
+    """Return the last layer with space whose positions the answer depends on.
+
+    The class token alone leaves a vision transformer, so the last layers have a place for each patch, and no gradient
+    there. Of the layers that are heard the last normalization is taken where one is near, since queries, keys and
+    values are projections of it.
+
+    Args:
+        model: Which gives gradients; else the last layer is returned.
+        spatial: Its layers with space, in the order of execution.
+    """
+    tokens = {layer.shape[0] for layer in spatial if layer.grid is not None}
+    # What attention weighs, (tokens, tokens, heads), is no map of the picture.
+    candidates = [layer for layer in spatial if layer.grid or not {*layer.shape[:2]} <= tokens][-TRACED:]
+    if not candidates or "gradients" not in model.capabilities:
+        return candidates[-1] if candidates else None
+    x = np.random.default_rng(0).normal(size=(1, *model.input_shape)).astype(np.float32)
+    names = [layer.name for layer in candidates]
+    gradients = model.pullback(x, [_Everything()], names).gradients
+    heard = [index for index, layer in enumerate(candidates) if _heard(gradients[layer.name][0, 0], layer.grid)]
+    if not heard:
+        return candidates[-1]
+    near = [index for index in heard[-12:] if "norm" in candidates[index].kind.lower()]
+    return candidates[near[-1] if near and candidates[heard[-1]].grid else heard[-1]]
+
+
+def _heard(gradient: Array, grid: Grid | None) -> bool:
+    """Say whether a gradient, (tokens, channels) or (h, w, channels), reaches more than half of the positions."""
+    cells = gradient[len(gradient) - grid[0] * grid[1] :] if grid else gradient.reshape(-1, gradient.shape[-1])
+    return float(np.abs(cells).max(axis=1).astype(bool).mean()) > 0.5
