@@ -49,7 +49,7 @@ class Target:
     def __call__(self, outputs: Mapping[str, Array]) -> Array:
         """Return the target's score for each picture, (n,), from the network's outputs."""
         parts = [outputs[SCORES][:, column] * weight for column, weight in self.terms]
-        return np.sum(parts, axis=0, dtype=parts[0].dtype)
+        return np.asarray(np.sum(parts, axis=0, dtype=parts[0].dtype))
 
     def cotangents(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the derivative of the target's score by each output that it depends on, shaped as that output.
