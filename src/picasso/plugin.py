@@ -4,18 +4,23 @@ A visualization is one file with one class; a model file holds one class with `l
 """
 
 from picasso.core.attribution import Attribution, enlarge
+from picasso.core.colors import class_colors
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
+from picasso.core.focus import suppress
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.model import INPUT, Capability, Layer, Model, Pullback, ReluRule, Rules, Sample
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
-from picasso.core.targets import SCORES, Target
+from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
 from picasso.core.visualization import AttributionMethod, Context, Visualization
 
 __all__ = [
+    "BOXES",
+    "BOX_SCORES",
     "INPUT",
+    "MASKS",
     "SCORES",
     "Array",
     "Attribution",
@@ -45,8 +50,10 @@ __all__ = [
     "Template",
     "Text",
     "Visualization",
+    "class_colors",
     "colorize",
     "enlarge",
     "shared_limits",
+    "suppress",
     "to_probabilities",
 ]

@@ -39,6 +39,14 @@ def color_map(sign: Sign) -> NDArray[np.uint8]:
     return np.concatenate([negative, positive[::-1]])
 
 
+def class_colors(count: int) -> NDArray[np.uint8]:
+    """Return a color for each class, uint8 (count, 3): neighbors differ in hue by the golden angle, and in light."""
+    index = np.arange(count)
+    hue = np.radians(25 + index * 137.508)
+    lightness = np.array([0.72, 0.58, 0.82])[index % 3]
+    return _srgb(np.stack([lightness, 0.15 * np.cos(hue), 0.15 * np.sin(hue)]))
+
+
 def _curve(points: tuple[tuple[float, float, float], ...], count: int) -> NDArray[np.uint8]:
     """Interpolate (lightness, chroma, hue in degrees) in OKLab and convert to sRGB."""
     lightness, chroma, hue = np.array(points).T
@@ -46,7 +54,12 @@ def _curve(points: tuple[tuple[float, float, float], ...], count: int) -> NDArra
     # Equal steps of lightness, the quantity that the eye compares in a map.
     wanted = np.linspace(lightness[0], lightness[-1], count)
     channels = np.stack([np.interp(wanted, lightness, channel) for channel in lab])
-    linear = np.array(_TO_LINEAR) @ (np.array(_TO_LMS) @ channels) ** 3
+    return _srgb(channels)
+
+
+def _srgb(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Convert OKLab, (3, n), to sRGB, uint8 (n, 3)."""
+    linear = np.array(_TO_LINEAR) @ (np.array(_TO_LMS) @ lab) ** 3
     linear = np.clip(linear, 0, 1)
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(srgb.T * 255), dtype=np.uint8)

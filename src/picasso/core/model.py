@@ -6,14 +6,15 @@ implements the few abstract methods; everything else is built on them here, once
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from picasso.core.errors import (
     PicassoError,
     TargetError,
 )
+from picasso.core.focus import Focus, FocusedTarget
 from picasso.core.hooks import Head, ModelFile, Prediction, number_labels, to_probabilities
 from picasso.core.images import Picture
 from picasso.core.preprocessing import Array, Frame, Preprocessing
@@ -57,6 +59,8 @@ class Capability(StrEnum):
     ACTIVATIONS = "activations"
     GRADIENTS = "gradients"
     RELU_RULES = "relu-rules"
+    SEGMENTATION = "segmentation"
+    DETECTION = "detection"
 
 
 class ReluRule(StrEnum):
@@ -183,6 +187,7 @@ class Model(ABC):
 
     Attributes:
         files: The files that it was opened from; when one changes, the model must be opened again.
+        focus: For a segmenter or detector the part of the picture that it is asked about; see `focused`.
 
     Class attributes:
         framework: What people call it: "PyTorch".
@@ -202,11 +207,15 @@ class Model(ABC):
         self.name = name
         self.batch_size = batch_size or DEFAULT_BATCH
         self.head = facts.head
-        self.binary = facts.columns == 1 and facts.head is Head.SIGMOID
+        self.binary = facts.task is Task.CLASSIFICATION and facts.columns == 1 and facts.head is Head.SIGMOID
         self.labels = self._bind_labels()
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self.files: tuple[Path, ...] = ()
+        self.focus: Focus | None = None
+        self._whole: Model | None = None
+        if facts.task is not Task.CLASSIFICATION:
+            self.capabilities = self.capabilities | {Capability(facts.task)}
         hooks.labels, hooks.head = self.labels, self.head
 
     # --- the three hooks -------------------------------------------------------------------------------------
@@ -272,6 +281,8 @@ class Model(ABC):
         Raises:
             ModelOutputError: The user's hook returned something else.
         """
+        if self.focus is not None:
+            return [list(self.focus.predictions) for _ in scores]
         with self.running("The decode_prob hook"):
             found = [list(row) for row in self.hooks.decode_prob(scores)]
         if len(found) != len(scores) or not all(row and all(isinstance(p, Prediction) for p in row) for row in found):
@@ -333,9 +344,11 @@ class Model(ABC):
         """
 
         def checked(batch: Array) -> Pullback:
-            pullback = self._pullback(batch, targets, wrt, rules)
+            focus = self.focus
+            asked = targets if focus is None else [FocusedTarget(target=target, focus=focus) for target in targets]
+            pullback = self._pullback(batch, asked, wrt, rules)
             self._check_outputs(pullback.outputs, len(batch))
-            return pullback
+            return pullback if focus is None else replace(pullback, outputs={SCORES: focus.read(pullback.outputs)})
 
         parts = list(self._in_batches(x, checked))
         join: dict[str, Any] = {
@@ -376,6 +389,23 @@ class Model(ABC):
         )
         return hashlib.sha256("\1".join(parts).encode()).hexdigest()
 
+    @property
+    def whole(self) -> Model:
+        """The model without a focus: its outputs are the masks or boxes themselves."""
+        return self._whole or self
+
+    def focused(self, focus: Focus) -> Self:
+        """Return the same network as it answers about one part of a picture: its scores are those of the focus.
+
+        Everything is shared with this model; nothing is opened again.
+        """
+        view = copy.copy(self)
+        view.focus, view._whole = focus, self.whole
+        view.labels = focus.labels
+        view.binary = False
+        view.facts = replace(self.facts, columns=len(focus.labels))
+        return view
+
     def origin(self) -> str:
         """Digest of the network as it is now; adapters of live objects hash the parameters again."""
         return self.facts.origin
@@ -394,13 +424,22 @@ class Model(ABC):
         def checked(batch: Array) -> dict[str, Array]:
             outputs = self._outputs(batch)
             self._check_outputs(outputs, len(batch))
-            return outputs
+            return outputs if self.focus is None else {SCORES: self.focus.read(outputs)}
 
         parts = list(self._in_batches(x, checked))
         return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in parts[0]}
 
     def predict(self, x: Array) -> Array:
-        """Return class scores (n, classes): logits, or what `facts.units` says."""
+        """Return class scores (n, classes): logits, or what `facts.units` says.
+
+        Raises:
+            NotSupportedError: The network answers for pixels or boxes, and was not asked about one part.
+        """
+        if self.facts.task is not Task.CLASSIFICATION and self.focus is None:
+            raise NotSupportedError(
+                f"A network of {self.facts.task} has no class scores of the whole picture.",
+                "Use explain(), which asks about a region or a box, or outputs().",
+            )
         return self.class_scores(self.outputs(x))
 
     def class_scores(self, outputs: Mapping[str, Array]) -> Array:
@@ -410,6 +449,8 @@ class Model(ABC):
 
     def probabilities(self, scores: Array) -> Array:
         """Turn class scores (..., classes) into probabilities."""
+        if self.focus is not None:
+            return self.focus.probabilities(scores, self.head)
         return to_probabilities(scores, self.head)
 
     def predict_patched(
@@ -452,14 +493,19 @@ class Model(ABC):
         """Turn an index, a label or "a - b" into a Target.
 
         Raises:
-            TargetError: There is no such class.
+            TargetError: There is no such class, or a detector found nothing of it.
         """
+        if self.focus is not None and isinstance(target, str):
+            target = self.focus.label(target)
         return make_target(target, self.labels, self.facts.columns)
 
     def top_targets(self, scores: Array, count: int) -> list[Target]:
         """Return the targets of the best classes of one picture's scores (classes,), best first."""
         if count < 1:
             raise TargetError(f"top must be at least 1. Got {count}.")
+        if self.focus is not None:
+            there = [prediction for prediction in self.focus.predictions if prediction.probability > 0]
+            return [self.target(prediction.index) for prediction in there[:count]]
         best = np.argsort(-scores, kind="stable")[:count]
         return [self.target(int(index)) for index in best]
 

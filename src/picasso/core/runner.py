@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
+from picasso.core.asking import Place, focused, outlined, read_place
 from picasso.core.errors import (
     ConfigurationError,
     ModelOutputError,
@@ -25,12 +26,12 @@ from picasso.core.errors import (
     TargetError,
 )
 from picasso.core.images import Picture, read_picture
-from picasso.core.model import Model, Sample
+from picasso.core.model import Model, Sample, Task
 from picasso.core.panels import Panel
 from picasso.core.registry import Entry
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
-from picasso.core.targets import Target
+from picasso.core.targets import Target, make_target
 from picasso.core.visualization import AttributionMethod, Context
 
 TargetChoice = int | str | Target
@@ -45,6 +46,7 @@ def explain(
     *,
     target: TargetChoice | Sequence[TargetChoice] | None = None,
     top: int = DEFAULT_TOP,
+    at: object = None,
     seed: int = 0,
     cache: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
@@ -59,6 +61,9 @@ def explain(
         target: What to explain: a class index, a label, "a - b" for a difference, or a list; by default the `top`
             best classes.
         top: How many of the best classes are explained where no target is given.
+        at: For a segmenter or detector, what is explained: a pixel (x, y), a box (left, top, width, height) in pixels
+            of the picture, a mask of the picture's size or a file of one, or "#2" for the second detection; by
+            default each class over its own predicted mask, or each of the best detections.
         seed: Seed of everything random.
         cache: Whether a result that this model gave before for the same picture and choices is returned at once.
         progress: Called with (done, total, message).
@@ -78,7 +83,7 @@ def explain(
             f"explain needs a model from load_model. Got {type(model).__name__}.", "Call picasso.load_model first."
         )
     entry = registry.visualization(visualization)
-    checked = read_settings(entry, settings)
+    checked, place = read_settings(entry, settings), read_place(at)
     top, seed = int(top), int(seed)  # NumPy's integers are no JSON
 
     if reason := missing(model, entry):
@@ -86,10 +91,10 @@ def explain(
 
     def one(source: object) -> Result:
         shot = read_picture(source)
-        key = cache_key(model, entry, checked, shot, targets_of(target), top, seed)
+        key = cache_key(model, entry, checked, shot, targets_of(target), top, seed, place)
         kept = model.kept_results
         if not cache or key not in kept:
-            result = run(model, shot, entry, checked, target=target, top=top, seed=seed, report=progress)
+            result = run(model, shot, entry, checked, target=target, top=top, at=place, seed=seed, report=progress)
             if not cache:
                 return result
             kept[key] = result
@@ -145,6 +150,7 @@ def cache_key(
     targets: Sequence[TargetChoice],
     top: int,
     seed: int,
+    place: Place | None = None,
 ) -> str:
     """Return the key under which a result is kept: equal exactly when the same numbers must come out."""
     return result_key(
@@ -152,10 +158,24 @@ def cache_key(
         visualization=(entry.name, entry.digest, entry.load().version),
         settings=settings.model_dump(mode="json"),
         picture=picture.digest,
-        targets=[model.target(choice).key for choice in targets],
+        targets=[target_key(choice, model.labels, model.facts.columns, model.facts.task) for choice in targets],
         top=top,
         seed=seed,
+        at=place.key if place else "",
     )
+
+
+def target_key(choice: TargetChoice, labels: Sequence[str], columns: int, task: Task) -> str:
+    """Return what tells a target from every other one of a model.
+
+    What a segmenter or detector finds is named only once the picture is there, so the choice itself is the key then.
+
+    Raises:
+        TargetError: There is no such class.
+    """
+    if task is Task.CLASSIFICATION:
+        return make_target(choice, labels, columns).key
+    return choice.key if isinstance(choice, Target) else str(choice)
 
 
 def result_key(
@@ -167,6 +187,7 @@ def result_key(
     targets: Sequence[str],
     top: int,
     seed: int,
+    at: str = "",
 ) -> str:
     """Return `cache_key` from what is written down of a model and a visualization, where neither is loaded.
 
@@ -178,6 +199,7 @@ def result_key(
         targets: Keys of the chosen targets; empty for the best classes.
         top: How many of the best classes.
         seed: Seed of everything random.
+        at: The key of the place that is explained, or "".
     """
     parts = {
         "model": model,
@@ -187,6 +209,7 @@ def result_key(
         "targets": list(targets),
         "top": None if targets else top,
         "seed": seed,
+        "at": at,
         "picasso": metadata.version("picasso"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -212,6 +235,7 @@ def run(
     *,
     target: TargetChoice | Sequence[TargetChoice] | None = None,
     top: int = DEFAULT_TOP,
+    at: object = None,
     seed: int = 0,
     report: Callable[[int, int, str], None] | None = None,
     show: Callable[[Panel], None] | None = None,
@@ -220,7 +244,7 @@ def run(
 
     Args:
         model, picture, entry, settings: What to run; the settings are validated.
-        target, top, seed: As in `explain`.
+        target, top, at, seed: As in `explain`.
         report: Called with (done, total, message) between chunks; raises CanceledError to stop.
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
 
@@ -238,6 +262,7 @@ def run(
         raise NotSupportedError(reason, "Choose another visualization.")
     started = time.perf_counter()
     sample = model.prepare(picture)
+    model = focused(model, sample, read_place(at))
     scores = model.predict(sample.x)[0]
     chosen = [model.target(choice) for choice in targets_of(target)] or model.top_targets(scores, top)
     panels: dict[str, Panel] = {}
@@ -252,6 +277,8 @@ def run(
     # Copies: a plug-in may reckon and draw in place.
     ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep)
     view = sample.view.copy()
+    if model.focus is not None and model.focus.outline is not None:
+        keep(outlined(view, model.focus))
     try:
         for panel in kind().run(ctx, sample, settings):
             keep(panel)
@@ -321,6 +348,7 @@ def _record(
             "preprocessing": preprocessing.model_dump(mode="json") if preprocessing and sample.frame else None,
             "notes": list(model.facts.notes),
         },
+        "asked": model.focus.about if model.focus else None,
         "picture": {
             "name": picture.name,
             "digest": picture.digest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from picasso.core.attribution import Attribution
 from picasso.core.errors import PluginError
+from picasso.core.focus import Focus
 from picasso.core.model import Capability, Model, Sample
 from picasso.core.panels import Panel
 from picasso.core.panels.heatmap import heatmaps
@@ -35,7 +37,7 @@ class Context:
     """What a running visualization gets from the runner.
 
     Attributes:
-        model: The model.
+        model: The model; of a segmenter or detector as it answers about the part of the picture that is asked about.
         targets: What to explain, best first.
         scores: The picture's class scores, (classes,).
         seed: Seed of everything random.
@@ -60,6 +62,11 @@ class Context:
         self.attributions: list[Attribution] = []
         self._report = report
         self._show = show
+
+    @property
+    def whole(self) -> Model:
+        """The model with all of its outputs: the masks of a segmenter, the boxes of a detector."""
+        return self.model.whole
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         """Say how far the work is. Call it between chunks: this is also where a cancel takes effect.
@@ -149,11 +156,16 @@ class AttributionMethod(Visualization[S]):
             raise PluginError(f"{self.name} returned {len(attributions)} attributions for {len(ctx.targets)} targets.")
         for attribution in attributions:
             self._check(attribution, sample)
+        focus = ctx.model.focus
+        if focus is not None:
+            unit = ctx.model.facts.units
+            attributions = [
+                replace(a, units=a.units.replace(unit, "pixel")) if a.target.index >= focus.classes else a
+                for a in attributions
+            ]
         ctx.attributions = attributions
         probabilities = ctx.model.probabilities(ctx.scores)
-        certain: list[float | None] = [
-            float(probabilities[a.target.index]) if a.target.minus is None else None for a in attributions
-        ]
+        certain = [_certain(a.target, probabilities, focus) for a in attributions]
         yield from heatmaps(attributions, sample.view, sample.frame, certain, self.clip)
 
     def _check(self, attribution: Attribution, sample: Sample) -> None:
@@ -169,3 +181,10 @@ class AttributionMethod(Visualization[S]):
                 f"The values of {self.name} must have the input's size, {under}. Got {shape[:2]}.",
                 "Lay a coarse map over the pixels with enlarge().",
             )
+
+
+def _certain(target: Target, probabilities: Array, focus: Focus | None) -> float | None:
+    """Return a target's probability; None where it has none: a difference, a side of a box, classes each elsewhere."""
+    if target.minus is not None or (focus and (focus.outline is None or target.index >= focus.classes)):
+        return None
+    return float(probabilities[target.index])

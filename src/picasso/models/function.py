@@ -77,9 +77,9 @@ class FunctionModel(Model):
     def _outputs(self, x: Array) -> dict[str, Array]:
         outputs = self._readout.read(named_arrays(self._function(x)))
         for values in outputs.values():
-            if len(values) != len(x) or values.shape[-1] not in (4, self.facts.columns):
+            if len(values) != len(x) or values.shape[-1] not in (4, self._readout.columns):
                 raise ModelOutputError(
-                    f"The function returned shape {values.shape}; it must be ({len(x)}, {self.facts.columns})."
+                    f"The function returned shape {values.shape}; it must be ({len(x)}, {self._readout.columns})."
                 )
         return outputs
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from picasso.core.asking import focused
 from picasso.core.errors import CanceledError, NotFoundError
 from picasso.core.hooks import Head
 from picasso.core.images import Picture
@@ -30,8 +31,10 @@ def check_model(model: Model) -> None:
     with untouched(model, model.name):
         pictures = [trial_picture(seed, 40 + 8 * seed, 56) for seed in range(5)]
         x = _check_input(model, pictures)
+        model = focused(model, model.prepare(pictures[0]), None)
         _check_scores(model, x)
-        _check_decoding(model, model.predict(x))
+        if model.focus is None:
+            _check_decoding(model, model.predict(x))
         _check_patches(model, x[:1])
         if Capability.ACTIVATIONS in model.capabilities:
             _check_layers(model, x)

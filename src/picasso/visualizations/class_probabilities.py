@@ -22,13 +22,16 @@ class ClassProbabilities(Visualization[ClassProbabilitiesSettings]):
         best = ctx.model.decode_prob(ctx.scores[None])[0][: settings.classes]
         ctx.keep("scores", ctx.scores)
         ctx.keep("probabilities", ctx.model.probabilities(ctx.scores))
+        focus = ctx.model.focus
+        share = focus.share if focus else "score" if ctx.model.head == "none" else "probability"
+        said = f"Of {focus.about}. " if focus else ""
         yield Bars(
             id="probabilities",
             title="Class probabilities",
-            caption=f"The head is {ctx.model.head}; scores are {ctx.model.facts.units}s.",
+            caption=f"{said}The head is {ctx.model.head}; scores are {ctx.model.facts.units}s.",
             labels=tuple(prediction.label for prediction in best),
             values=tuple(prediction.probability for prediction in best),
-            units="score" if ctx.model.head == "none" else "probability",
-            maximum=None if ctx.model.head == "none" else 1.0,
+            units=share,
+            maximum=None if share == "score" else 1.0,
         )
         ctx.progress(1, 1)

@@ -1,0 +1,293 @@
+"""From what a person says (a pixel, a box, a mask, nothing) to the focus of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from picasso.core.errors import PictureError, TargetError
+from picasso.core.focus import SIDES, Asked, BoxFocus, Focus, RegionFocus, mean_over, suppress
+from picasso.core.hooks import Head, Prediction, to_probabilities
+from picasso.core.images import read_picture
+from picasso.core.model import Task
+from picasso.core.panels import Images
+from picasso.core.preprocessing import Array
+from picasso.core.targets import BOX_SCORES, BOXES, MASKS
+
+if TYPE_CHECKING:
+    from picasso.core.model import Model, Sample
+
+MOST_DETECTIONS = 20
+HINT = "Give x,y; or left,top,width,height in pixels of the picture; or a mask; for a detector also #2."
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where in the picture something is asked.
+
+    Args:
+        box: (left, top, width, height) in pixels of the picture; width and height 0 for a single pixel.
+        mask: bool (height, width) of the picture.
+        number: For a detector: which of its detections, counted from 1.
+    """
+
+    box: tuple[float, float, float, float] | None = None
+    mask: Mask | None = None
+    number: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other place."""
+        if self.mask is not None:
+            return hashlib.sha256(repr(self.mask.shape).encode() + self.mask.tobytes()).hexdigest()
+        return f"#{self.number}" if self.number is not None else repr(self.box)
+
+    @property
+    def words(self) -> str:
+        """Say where it is."""
+        if self.mask is not None:
+            return f"a mask of {int(self.mask.sum())} pixels"
+        if self.number is not None:
+            return f"detection {self.number}"
+        assert self.box is not None
+        left, top, width, height = (f"{value:g}" for value in self.box)
+        return f"the pixel at {left}, {top}" if width == "0" else f"the box at {left}, {top}, {width} x {height}"
+
+
+def read_place(said: object) -> Place | None:
+    """Read a place.
+
+    Args:
+        said: None; (x, y); (left, top, width, height); the same as text, "120,80"; a boolean array of the picture's
+            size; the path of a mask picture, in which everything but black is meant; "#2" for a detection.
+
+    Raises:
+        TargetError: It is none of these.
+    """
+    if said is None or (isinstance(said, str) and not said):
+        return None
+    if isinstance(said, Place):
+        return said
+    if isinstance(said, Path) or (isinstance(said, str) and Path(said).suffix and not _numbers(said)):
+        try:
+            pixels = read_picture(said).pixels
+        except PictureError as error:
+            raise TargetError(f"The mask is no picture: {error.message}", HINT) from None
+        return _mask(pixels.max(axis=2) > 0)
+    if isinstance(said, str) and said.strip().startswith("#") and said.strip()[1:].isdigit():
+        return Place(number=int(said.strip()[1:]))
+    if isinstance(said, np.ndarray) and said.ndim == 2 and min(said.shape) > 1:
+        return _mask(said.astype(bool))
+    numbers = _numbers(said)
+    if numbers is None or len(numbers) not in (2, 4) or (len(numbers) == 4 and min(numbers[2:]) <= 0):
+        raise TargetError(f"The place to explain was not understood: {said!r}.", HINT)
+    left, top, width, height = (*numbers, 0.0, 0.0)[:4]
+    return Place(box=(left, top, width, height))
+
+
+def focused(model: Model, sample: Sample, place: Place | None) -> Model:
+    """Return the model as it answers about one place of one picture.
+
+    Args:
+        model: Of any task; a classifier is returned as it is.
+        sample: The picture, ready for it.
+        place: Where; None for the whole answer: for a segmenter each class over its own predicted mask, for a
+            detector each of its detections.
+
+    Raises:
+        TargetError: The place lies outside the picture, there is nothing there, or the model is a classifier.
+    """
+    if model.facts.task is Task.CLASSIFICATION:
+        if place is not None:
+            raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
+        return model
+    outputs = model.outputs(sample.x)
+    if model.facts.task is Task.SEGMENTATION:
+        return model.focused(_of_masks(model, sample, outputs[MASKS][0], place))
+    return model.focused(_of_boxes(model, sample, outputs[BOXES][0], outputs[BOX_SCORES][0], place))
+
+
+def outlined(view: NDArray[np.uint8], focus: Focus) -> Images:
+    """Show which part of the picture is asked about: the rest is dimmed, its edge is drawn in white on black."""
+    assert focus.outline is not None
+    inside = focus.outline
+    shown = np.where(inside[..., None], view, view // 3 + 40).astype(np.uint8)
+    near = np.zeros_like(inside)
+    for axis in (0, 1):
+        for step in (-1, 1):
+            near |= np.roll(inside, step, axis) != inside
+    shown[near & inside] = 255
+    shown[near & ~inside] = 0
+    return Images(
+        id="asked",
+        title="What is explained",
+        caption=f"The scores are those of {focus.about}.",
+        pictures=(shown,),
+        captions=(focus.about,),
+    )
+
+
+def _of_masks(model: Model, sample: Sample, masks: Array, place: Place | None) -> Focus:
+    """Return the focus on a region of a segmentation, masks (rows, columns, classes)."""
+    labels, head = model.labels, model.facts.head
+    chance = to_probabilities(masks, head)
+    if place is not None:
+        outline = _outline(sample, place)
+        region = _shrunk(outline, masks.shape[:2])
+        values = chance[region].mean(axis=0)
+        weights = mean_over([region] * len(labels))
+        return RegionFocus(labels, len(labels), _ranked(labels, values), place.words, "probability", outline, weights)
+    if head is Head.SOFTMAX:
+        best = masks.argmax(axis=2)
+        found = [best == index for index in range(len(labels))]
+    else:
+        found = [masks[..., index] > 0 for index in range(len(labels))]
+    shares = np.array([region.mean() for region in found])
+    # A class that is predicted nowhere is asked about at the pixel that comes closest to it.
+    regions = [
+        region if region.any() else masks[..., index] == masks[..., index].max() for index, region in enumerate(found)
+    ]
+    about = "each class over its own predicted mask"
+    return RegionFocus(
+        labels, len(labels), _ranked(labels, shares), about, "share of the picture", None, mean_over(regions)
+    )
+
+
+def _of_boxes(model: Model, sample: Sample, boxes: Array, scores: Array, place: Place | None) -> Focus:
+    """Return the focus on boxes of a detector, boxes (boxes, 4), scores (boxes, classes)."""
+    labels = model.labels
+    chance = to_probabilities(scores, model.facts.head)
+    kept = suppress(boxes, chance, MOST_DETECTIONS)
+    if place is None:
+        names = [labels[kind] for _, kind in kept]
+        counted = [
+            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
+            for place, name in enumerate(names)
+        ]
+        asked = tuple(Asked(_corners(boxes[index]), kind) for index, kind in kept)
+        found = tuple(
+            Prediction(rank, name, float(chance[index, kind]))
+            for rank, (name, (index, kind)) in enumerate(zip(counted, kept, strict=True))
+        )
+        outline = _filled(sample, [one.box for one in asked[:5]])
+        return BoxFocus(tuple(counted), len(asked), found, "each of the best detections", "probability", outline, asked)
+    if place.number is not None:
+        if not 1 <= place.number <= len(kept):
+            raise TargetError(f"There are {len(kept)} detections. Got #{place.number}.", HINT)
+        box = _corners(boxes[kept[place.number - 1][0]])
+    elif place.box is not None and not place.box[2]:
+        x, y = _into_input(sample, place.box[0], place.box[1])
+        around = [index for index, _ in kept if _holds(boxes[index], x, y)]
+        if not around:
+            raise TargetError(f"No detected box holds {place.words}.", "Draw a box around what is to be explained.")
+        box = _corners(boxes[around[0]])
+    else:
+        rows, columns = np.nonzero(_outline(sample, place))
+        box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
+    asked = tuple(Asked(box, index) for index in range(len(labels)))
+    sides = tuple(Asked(box, index, side=True) for index in range(4))
+    focus = BoxFocus(
+        (*labels, *SIDES), len(labels), (), place.words, "probability", _filled(sample, [box]), asked + sides
+    )
+    values = focus.read({BOXES: boxes[None], BOX_SCORES: chance[None]})[0, : len(labels)]
+    return BoxFocus(
+        focus.labels, len(labels), _ranked(labels, values), place.words, "probability", focus.outline, focus.asked
+    )
+
+
+def _ranked(labels: tuple[str, ...], values: Array) -> tuple[Prediction, ...]:
+    return tuple(Prediction(int(i), labels[int(i)], float(values[i])) for i in np.argsort(-values, kind="stable"))
+
+
+def _numbers(said: Any) -> tuple[float, ...] | None:
+    parts = said.split(",") if isinstance(said, str) else said
+    try:
+        numbers = tuple(float(part) for part in parts)
+    except (TypeError, ValueError):
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _mask(mask: Mask) -> Place:
+    if not mask.any():
+        raise TargetError("The mask is empty.", "Mark at least one pixel.")
+    return Place(mask=mask)
+
+
+def _into_input(sample: Sample, x: float, y: float) -> tuple[float, float]:
+    """Turn a point of the picture into one of the network's input."""
+    height, width = sample.view.shape[:2]
+    frame = sample.frame
+    if frame is None:  # a hook of the user's made the input: the whole picture is taken to be in it
+        return x * width / sample.picture.width, y * height / sample.picture.height
+    return (x - frame.left) * width / frame.width, (y - frame.top) * height / frame.height
+
+
+def _outline(sample: Sample, place: Place) -> Mask:
+    """Return a place as a mask of the network's input, bool (height, width), at least one pixel."""
+    height, width = sample.view.shape[:2]
+    if place.mask is not None:
+        if place.mask.shape != (sample.picture.height, sample.picture.width):
+            size = f"{sample.picture.width} x {sample.picture.height}"
+            got = f"{place.mask.shape[1]} x {place.mask.shape[0]}"
+            raise TargetError(f"The mask must have the picture's size, {size}. Got {got}.")
+        mask = _seen(sample, place.mask)
+    else:
+        if place.box is None:
+            raise TargetError("Detections are numbered for a detector only.", HINT)
+        left, top, wide, tall = place.box
+        x, y = _into_input(sample, left, top)
+        right, bottom = _into_input(sample, left + wide, top + tall)
+        mask = np.zeros((height, width), bool)
+        rows = slice(max(0, int(np.floor(y))), max(int(np.floor(y)) + 1, int(np.ceil(bottom))))
+        columns = slice(max(0, int(np.floor(x))), max(int(np.floor(x)) + 1, int(np.ceil(right))))
+        if rows.stop > 0 and columns.stop > 0:
+            mask[rows, columns] = True
+    if not mask.any():
+        raise TargetError(f"The network does not see {place.words}: it lies outside of its input.", HINT)
+    return mask
+
+
+def _seen(sample: Sample, mask: Mask) -> Mask:
+    """Return the part of a picture's mask that the network sees, at its input's size."""
+    height, width = sample.view.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width] + 0.5
+    frame = sample.frame
+    left, top = (frame.left, frame.top) if frame else (0.0, 0.0)
+    wide, tall = (frame.width, frame.height) if frame else (sample.picture.width, sample.picture.height)
+    y = np.floor(top + rows * tall / height).astype(int)
+    x = np.floor(left + columns * wide / width).astype(int)
+    inside = (y >= 0) & (y < mask.shape[0]) & (x >= 0) & (x < mask.shape[1])
+    return np.asarray(inside & mask[y.clip(0, mask.shape[0] - 1), x.clip(0, mask.shape[1] - 1)], bool)
+
+
+def _shrunk(outline: Mask, shape: tuple[int, ...]) -> Mask:
+    """Return a mask of the input at the resolution of the network's own masks, at least one cell."""
+    area = Image.fromarray(outline.astype(np.float32)).resize((shape[1], shape[0]), Image.Resampling.BOX)
+    share = np.asarray(area)
+    return np.asarray(share >= min(0.5, float(share.max())))
+
+
+def _corners(box: Array) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(value) for value in box)
+    return left, top, right, bottom
+
+
+def _holds(box: Array, x: float, y: float) -> bool:
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
+
+
+def _filled(sample: Sample, boxes: list[tuple[float, float, float, float]]) -> Mask:
+    canvas = Image.new("1", (sample.view.shape[1], sample.view.shape[0]))
+    draw = ImageDraw.Draw(canvas)
+    for left, top, right, bottom in boxes:
+        if right > left and bottom > top:
+            draw.rectangle((left, top, right - 1, bottom - 1), fill=1)
+    return np.asarray(canvas)
