@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from picasso.core import registry
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.labels import read_labels
 from picasso.core.model import Model
+from picasso.core.names import called, scheme_of
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.trust import file_digest, read_trust
@@ -33,6 +36,7 @@ class Options:
         output: Name of the output to explain, where there are several; or its place, counted from 0.
         hold: What the other inputs get, by name; zeros where nothing is said.
         trust: SHA-256 digests of the files that may run code that comes with them.
+        owned: Whether a live network was made for this model alone: it may be moved and frozen, and does not change.
     """
 
     name: str = ""
@@ -44,6 +48,7 @@ class Options:
     output: str = ""
     hold: Mapping[str, Any] = field(default_factory=dict)
     trust: frozenset[str] = frozenset()
+    owned: bool = False
 
 
 def load_model(
@@ -65,8 +70,9 @@ def load_model(
     """Open a model.
 
     Args:
-        source: A name ("demo:tank-proxy"); a file (.keras, .h5, .pt, .pth, .safetensors, .pt2); a class in a file of
-            your own ("my_model.py:TankDetector"); or a live torch.nn.Module, keras.Model or callable.
+        source: A name ("demo:tank-proxy", "timm:resnet18", "keras:VGG16"); a file (.keras, .h5, .pt, .pth,
+            .safetensors, .pt2); a class in a file of your own ("my_model.py:TankDetector"); or a live torch.nn.Module,
+            keras.Model or callable.
         labels: One label for each class, or a file that holds them.
         preprocessing: How a picture becomes the network's input; found or assumed where left out (see
             `model.facts.notes`).
@@ -108,7 +114,7 @@ def load_model(
             weights=None if weights is None else str(weights),
             input=input,
             output=str(output),
-            hold=dict(hold or {}),
+            hold={name: _held(name, value) for name, value in (hold or {}).items()},
             trust=read_trust(trust),
         )
         model = _open(source, labels, preprocessing, head, options)
@@ -155,9 +161,8 @@ def _open(
     for opener in registry.openers():
         if not (isinstance(source, str) and "\0" in source) and opener.claims(source):
             model: Model = opener.open_model(source, hooks, _named(options, source))
-            model.files = tuple(
-                Path(file).absolute() for file in files if isinstance(file, str) and _exists(Path(file))
-            )
+            named = (Path(file).absolute() for file in files if isinstance(file, str) and _exists(Path(file)))
+            model.files = tuple(dict.fromkeys((*named, *model.files)))
             return model
     raise ModelFileError(_refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2 or .safetensors file, or a live model.")
 
@@ -223,6 +228,17 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _held(name: str, value: Any) -> Any:
+    """Return what an input is held at; text is the path of a .npy file."""
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        return np.load(value, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ConfigurationError(f"What '{name}' is held at cannot be read from {value}: {said}.") from None
+
+
 def _read(labels: Any) -> tuple[str, ...]:
     try:
         return read_labels(labels)
@@ -255,7 +271,7 @@ def _named(options: Options, source: object) -> Options:
     if options.name:
         return options
     if isinstance(source, str):
-        return replace(options, name=source if source.startswith("demo:") else Path(source).stem)
+        return replace(options, name=called(source) if scheme_of(source) else Path(source).stem)
     return replace(options, name=type(source).__name__)
 
 

@@ -122,7 +122,7 @@ def openers() -> Iterator[ModuleType]:
     """
     broken: PluginError | None = None
     # Names first; a plain callable last, since modules of every framework can be called.
-    places = {"demo": -1, "function": 1}
+    places = {"demo": -1, "hub": -1, "function": 1}
     for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: places.get(p.name, 0)):
         try:
             module = point.load()

@@ -47,11 +47,11 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     """
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("PyTorch is not installed.", "Install it with: pip install 'picasso[torch]'")
-    live = not isinstance(source, str)
+    live = not isinstance(source, str) and not options.owned
     # What a compiler or a parallel wrapper holds is the same network, with its layers in sight.
     source = getattr(source, "_orig_mod", source)
     source = source.module if type(source).__name__ in ("DataParallel", "DistributedDataParallel") else source
-    network = source if live else torch_files.read_module(Path(source), options.factory)
+    network = torch_files.read_module(Path(source), options.factory) if isinstance(source, str) else source
     batch = fixed_batch(network) if is_exported(network) else None
     shape = opened.declared_shape(hooks) or (input_shape(network) if is_exported(network) else None)
     live = live and not is_exported(network)

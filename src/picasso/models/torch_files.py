@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,32 @@ def read_module(path: Path, factory: Callable[[], Any] | str | None) -> Any:
             f"{path.name} is TorchScript, which cannot be opened safely.",
             "Save the network with torch.export.save as .pt2, or load it in a model file of your own.",
         )
-    weights = _safetensors(path) if kind == "safetensors" else _state_dict(path)
+    weights = _weights(path, kind)
     if factory is None:
         raise ModelFileError(
             f"{path.name} holds weights only, {len(weights)} tensors, and not the network.",
             "Give the factory that makes it, 'my_net.py:make_net', or use a model file.",
         )
     return _fill(load_factory(factory), weights, path)
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """Read the tensors of a state dict or of safetensors, by name.
+
+    Raises:
+        ModelFileError: The file holds a whole network, or no weights.
+        UnsafeModelError: It holds pickled Python objects.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"There is no file of weights {path}.", "Check the path.")
+    kind = _kind(path)
+    if kind not in ("safetensors", "weights"):
+        raise ModelFileError(f"{path.name} holds a whole network, not weights alone.", "Open the file itself.")
+    return _weights(path, kind)
+
+
+def _weights(path: Path, kind: str) -> dict[str, Any]:
+    return _safetensors(path) if kind == "safetensors" else _state_dict(path)
 
 
 def _kind(path: Path) -> str:
@@ -126,10 +145,25 @@ def _fill(factory: Callable[[], Any], weights: dict[str, Any], path: Path) -> An
         raise ModelFileError(f"The factory raised {type(error).__name__}: {_first_line(error)}") from error
     if not isinstance(module, torch.nn.Module):
         raise ModelFileError(f"The factory must return a torch.nn.Module. Got {type(module).__name__}.")
-    wanted = module.state_dict()
+    return fill(module, weights, path, "Check the factory.")
+
+
+def without_prefix(weights: dict[str, Any], wanted: Collection[str]) -> dict[str, Any]:
+    """Take off the names that a wrapper put before all of them, where the network has no such names."""
     for prefix in _PREFIXES:
         if all(key.startswith(prefix) for key in weights) and not all(key.startswith(prefix) for key in wanted):
             weights = {key.removeprefix(prefix): value for key, value in weights.items()}
+    return weights
+
+
+def fill(module: Any, weights: dict[str, Any], path: Path, hint: str) -> Any:
+    """Put weights into a module, all of them and nothing else.
+
+    Raises:
+        ModelFileError: They do not fit; `hint` says what to check.
+    """
+    wanted = module.state_dict()
+    weights = without_prefix(weights, wanted)
     lacking = [key for key in wanted if key not in weights and not key.endswith("num_batches_tracked")]
     unknown = [key for key in weights if key not in wanted]
     shaped = [
@@ -143,9 +177,7 @@ def _fill(factory: Callable[[], Any], weights: dict[str, Any], path: Path) -> An
         if items
     ]
     if problems:
-        raise ModelFileError(
-            f"The weights in {path.name} do not fit the network: {'; '.join(problems)}.", "Check the factory."
-        )
+        raise ModelFileError(f"The weights in {path.name} do not fit the network: {'; '.join(problems)}.", hint)
     module.load_state_dict(weights, strict=False)
     return module
 
