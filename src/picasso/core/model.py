@@ -92,16 +92,21 @@ class Layer:
         shape: Shape of its output without the batch, channels last.
         grid: For tokens, (tokens, channels): the (rows, columns) of the picture's patches; class and register tokens
             come before them. None for everything else.
+        positions: Whether its positions are places of the picture: not so what attention weighs, (tokens, tokens,
+            heads), or windows. None where that is judged by the shape.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     grid: tuple[int, int] | None = None
+    positions: bool | None = None
 
     @property
     def spatial(self) -> bool:
         """Whether the output has more than one position in the picture."""
+        if self.positions is False:
+            return False
         if self.grid is not None:
             return self.grid[0] * self.grid[1] > 1
         return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,36 +24,57 @@ TRACED = 60
 
 
 def with_grids(layers: Sequence[Layer], input_shape: tuple[int, int, int]) -> tuple[Layer, ...]:
-    """Return layers whose tokens know their grid.
+    """Return layers whose tokens know their grid, and in which what attention weighs is no map of the picture.
 
     A layer (tokens, channels) belongs to the last map before it that has as many positions, a few extra tokens aside:
-    the embedding of the patches. Where none has, as behind the merging of patches, to a grid of the input's
-    proportions.
+    the embedding of the patches. Where none has, as behind the merging of patches, to a grid of half the sides, or of
+    the input's proportions.
 
     Args:
         layers: In the order of execution.
         input_shape: (height, width, channels) of the input.
     """
     maps: list[Grid] = []
+    tokens: set[int] = set()
     found = []
     for layer in layers:
-        if len(layer.shape) == 3:
-            maps.append((layer.shape[0], layer.shape[1]))
-        if len(layer.shape) == 2 and layer.shape[0] > 1 and layer.grid is None:
-            layer = replace(layer, grid=_grid(layer.shape[0], maps, input_shape))
+        if layer.positions is None and _weighs(layer, tokens):
+            layer = replace(layer, positions=False)
+        if layer.positions is not False:
+            if len(layer.shape) == 3:
+                maps.append((layer.shape[0], layer.shape[1]))
+            if len(layer.shape) == 2 and layer.shape[0] > 1:
+                grid = layer.grid or _grid(layer.shape[0], maps, input_shape)
+                layer = replace(layer, grid=grid)
+                if grid is not None:
+                    tokens.add(layer.shape[0])
+                    maps.append(grid)
         found.append(layer)
     return tuple(found)
+
+
+def _weighs(layer: Layer, tokens: Collection[int]) -> bool:
+    """Say whether a layer holds what attention weighs: tokens by tokens for each head, in whatever order."""
+    if len(layer.shape) != 3 or "conv" in layer.kind.lower():
+        return False
+    return any(layer.shape.count(count) >= 2 for count in tokens)
 
 
 def _grid(tokens: int, maps: Sequence[Grid], input_shape: tuple[int, int, int]) -> Grid | None:
     fitting = [grid for grid in reversed(maps) if 0 <= tokens - grid[0] * grid[1] <= MOST_EXTRA and min(grid) > 1]
     if fitting:
         return min(fitting, key=lambda grid: tokens - grid[0] * grid[1])
+    for rows, columns in reversed(maps):
+        half = -(-rows // 2), -(-columns // 2)
+        if half[0] * half[1] == tokens and min(half) > 1:
+            return half
     height, width, _ = input_shape
     for extra in USUAL_EXTRA:
         rows = round(((tokens - extra) * height / width) ** 0.5) if tokens > extra else 0
         columns = (tokens - extra) // rows if rows else 0
-        if rows > 1 and rows * columns == tokens - extra and rows * width == columns * height:
+        fits = rows > 1 and rows * columns == tokens - extra and rows * width == columns * height
+        # Patches divide the picture; the queries of a detector, as many as a square by chance, do not.
+        if fits and height % rows == 0 and width % columns == 0:
             return rows, columns
     return None
 
@@ -75,26 +96,29 @@ def last_heard(model: Model, spatial: Sequence[Layer]) -> Layer | None:
     """Return the last layer with space whose positions the answer depends on.
 
     The class token alone leaves a vision transformer, so the last layers have a place for each patch, and no gradient
-    there. Of the layers that are heard the last normalization is taken where one is near, since queries, keys and
-    values are projections of it.
+    there. Of the layers that are heard, on the same grid as the last of them, the last normalization is taken where
+    one is near, since queries, keys and values are projections of it.
 
     Args:
         model: Which gives gradients; else the last layer is returned.
         spatial: Its layers with space, in the order of execution.
     """
-    tokens = {layer.shape[0] for layer in spatial if layer.grid is not None}
-    # What attention weighs, (tokens, tokens, heads), is no map of the picture.
-    candidates = [layer for layer in spatial if layer.grid or not {*layer.shape[:2]} <= tokens][-TRACED:]
+    candidates = list(spatial[-TRACED:])
     if not candidates or "gradients" not in model.capabilities:
         return candidates[-1] if candidates else None
     x = np.random.default_rng(0).normal(size=(1, *model.input_shape)).astype(np.float32)
     names = [layer.name for layer in candidates]
     gradients = model.pullback(x, [_Everything()], names).gradients
-    heard = [index for index, layer in enumerate(candidates) if _heard(gradients[layer.name][0, 0], layer.grid)]
+    heard = [layer for layer in candidates if _heard(gradients[layer.name][0, 0], layer.grid)]
     if not heard:
         return candidates[-1]
-    near = [index for index in heard[-12:] if "norm" in candidates[index].kind.lower()]
-    return candidates[near[-1] if near and candidates[heard[-1]].grid else heard[-1]]
+    last = heard[-1]
+    near = [layer for layer in heard[-12:] if "norm" in layer.kind.lower() and _sides(layer) == _sides(last)]
+    return near[-1] if near and last.grid else last
+
+
+def _sides(layer: Layer) -> Grid:
+    return layer.grid or (layer.shape[0], layer.shape[1])
 
 
 def _heard(gradient: Array, grid: Grid | None) -> bool:
