@@ -8,6 +8,31 @@ from typing import Annotated, Any
 import typer
 
 from picasso.shell import output
+from picasso.shell.options import (
+    LOOK,
+    RUN,
+    BatchOption,
+    ColorOption,
+    DebugOption,
+    DeviceOption,
+    FactoryOption,
+    HeadOption,
+    HoldOption,
+    InputOption,
+    JsonOption,
+    LabelsOption,
+    MeanOption,
+    ModelWord,
+    OutputOption,
+    PreprocessingOption,
+    ResizeOption,
+    ScaleOption,
+    SizeOption,
+    StdOption,
+    TrustOption,
+    WeightsOption,
+    complete_visualizations,
+)
 from picasso.shell.output import guarded
 
 app = typer.Typer(
@@ -19,89 +44,6 @@ app = typer.Typer(
 )
 new = typer.Typer(no_args_is_help=True, help="Write files to begin with.")
 app.add_typer(new, name="new")
-
-_MODEL, _LOOK, _RUN = "How the model is opened", "What is shown", "How it runs"
-
-
-def _complete_visualizations(incomplete: str) -> list[str]:
-    from picasso.core import registry
-
-    return [name for name in registry.visualizations() if name.startswith(incomplete)]
-
-
-ModelWord = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A file (.keras, .h5, .pt, .pth, .pt2, .safetensors), a class in a file (my_model.py:TankDetector), "
-        "a demo model (demo:tank-proxy), or a name from picasso.toml in this folder.",
-        show_default=False,
-    ),
-]
-LabelsOption = Annotated[
-    Path | None,
-    typer.Option("--labels", metavar="FILE", help="File with one label for each class.", rich_help_panel=_MODEL),
-]
-PreprocessingOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--preprocessing",
-        metavar="FILE",
-        help="JSON or TOML file that says how a picture becomes the input; the options below go before it.",
-        rich_help_panel=_MODEL,
-    ),
-]
-SizeOption = Annotated[
-    str,
-    typer.Option(
-        "--size", metavar="PIXELS", help="Side of the input: 224, or height x width: 240x320.", rich_help_panel=_MODEL
-    ),
-]
-ResizeOption = Annotated[
-    str, typer.Option("--resize", metavar="HOW", help="stretch, crop or pad.", rich_help_panel=_MODEL)
-]
-ColorOption = Annotated[str, typer.Option("--color", metavar="ORDER", help="rgb, bgr or grey.", rich_help_panel=_MODEL)]
-ScaleOption = Annotated[
-    str, typer.Option("--scale", metavar="NUMBER", help="Pixels are multiplied by it: 1/255.", rich_help_panel=_MODEL)
-]
-MeanOption = Annotated[
-    str, typer.Option("--mean", metavar="NUMBERS", help="Subtracted: 0.485,0.456,0.406.", rich_help_panel=_MODEL)
-]
-StdOption = Annotated[
-    str, typer.Option("--std", metavar="NUMBERS", help="Divided by: 0.229,0.224,0.225.", rich_help_panel=_MODEL)
-]
-HeadOption = Annotated[
-    str | None,
-    typer.Option(
-        "--head",
-        metavar="HEAD",
-        help="What turns scores into probabilities: softmax, sigmoid or none.",
-        rich_help_panel=_MODEL,
-    ),
-]
-FactoryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--factory",
-        metavar="FILE:NAME",
-        help="For bare weights: what makes the network, my_net.py:make.",
-        rich_help_panel=_MODEL,
-    ),
-]
-DeviceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps; else the fastest.", rich_help_panel=_MODEL
-    ),
-]
-BatchOption = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size", metavar="NUMBER", min=1, help="Pictures for one forward pass at most.", rich_help_panel=_MODEL
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="On an error show the traceback, too.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -146,8 +88,8 @@ def explain(
             "--with",
             metavar="VISUALIZATION",
             help="Which visualization; `picasso visualizations` lists them.",
-            autocompletion=_complete_visualizations,
-            rich_help_panel=_LOOK,
+            autocompletion=complete_visualizations,
+            rich_help_panel=LOOK,
         ),
     ] = "partial-occlusion",
     target: Annotated[
@@ -156,7 +98,7 @@ def explain(
             "--target",
             metavar="CLASS",
             help='Class to explain: a label, an index, or "a - b" for a difference. Several times for several.',
-            rich_help_panel=_LOOK,
+            rich_help_panel=LOOK,
         ),
     ] = None,
     top: Annotated[
@@ -166,20 +108,30 @@ def explain(
             metavar="NUMBER",
             min=1,
             help="Without a target: how many of the best classes.",
-            rich_help_panel=_LOOK,
+            rich_help_panel=LOOK,
         ),
     ] = 5,
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            metavar="PLACE",
+            help="For a segmenter or detector, what is explained: x,y; left,top,width,height in pixels of the "
+            'picture; "#2", the second detection; or a mask picture.',
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
             help="A setting of the visualization; the same as --NAME VALUE. Several times for several.",
-            rich_help_panel=_LOOK,
+            rich_help_panel=LOOK,
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Folder for the files.", rich_help_panel=_LOOK)
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder for the files.", rich_help_panel=LOOK)
     ] = Path("picasso-out"),
     labels: LabelsOption = None,
     preprocessing: PreprocessingOption = None,
@@ -193,8 +145,13 @@ def explain(
     factory: FactoryOption = None,
     device: DeviceOption = None,
     batch_size: BatchOption = None,
+    weights: WeightsOption = None,
+    input_: InputOption = None,
+    output_: OutputOption = None,
+    hold: HoldOption = None,
+    trust: TrustOption = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=_RUN)
+        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
     ] = 0,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -210,6 +167,7 @@ def explain(
     picasso explain demo:tank-proxy photo.jpg --target "tank - decoy" --json
     """
     from picasso.core import registry, runner
+    from picasso.core.asking import read_place
     from picasso.shell import explaining, flags, models, pictures
 
     entry = registry.visualization(with_)
@@ -220,12 +178,28 @@ def explain(
     if not found:
         raise typer.BadParameter("Give at least one picture.", param_hint="PICTURE...")
     chosen = models.Opening(
-        labels, preprocessing, size, resize, color, scale, mean, std, head, factory, device, batch_size
+        labels=labels,
+        preprocessing=preprocessing,
+        size=size,
+        resize=resize,
+        color=color,
+        scale=scale,
+        mean=mean,
+        std=std,
+        head=head,
+        factory=factory,
+        device=device,
+        batch_size=batch_size,
+        weights=weights,
+        input=input_,
+        output=output_,
+        hold=tuple(hold or ()),
+        trust=tuple(trust or ()),
     )
     opened = models.open_model(model, chosen)
-    for word in target or ():
-        opened.target(word)  # a wrong target is said at once, before any work
-    choices = explaining.Choices(entry, checked, tuple(target or ()), top, seed, out)
+    for word in target or ():  # a wrong target is said at once, before any work
+        runner.target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
+    choices = explaining.Choices(entry, checked, tuple(target or ()), top, read_place(at), seed, out)
     finished = explaining.explain_all(opened, found, choices, quiet=as_json)
     if as_json:
         output.print_json(explaining.as_document(finished))
@@ -258,6 +232,11 @@ def inspect(
     factory: FactoryOption = None,
     device: DeviceOption = None,
     batch_size: BatchOption = None,
+    weights: WeightsOption = None,
+    input_: InputOption = None,
+    output_: OutputOption = None,
+    hold: HoldOption = None,
+    trust: TrustOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -270,7 +249,23 @@ def inspect(
     from picasso.shell import models, tables
 
     chosen = models.Opening(
-        labels, preprocessing, size, resize, color, scale, mean, std, head, factory, device, batch_size
+        labels=labels,
+        preprocessing=preprocessing,
+        size=size,
+        resize=resize,
+        color=color,
+        scale=scale,
+        mean=mean,
+        std=std,
+        head=head,
+        factory=factory,
+        device=device,
+        batch_size=batch_size,
+        weights=weights,
+        input=input_,
+        output=output_,
+        hold=tuple(hold or ()),
+        trust=tuple(trust or ()),
     )
     facts = models.describe(models.open_model(model, chosen))
     if as_json:
@@ -283,7 +278,7 @@ def inspect(
 @guarded
 def visualizations(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", autocompletion=_complete_visualizations, help="One of them, in full.")
+        str, typer.Argument(metavar="[NAME]", autocompletion=complete_visualizations, help="One of them, in full.")
     ] = "",
     as_json: JsonOption = False,
     debug: DebugOption = False,

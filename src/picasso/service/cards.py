@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core.model import Model
+from picasso.core.names import path_parts
 from picasso.service.configuration import ModelSpecification
 
 _MOST_FILES = 2000
@@ -40,6 +41,7 @@ class Card:
         preprocessing: The declared preprocessing, or None.
         layers: {"name", "kind", "shape", "spatial"} in the order of execution.
         default_layer: Name of the layer that class activation maps use, or None.
+        task: What it answers: "classification", "segmentation" or "detection".
         digest: Of everything that decides what the model answers.
         files: What it was opened from.
     """
@@ -57,6 +59,7 @@ class Card:
     layers: tuple[dict[str, Any], ...]
     default_layer: str | None
     digest: str
+    task: str
     files: tuple[Seen, ...]
 
     @classmethod
@@ -81,6 +84,7 @@ class Card:
             ),
             default_layer=default.name if default else None,
             digest=model.digest,
+            task=str(model.facts.task),
             files=files,
         )
 
@@ -101,12 +105,13 @@ def look(paths: Iterable[str]) -> frozenset[Seen]:
 
 def files_of(specification: ModelSpecification) -> set[str]:
     """Return the files that a specification names, as far as they exist."""
-    named = [specification.source, specification.factory or ""]
+    held = [value for value in specification.hold.values() if isinstance(value, str)]
+    named = [specification.source, specification.factory or "", specification.weights or "", *held]
     if isinstance(specification.labels, str):
         named.append(specification.labels)
     found: set[str] = set()
     for name in named:
-        file = name.rpartition(":")[0] if ".py:" in name else name
+        _, file, _ = path_parts(name)
         if file and Path(file).exists():
             found.update(str(path) for path in _inside(Path(file).absolute()))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from picasso.core import registry
 from picasso.core.errors import ConfigurationError
+from picasso.core.names import called, path_parts, scheme_of
 from picasso.core.preprocessing import Preprocessing
 
 DEMO_MODELS = ("demo:tank-proxy", "demo:tank-honest", "demo:digits")
@@ -37,13 +37,27 @@ class ModelSpecification(BaseModel):
     factory: str | None = Field(None, description='For bare weights: "my_net.py:make".')
     device: str | None = None
     batch_size: int | None = Field(None, ge=1)
+    weights: str | None = Field(None, description='A file of weights, for a named model ("timm:resnet18").')
+    input: str | None = Field(None, description="Name of the input that reads the picture, where there are several.")
+    output: str | None = Field(None, description="Name or place of the output to explain, where there are several.")
+    hold: dict[str, float | str | list[Any]] = Field(
+        {}, description="What the other inputs get, by name: a number, a list, or the path of a .npy file."
+    )
+    trust: tuple[str, ...] = Field(
+        (), description="SHA-256 of the files that may run code that comes with them; the refusal of a file says it."
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `load_model` that say how to open it, besides its source."""
+        said = {name: getattr(self, name) for name in type(self).model_fields if name != "source"}
+        return {name: value for name, value in said.items() if value not in (None, {}, ())} | {"name": self.known_as()}
 
     def known_as(self) -> str:
         """Return its name: the given one, else that of the class, the file or the source."""
         if self.name:
             return self.name
-        if self.source.startswith("demo:"):
-            return self.source
+        if scheme_of(self.source):
+            return called(self.source)
         file, _, attribute = self.source.rpartition(":")
         return attribute if file.endswith(".py") else Path(self.source).stem or self.source
 
@@ -52,8 +66,13 @@ class ModelSpecification(BaseModel):
         changes: dict[str, Any] = {"source": _absolute(self.source, folder)}
         if isinstance(self.labels, str):
             changes["labels"] = _absolute(self.labels, folder)
-        if self.factory:
-            changes["factory"] = _absolute(self.factory, folder)
+        for name in ("factory", "weights"):
+            if said := getattr(self, name):
+                changes[name] = _absolute(said, folder)
+        if self.hold:
+            changes["hold"] = {
+                name: _absolute(value, folder) if isinstance(value, str) else value for name, value in self.hold.items()
+            }
         return self.model_copy(update=changes)
 
 
@@ -205,8 +224,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def _absolute(source: str, folder: Path) -> str:
-    """Make the path in "path" or "path.py:Name" absolute where such a file exists in the folder."""
-    matched = re.fullmatch(r"(.+\.py):(\w+)", source)
-    file, rest = (matched[1], f":{matched[2]}") if matched else (source, "")
+    """Make the path in "path", "path.py:Name" or "hf:path" absolute where such a file exists in the folder."""
+    before, file, after = path_parts(source)
     place = folder / Path(file).expanduser()
-    return f"{place}{rest}" if place.exists() else source
+    return f"{before}{place}{after}" if file and place.exists() else source

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from picasso.core import runner
+from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
-from picasso.core.targets import make_target
+from picasso.core.model import Task
 from picasso.service import work
 from picasso.service.cards import Card
 from picasso.service.catalog import Catalog
@@ -100,6 +101,9 @@ class Jobs:
         settings = self.catalog.read_settings(request.visualization, request.settings)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
+        place = read_place(request.at)
+        if place is not None and place.mask is not None:
+            raise TargetError("A job explains a pixel, a box or a detection.", "Give x,y or left,top,width,height.")
         keys = self._keys(request, visualization, settings, pictures)
         stored = self.store.stored(keys)
         id_ = secrets.token_hex(8)
@@ -125,6 +129,7 @@ class Jobs:
             target=request.target,
             top=request.top,
             seed=request.seed,
+            at=request.at,
             state=State.DONE if done else State.QUEUED,
             error=None,
             attempts=0,
@@ -214,7 +219,10 @@ class Jobs:
             return []
         if reason := runner.lacking(visualization.title, visualization.needs, card.capabilities, card.framework):
             raise NotSupportedError(reason, "Choose another visualization.")
-        targets = [make_target(target, card.labels, card.columns).key for target in request.target or ()]
+        task, place = Task(card.task), read_place(request.at)
+        if place is not None and task is Task.CLASSIFICATION:
+            raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
+        targets = [runner.target_key(target, card.labels, card.columns, task) for target in request.target or ()]
         return [
             runner.result_key(
                 model=card.digest,
@@ -224,6 +232,7 @@ class Jobs:
                 targets=targets,
                 top=request.top,
                 seed=request.seed,
+                at=place.key if place else "",
             )
             for picture in pictures
         ]

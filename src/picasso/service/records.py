@@ -134,6 +134,7 @@ class JobRequest:
         target: Class indices, labels or differences; None for the best classes.
         top: How many of the best classes.
         seed: Seed of everything random.
+        at: For a segmenter or detector, what is explained: "x,y", "left,top,width,height" or "#2"; None for all.
     """
 
     model: str
@@ -143,6 +144,7 @@ class JobRequest:
     target: tuple[int | str, ...] | None = None
     top: int = 5
     seed: int = 0
+    at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class JobRecord:
 
     Args:
         id: Its name.
-        model, visualization, settings, target, top, seed: What was asked for.
+        model, visualization, settings, target, top, seed, at: What was asked for.
         state: How far it is.
         error: Why it failed.
         attempts: How often it was started.
@@ -168,6 +170,7 @@ class JobRecord:
     target: tuple[int | str, ...] | None
     top: int
     seed: int
+    at: str | None
     state: State
     error: Fault | None
     attempts: int

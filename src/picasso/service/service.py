@@ -9,6 +9,7 @@ from pathlib import Path
 
 from picasso.core import runner
 from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PluginError
+from picasso.core.names import scheme_of
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of
 from picasso.service.catalog import Catalog
@@ -126,7 +127,7 @@ class Service:
             NotSupportedError: The name is taken.
         """
         name = specification.known_as()
-        if not specification.source.startswith("demo:") and not files_of(specification):
+        if not scheme_of(specification.source) and not files_of(specification):
             raise ModelFileError(f"There is no model '{specification.source}'.", "Give the path of its file.")
         if not self.store.add_model(name, specification.model_dump(mode="json")):
             raise NotSupportedError(f"There is a model '{name}' already.", "Give it another name.")

@@ -62,6 +62,7 @@ jobs = Table(
     Column("created", String(32), nullable=False, index=True),
     Column("started", String(32)),
     Column("finished", String(32)),
+    Column("at", Text),
 )
 
 results = Table(

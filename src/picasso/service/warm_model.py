@@ -40,16 +40,7 @@ class WarmModel:
             self.model = None
         # Looked at before it is read: a file that changes meanwhile is found changed at the next job.
         before = cards.look(cards.files_of(specification))
-        model = load_model(
-            specification.source,
-            labels=specification.labels,
-            preprocessing=specification.preprocessing,
-            head=specification.head,
-            name=specification.known_as(),
-            factory=specification.factory,
-            device=specification.device,
-            batch_size=specification.batch_size,
-        )
+        model = load_model(specification.source, **specification.arguments())
         known = {file.path for file in before}
         self.files = before | cards.look(cards.all_files(specification, model) - known)
         self.model, self.specification = model, specification

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core import registry, runner
+from picasso.core.asking import read_place
 from picasso.core.errors import CanceledError, NotSupportedError, OutOfMemoryError, PicassoError, PluginError
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
@@ -120,7 +121,8 @@ class _Work:
         self._shown.clear()
         picture = decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
-        key = runner.cache_key(model, entry, settings, picture, runner.targets_of(target), job.top, job.seed)
+        targets, place = runner.targets_of(target), read_place(job.at)
+        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place)
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return
@@ -132,6 +134,7 @@ class _Work:
                 settings,
                 target=target,
                 top=job.top,
+                at=place,
                 seed=job.seed,
                 report=_Reporter(self.jobs, task, self.attempt).report,
                 show=lambda panel: self._show(task, panel),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from picasso.core import runner
+from picasso.core.asking import Place
 from picasso.core.errors import PicassoError
 from picasso.core.images import read_picture
 from picasso.shell import output
@@ -35,6 +36,7 @@ class Choices:
     settings: Settings
     targets: tuple[str, ...]
     top: int
+    at: Place | None
     seed: int
     folder: Path
 
@@ -92,6 +94,7 @@ def _explain(model: Model, one: Found, choices: Choices, report: Report) -> Resu
         choices.settings,
         target=choices.targets or None,
         top=choices.top,
+        at=choices.at,
         seed=choices.seed,
         report=report,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from picasso.core.errors import ConfigurationError, NotFoundError, PicassoError
+from picasso.core.names import scheme_of
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 
@@ -35,6 +36,11 @@ class Opening:
     factory: str | None = None
     device: str | None = None
     batch_size: int | None = None
+    weights: str | None = None
+    input: str | None = None
+    output: str | None = None
+    hold: tuple[str, ...] = ()
+    trust: tuple[str, ...] = ()
 
 
 def open_model(word: str, chosen: Opening) -> Model:
@@ -52,12 +58,11 @@ def open_model(word: str, chosen: Opening) -> Model:
     source: str = word
     if listed is not None:
         source = listed.source
-        arguments = listed.model_dump(exclude={"source", "preprocessing"}, exclude_none=True)
-        arguments |= {"name": listed.known_as(), "preprocessing": listed.preprocessing}
-    said = {"labels": chosen.labels, "head": chosen.head, "factory": chosen.factory, "device": chosen.device}
-    arguments |= {key: value for key, value in said.items() if value is not None}
-    if chosen.batch_size is not None:
-        arguments["batch_size"] = chosen.batch_size
+        arguments = listed.arguments()
+    names = ("labels", "head", "factory", "device", "batch_size", "weights", "input", "output", "trust")
+    arguments |= {name: said for name in names if (said := getattr(chosen, name)) not in (None, ())}
+    if chosen.hold:
+        arguments["hold"] = arguments.get("hold", {}) | dict(_held(word) for word in chosen.hold)
     declared = _declared(chosen)
     if not declared:
         return load_model(source, **arguments)
@@ -83,7 +88,7 @@ def _from_configuration(word: str) -> ModelSpecification | None:
     listed = {model.known_as(): model for model in read_configuration(CONFIGURATION).all_models()}
     if word in listed:
         return listed[word]
-    if word.startswith("demo:"):
+    if scheme_of(word):
         return None
     raise NotFoundError(
         f"There is no file '{word}', and {CONFIGURATION} lists no model of that name.",
@@ -130,6 +135,16 @@ def _validated(values: dict[str, Any]) -> Preprocessing:
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be").rstrip(".")
         got = f" Got {item['input']!r}." if name else ""
         raise ConfigurationError(f"{name} {message}.{got}".strip(), "Correct the preprocessing.") from None
+
+
+def _held(word: str) -> tuple[str, float | str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise ConfigurationError(f"--hold takes NAME=NUMBER or NAME=FILE.npy. Got '{word}'.")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
 
 
 def _size(text: str) -> int | tuple[int, int]:

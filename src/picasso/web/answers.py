@@ -182,6 +182,7 @@ class JobAnswer(BaseModel):
     target: list[int | str] | None
     top: int
     seed: int
+    at: str | None
     pictures: list[str]
     error: ErrorAnswer | None
     attempts: int
@@ -203,6 +204,7 @@ class JobAnswer(BaseModel):
             target=list(job.target) if job.target is not None else None,
             top=job.top,
             seed=job.seed,
+            at=job.at,
             pictures=[task.picture for task in tasks],
             error=ErrorAnswer.of(job.error),
             attempts=job.attempts,

@@ -39,6 +39,11 @@ class NewJob(BaseModel):
     )
     top: int = Field(5, ge=1, le=1000)
     seed: int = Field(0, ge=0, lt=2**32)
+    at: str | None = Field(
+        None,
+        max_length=200,
+        description='For a segmenter or detector: "x,y", "left,top,width,height" in pixels of the picture, or "#2".',
+    )
 
     def to_request(self) -> JobRequest:
         target = self.target if self.target is None or isinstance(self.target, list) else [self.target]
@@ -50,6 +55,7 @@ class NewJob(BaseModel):
             target=tuple(target) if target else None,
             top=self.top,
             seed=self.seed,
+            at=self.at or None,
         )
 
 
