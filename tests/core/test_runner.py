@@ -142,6 +142,7 @@ def test_every_choice_is_recorded(model: Model, plugins: Path, tmp_path: Path) -
         "name": "linear",
         "digest": model.digest,
         "framework": "function",
+        "task": "classification",
         "head": "softmax",
         "score_units": "logit",
         "input_shape": [10, 15, 3],

@@ -50,6 +50,13 @@ class Place:
         return f"#{self.number}" if self.number is not None else repr(self.box)
 
     @property
+    def text(self) -> str | None:
+        """Return what a person writes for it; None for a mask."""
+        if self.number is not None:
+            return f"#{self.number}"
+        return None if self.box is None else ",".join(f"{value:g}" for value in self.box[: 4 if self.box[2] else 2])
+
+    @property
     def words(self) -> str:
         """Say where it is."""
         if self.mask is not None:

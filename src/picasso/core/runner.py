@@ -262,7 +262,8 @@ def run(
         raise NotSupportedError(reason, "Choose another visualization.")
     started = time.perf_counter()
     sample = model.prepare(picture)
-    model = focused(model, sample, read_place(at))
+    place = read_place(at)
+    model = focused(model, sample, place)
     scores = model.predict(sample.x)[0]
     chosen = [model.target(choice) for choice in targets_of(target)] or model.top_targets(scores, top)
     panels: dict[str, Panel] = {}
@@ -291,7 +292,7 @@ def run(
             ) from error
         raise PluginError(f"{kind.title} raised {type(error).__name__}: {error}", mend) from error
     _check(ctx, issubclass(kind, AttributionMethod))
-    record = _record(model, picture, sample, entry, settings, seed, time.perf_counter() - started)
+    record = _record(model, picture, sample, entry, settings, place, seed, time.perf_counter() - started)
     return Result(
         name=entry.name,
         title=kind.title,
@@ -322,6 +323,7 @@ def _record(
     sample: Sample,
     entry: Entry,
     settings: Settings,
+    place: Place | None,
     seed: int,
     seconds: float,
 ) -> dict[str, Any]:
@@ -342,6 +344,7 @@ def _record(
             "name": model.name,
             "digest": model.digest,
             "framework": model.framework,
+            "task": str(model.facts.task),
             "head": str(model.head),
             "score_units": model.facts.units,
             "input_shape": list(model.input_shape),
@@ -349,6 +352,7 @@ def _record(
             "notes": list(model.facts.notes),
         },
         "asked": model.focus.about if model.focus else None,
+        "at": place.text if place else None,
         "picture": {
             "name": picture.name,
             "digest": picture.digest,

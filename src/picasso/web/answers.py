@@ -46,6 +46,7 @@ class CardAnswer(BaseModel):
     layers: list[dict[str, Any]]
     default_layer: str | None
     digest: str
+    task: str = Field(description="classification, segmentation or detection.")
     visualizations: dict[str, str] = Field(description='For every visualization "", or why it does not fit.')
 
 

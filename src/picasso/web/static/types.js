@@ -45,6 +45,7 @@
  * @property {Layer[]} layers
  * @property {string | null} default_layer
  * @property {string} digest
+ * @property {string} task "classification", "segmentation" or "detection"
  * @property {Record<string, string>} visualizations why one does not fit; "" where it does
  * @typedef {{name: string, source: string, state: "new" | "opening" | "ready" | "failed", error: Problem | null,
  *   card: Card | null}} Model

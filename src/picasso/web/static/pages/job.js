@@ -28,6 +28,7 @@ function heading(job) {
   const over = OVER.includes(job.state);
   const finished = job.tasks.filter((task) => task.result).length;
   const query = new URLSearchParams({ model: job.model, visualization: job.visualization, settings: JSON.stringify(job.settings) });
+  if (job.at) query.set("at", job.at);
   for (const task of job.tasks.slice(0, 6)) query.append("picture", task.picture);
   document.title = `${job.visualization} of ${plural(job.tasks.length, "picture")} \u00b7 Picasso`;
   fill(place("job-head"),

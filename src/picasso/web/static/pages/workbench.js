@@ -6,6 +6,7 @@ import { plural } from "../format.js";
 import { JobProgress } from "../parts/job-progress.js";
 import { JobView } from "../parts/job-view.js";
 import { ModelList } from "../parts/model-list.js";
+import { PlacePicker } from "../parts/place-picker.js";
 import { PictureTray } from "../parts/picture-tray.js";
 import { problem } from "../parts/problem.js";
 import { SettingsForm } from "../parts/settings-form.js";
@@ -24,6 +25,7 @@ const tray = new PictureTray(place("pictures"));
 const visualizations = new VisualizationList(place("visualizations"));
 const settings = new SettingsForm(place("settings"));
 const targets = new TargetPicker(place("targets"));
+const spot = new PlacePicker(place("spot"));
 const progress = new JobProgress(() => view.cancel());
 const view = new JobView(stage, progress, (name) => visualizations.known.find((one) => one.name === name)?.title ?? name);
 
@@ -47,7 +49,7 @@ function describe() {
   const explained = targets.words();
   fill(recipe, missing || [
     h("b", {}, visualization?.title ?? ""), " of ", h("b", {}, plural(tray.pictures.length, "picture")),
-    " by ", h("b", {}, model?.name ?? ""), explained ? `, explaining ${explained}.` : ".",
+    " by ", h("b", {}, model?.name ?? ""), explained ? `, explaining ${explained}${spot.words()}.` : `${spot.words()}.`,
   ]);
   runButton.disabled = Boolean(missing) || sending;
   return missing;
@@ -57,7 +59,7 @@ function remember() {
   writeState({
     model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest), visualization: visualizations.chosen,
     settings: { ...state.settings, [visualizations.chosen]: settings.differences() },
-    ...targets.value(), job: view.job?.id ?? "",
+    ...targets.value(), at: spot.value().at ?? "", job: view.job?.id ?? "",
   });
   describe();
 }
@@ -70,6 +72,7 @@ function refit() {
     settings.show(visualization.schema, state.settings[visualization.name] ?? {}, card, visualization.defaults);
   }
   targets.show(card?.labels ?? [], Boolean(visualization?.attributes));
+  spot.show(card?.task ?? "classification", tray.pictures[0] ?? null);
 }
 
 function problemFrom(/** @type {unknown} */ error) {
@@ -79,7 +82,7 @@ function problemFrom(/** @type {unknown} */ error) {
     if (settings.error(name, message)) return announce(message);
   }
   if (code === "bad-target") {
-    targets.error(`${message} ${hint}`.trim());
+    (/place|mask|detection/.test(message) && spot.value().at ? spot : targets).error(`${message} ${hint}`.trim());
     return announce(message);
   }
   fill(banner, problem(error));
@@ -93,7 +96,7 @@ async function run() {
   try {
     const job = await post("/jobs", {
       model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest),
-      visualization: visualizations.chosen, settings: settings.values(), ...targets.value(), seed: 0,
+      visualization: visualizations.chosen, settings: settings.values(), ...targets.value(), ...spot.value(), seed: 0,
     });
     show(job);
     stage.focus({ preventScroll: true });
@@ -126,7 +129,10 @@ models.addEventListener("change", () => {
   refit();
   remember();
 });
-tray.addEventListener("change", remember);
+tray.addEventListener("change", () => {
+  spot.show(spot.task, tray.pictures[0] ?? null);
+  remember();
+});
 visualizations.addEventListener("change", () => {
   refit();
   remember();
@@ -136,6 +142,7 @@ settings.addEventListener("change", () => {
   remember();
 });
 targets.addEventListener("change", remember);
+spot.addEventListener("change", remember);
 view.addEventListener("end", () => {
   follow();
   describe();
@@ -161,6 +168,7 @@ place("setup").addEventListener("keydown", (event) => {
 });
 
 targets.set(state.target, state.top);
+spot.set(state.at);
 describe();
 await Promise.all([models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization)]);
 targets.set(state.target, state.top);

@@ -24,6 +24,7 @@ export function record(document) {
         ? `, convergence error ${number(one.convergence_error)}` : ""})`).join("; ")],
     ["Best classes", (document.predictions ?? []).slice(0, 5).map((/** @type {any} */ one) =>
       `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(", ")],
+    ["Explained", document.asked ?? ""],
     ["Picture", `${picture.name}, ${picture.width} \u00d7 ${picture.height}`],
     ["Picture digest", shortened(picture.digest)],
     ["Picture notes", (picture.notes ?? []).join(" ")],
@@ -78,5 +79,5 @@ function python(document, source) {
     `model = picasso.load_model(${literal(source ?? "")})\n` +
     "result = picasso.explain(\n    model,\n" +
     `    ${literal(document.picture?.name ?? "")},\n    ${literal(document.visualization?.name ?? "")},\n` +
-    `    target=${literal(targets)},\n    seed=${document.seed ?? 0},\n${settings})\n`;
+    `    target=${literal(targets)},\n${document.at ? `    at=${literal(document.at)},\n` : ""}    seed=${document.seed ?? 0},\n${settings})\n`;
 }

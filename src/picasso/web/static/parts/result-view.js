@@ -225,6 +225,7 @@ function againHref(document, picture, target) {
   });
   const explained = (document.targets ?? []).map((/** @type {any} */ one) => one.label);
   const best = (document.predictions ?? []).slice(0, explained.length).map((/** @type {any} */ one) => one.label);
+  if (document.at) query.set("at", document.at);
   if (target) query.set("target", target);
   else if (explained.join("\n") === best.join("\n")) query.set("top", String(explained.length));
   else for (const label of explained) query.append("target", label);

@@ -11,6 +11,7 @@ const PICTURES_IN_ADDRESS = 6;
  * @property {Record<string, Record<string, any>>} settings what differs from the defaults, by visualization
  * @property {(number | string)[] | null} target
  * @property {number} top
+ * @property {string} at where in the picture; "" for everywhere
  * @property {string} job
  */
 
@@ -31,6 +32,7 @@ export function readState() {
     settings,
     target: targets.length ? targets : null,
     top: Number(query.get("top")) || 5,
+    at: query.get("at") ?? "",
     job: query.get("job") ?? "",
   };
 }
@@ -46,6 +48,7 @@ export function writeState(state) {
   if (Object.keys(settings).length) query.set("settings", JSON.stringify(settings));
   for (const target of state.target ?? []) query.append("target", String(target));
   if (state.top !== 5) query.set("top", String(state.top));
+  if (state.at) query.set("at", state.at);
   if (state.job) query.set("job", state.job);
   history.replaceState(null, "", `${location.pathname}?${query}`);
   try {
