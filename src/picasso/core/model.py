@@ -63,6 +63,9 @@ class Capability(StrEnum):
     DETECTION = "detection"
 
 
+_OF_TASKS = frozenset({Capability.SEGMENTATION, Capability.DETECTION})
+
+
 class ReluRule(StrEnum):
     """How a gradient passes a ReLU.
 
@@ -219,8 +222,8 @@ class Model(ABC):
         self.files: tuple[Path, ...] = ()
         self.focus: Focus | None = None
         self._whole: Model | None = None
-        if facts.task is not Task.CLASSIFICATION:
-            self.capabilities = self.capabilities | {Capability(facts.task)}
+        own = {Capability(facts.task)} if facts.task is not Task.CLASSIFICATION else set()
+        self.capabilities = (self.capabilities - _OF_TASKS) | own
         hooks.labels, hooks.head = self.labels, self.head
 
     # --- the three hooks -------------------------------------------------------------------------------------
