@@ -109,7 +109,8 @@ def test_a_transparent_value_of_sixteen_bits_becomes_white() -> None:
     deep = Image.fromarray(np.array([[0, 1000, 1001]], np.uint16))
     picture = decode_picture(encoded(deep, transparency=1000))
     assert picture.pixels[0, :, 0].tolist() == [0, 255, 4]
-    assert picture.notes == ("Reduced from 16 to 8 bits.", ON_WHITE)
+    dark = "Reduced from 16 to 8 bits. The largest of its values is 1001 of 65535, so that it looks dark."
+    assert picture.notes == (dark, ON_WHITE)
 
 
 def test_float_tiff_is_stretched_from_its_smallest_to_its_largest_value() -> None:
@@ -129,7 +130,7 @@ def test_wide_integers_are_stretched_too() -> None:
 
 
 def test_a_constant_float_picture_is_black_not_an_error() -> None:
-    assert not decode_picture(encoded(Image.fromarray(np.full((2, 2), 0.5, np.float32)), "TIFF")).pixels.any()
+    assert not decode_picture(encoded(Image.fromarray(np.full((2, 2), 7.5, np.float32)), "TIFF")).pixels.any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -16,14 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from picasso.core.errors import PictureError
+from picasso.core import dicom, npy, tiff
+from picasso.core.depth import Array, Deep, split, upright
+from picasso.core.errors import PicassoError, PictureError
+from picasso.core.tiff import FRAMES
 
 MAX_BYTES = 64 * 2**20
 """Larger files are refused before they are decoded."""
 MAX_PIXELS = 80_000_000
 """Pictures with more pixels are refused from their header, before they are decoded (a decompression bomb)."""
+MAX_VALUES = 100_000_000
+"""Deep pictures with more values, over all channels, are refused from their header: each takes four bytes."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""What is decoded; everything else Pillow knows is not needed and would widen the attack surface."""
+"""What Pillow decodes; everything else that it knows is not needed and would widen the attack surface."""
+_READ = ", ".join((*FORMATS, "DICOM", "NPY"))
+_MAX_CHUNKS = 50_000
+"""A PNG in more chunks is refused: to skip millions of empty ones takes a minute."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,12 +56,17 @@ class Picture:
         digest: SHA-256 of the bytes that it came from (of pixels and shape for an array), in hex.
         name: What to call it; the file's name where there is one.
         notes: What was done to it while reading, one sentence each.
+        values: float32 (height, width, channels), upright: the original values in the file's own units, before they
+            were reduced to pixels; None where the pixels are all there is.
+        x: float32 (h, w, c): the network's own input, where that was given in a picture's place.
     """
 
     pixels: NDArray[np.uint8]
     digest: str
     name: str = "picture"
     notes: tuple[str, ...] = ()
+    values: Array | None = None
+    x: Array | None = None
 
     @property
     def height(self) -> int:
@@ -68,7 +82,8 @@ def read_picture(source: object, name: str | None = None) -> Picture:
 
     Args:
         source: A path, the bytes of a file, a PIL image, or an array (height, width), (height, width, 1) or
-            (height, width, 3 or 4): uint8 in 0..255, uint16 in 0..65535, bool, or float in 0..1.
+            (height, width, 3 or 4): uint8 in 0..255, uint16 in 0..65535, bool, or float in 0..1. Files may be deeper,
+            of any number of channels.
         name: What to call the picture; by default the file's name.
 
     Returns:
@@ -86,16 +101,16 @@ def read_picture(source: object, name: str | None = None) -> Picture:
     if isinstance(source, Image.Image):
         name = name or "picture"
         with _decoding(name):
-            _check_size(source, name)
-            pixels, notes = _to_rgb(source)
-        return Picture(pixels, _digest_pixels(pixels), name, notes)
+            _check_size(source.width, source.height, name)
+            pixels, values, notes = _to_rgb(source)
+        return Picture(pixels, digest_arrays(pixels, values), name, notes, values)
     if hasattr(source, "__array__"):
         try:
             array = np.asarray(source)
         except Exception as error:  # a tensor on a device, or one that needs gradients
             raise PictureError(f"The {type(source).__name__} cannot be read as an array: {error}") from None
-        pixels, notes = _array_to_rgb(array)
-        return Picture(pixels, _digest_pixels(pixels), name or "array", notes)
+        pixels, values, notes = _array_to_rgb(array)
+        return Picture(pixels, digest_arrays(pixels, values), name or "array", notes, values)
     raise PictureError(
         f"A picture must be a path, bytes, a PIL image or an array. Got {type(source).__name__}.",
     )
@@ -118,18 +133,76 @@ def decode_picture(data: bytes, name: str = "picture") -> Picture:
             f"{name} holds more than {MAX_BYTES // 2**20} MB, the most that is read.",
             "Save it smaller.",
         )
-    notes: tuple[str, ...] = ()
     with _decoding(name):
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, name)
-            image.verify()  # else a PNG's wrong check sums pass, and its wrong pixels with them
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            # Not n_frames: counting the pages of a hostile TIFF takes hours.
-            if getattr(image, "is_animated", False):
-                image.seek(0)
-                notes = ("It holds several frames; the first is used.",)
-            pixels, more = _to_rgb(image)
-    return Picture(pixels, hashlib.sha256(data).hexdigest(), name, notes + more)
+        deep = _deep(data, name)
+        pixels, values, notes = _with_pillow(data, name) if deep is None else split(deep)
+    return Picture(pixels, hashlib.sha256(data).hexdigest(), name, notes, values)
+
+
+def _deep(data: bytes, name: str) -> Deep | None:
+    """Read what is deeper than eight bits, or has channels that are no colors; None for what Pillow reads."""
+
+    def check(width: int, height: int, channels: int) -> None:
+        _check_size(width, height, name)
+        if width * height * channels > MAX_VALUES:
+            raise PictureError(
+                f"{name} holds {width} x {height} x {channels} values; at most {MAX_VALUES // 10**6} million are read.",
+                "Save it smaller, or fewer of its channels.",
+            )
+
+    if dicom.is_dicom(data):
+        return dicom.read_dicom(data, check)
+    if data.startswith(npy.MAGIC):
+        return npy.read_npy(data, check)
+    if data.startswith(tiff.MAGIC):
+        return tiff.read_tiff(data, check)
+    return _deep_png(data, name) if data.startswith(_PNG) else None
+
+
+def _with_pillow(data: bytes, name: str) -> tuple[NDArray[np.uint8], Array | None, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(image.width, image.height, name)
+        image.verify()  # else a PNG's wrong check sums pass, and its wrong pixels with them
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        # Not n_frames: counting the pages of a hostile TIFF takes hours.
+        if getattr(image, "is_animated", False):
+            image.seek(0)
+            notes = (FRAMES,)
+        pixels, values, more = _to_rgb(image)
+    return pixels, values, notes + more
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _deep_png(data: bytes, name: str) -> Deep | None:
+    """Read a PNG of three colors of 16 bits, of which Pillow keeps only the upper eight; None for every other one."""
+    at, chunks = len(_PNG), 0
+    while at + 8 <= len(data):
+        at += 12 + int.from_bytes(data[at : at + 4])
+        chunks += 1
+        if chunks > _MAX_CHUNKS:
+            raise PictureError(f"{name} is cut into more than {_MAX_CHUNKS} chunks.", "Open and save it again.")
+    if data[24:26] != b"\x10\x02":
+        return None
+    halves = []
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        _check_size(image.width, image.height, name)
+        if getattr(image, "is_animated", False) or "transparency" in image.info:
+            return None
+        image.verify()
+    for half in ("RGB;16B", "RGB;16L"):  # the upper byte, then what Pillow takes for it where the order is reversed
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            image.tile = [tile._replace(args=half) for tile in image.tile]
+            orientation = _orientation(image)
+            image.load()
+            halves.append(np.asarray(image))
+    values = halves[0].astype(np.uint16) << 8 | halves[1]
+    notes = [f"Turned upright (EXIF orientation {orientation})."] if orientation != 1 else []
+    # The pixels are Pillow's own, the upper bytes: what models that were trained on such files have seen.
+    notes.append("Reduced from 16 to 8 bits.")
+    return Deep(upright(values, orientation), tuple(notes), upright(halves[0], orientation))
 
 
 def _read_file(path: Path, name: str | None) -> Picture:
@@ -150,15 +223,19 @@ def _decoding(name: str) -> Iterator[None]:
     """Turn what decoders raise into a PictureError; their warnings tell the user nothing."""
     try:
         with _WARNINGS, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            yield
+            warnings.filterwarnings("ignore", module=r"(PIL|pydicom)\.")
+            logging.getLogger("pydicom").addFilter(_never)
+            try:
+                yield
+            finally:
+                logging.getLogger("pydicom").removeFilter(_never)
     except UnidentifiedImageError:
-        raise PictureError(f"{name} is not a picture that can be read.", f"Use one of {', '.join(FORMATS)}.") from None
+        raise PictureError(f"{name} is not a picture that can be read.", f"Use one of {_READ}.") from None
     except Image.DecompressionBombError:
         raise PictureError(
             f"{name} has too many pixels; at most {MAX_PIXELS // 10**6} million are read.", "Save it smaller."
         ) from None
-    except PictureError:
+    except PicassoError:
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         raise PictureError(
@@ -167,14 +244,19 @@ def _decoding(name: str) -> Iterator[None]:
         ) from None
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
+def _never(record: logging.LogRecord) -> bool:
+    """Keep quiet: what a decoder writes to its log may repeat the file's contents."""
+    return False
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
         raise PictureError(
-            f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS // 10**6} million are read.",
+            f"{name} has {width} x {height} pixels; at most {MAX_PIXELS // 10**6} million are read.",
             "Save it smaller.",
         )
-    if image.width * image.height == 0:
-        raise PictureError(f"{name} has no pixels: it is {image.width} x {image.height}.")
+    if width * height == 0:
+        raise PictureError(f"{name} has no pixels: it is {width} x {height}.")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -185,7 +267,7 @@ def _orientation(image: Image.Image) -> int:
     return int(value) if value in _UPRIGHT else 1
 
 
-def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], Array | None, tuple[str, ...]]:
     notes: list[str] = []
     orientation = _orientation(image)
     image.load()
@@ -202,28 +284,23 @@ def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         image = Image.alpha_composite(white, rgba)
     elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         notes.append(f"Converted from {image.mode} to RGB.")
-    return np.array(image.convert("RGB"), dtype=np.uint8), tuple(notes)
+    return np.array(image.convert("RGB"), dtype=np.uint8), None, tuple(notes)
 
 
-def _deep_to_rgb(image: Image.Image, notes: list[str]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _deep_to_rgb(image: Image.Image, notes: list[str]) -> tuple[NDArray[np.uint8], Array | None, tuple[str, ...]]:
     """Reduce a 16-bit, 32-bit or floating-point grey picture to 8 bits."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise PictureError("The picture holds NaN or infinite values.")
-    low, high = float(values.min()), float(values.max())
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        grey = np.round(values / 257.0)
-        notes.append("Reduced from 16 to 8 bits.")
-    else:
-        grey = np.round((values - low) * (255.0 / (high - low or 1.0)))
-        notes.append(f"Reduced to 8 bits: {low:g} became black, {high:g} white.")
+    values = np.asarray(image)[..., None]
+    if image.mode == "I" and values.min() >= 0 and 255 < values.max() <= 65535:  # how Pillow holds 16 bits, too
+        values = values.astype(np.uint16)
+    pixels, kept, more = split(Deep(values.astype(values.dtype.newbyteorder("="), copy=False)))
+    notes += more
     if isinstance(transparent := image.info.get("transparency"), int):
         notes.append("Transparent pixels are laid on white.")
-        grey[values == transparent] = 255
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2), tuple(notes)
+        pixels = np.where(values == transparent, np.uint8(255), pixels)
+    return pixels, kept, tuple(notes)
 
 
-def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], Array | None, tuple[str, ...]]:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
@@ -232,6 +309,7 @@ def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ..
             "Move the channels last; give several pictures as a list.",
         )
     notes: tuple[str, ...] = ()
+    original = array
     if np.issubdtype(array.dtype, np.uint16):  # of either byte order
         array, notes = np.round(array / 257.0), ("Reduced from 16 to 8 bits.",)
     elif array.dtype == np.bool_:
@@ -242,7 +320,7 @@ def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ..
         if array.min() < 0 or array.max() > 1:
             raise PictureError(
                 f"A floating-point array must lie in 0..1. Got {array.min():g}..{array.max():g}.",
-                "Give uint8 for 0..255.",
+                "Give uint8 for 0..255; a batch (1, height, width, channels) where it is the network's own input.",
             )
         array = np.round(array * 255)
     elif array.dtype != np.uint8:
@@ -250,12 +328,21 @@ def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[str, ..
             f"An array must be uint8, uint16, bool or floating point. Got {array.dtype}.",
             "Convert 0..255 with .astype('uint8').",
         )
+    deep = original.dtype.kind == "f" or original.dtype.itemsize == 2
+    kept = np.ascontiguousarray(original, dtype=np.float32) if deep and array.shape[2] != 4 else None
+    kept = kept.copy() if kept is original else kept
     values = np.ascontiguousarray(array).astype(np.uint8)
     if values.shape[2] == 4:
-        rgb, more = _to_rgb(Image.fromarray(values))
-        return rgb, notes + more
-    return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3))), notes
+        rgb, _, more = _to_rgb(Image.fromarray(values))
+        return rgb, None, notes + more
+    return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3))), kept, notes
 
 
-def _digest_pixels(pixels: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+def digest_arrays(*arrays: NDArray[Any] | None) -> str:
+    """Return the SHA-256 of arrays' shapes and contents, in hex; those that are None leave no trace."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
