@@ -75,7 +75,7 @@ def test_overlap_is_what_counting_pixels_gives(numbers: list[float]) -> None:
 def test_a_region_is_the_mean_of_its_pixels() -> None:
     masks = RANDOM.normal(size=(3, 4, 5, 2)).astype(np.float32)
     regions = [RANDOM.random((4, 5)) > 0.5 for _ in range(2)]
-    focus = RegionFocus(("a", "b"), 2, (), "", "", None, mean_over(regions))
+    focus = RegionFocus(("a", "b"), 2, (), "", "", None, 0, mean_over(regions))
     slow = [[np.mean([masks[n, r, c, k] for r in range(4) for c in range(5) if regions[k][r, c]]) for k in range(2)]
             for n in range(3)]  # fmt: skip
     np.testing.assert_allclose(focus.read({MASKS: masks}), slow, atol=1e-6)
@@ -101,7 +101,7 @@ def test_a_box_is_matched_as_a_slow_loop_matches_it() -> None:
     outputs = detections()
     asked = tuple(Asked(tuple(map(float, outputs[BOXES][1, i] + 1)), i % 3) for i in range(4))  # type: ignore[arg-type]
     asked += tuple(Asked(asked[0].box, side, side=True) for side in range(4))
-    focus = BoxFocus(tuple("abcdefgh"), 4, (), "", "", None, asked)
+    focus = BoxFocus(tuple("abcdefgh"), 4, (), "", "", None, 0, asked)
     expected = [[slow_score(outputs[BOXES][n], outputs[BOX_SCORES][n], one) for one in asked] for n in range(5)]
     np.testing.assert_allclose(focus.read(outputs), expected, atol=1e-6)
 
@@ -111,11 +111,11 @@ def test_derivatives_agree_with_finite_differences(kind: str) -> None:
     if kind == "region":
         outputs = {MASKS: RANDOM.normal(size=(2, 3, 4, 2)).astype(np.float32)}
         weights = mean_over([RANDOM.random((3, 4)) > 0.4 for _ in range(2)])
-        focus: RegionFocus | BoxFocus = RegionFocus(("a", "b"), 2, (), "", "", None, weights)
+        focus: RegionFocus | BoxFocus = RegionFocus(("a", "b"), 2, (), "", "", None, 0, weights)
     else:
         outputs = detections()
         asked = (Asked(tuple(map(float, outputs[BOXES][1, 0])), 2), Asked((0.0, 0.0, 9.0, 9.0), 1, side=True))  # type: ignore[arg-type]
-        focus = BoxFocus(("a", "b"), 1, (), "", "", None, asked)
+        focus = BoxFocus(("a", "b"), 1, (), "", "", None, 0, asked)
     slopes = RANDOM.normal(size=(len(next(iter(outputs.values()))), 2)).astype(np.float32)
     found = focus.cotangents(outputs, slopes)
     for name, values in outputs.items():

@@ -36,6 +36,28 @@ MANY = (
     .replace('labels = ("red", "green", "blue")', 'labels = tuple(f"shade {i}" for i in range(40))')
     .replace("return 4 * x[:, : x.shape[1] // 2].mean((1, 2))", "return np.repeat(x.mean((1, 2)), 14, axis=1)[:, :40]")
 )
+PAINTER = '''
+"""A segmenter: what is brighter than the picture's mean is day, the rest is night."""
+
+import numpy as np
+
+from picasso.plugin import Head, ModelFile, Preprocessing
+
+
+def masks(x):
+    light = x.mean(3)
+    light = 8 * (light - light.mean((1, 2), keepdims=True))
+    return np.stack([light, -light], axis=1)
+
+
+class Painter(ModelFile):
+    labels = ("day", "night")
+    preprocessing = Preprocessing(size=32)
+    head = Head.SOFTMAX
+
+    def load(self):
+        return masks
+'''
 UNOPENABLE = '''
 """A model that cannot be opened."""
 
@@ -128,6 +150,7 @@ def furnish(folder: Path) -> None:
     for name, text in {
         "plain.py": PLAIN,
         "many.py": MANY,
+        "painter.py": PAINTER,
         "unopenable.py": UNOPENABLE,
         "visualizations/slow_motion.py": SLOW_MOTION,
         "visualizations/fun_viz.py": FUN_VIZ,
@@ -144,7 +167,7 @@ def main(folder: Path) -> None:
     from picasso.web.serve import serve
 
     story = Path(str(resources.files("picasso"))) / "demo" / "story"
-    files = ("plain.py:Plain", "many.py:Many", "unopenable.py:Unopenable")
+    files = ("plain.py:Plain", "many.py:Many", "painter.py:Painter", "unopenable.py:Unopenable")
     configuration = Configuration(
         models=tuple(ModelSpecification(source=f"{folder}/{name}") for name in files),
         data=folder / "data",

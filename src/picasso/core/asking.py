@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from picasso.core.model import Model, Sample
 
 MOST_DETECTIONS = 20
+LEAST_DETECTION = 0.3
+"""The probability from which a detection is explained without being asked for."""
 HINT = "Give x,y; or left,top,width,height in pixels of the picture; or a mask; for a detector also #2."
 Mask = NDArray[np.bool_]
 
@@ -148,22 +150,34 @@ def _of_masks(model: Model, sample: Sample, masks: Array, place: Place | None) -
     if place is not None:
         outline = _outline(sample, place)
         region = _shrunk(outline, masks.shape[:2])
-        values = chance[region].mean(axis=0)
-        weights = mean_over([region] * len(labels))
-        return RegionFocus(labels, len(labels), _ranked(labels, values), place.words, "probability", outline, weights)
+        return RegionFocus(
+            labels=labels,
+            classes=len(labels),
+            predictions=_ranked(labels, chance[region].mean(axis=0)),
+            about=place.words,
+            share="probability",
+            outline=outline,
+            least=0.0,
+            weights=mean_over([region] * len(labels)),
+        )
     if head is Head.SOFTMAX:
         best = masks.argmax(axis=2)
         found = [best == index for index in range(len(labels))]
     else:
         found = [masks[..., index] > 0 for index in range(len(labels))]
-    shares = np.array([region.mean() for region in found])
     # A class that is predicted nowhere is asked about at the pixel that comes closest to it.
     regions = [
         region if region.any() else masks[..., index] == masks[..., index].max() for index, region in enumerate(found)
     ]
-    about = "each class over its own predicted mask"
     return RegionFocus(
-        labels, len(labels), _ranked(labels, shares), about, "share of the picture", None, mean_over(regions)
+        labels=labels,
+        classes=len(labels),
+        predictions=_ranked(labels, np.array([region.mean() for region in found])),
+        about="each class over its own predicted mask",
+        share="share of the picture",
+        outline=None,
+        least=1e-9,
+        weights=mean_over(regions),
     )
 
 
@@ -172,41 +186,55 @@ def _of_boxes(model: Model, sample: Sample, boxes: Array, scores: Array, place: 
     labels = model.labels
     chance = to_probabilities(scores, model.facts.head)
     kept = suppress(boxes, chance, MOST_DETECTIONS)
+    sides: tuple[Asked, ...] = ()
     if place is None:
-        names = [labels[kind] for _, kind in kept]
-        counted = [
-            name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
-            for place, name in enumerate(names)
-        ]
         asked = tuple(Asked(_corners(boxes[index]), kind) for index, kind in kept)
-        found = tuple(
-            Prediction(rank, name, float(chance[index, kind]))
-            for rank, (name, (index, kind)) in enumerate(zip(counted, kept, strict=True))
-        )
-        outline = _filled(sample, [one.box for one in asked[:5]])
-        return BoxFocus(tuple(counted), len(asked), found, "each of the best detections", "probability", outline, asked)
+        names, about = _counted([labels[kind] for _, kind in kept]), "each of the best detections"
+    else:
+        box = _asked_box(sample, boxes, [index for index, _ in kept], place)
+        asked = tuple(Asked(box, index) for index in range(len(labels)))
+        sides = tuple(Asked(box, index, side=True) for index in range(4))
+        names, about = labels, place.words
+    focus = BoxFocus(
+        labels=(*names, *SIDES[: len(sides)]),
+        classes=len(asked),
+        predictions=(),
+        about=about,
+        share="probability",
+        outline=None,
+        least=LEAST_DETECTION if place is None else 0.0,
+        asked=asked + sides,
+    )
+    found = focus.read({BOXES: boxes[None], BOX_SCORES: chance[None]})[0, : len(asked)]
+    predictions = _ranked(names, found)
+    shown = [asked[p.index].box for p in predictions if p.probability >= focus.least] or [
+        asked[predictions[0].index].box
+    ]
+    return replace(focus, predictions=predictions, outline=_filled(sample, shown))
+
+
+def _counted(names: list[str]) -> tuple[str, ...]:
+    """Number the names that occur more than once: "tank 1", "tank 2"."""
+    return tuple(
+        name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
+        for place, name in enumerate(names)
+    )
+
+
+def _asked_box(sample: Sample, boxes: Array, kept: list[int], place: Place) -> tuple[float, float, float, float]:
+    """Return the box that a place means: a detection by its number or by a point within, or the place itself."""
     if place.number is not None:
         if not 1 <= place.number <= len(kept):
             raise TargetError(f"There are {len(kept)} detections. Got #{place.number}.", HINT)
-        box = _corners(boxes[kept[place.number - 1][0]])
-    elif place.box is not None and not place.box[2]:
+        return _corners(boxes[kept[place.number - 1]])
+    if place.box is not None and not place.box[2]:
         x, y = _into_input(sample, place.box[0], place.box[1])
-        around = [index for index, _ in kept if _holds(boxes[index], x, y)]
+        around = [index for index in kept if _holds(boxes[index], x, y)]
         if not around:
             raise TargetError(f"No detected box holds {place.words}.", "Draw a box around what is to be explained.")
-        box = _corners(boxes[around[0]])
-    else:
-        rows, columns = np.nonzero(_outline(sample, place))
-        box = (float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1)
-    asked = tuple(Asked(box, index) for index in range(len(labels)))
-    sides = tuple(Asked(box, index, side=True) for index in range(4))
-    focus = BoxFocus(
-        (*labels, *SIDES), len(labels), (), place.words, "probability", _filled(sample, [box]), asked + sides
-    )
-    values = focus.read({BOXES: boxes[None], BOX_SCORES: chance[None]})[0, : len(labels)]
-    return BoxFocus(
-        focus.labels, len(labels), _ranked(labels, values), place.words, "probability", focus.outline, focus.asked
-    )
+        return _corners(boxes[around[0]])
+    rows, columns = np.nonzero(_outline(sample, place))
+    return float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1
 
 
 def _ranked(labels: tuple[str, ...], values: Array) -> tuple[Prediction, ...]:

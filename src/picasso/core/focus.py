@@ -34,6 +34,7 @@ class Focus(ABC):
         predictions: What the network says of the picture as it is, best first.
         about: The question in words: "the region at 10, 20, 64 x 48".
         share: What the numbers of the predictions are: "probability", "share of the picture".
+        least: A prediction below this is explained only where it is asked for by name, 0..1.
         outline: Where that is, bool (height, width) in pixels of the network's input; None where every class has a
             region of its own.
     """
@@ -44,6 +45,7 @@ class Focus(ABC):
     about: str
     share: str
     outline: NDArray[np.bool_] | None
+    least: float
 
     @abstractmethod
     def read(self, outputs: Mapping[str, Array]) -> Array:

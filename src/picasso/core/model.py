@@ -167,13 +167,17 @@ class Sample:
         picture: The picture.
         x: What the network reads, float32 (1, h, w, c).
         view: What the network sees, as a picture of the input's size: uint8 (h, w, 3). Maps are laid over it.
-        frame: Which part of the picture that is; None where a user's `preprocess` hook made the input.
+        frame: Which part of the picture that is; None where a user's `preprocess` hook made the input, or the input
+            itself was given.
+        colors: Whether x is made of 8-bit colors. Else it is made of the file's own values, or was given and cannot
+            have been made of colors; then a color means nothing to the network.
     """
 
     picture: Picture
     x: Array
     view: NDArray[np.uint8]
     frame: Frame | None
+    colors: bool = True
 
 
 def _nothing(done: int, total: int) -> None:
@@ -232,25 +236,48 @@ class Model(ABC):
         """Turn a picture into what the network reads and what it sees.
 
         Raises:
+            PictureError: The picture has not as many channels as the network reads.
             ModelFailedError: The user's `preprocess` hook raised.
             ModelOutputError: It returned another shape than (1, h, w, c), or numbers that are not finite.
         """
-        if type(self.hooks).preprocess is ModelFile.preprocess:
-            preprocessing = self.preprocessing
-            view, frame = preprocessing.view(picture.pixels)
-            return Sample(picture, preprocessing.normalize(view)[None], view, frame)
+        own_hook = type(self.hooks).preprocess is not ModelFile.preprocess
+        if picture.x is not None:
+            colors = not own_hook and self.preprocessing.undo(picture.x) is not None
+            return Sample(picture, picture.x[None], picture.pixels, None, colors)
+        if not own_hook:
+            x, view, frame = self.preprocessing.read(picture)
+            self.check_input(x[None], 1)
+            return Sample(picture, x[None], view, frame, self.preprocessing.color != "values")
         with self.running("The preprocess hook"):
             # A copy: a hook may draw into what it gets, and the picture is shown and explained again.
             x = np.asarray(self.hooks.preprocess([picture.pixels.copy()]), dtype=np.float32)
         self.check_input(x, 1)
         return Sample(picture, x, _as_view(x[0]), None)
 
-    def preprocess(self, pictures: Sequence[NDArray[np.uint8]]) -> Array:
-        """Turn pictures, uint8 (h, w, 3), into the network's input, float32 (n, h, w, c)."""
+    def preprocess(self, pictures: Sequence[NDArray[Any]]) -> Array:
+        """Turn pictures into the network's input, float32 (n, h, w, c).
+
+        Args:
+            pictures: uint8 (h, w, 3) RGB; for a network that reads a file's own values, those, (h, w, channels).
+        """
         with self.running("The preprocess hook"):
             x = np.asarray(self.hooks.preprocess(pictures), dtype=np.float32)
         self.check_input(x, len(pictures))
         return x
+
+    def plain(self, sample: Sample, shade: int) -> Array:
+        """Return what the network reads where the picture has one shade, (h, w, c).
+
+        Args:
+            sample: The picture whose place it takes.
+            shade: 0 black, 128 grey, 255 white. Where the network reads no colors it lies between the smallest and
+                the largest value that the picture has in each channel: black is the smallest, white the largest.
+        """
+        if sample.colors:
+            return self.preprocess([np.full_like(sample.picture.pixels, shade)])[0]
+        low, high = sample.x[0].min(axis=(0, 1)), sample.x[0].max(axis=(0, 1))
+        middle: Array = low + (high - low) * np.float32(shade / 255)
+        return np.broadcast_to(middle, sample.x[0].shape)
 
     def postprocess(self, activation: Array) -> Array:
         """Lay an activation (n, ...) out as an image, (n, h, w, channels), through the user's hook.
@@ -512,8 +539,9 @@ class Model(ABC):
         if count < 1:
             raise TargetError(f"top must be at least 1. Got {count}.")
         if self.focus is not None:
-            there = [prediction for prediction in self.focus.predictions if prediction.probability > 0]
-            return [self.target(prediction.index) for prediction in there[:count]]
+            found = self.focus.predictions
+            sure = [prediction for prediction in found if prediction.probability >= self.focus.least] or found[:1]
+            return [self.target(prediction.index) for prediction in sure[:count]]
         best = np.argsort(-scores, kind="stable")[:count]
         return [self.target(int(index)) for index in best]
 

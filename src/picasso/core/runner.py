@@ -278,7 +278,8 @@ def run(
     # Copies: a plug-in may reckon and draw in place.
     ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep)
     view = sample.view.copy()
-    if model.focus is not None and model.focus.outline is not None:
+    attributes = issubclass(kind, AttributionMethod)
+    if model.focus is not None and model.focus.outline is not None and (place is not None or attributes):
         keep(outlined(view, model.focus))
     try:
         for panel in kind().run(ctx, sample, settings):
@@ -291,7 +292,7 @@ def run(
                 "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
             ) from error
         raise PluginError(f"{kind.title} raised {type(error).__name__}: {error}", mend) from error
-    _check(ctx, issubclass(kind, AttributionMethod))
+    _check(ctx, attributes)
     record = _record(model, picture, sample, entry, settings, place, seed, time.perf_counter() - started)
     return Result(
         name=entry.name,

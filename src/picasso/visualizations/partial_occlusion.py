@@ -43,7 +43,10 @@ class PartialOcclusionSettings(Settings):
         None, ge=2, le=200, title="Grid", description="Number of windows a side, instead of a stride."
     )
     fill: Literal["grey", "black", "white", "mean", "blur"] = Field(
-        "grey", title="Fill", description="What covers the picture: a color, the picture's mean color, or its blur."
+        "grey",
+        title="Fill",
+        description="What covers the picture: a color, the picture's mean color, or its blur. Where the network reads "
+        "a file's own values: black is the smallest in each channel, white the largest, grey the middle.",
     )
     score: Literal["logit", "probability"] = Field(
         "logit", title="Score", description="What is watched: the class score itself, or its probability."
@@ -89,6 +92,8 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
             scores = ctx.model.predict_patched(
                 sample.x, windows.boxes, _content(ctx, sample, settings.fill), _report(ctx)
             )
+        elif not sample.colors:
+            raise SettingsError("space must be input: the network reads no 8-bit colors that could be covered before.")
         else:
             picture = _resized(sample.picture.pixels)
             windows = lay_windows(IMAGE_SIDE, IMAGE_SIDE, settings)
@@ -178,9 +183,7 @@ def spread(drops: Array, windows: Windows, height: int, width: int) -> Array:
 def _content(ctx: Context, sample: Sample, fill: str) -> Array:
     """Return what the windows show instead, (h, w, c), as the network reads it."""
     if fill in COLORS:
-        plain = np.full_like(sample.picture.pixels, COLORS[fill])
-        content: Array = ctx.model.preprocess([plain])[0]
-        return content
+        return ctx.model.plain(sample, COLORS[fill])
     x = sample.x[0]
     if fill == "mean":
         return np.broadcast_to(x[_inside(sample)].mean(axis=(0, 1)), x.shape)

@@ -22,6 +22,9 @@ from picasso.plugin import (
     to_probabilities,
 )
 
+SIDE = 384
+"""Small pictures are shown enlarged to at least this side."""
+
 
 class SegmentationMaskSettings(Settings):
     opacity: float = Field(0.6, ge=0, le=1, title="Opacity", description="How much of the picture the colors cover.")
@@ -68,6 +71,7 @@ class SegmentationMask(Visualization[SegmentationMaskSettings]):
             values=tuple(float(shares[index]) for index in ranked),
             units="share of the picture",
             maximum=1.0,
+            colors=tuple("#{:02x}{:02x}{:02x}".format(*colors[index]) for index in ranked),
         )
         ctx.progress(1, 1)
 
@@ -76,6 +80,7 @@ def _painted(
     view: NDArray[np.uint8], best: NDArray[np.int64], colors: NDArray[np.uint8], opacity: float
 ) -> NDArray[np.uint8]:
     """Lay the colors of classes (rows, columns; -1 for none) over the view; each class keeps its sharp edge."""
+    view = _enlarged(view)
     height, width = view.shape[:2]
     cells = Image.fromarray(best.astype(np.int32)).resize((width, height), Image.Resampling.NEAREST)
     index = np.asarray(cells)
@@ -85,4 +90,11 @@ def _painted(
 
 def _certainty(sure: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     grey = Image.fromarray(sure.astype(np.float32)).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
-    return np.repeat((np.asarray(grey)[..., None] * 255).clip(0, 255).astype(np.uint8), 3, axis=2)
+    return _enlarged(np.repeat((np.asarray(grey)[..., None] * 255).clip(0, 255).astype(np.uint8), 3, axis=2))
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Enlarge a small picture by a whole number to at least `SIDE` pixels."""
+    factor = max(1, -(-SIDE // min(pixels.shape[:2])))
+    image = Image.fromarray(pixels)
+    return np.asarray(image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC))

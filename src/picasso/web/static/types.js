@@ -10,7 +10,8 @@
  *   probability: number | null, laid: string, kept: boolean, notes: string[],
  *   frame: import("./panels/original.js").Frame | null
  * }} HeatmapWire
- * @typedef {Wire & {labels: string[], values: number[], units: string, maximum: number | null}} BarsWire
+ * @typedef {Wire & {labels: string[], values: number[], units: string, maximum: number | null,
+ *   colors: string[]}} BarsWire
  * @typedef {Wire & {pictures: ArrayRef[], captions: string[]}} ImagesWire
  * @typedef {Wire & {text?: string}} TextWire
  * @typedef {Wire & {html?: string}} TemplateWire

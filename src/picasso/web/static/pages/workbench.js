@@ -71,8 +71,11 @@ function refit() {
   if (visualization) {
     settings.show(visualization.schema, state.settings[visualization.name] ?? {}, card, visualization.defaults);
   }
-  targets.show(card?.labels ?? [], Boolean(visualization?.attributes));
-  spot.show(card?.task ?? "classification", tray.pictures[0] ?? null);
+  const task = card?.task ?? "classification";
+  targets.show(card?.labels ?? [], Boolean(visualization?.attributes), task);
+  // What shows the whole answer has no place.
+  const whole = visualization?.needs.includes(task);
+  spot.show(whole ? "classification" : task, tray.pictures[0] ?? null);
 }
 
 function problemFrom(/** @type {unknown} */ error) {

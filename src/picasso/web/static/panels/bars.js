@@ -18,10 +18,11 @@ export function mount(panels) {
       h("tbody", {}, panel.labels.map((label, i) => {
         const value = panel.values[i];
         const bar = h("span", { class: value < 0 ? "bar-fill negative" : "bar-fill" });
+        if (panel.colors?.length) bar.style.background = panel.colors[i];
         bar.style.width = `${Math.min(1, Math.abs(value) / (full || 1)) * 100}%`;
         return h("tr", { title: `${value} ${panel.units}` },
           h("th", { scope: "row" }, label),
-          h("td", { class: "bar-value" }, panel.units === "probability" ? percent(value) : number(value)),
+          h("td", { class: "bar-value" }, /^(probability|share)/.test(panel.units) ? percent(value) : number(value)),
           h("td", { class: "bar-cell", "aria-hidden": "true" }, bar));
       })));
   });

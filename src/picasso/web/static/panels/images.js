@@ -15,6 +15,7 @@ export function mount(panels, context) {
     h("div", { class: "image-row" }, panel.pictures.map((reference, i) => {
       const caption = panel.captions?.[i] ?? "";
       const place = h("div", { class: "image-place" });
+      place.style.width = `${Math.min(360, Math.max(224, reference.shape[1]))}px`;
       place.style.aspectRatio = `${reference.shape[1]} / ${reference.shape[0]}`;
       loadArray(reference).then((array) => {
         const canvas = pictureCanvas(array);

@@ -17,6 +17,9 @@ export class TargetPicker extends EventTarget {
     this.labels = [];
     this.mode = "best";
     this.top = 5;
+    /** What is counted, and how many of them there may be. */
+    this.noun = "class";
+    this.most = 20;
     /** @type {Choice[]} */
     this.chosen = [];
     this.message = h("p", { class: "field-error", role: "alert", hidden: true });
@@ -25,8 +28,11 @@ export class TargetPicker extends EventTarget {
   /**
    * @param {string[]} labels the model's classes
    * @param {boolean} offered whether the visualization explains classes
+   * @param {string} task what the model answers: a detector may find more things than it has classes
    */
-  show(labels, offered) {
+  show(labels, offered, task) {
+    this.noun = task === "detection" ? "detection" : "class";
+    this.most = task === "detection" ? 20 : Math.min(20, labels.length || 20);
     const other = labels.join("\0") !== this.labels.join("\0");
     this.labels = labels;
     if (other) this.chosen = this.chosen.filter((choice) => this.read(String(choice.label)));
@@ -47,6 +53,7 @@ export class TargetPicker extends EventTarget {
       const names = this.chosen.map((choice) => choice.label);
       return names.length > 3 ? `${names.length} chosen classes` : names.join(" and ");
     }
+    if (this.noun === "detection") return this.top === 1 ? "the best detection" : `the ${this.top} best detections`;
     const count = Math.min(this.top, this.labels.length);
     if (count === this.labels.length) return count === 2 ? "both classes" : `all ${count} classes`;
     return count === 1 ? "the best class" : `the ${count} best classes`;
@@ -89,15 +96,15 @@ export class TargetPicker extends EventTarget {
     fill(this.place, h("div", { class: "targets" },
       h("span", { class: "field-title", id: `${name}-title` }, "Explain"),
       h("span", { class: "segmented", role: "radiogroup", "aria-labelledby": `${name}-title` },
-        mode("best", "Best classes"), mode("chosen", "Chosen classes")),
+        mode("best", this.noun === "detection" ? "Best detections" : "Best classes"), mode("chosen", "Chosen classes")),
       this.mode === "best" ? this.best() : this.labels.length <= FEW ? this.few() : this.search(),
       this.message));
   }
 
   best() {
-    const most = Math.min(20, this.labels.length || 20);
+    const { most } = this;
     const input = h("input", {
-      type: "number", min: 1, max: most, step: 1, value: Math.min(this.top, most), "aria-label": "How many of the best classes",
+      type: "number", min: 1, max: most, step: 1, value: Math.min(this.top, most), "aria-label": `How many of the best ${this.noun === "detection" ? "detections" : "classes"}`,
       class: "short", onchange: () => {
         this.top = Math.max(1, Math.min(most, Math.round(Number(input.value)) || 1));
         input.value = String(this.top);
