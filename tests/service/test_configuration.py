@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from picasso.core.errors import ConfigurationError
-from picasso.service.configuration import Configuration, ModelSpecification, is_loopback, read_configuration
+from picasso.service.configuration import (
+    DEMO_MODELS,
+    Configuration,
+    ModelSpecification,
+    is_loopback,
+    read_configuration,
+)
 
 
 def test_a_file_with_everything(tmp_path: Path) -> None:
@@ -87,7 +93,10 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 
 def test_the_demo_adds_its_models_once() -> None:
     listed = Configuration(models=(ModelSpecification(source="demo:digits"),), demo=True).all_models()
-    assert [model.known_as() for model in listed] == ["demo:digits", "demo:tank-proxy", "demo:tank-honest"]
+    assert [model.known_as() for model in listed] == [
+        "demo:digits",
+        *(name for name in DEMO_MODELS if name != "demo:digits"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from picasso.core.errors import ConfigurationError
 from picasso.core.names import called, path_parts, scheme_of
 from picasso.core.preprocessing import Preprocessing
 
-DEMO_MODELS = ("demo:tank-proxy", "demo:tank-honest", "demo:digits")
+DEMO_MODELS = ("demo:tank-proxy", "demo:tank-honest", "demo:segmenter", "demo:detector", "demo:digits")
 """Models that the demo adds. They are names only: a worker opens them, and finds their files."""
 ModelName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\?#%\x00-\x1f\x7f]+$")]
 """What a model may be called: it stands in an address, as one part of it."""
@@ -101,6 +101,10 @@ class Configuration(BaseModel):
     hosts: tuple[str, ...] = Field((), description="Names under which browsers may ask for the server, besides `host`.")
     token: str | None = Field(None, min_length=8, description="Secret that every request must carry.")
     warm: int = Field(2, ge=1, le=64, description="How many models are kept in memory, each in a process of its own.")
+    memory: float | None = Field(
+        None, gt=0, description="Gigabytes that a model's process may take; by default 80 % of the computer's."
+    )
+    opening_seconds: float = Field(600, gt=0, description="How long opening a model may take.")
     allow_add: bool = Field(False, description="Whether a page may add and remove models.")
     demo: bool = Field(False, description="Whether the demo's models and pictures are offered.")
     samples: tuple[SampleFolder, ...] = ()

@@ -73,7 +73,14 @@ class Service:
         self.records = JobStore(self.database)
         self.catalog = Catalog(configuration.plugins)
         self.pictures = Pictures(self.store, self.artifacts)
-        place = Place(url, self.artifacts.folder, configuration.plugins, configuration.data / "workers.log")
+        place = Place(
+            database=url,
+            artifacts=self.artifacts.folder,
+            plugins=configuration.plugins,
+            log=configuration.data / "workers.log",
+            memory=configuration.memory,
+            opening_seconds=configuration.opening_seconds,
+        )
         self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm)
         self._lock = FolderLock(configuration.data)
         self._preparing = threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True)

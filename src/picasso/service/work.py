@@ -26,6 +26,7 @@ from picasso.service.artifacts import Artifacts
 from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
+from picasso.service.limits import guard_memory, time_to_open
 from picasso.service.panel_store import finite, keep_panel
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
@@ -44,12 +45,16 @@ class Place:
         artifacts: Folder.
         plugins: Folders of the user's visualizations.
         log: File for what frameworks say.
+        memory: Gigabytes that the process may take; None for most of the computer's.
+        opening_seconds: How long opening a model may take.
     """
 
     database: str
     artifacts: Path
     plugins: tuple[Path, ...]
     log: Path
+    memory: float | None = None
+    opening_seconds: float = 600
 
 
 def open_model(place: Place, name: str) -> None:
@@ -58,7 +63,7 @@ def open_model(place: Place, name: str) -> None:
     database = Database(place.database)
     try:
         store = Store(database)
-        _guarded(lambda: _ready_model(store, name))
+        _guarded(lambda: _ready_model(store, name, place.opening_seconds))
     finally:
         database.close()
 
@@ -98,7 +103,7 @@ class _Work:
     def _run_tasks(self) -> None:
         if self.tasks and not self.jobs.begin(self.tasks[0], self.attempt, os.getpid(), "Opening the model"):
             raise CanceledError("The job was canceled.")
-        model = _ready_model(self.store, self.job.model)
+        model = _ready_model(self.store, self.job.model, self.place.opening_seconds)
         entry = registry.visualization(self.job.visualization, self.place.plugins)
         settings = runner.read_settings(entry, self.job.settings)
         if reason := runner.missing(model, entry):
@@ -197,13 +202,14 @@ class _Reporter:
             raise CanceledError("The job was canceled.")
 
 
-def _ready_model(store: Store, name: str) -> Model:
+def _ready_model(store: Store, name: str, seconds: float) -> Model:
     """Return the open model; its card is written whenever it had to be opened."""
     record = store.model(name)
     specification = ModelSpecification.model_validate(record.specification)
     if not WARM.holds(specification):
         store.set_model_state(name, ModelState.OPENING)
-        error = _guarded(lambda: store.set_card(name, asdict(WARM.open(specification))))
+        with time_to_open(seconds):
+            error = _guarded(lambda: store.set_card(name, asdict(WARM.open(specification))))
         if error is not None:
             store.set_model_state(name, ModelState.FAILED, Fault.of(error))
             raise error
@@ -238,6 +244,7 @@ def _settle(place: Place) -> None:
     with place.log.open("ab") as log:
         os.dup2(log.fileno(), 2)
     faulthandler.enable()
+    guard_memory(place.memory)
     _end_with_parent()
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pebble import ProcessExpired, ProcessPool
 
 from picasso.core.errors import PicassoError, WorkerDiedError
+from picasso.service.limits import REASONS
 
 
 class Worker:
@@ -162,6 +163,8 @@ _HINT = "Run it again; Picasso starts a new process. What the old one said is in
 
 
 def _cause(code: int | None) -> str:
+    if code in REASONS:
+        return REASONS[code]
     if code is None or code >= 0:
         return f"ended by itself (exit code {code})"
     try:

@@ -1,0 +1,71 @@
+"""Models that take too much memory or too long to open end their own process, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from picasso.service.limits import taken
+from picasso.service.records import ModelState, State
+from picasso.service.service import Service
+from tests.service.conftest import configure, ended, request, wait_until, write
+
+GREEDY = """
+    import time
+    import numpy as np
+    from picasso.plugin import ModelFile, Preprocessing
+
+    class Greedy(ModelFile):
+        preprocessing = Preprocessing(size=16)
+
+        def load(self):
+            held = []
+            while True:
+                held.append(np.ones(20_000_000 // 8))
+                time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose models may take 0.6 GB, and 3 seconds to open."""
+    folder = tmp_path_factory.mktemp("tight")
+    greedy = write(folder / "greedy.py", GREEDY)
+    configuration = configure(folder, names=("Toy", "Sleepy"), memory=0.6, opening_seconds=3)
+    more = (*configuration.models, configuration.models[0].model_copy(update={"source": f"{greedy}:Greedy"}))
+    made = Service(configuration.model_copy(update={"models": more}))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("Greedy", "took more memory than it may"), ("Sleepy", "for longer than it may")]
+)
+def test_what_goes_beyond_a_limit_is_failed_with_the_reason(tight: Service, name: str, says: str) -> None:
+    tight.jobs.open_model(name)
+    wait_until(lambda: tight.model(name).state is ModelState.FAILED)
+    error = tight.model(name).record.error
+    assert error is not None
+    assert says in error.message
+    over = ended(tight, tight.jobs.submit(request(tight, 90)))
+    assert over.state is State.DONE
+
+
+def test_memory_is_read_where_the_system_tells_it() -> None:
+    before = taken()
+    assert before is not None
+    held = b"1" * 200_000_000
+    after = taken()
+    assert after is not None
+    assert after - before > 150_000_000
+    assert len(held)
+
+
+def test_limits_are_positive(tmp_path: Path) -> None:
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError):
+        configure(tmp_path, memory=0)
