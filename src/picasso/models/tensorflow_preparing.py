@@ -1,0 +1,187 @@
+"""Makes of a graph as it was read one that takes a picture and nothing else, and holds no more than it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from picasso.core.errors import ConfigurationError, ModelFileError
+from picasso.core.opening import Options
+from picasso.models import tensorflow_finding as finding
+from picasso.models import tensorflow_reading as reading
+from picasso.models import tensorflow_safety as safety
+from picasso.models.tensorflow_engine import ENTRANCE, prepare_gradients
+from picasso.models.tensorflow_files import Place
+from picasso.models.tensorflow_finding import Entrance
+from picasso.models.tensorflow_nodes import ancestors, by_name, full, keep, settle, sources, split
+from picasso.models.tensorflow_quiet import reason, silent
+
+WHOLE_NUMBERS = ("uint8", "int8", "uint16", "int16", "int32", "int64")
+_FLOAT = 1
+
+
+@dataclass
+class Prepared:
+    """A graph that is ready to be run.
+
+    Args:
+        graph: The GraphDef.
+        entrance: Where the picture goes in.
+        outputs: Full names of the outputs by their own names.
+        pixels: Whether it reads whole numbers, 0..255.
+        notes: What was assumed, one sentence each.
+    """
+
+    graph: Any
+    entrance: Entrance
+    outputs: dict[str, str]
+    pixels: bool
+    notes: list[str]
+
+
+def prepare(read: reading.Read, place: Place, options: Options) -> Prepared:
+    """Make a graph ready to be run.
+
+    Args:
+        read: The graph as it was read.
+        place: Where it lies.
+        options: The input and output that the user asked for, and what other inputs are held at.
+
+    Raises:
+        ConfigurationError: There is no such input or output; or there are several, and one must be chosen.
+        ModelFileError: There is no network from a picture to anything.
+        UnsafeModelError: The network reaches outside itself.
+    """
+    notes = list(read.notes)
+    try:
+        with silent():
+            shapes = finding.Shapes(read.graph)
+    except Exception as error:
+        raise ModelFileError(f"{place.path.name} is damaged: {reason(error)}.", "Save or copy it again.") from error
+    outputs = _asked_outputs(read, options)
+    asked = reading.find_tensor(read.graph, options.input, read.inputs, "input") if options.input else ""
+    entrance = finding.find_entrance(read.graph, shapes, read.inputs, list(outputs.values()), asked)
+    if not outputs and read.outputs:
+        kinds = ("float32", "float64", "float16", "bfloat16")
+        outputs = {name: tensor for name, tensor in read.outputs.items() if shapes.kind(tensor) in kinds}
+    if not outputs:
+        outputs = {split(end)[0]: end for end in finding.find_ends(read.graph, shapes, entrance.tensor)}
+    if not read.inputs and not options.input:
+        notes.append(f"The picture goes into '{split(entrance.tensor)[0]}'.")
+    if not read.outputs and not options.output and outputs:
+        notes.append(f"The answer is read from {' and '.join(outputs)}.")
+    nodes = by_name(read.graph)
+    leading = ancestors(nodes, outputs.values(), waiting=False)
+    if not outputs or split(entrance.tensor)[0] not in leading:
+        raise ModelFileError(
+            f"No output of {place.path.name} depends on the input '{entrance.tensor}'.",
+            "Say what goes in and what comes out, with --input NAME --output NAME (in Python input=..., output=...).",
+        )
+    graph = reading.only(read.graph, ancestors(nodes, outputs.values(), {entrance.tensor}))
+    _refuse_feeds(graph)
+    safety.check_ops(graph, place.path, options.trust)
+    shape_of = {node.name: shapes.shape(node.name) for node in graph.node if node.op.startswith("Placeholder")}
+    notes += _hold(graph, outputs, entrance, shape_of, options.hold)
+    pixels = _enter(graph, entrance, shapes.kind(entrance.tensor))
+    outputs = {name: f"{ENTRANCE}:0" if tensor == entrance.tensor else tensor for name, tensor in outputs.items()}
+    settle(graph)
+    keep(graph, ancestors(by_name(graph), outputs.values()))
+    reading.restore(graph, read.checkpoint, read.graph)
+    keep(graph, ancestors(by_name(graph), outputs.values()))
+    prepare_gradients(graph)
+    for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
+        node.device = ""
+        node.attr.pop("_class", None)
+    return Prepared(graph, entrance, outputs, pixels, notes)
+
+
+def _asked_outputs(read: reading.Read, options: Options) -> dict[str, str]:
+    asked = options.output
+    if not asked:
+        return {}
+    if asked.isdigit() and int(asked) < len(read.outputs):
+        asked = list(read.outputs)[int(asked)]
+    return {asked: reading.find_tensor(read.graph, asked, read.outputs, "output")}
+
+
+def _refuse_feeds(graph: Any) -> None:
+    """Refuse a network that is fed by a pipeline of its own, which is not here."""
+    for node in graph.node:
+        if "Dequeue" in node.op or "Iterator" in node.op:
+            raise ConfigurationError(
+                f"The network reads its pictures from '{node.name}', a pipeline that belongs to its training.",
+                f"Say which tensor the picture goes into, with --input {node.name}:0 (in Python input=...).",
+            )
+
+
+def _hold(
+    graph: Any, outputs: Mapping[str, str], entrance: Entrance, shapes: Mapping[str, Any], hold: Mapping[str, Any]
+) -> list[str]:
+    """Make constants of the inputs besides the picture, and say so."""
+    import tensorflow as tf
+
+    nodes = by_name(graph)
+    others = finding.other_inputs(graph, list(outputs.values()), entrance)
+    names = {finding.held(hold, node.name): node for node in others}
+    order = list(nodes.values())
+    for name in hold:
+        if name not in names:
+            listed = ", ".join(node.name for node in others) or "no other input"
+            raise ConfigurationError(f"There is no input '{name}' to hold.", f"The network has {listed}.")
+    notes = []
+    rest = {node.name: finding.rest_value(node, finding.in_order(graph)) for node in others} if order else {}
+    for node in others:
+        kind = tf.DType(node.attr["dtype"].type)
+        asked = finding.held(hold, node.name)
+        sides = [side or 1 for side in shapes.get(node.name) or ()]
+        given = hold[asked] if asked is not None else rest[node.name] if kind.is_floating and not sides else 0
+        if kind == tf.string:
+            given = "" if asked is None else given
+            value = np.full(sides, given, dtype=object)
+        else:
+            value = np.asarray(given, dtype=kind.as_numpy_dtype)
+            value = np.broadcast_to(value, sides) if not value.ndim else value
+        said = value.item() if not value.ndim else "zeros" if not value.any() else "what was given"
+        notes.append(f"The input '{node.name}' is held at {said}.")
+        node.op = "Const"
+        node.attr.clear()
+        del node.input[:]
+        tensor = tf.make_tensor_proto(value, dtype=kind)
+        node.attr["dtype"].type = tensor.dtype
+        node.attr["value"].tensor.CopyFrom(tensor)
+    return notes
+
+
+def _enter(graph: Any, entrance: Entrance, kind: str) -> bool:
+    """Put the node through which the picture comes in the place of the input; say whether it reads whole numbers.
+
+    Where whole numbers are made floating-point numbers at once, the picture comes in behind that, so that it has
+    gradients.
+    """
+    import tensorflow as tf
+
+    own = {entrance.tensor}
+    pixels = kind in WHOLE_NUMBERS
+    dtype = tf.as_dtype(kind).as_datatype_enum
+    if pixels:
+        readers = [node for node in graph.node if entrance.tensor in {full(tensor) for tensor in sources(node)}]
+        readers = [node for node in readers if node.op != "Shape"]
+        if readers and all(node.op == "Cast" and node.attr["DstT"].type == _FLOAT for node in readers):
+            own |= {f"{node.name}:0" for node in readers}
+            dtype = _FLOAT
+    for node in graph.node:
+        inputs = [
+            f"{ENTRANCE}:0" if not tensor.startswith("^") and full(tensor) in own else tensor for tensor in node.input
+        ]
+        if inputs != list(node.input):
+            if node.op == "Shape":
+                node.attr["T"].type = dtype
+            del node.input[:]
+            node.input.extend(inputs)
+    start = graph.node.add(name=ENTRANCE, op="Placeholder")
+    start.attr["dtype"].type = dtype
+    start.attr["shape"].shape.unknown_rank = True
+    return pixels

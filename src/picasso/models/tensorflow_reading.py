@@ -1,0 +1,439 @@
+"""From what lies on the disk to one GraphDef whose variables are constants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from picasso.core.errors import ConfigurationError, ModelFileError
+from picasso.core.opening import describe
+from picasso.core.trust import demand_trust
+from picasso.models import tensorflow_safety as safety
+from picasso.models.tensorflow_files import SAVED, Kind, Place, read_message
+from picasso.models.tensorflow_nodes import by_name, keep, sources, split
+from picasso.models.tensorflow_quiet import reading
+
+SERVE = "serve"
+DEFAULT = "serving_default"
+VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
+
+
+@dataclass
+class Read:
+    """A network as it was read.
+
+    Args:
+        graph: The GraphDef.
+        inputs: Tensors that the file itself names as inputs, by its own names; empty where it names none.
+        outputs: The same for outputs.
+        checkpoint: The variables' values, where they are not in the graph yet.
+        notes: What was assumed, one sentence each.
+    """
+
+    graph: Any
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    checkpoint: Path | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def read(place: Place, trust: Collection[str]) -> Read:
+    """Read a network.
+
+    Args:
+        place: Where it lies.
+        trust: Digests of the files that may read and write files, or call Python.
+
+    Raises:
+        ModelFileError: A file is damaged, or something else than its name says.
+        UnsafeModelError: The graph reaches outside itself.
+    """
+    if place.kind is Kind.GRAPH:
+        return _read_graph(place.path, trust)
+    if place.kind is Kind.CHECKPOINT:
+        return _read_meta(place)
+    return _read_saved(place.path, trust)
+
+
+def _read_graph(path: Path, trust: Collection[str]) -> Read:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    graph = read_message(path, GraphDef, "frozen graph")
+    if not _plausible(graph):
+        try:
+            saved = bool(read_message(path, SavedModel, "").meta_graphs)
+        except ModelFileError:
+            saved = False
+        said = "the graph of a SavedModel" if saved else describe(path)
+        hint = f"Keep its name, {SAVED}, and the folder 'variables' beside it." if saved else "Save or copy it again."
+        raise ModelFileError(f"{path.name} is no frozen graph of TensorFlow: it is {said}.", hint)
+    safety.check_sizes(graph, path)
+    safety.check_ops(graph, path, trust)
+    held = [node.name for node in graph.node if node.op in VARIABLES]
+    if held:
+        raise ModelFileError(
+            f"{path.name} holds a graph without its weights: '{held[0]}' is a variable.",
+            "Freeze it, or give the .meta file with its checkpoint.",
+        )
+    return Read(graph)
+
+
+def _plausible(graph: Any) -> bool:
+    """Say whether what was read as a GraphDef is one: other messages can be misread as one without complaint."""
+    return len(graph.node) > 0 and all(node.name and node.op.replace("_", "").isalnum() for node in graph.node)
+
+
+def _read_meta(place: Place) -> Read:
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+    if not place.path.is_file():
+        raise ModelFileError(
+            f"There is no meta graph beside the checkpoint {place.path.with_suffix('').name}: it holds weights alone.",
+            f"Put the file {place.path.name} beside it.",
+        )
+    meta = read_message(place.path, MetaGraphDef, "meta graph")
+    if not _plausible(meta.graph_def):
+        raise ModelFileError(
+            f"{place.path.name} is no meta graph of TensorFlow: it is {describe(place.path)}.", "Save or copy it again."
+        )
+    safety.check_sizes(meta.graph_def, place.path)
+    return Read(meta.graph_def, checkpoint=place.prefix)
+
+
+def _read_saved(folder: Path, trust: Collection[str]) -> Read:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    file = folder / SAVED if (folder / SAVED).is_file() else folder / "saved_model.pbtxt"
+    saved = read_message(file, SavedModel, "SavedModel")
+    if not saved.meta_graphs or not any(_plausible(meta.graph_def) for meta in saved.meta_graphs):
+        raise ModelFileError(f"{file.name} is no SavedModel of TensorFlow: it is {describe(file)}.")
+    safety.check_inside(folder)
+    metas = [meta for meta in saved.meta_graphs if SERVE in meta.meta_info_def.tags] or list(saved.meta_graphs)
+    meta = metas[0]
+    safety.check_sizes(meta.graph_def, folder)
+    if len(meta.object_graph_def.nodes):
+        _check_saved(meta, folder, trust)
+        return _freeze(folder, list(meta.meta_info_def.tags))
+    prefix = folder / "variables" / "variables"
+    signature = _signature(meta.signature_def)
+    notes = [f"The signature '{signature}' is explained."] if len(meta.signature_def) > 1 and signature else []
+    named = meta.signature_def[signature] if signature else None
+    return Read(
+        meta.graph_def,
+        {key: info.name for key, info in named.inputs.items() if info.name} if named else {},
+        {key: info.name for key, info in named.outputs.items() if info.name} if named else {},
+        prefix if Path(f"{prefix}.index").is_file() else None,
+        notes,
+    )
+
+
+def _signature(signatures: Mapping[str, Any]) -> str:
+    """Return the name of the signature that predicts."""
+    names = [name for name in signatures if not name.startswith("__") and not name.startswith("train")]
+    usual = [name for name in (DEFAULT, "predict", "predict_images", "classify", "default") if name in names]
+    return (usual or sorted(names) or [""])[0]
+
+
+def _check_saved(meta: Any, folder: Path, trust: Collection[str]) -> None:
+    """Refuse a SavedModel that reaches outside itself, also when it is only opened.
+
+    Its own functions for saving and restoring write and read files by their nature. They are let be where nothing but
+    the saver calls them.
+    """
+    savers = {split(name)[0] for name in (meta.saver_def.save_tensor_name, meta.saver_def.restore_op_name) if name}
+    nodes = by_name(meta.graph_def)
+    functions = {function.signature.name: function for function in meta.graph_def.library.function}
+    own = _called([nodes[name] for name in savers if name in nodes], functions)
+    others = _called([node for node in meta.graph_def.node if node.name not in savers], functions)
+    others |= _called([], functions, list(meta.object_graph_def.concrete_functions))
+    ops = {op for name in functions if name not in own - others for op in _ops(functions[name])}
+    ops |= {node.op for node in meta.graph_def.node if node.name not in savers}
+    inner = {op for name in own - others for op in _ops(functions[name])} - safety.SAVERS
+    missing = safety.unknown(ops | inner, functions)
+    if missing:
+        raise ModelFileError(
+            f"{folder.name} needs operations that are no part of TensorFlow: {', '.join(missing[:5])}.",
+            "Export the network without them, from the picture to the scores.",
+        )
+    found = [op for op in safety.reaching_out(ops | inner) if op not in safety.TABLE_FILES]
+    if found:
+        demand_trust(folder, trust, f"operations that reach outside the network ({', '.join(found[:5])})")
+    if ops & safety.TABLE_FILES:
+        _check_tables(meta, folder, trust)
+
+
+def _check_tables(meta: Any, folder: Path, trust: Collection[str]) -> None:
+    """Refuse tables that are read from files other than the SavedModel's own assets."""
+    kinds = meta.object_graph_def.nodes
+    for function in meta.graph_def.library.function:
+        arguments = {argument.name for argument in function.signature.input_arg}
+        for node in function.node_def:
+            if node.op in safety.TABLE_FILES:
+                concrete = meta.object_graph_def.concrete_functions.get(function.signature.name)
+                bound = concrete.bound_inputs if concrete is not None else ()
+                plain = {kinds[index].WhichOneof("kind") for index in bound}
+                if node.input[1] not in arguments or concrete is None or not plain <= {"asset", "resource"}:
+                    demand_trust(folder, trust, "tables that are read from files of any name")
+    if any(node.op in safety.TABLE_FILES for node in meta.graph_def.node):
+        demand_trust(folder, trust, "tables that are read from files of any name")
+    for asset in meta.asset_file_def:
+        if Path(asset.filename).is_absolute() or ".." in Path(asset.filename).parts:
+            raise ModelFileError(f"{folder.name} names the file '{asset.filename}', which is not in its folder.")
+
+
+def _ops(function: Any) -> set[str]:
+    return {node.op for node in function.node_def}
+
+
+def _called(nodes: Sequence[Any], functions: Mapping[str, Any], names: Sequence[str] = ()) -> set[str]:
+    """Return the names of the functions that nodes, or functions, call, directly or not."""
+    found: set[str] = set()
+    stack = [name for node in nodes for name in _names(node)] + list(names)
+    while stack:
+        name = stack.pop()
+        if name in found or name not in functions:
+            continue
+        found.add(name)
+        stack += [inner for node in functions[name].node_def for inner in _names(node)]
+    return found
+
+
+def _names(node: Any) -> list[str]:
+    functions = [value.func.name for value in node.attr.values() if value.HasField("func")]
+    functions += [one.name for value in node.attr.values() if value.HasField("list") for one in value.list.func]
+    return [node.op, *functions]
+
+
+def _freeze(folder: Path, tags: Sequence[str]) -> Read:
+    """Open a SavedModel of TensorFlow 2, and make constants of the variables that its function reads."""
+    import tensorflow as tf
+
+    prefix = folder / "variables" / "variables"
+    if Path(f"{prefix}.index").is_file():
+        open_checkpoint(prefix)
+    with reading(folder.name):
+        loaded = tf.saved_model.load(str(folder), tags=tags or None)
+    names = list(loaded.signatures)
+    if names:
+        name = _signature(dict.fromkeys(names))
+        function = loaded.signatures[name or names[0]]
+        notes = [f"The signature '{name or names[0]}' is explained."] if len(names) > 1 else []
+    else:
+        function, notes = _callable(loaded, folder), ["The SavedModel has no signature: its own call is explained."]
+    with reading(folder.name):
+        frozen = freeze(function)
+    frozen.notes += notes
+    return frozen
+
+
+def freeze(function: Any) -> Read:
+    """Make constants of the variables that a concrete function reads."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    # Conditions stay functions: gradients pass those, but not the switches that they would be lowered to.
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    given = [tensor for tensor in function.inputs if tensor.dtype.name not in ("resource", "variant")]
+    captured = len(function.captured_inputs)
+    given = given[: len(function.inputs) - captured] if captured else given
+    left = {tensor.name: tensor for tensor in frozen.inputs}
+    inputs = {split(t.name)[0]: t.name for t in given if t.name in left}
+    outputs = _outputs(function, frozen)
+    return Read(frozen.graph.as_graph_def(), inputs, outputs)
+
+
+def _outputs(function: Any, frozen: Any) -> dict[str, str]:
+    """Return the outputs of a frozen function by the names that the function gives them."""
+    import tensorflow as tf
+
+    structured = function.structured_outputs
+    if isinstance(structured, dict) and len(structured) == len(frozen.outputs):
+        # The outputs of a function lie in the order of the sorted names.
+        return {str(key): tensor.name for key, tensor in zip(sorted(structured), frozen.outputs, strict=True)}
+    flat = tf.nest.flatten(structured, expand_composites=True)
+    if len(flat) == 1 and len(frozen.outputs) == 1:
+        return {"output": frozen.outputs[0].name}
+    return {str(place): tensor.name for place, tensor in enumerate(frozen.outputs)}
+
+
+def _callable(loaded: Any, folder: Path) -> Any:
+    """Return the concrete function of a SavedModel without signatures: what it does when it is called."""
+    own = [name for name in ("__call__", "serve", "predict", "call", "forward") if hasattr(loaded, name)]
+    others = sorted(name for name in vars(loaded) if not name.startswith("_"))
+    for name in (*own, *others):
+        concrete = [one for one in getattr(getattr(loaded, name), "concrete_functions", ()) if _predicts(one)]
+        if concrete:
+            return concrete[0]
+    raise ModelFileError(
+        f"{folder.name} is a SavedModel without a signature, and nothing in it can be called with a picture.",
+        "Save it again with signatures=....",
+    )
+
+
+def _predicts(function: Any) -> bool:
+    import tensorflow as tf
+
+    args, named = function.structured_input_signature
+    flat = tf.nest.flatten((args, named))
+    return any(isinstance(one, tf.TensorSpec) for one in flat) and not any(one is True for one in flat)
+
+
+def open_checkpoint(prefix: Path) -> Any:
+    """Return a reader of a checkpoint whose files hold what its index declares.
+
+    Raises:
+        ModelFileError: A file of it is missing, or damaged.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    files = list(prefix.parent.glob(f"{prefix.name}.data-*")) or ([prefix] if prefix.is_file() else [])
+    if not files:
+        raise ModelFileError(
+            f"The weights of {prefix.name} are missing.", f"Put {prefix.name}.data-00000-of-00001 beside it."
+        )
+    with reading(prefix.name):
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    declared = sum(
+        int(np.prod(shape, dtype=np.float64)) * kinds[name].size
+        for name, shape in shapes.items()
+        if kinds[name] != tf.string
+    )
+    held = sum(file.stat().st_size for file in files)
+    if declared > held * (1 if not prefix.is_file() else 4):
+        raise ModelFileError(
+            f"The checkpoint {prefix.name} is cut short: {held} of {declared} bytes.", "Copy it again."
+        )
+    return reader
+
+
+def restore(graph: Any, prefix: Path | None, every: Any) -> None:
+    """Make constants of the variables of a GraphDef, in place.
+
+    Args:
+        graph: The part of the graph that is used.
+        prefix: The checkpoint; None where the graph needs none.
+        every: The whole GraphDef, whose saver says under which name each variable was saved.
+
+    Raises:
+        ModelFileError: The checkpoint lacks a variable, or is damaged.
+    """
+    import tensorflow as tf
+
+    variables = [node for node in graph.node if node.op in VARIABLES]
+    if not variables:
+        return
+    if prefix is None:
+        raise ModelFileError(f"There are no weights for '{variables[0].name}'.", "Put the checkpoint beside the graph.")
+    reader = open_checkpoint(prefix)
+    saved, known = _saved_names(every), reader.get_variable_to_shape_map()
+    for node in variables:
+        names = [(key, part) for key, part in (*saved.get(node.name, ()), (node.name, "")) if key in known]
+        if not names:
+            raise ModelFileError(
+                f"The checkpoint {prefix.name} has no '{node.name}': it belongs to another graph.",
+                "Give the .meta file that was saved with it.",
+            )
+        key, part = names[0]
+        with reading(prefix.name):
+            value = _part(reader.get_tensor(key), part)
+        del node.input[:]
+        node.op = "Const"
+        node.attr.clear()
+        tensor = tf.make_tensor_proto(value)
+        node.attr["dtype"].type = tensor.dtype
+        node.attr["value"].tensor.CopyFrom(tensor)
+    _read_constants(graph, {node.name: node for node in variables})
+
+
+def _part(value: Any, part: str) -> Any:
+    """Return a piece of a variable that was cut up: "6 4 0,3:0,4" is what 0..3 and 0..4 of a (6, 4) hold."""
+    if not part:
+        return value
+    cuts = []
+    for one in part.split()[-1].split(":"):
+        if one == "-":
+            cuts.append(slice(None))
+        else:
+            start, length = (int(number) for number in one.split(","))
+            cuts.append(slice(start, start + length))
+    return value[tuple(cuts)]
+
+
+def _saved_names(graph: Any) -> dict[str, list[tuple[str, str]]]:
+    """Return under which names, and which pieces of them, a graph's own savers keep each variable."""
+    import tensorflow as tf
+
+    nodes = by_name(graph)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for node in graph.node:
+        if node.op != "SaveV2" or not all(split(name)[0] in nodes for name in node.input[1:3]):
+            continue
+        names, parts = (nodes[split(name)[0]] for name in node.input[1:3])
+        if names.op != "Const" or parts.op != "Const":
+            continue
+        texts = [[text.decode() for text in tf.make_ndarray(one.attr["value"].tensor)] for one in (names, parts)]
+        for tensor, key, part in zip(node.input[3:], *texts, strict=False):
+            name = split(tensor)[0]
+            while name in nodes and nodes[name].op in ("Identity", "ReadVariableOp") and sources(nodes[name]):
+                name = split(sources(nodes[name])[0])[0]
+            found.setdefault(name, []).append((key, part))
+    return found
+
+
+def _read_constants(graph: Any, constants: Mapping[str, Any]) -> None:
+    """Let what read variables read constants."""
+    handles = dict(constants)
+    for node in graph.node:
+        inputs = sources(node)
+        if not inputs or split(inputs[0])[0] not in handles:
+            continue
+        kind = handles[split(inputs[0])[0]].attr["dtype"].type
+        if node.op in ("ReadVariableOp", "Identity"):
+            node.op = "Identity"
+            node.attr.clear()
+            node.attr["T"].type = kind
+        elif node.op == "ResourceGather":
+            indices = node.attr["Tindices"].type
+            node.op = "Gather"
+            node.attr.clear()
+            node.attr["Tparams"].type, node.attr["Tindices"].type = kind, indices
+
+
+def find_tensor(graph: Any, asked: str, named: Mapping[str, str], what: str) -> str:
+    """Return the full name of a tensor that the user asked for: "name" or "name:0", or a name of the signature.
+
+    Raises:
+        ConfigurationError: There is none of that name.
+    """
+    import difflib
+
+    nodes = by_name(graph)
+    for tensor in (named.get(asked, ""), asked):
+        name, place = split(tensor)
+        if name in nodes:
+            return f"{name}:{place}"
+    short = {name.rsplit("PartitionedCall/", 1)[-1]: name for name in nodes}
+    if split(asked)[0] in short:
+        return f"{short[split(asked)[0]]}:{split(asked)[1]}"
+    near = difflib.get_close_matches(split(asked)[0], [*named, *short], 4, 0.3)
+    raise ConfigurationError(
+        f"The graph has no {what} '{asked}'.", f"Did you mean {', '.join(near)}?" if near else "Give a tensor's name."
+    )
+
+
+def only(graph: Any, names: Collection[str]) -> Any:
+    """Return a copy of a GraphDef with some of its nodes, and the functions that they call."""
+    copy = type(graph)()
+    copy.CopyFrom(graph)
+    keep(copy, names)
+    functions = {function.signature.name: function for function in graph.library.function}
+    called = _called(list(copy.node), functions)
+    called |= {gradient.gradient_func for gradient in graph.library.gradient}
+    kept = [function for name, function in functions.items() if name in called]
+    del copy.library.function[:]
+    copy.library.function.extend(kept)
+    return copy
