@@ -275,7 +275,7 @@ def test_the_picture_is_left_as_it_was() -> None:
         ({"size": (224, 9000)}, "less than or equal to 8192"),
         ({"size": "large"}, "valid integer"),
         ({"resize": "squeeze"}, "'stretch', 'crop' or 'pad'"),
-        ({"color": "cmyk"}, "'rgb', 'bgr' or 'grey'"),
+        ({"color": "cmyk"}, "'rgb', 'bgr', 'grey' or 'values'"),
         ({"scale": 0}, "greater than 0"),
         ({"scale": float("inf")}, "finite number"),
         ({"mean": (0.1, 0.2)}, r"mean must have 1 or 3 values for color=rgb\. Got 2\."),

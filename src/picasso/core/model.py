@@ -273,11 +273,12 @@ class Model(ABC):
             shade: 0 black, 128 grey, 255 white. Where the network reads no colors it lies between the smallest and
                 the largest value that the picture has in each channel: black is the smallest, white the largest.
         """
+        x: Array = sample.x[0]
         if sample.colors:
-            return self.preprocess([np.full_like(sample.picture.pixels, shade)])[0]
-        low, high = sample.x[0].min(axis=(0, 1)), sample.x[0].max(axis=(0, 1))
-        middle: Array = low + (high - low) * np.float32(shade / 255)
-        return np.broadcast_to(middle, sample.x[0].shape)
+            x = self.preprocess([np.full_like(sample.picture.pixels, shade)])[0]
+            return x
+        low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+        return np.broadcast_to(low + (high - low) * np.float32(shade / 255), x.shape)
 
     def postprocess(self, activation: Array) -> Array:
         """Lay an activation (n, ...) out as an image, (n, h, w, channels), through the user's hook.

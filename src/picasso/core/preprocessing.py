@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from picasso.core.errors import PictureError
+
+if TYPE_CHECKING:
+    from picasso.core.images import Picture
 
 Array = NDArray[np.float32]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -41,6 +46,9 @@ class Frame:
 class Preprocessing(BaseModel):
     """How a picture becomes the network's input: `(pixels * scale - mean) / std`.
 
+    With `color="values"` the network reads the file's own channels in the file's own units instead of 8-bit colors:
+    `(values * scale - mean) / std`.
+
     Example:
         >>> p = Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
         >>> p.apply(np.zeros((480, 640, 3), np.uint8)).shape
@@ -55,12 +63,20 @@ class Preprocessing(BaseModel):
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch",
         description="stretch: the whole picture, its aspect not kept. crop: the short side to `short_side`, then "
-        "the center. pad: the whole picture, its aspect kept, the rest black.",
+        "the center. pad: the whole picture, its aspect kept, the rest black (values: 0).",
     )
     short_side: Side | None = Field(None, description="For crop: the short side before it; by default the input's.")
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
-    color: Literal["rgb", "bgr", "grey"] = Field("rgb", description="Order of the network's channels.")
-    scale: Number = Field(1 / 255, gt=0, description="Pixels of 0..255 are multiplied by it first.")
+    color: Literal["rgb", "bgr", "grey", "values"] = Field(
+        "rgb",
+        description="Order of the network's channels; values: the file's own channels, any number, in its own units.",
+    )
+    bands: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        None, description="For values: how many channels; by default as many as mean or std has."
+    )
+    scale: Number = Field(
+        1 / 255, gt=0, description="Pixels of 0..255 are multiplied by it first; for values it is 1 where not given."
+    )
     mean: tuple[Number, ...] = Field((0.0,), description="Subtracted; one for each of the network's channels, or one.")
     std: tuple[Number, ...] = Field((1.0,), description="Divided by; one for each of the network's channels, or one.")
 
@@ -74,8 +90,16 @@ class Preprocessing(BaseModel):
     def _one_spelling(cls, value: object) -> object:
         return "grey" if value == "gray" else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _values_as_they_are(cls, fields: Any) -> Any:
+        unscaled = isinstance(fields, dict) and fields.get("color") == "values" and "scale" not in fields
+        return fields | {"scale": 1.0} if unscaled else fields
+
     @model_validator(mode="after")
     def _fits(self) -> Preprocessing:
+        if self.bands is not None and self.color != "values":
+            raise ValueError(f"bands belongs to color=values. Got color={self.color}.")
         for name in ("mean", "std"):
             count = len(getattr(self, name))
             if count not in (1, self.channels):
@@ -91,6 +115,8 @@ class Preprocessing(BaseModel):
 
     @property
     def channels(self) -> int:
+        if self.color == "values":
+            return self.bands or max(len(self.mean), len(self.std))
         return 1 if self.color == "grey" else 3
 
     @property
@@ -111,29 +137,79 @@ class Preprocessing(BaseModel):
         image = Image.fromarray(pixels)
         if self.color == "grey":
             image = image.convert("L")
+        seen, frame = self._seen(image)
+        return np.array(seen.convert("RGB"), dtype=np.uint8), frame
+
+    def _seen(self, image: Image.Image) -> tuple[Image.Image, Frame]:
+        """Bring an image of any mode to the input's size; also return the part of it that is left."""
         height, width, _ = self.shape
         how = _FILTERS[self.interpolation]
         if self.resize == "stretch":
-            frame = Frame(0, 0, image.height, image.width)
-            seen = image.resize((width, height), how)
-        elif self.resize == "crop":
-            seen, frame = self._crop(image, height, width, how)
-        else:
-            seen, frame = self._pad(image, height, width, how)
-        return np.array(seen.convert("RGB"), dtype=np.uint8), frame
+            return image.resize((width, height), how), Frame(0, 0, image.height, image.width)
+        if self.resize == "crop":
+            return self._crop(image, height, width, how)
+        return self._pad(image, height, width, how)
 
     def normalize(self, view: NDArray[np.uint8]) -> Array:
         """Turn pixels of the input's size, uint8 RGB (..., 3), into the numbers that the network reads."""
-        channels = {"rgb": slice(None), "bgr": slice(None, None, -1), "grey": slice(0, 1)}[self.color]
-        values = view[..., channels].astype(np.float32) * np.float32(self.scale)
+        return self._scaled(_colors(view, self.color))
+
+    def _scaled(self, values: NDArray[Any]) -> Array:
+        """Scale numbers of the input's size and channels."""
+        values = values.astype(np.float32) * np.float32(self.scale)
         result = (values - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return np.ascontiguousarray(result, dtype=np.float32)
 
-    def apply(self, pixels: NDArray[np.uint8]) -> Array:
-        """Turn a picture, uint8 (h, w, 3) RGB, into the network's input, float32 (height, width, channels)."""
+    def undo(self, x: Array) -> NDArray[np.uint8] | None:
+        """Return the pixels, uint8 RGB (h, w, 3), of which an input (h, w, c) was made.
+
+        Returns:
+            None where this preprocessing cannot have made it of pixels: they would lie outside 0..255.
+        """
+        if self.color == "values":
+            return None
+        pixels = (x.astype(np.float64) * self.std + self.mean) / self.scale
+        if pixels.min() < -0.5 or pixels.max() > 255.5:
+            return None
+        rgb = np.round(pixels).clip(0, 255).astype(np.uint8)[..., :: -1 if self.color == "bgr" else 1]
+        return np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:2], 3)))
+
+    def read(self, picture: Picture) -> tuple[Array, NDArray[np.uint8], Frame]:
+        """Return the network's input (h, w, c), what it sees as a picture, and where that lies in the original.
+
+        Raises:
+            PictureError: The picture has not as many channels as the network reads.
+        """
+        view, frame = self.view(picture.pixels)
+        if self.color != "values":
+            return self.normalize(view), view, frame
+        values = picture.pixels if picture.values is None else picture.values
+        return self._read_values(values, picture.name), view, frame
+
+    def apply(self, pixels: NDArray[Any]) -> Array:
+        """Turn a picture into the network's input, float32 (height, width, channels).
+
+        Args:
+            pixels: uint8 (h, w, 3) RGB; for color="values" also numbers of any type, (h, w, channels).
+        """
+        if self.color == "values":
+            return self._read_values(pixels, "The picture")
         return self.normalize(self.view(pixels)[0])
 
-    def apply_all(self, pictures: Sequence[NDArray[np.uint8]]) -> Array:
+    def _read_values(self, values: NDArray[Any], name: str) -> Array:
+        """Bring each channel to the input's size, without rounding, and scale it."""
+        if values.dtype == np.uint8 and values.shape[2] == 3 and self.channels == 1:
+            values = np.asarray(Image.fromarray(values).convert("L"))[..., None]
+        if values.shape[2] != self.channels:
+            raise PictureError(
+                f"{name} has {_count(values.shape[2])}; the model reads {self.channels}.",
+                "Choose a picture with the model's channels.",
+            )
+        floats = values.astype(np.float32, copy=False)
+        bands = [self._seen(Image.fromarray(np.ascontiguousarray(band)))[0] for band in np.moveaxis(floats, 2, 0)]
+        return self._scaled(np.stack([np.asarray(band) for band in bands], axis=2))
+
+    def apply_all(self, pictures: Sequence[NDArray[Any]]) -> Array:
         """Turn several pictures into one batch, float32 (n, height, width, channels)."""
         return np.stack([self.apply(pixels) for pixels in pictures])
 
@@ -159,3 +235,12 @@ class Preprocessing(BaseModel):
         seen.paste(image.resize((inner_w, inner_h), how), (left, top))
         per_x, per_y = image.width / inner_w, image.height / inner_h
         return seen, Frame(-top * per_y, -left * per_x, height * per_y, width * per_x)
+
+
+def _colors(view: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
+    """Return the channels of pixels (..., 3) in the network's order."""
+    return view[..., {"rgb": slice(None), "bgr": slice(None, None, -1), "grey": slice(0, 1)}[color]]
+
+
+def _count(channels: int) -> str:
+    return "1 channel" if channels == 1 else f"{channels} channels"

@@ -29,6 +29,9 @@ def declared_shape(hooks: ModelFile) -> tuple[int, int, int] | None:
 
 def assumed_preprocessing(size: int | tuple[int, int], channels: int) -> tuple[Preprocessing, str]:
     """Return the preprocessing that is assumed where none is declared, and a note that says so."""
+    if channels not in (1, 3):
+        note = f"Preprocessing was not declared; assumed: the file's own {channels} channels, stretched to {size}."
+        return Preprocessing.model_validate({"size": size, "color": "values", "bands": channels}), note
     color = "grey" if channels == 1 else "rgb"
     note = f"Preprocessing was not declared; assumed: {color}, stretched to {size}, scaled to 0..1."
     return Preprocessing.model_validate({"size": size, "color": color}), note

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,16 @@ def rule(kept: object, subject: str, sentence: str) -> None:
         raise AssertionError(f"{subject}: {sentence}")
 
 
-def trial_picture(seed: int, height: int, width: int) -> Picture:
-    """Return a picture with coarse and fine structure."""
+def trial_picture(seed: int, height: int, width: int, channels: int | None = None) -> Picture:
+    """Return a picture with coarse and fine structure; with `channels`, values of its own in so many."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 200, (5, 7, 3)).repeat(-(-height // 5), 0).repeat(-(-width // 7), 1)
     pixels = coarse[:height, :width] + random.integers(0, 56, (height, width, 3))
-    return read_picture(pixels.astype(np.uint8), f"trial-{seed}")
+    picture = read_picture(pixels.astype(np.uint8), f"trial-{seed}")
+    if channels is None:
+        return picture
+    values = np.repeat(picture.pixels, -(-channels // 3), axis=2)[..., :channels].astype(np.float32)
+    return replace(picture, values=values)
 
 
 @contextmanager

@@ -29,7 +29,9 @@ def check_model(model: Model) -> None:
         >>> check_model(load_model("demo:tank-honest"))
     """
     with untouched(model, model.name):
-        pictures = [trial_picture(seed, 40 + 8 * seed, 56) for seed in range(5)]
+        declared = model.hooks.preprocessing
+        channels = declared.channels if declared and declared.color == "values" else None
+        pictures = [trial_picture(seed, 40 + 8 * seed, 56, channels) for seed in range(5)]
         x = _check_input(model, pictures)
         model = focused(model, model.prepare(pictures[0]), None)
         _check_scores(model, x)
@@ -55,7 +57,7 @@ def _check_input(model: Model, pictures: Sequence[Picture]) -> Array:
         good = sample.view.shape == seen and sample.view.dtype == np.uint8
         rule(good, name, f"what the model sees must be uint8 {seen}. Got {sample.view.dtype} {sample.view.shape}.")
     x = np.concatenate([sample.x for sample in samples])
-    together = model.preprocess([picture.pixels for picture in pictures])
+    together = model.preprocess([p.pixels if p.values is None else p.values for p in pictures])
     rule(together.dtype == np.float32, name, f"preprocess() must give float32. Got {together.dtype}.")
     rule(close(together, x), name, "preprocess() of several pictures must equal that of each.")
     return x
