@@ -186,6 +186,7 @@ def describe(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
         "framework": model.framework,
+        "task": str(model.facts.task),
         "input": {"height": height, "width": width, "channels": channels},
         "preprocessing": preprocessing.model_dump(mode="json") if preprocessing else None,
         "own_hooks": own,

@@ -24,6 +24,7 @@ def show_model(facts: dict[str, Any]) -> None:
     table = output.columns("", "", show_header=False, title=f"Model {facts['name']}", title_justify="left")
     rows = {
         "Framework": facts["framework"],
+        "Task": facts["task"],
         "Input": f"{size['height']} x {size['width']} pixels, {size['channels']} channels",
         "Preprocessing": _preprocessing(facts["preprocessing"]),
         "Own hooks": ", ".join(facts["own_hooks"]) or "none",
