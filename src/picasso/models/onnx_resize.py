@@ -72,8 +72,10 @@ def _taps(places: Floats, mode: str, scale: float, old: int, call: Call, nearest
     reach = math.ceil(radius / shrink)
     index = np.floor(places)[None] + np.arange(1 - reach, reach + 1)[:, None]
     weights = weigh((index - places[None]) * shrink)
-    if shrink < 1 or call.get("antialias", 0) or (call.get("exclude_outside", 0) and mode == "cubic"):
+    excluding = call.get("exclude_outside", 0) and (mode == "cubic" or call.get("antialias", 0))
+    if excluding:
         weights = np.where((index >= 0) & (index < old), weights, 0)
+    if excluding or call.get("antialias", 0):
         weights = weights / weights.sum(axis=0)
     return np.clip(index, 0, old - 1).astype(np.int64), weights
 

@@ -100,7 +100,7 @@ def _conv_transpose(call: Call, x: Any, weight: Any, bias: Any = None) -> Any:
         if wanted or auto.startswith("SAME"):
             size = list(wanted)[-axes:][axis] if wanted else x.shape[2 + axis] * strides[axis]
             total = max(length - size, 0)
-            first = total - total // 2 if auto == "SAME_LOWER" else total // 2
+            first = total // 2 if auto == "SAME_UPPER" else total - total // 2
             last = total - first
             extra[axis] += max(size - length, 0)
         before.append(-first)
