@@ -168,9 +168,9 @@ def explain(
     """
     from picasso.core import registry, runner
     from picasso.core.asking import read_place
-    from picasso.shell import explaining, flags, models, pictures
+    from picasso.shell import explaining, flags, models, pictures, project
 
-    entry = registry.visualization(with_)
+    entry = registry.visualization(with_, project.plugin_folders())
     kind = entry.load()
     named, given = flags.split_words(words, kind.settings_type, with_, _options_of_explain())
     checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
@@ -290,16 +290,16 @@ def visualizations(
     picasso visualizations partial-occlusion
     """
     from picasso.core import registry
-    from picasso.shell import tables
+    from picasso.shell import project, tables
 
     if name:
-        entry = registry.visualization(name)
+        entry = registry.visualization(name, project.plugin_folders())
         if as_json:
             output.print_json(tables.visualization_document(entry))
         else:
             tables.show_visualization(entry)
         return
-    entries = registry.visualizations()
+    entries = registry.visualizations(project.plugin_folders())
     if as_json:
         output.print_json([tables.visualization_document(entry) for entry in entries.values()])
     else:

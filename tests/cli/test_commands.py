@@ -149,3 +149,20 @@ def test_an_interrupt_ends_with_130(shell: Shell, monkeypatch: pytest.MonkeyPatc
     answer = shell("explain", HALVES, "photo.png")
     assert answer.code == 130
     assert "Traceback" not in answer.err
+
+
+def test_plugins_of_the_project_are_found(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "shared_view.py").write_text(
+        "from picasso.plugin import Settings, Text, Visualization\n\n\n"
+        "class SharedView(Visualization[Settings]):\n"
+        '    """What the team shares."""\n\n'
+        '    name, title = "shared-view", "Shared view"\n\n'
+        "    def run(self, ctx, sample, settings):\n"
+        '        yield Text(id="words", title="Words", text="ours")\n',
+        "utf-8",
+    )
+    (tmp_path / "picasso.toml").write_text('plugins = "ours"\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "shared-view" in shell("visualizations").out
+    assert shell("visualizations", "shared-view").code == 0

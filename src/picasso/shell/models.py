@@ -12,13 +12,11 @@ from picasso.core.errors import ConfigurationError, NotFoundError, PicassoError
 from picasso.core.names import scheme_of
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
+from picasso.shell import project
 
 if TYPE_CHECKING:
     from picasso.core.model import Model
     from picasso.service.configuration import ModelSpecification
-
-CONFIGURATION = Path("picasso.toml")
-
 
 @dataclass(frozen=True)
 class Opening:
@@ -81,17 +79,16 @@ def open_model(word: str, chosen: Opening) -> Model:
 
 
 def _from_configuration(word: str) -> ModelSpecification | None:
-    if Path(word).exists() or ".py:" in word or not CONFIGURATION.is_file():
+    found = None if Path(word).exists() or ".py:" in word else project.configuration()
+    if found is None:
         return None
-    from picasso.service.configuration import read_configuration
-
-    listed = {model.known_as(): model for model in read_configuration(CONFIGURATION).all_models()}
+    listed = {model.known_as(): model for model in found.all_models()}
     if word in listed:
         return listed[word]
     if scheme_of(word):
         return None
     raise NotFoundError(
-        f"There is no file '{word}', and {CONFIGURATION} lists no model of that name.",
+        f"There is no file '{word}', and {project.CONFIGURATION} lists no model of that name.",
         f"It lists: {', '.join(listed) or 'none'}.",
     )
 
@@ -177,7 +174,7 @@ def describe(model: Model) -> dict[str, Any]:
     own = [name for name in hooks if getattr(type(model.hooks), name) is not getattr(ModelFile, name)]
     default = model.default_layer()
     fits = []
-    for name, entry in registry.visualizations().items():
+    for name, entry in registry.visualizations(project.plugin_folders()).items():
         try:
             reason = runner.missing(model, entry)
         except PicassoError as error:

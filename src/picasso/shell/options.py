@@ -12,8 +12,9 @@ MODEL, LOOK, RUN = "How the model is opened", "What is shown", "How it runs"
 
 def complete_visualizations(incomplete: str) -> list[str]:
     from picasso.core import registry
+    from picasso.shell import project
 
-    return [name for name in registry.visualizations() if name.startswith(incomplete)]
+    return [name for name in registry.visualizations(project.plugin_folders()) if name.startswith(incomplete)]
 
 
 ModelWord = Annotated[
