@@ -27,8 +27,8 @@ def with_grids(layers: Sequence[Layer], input_shape: tuple[int, int, int]) -> tu
     """Return layers whose tokens know their grid, and in which what attention weighs is no map of the picture.
 
     A layer (tokens, channels) belongs to the last map before it that has as many positions, a few extra tokens aside:
-    the embedding of the patches. Where none has, as behind the merging of patches, to a grid of half the sides, or of
-    the input's proportions.
+    the embedding of the patches. Where none has, as behind the merging of patches, to a grid of half the sides; where
+    there is no map at all, to one of the input's proportions.
 
     Args:
         layers: In the order of execution.
@@ -68,13 +68,13 @@ def _grid(tokens: int, maps: Sequence[Grid], input_shape: tuple[int, int, int]) 
         half = -(-rows // 2), -(-columns // 2)
         if half[0] * half[1] == tokens and min(half) > 1:
             return half
+    if maps:  # the queries of a detector may be as many as a square, and lie nowhere
+        return None
     height, width, _ = input_shape
     for extra in USUAL_EXTRA:
         rows = round(((tokens - extra) * height / width) ** 0.5) if tokens > extra else 0
         columns = (tokens - extra) // rows if rows else 0
-        fits = rows > 1 and rows * columns == tokens - extra and rows * width == columns * height
-        # Patches divide the picture; the queries of a detector, as many as a square by chance, do not.
-        if fits and height % rows == 0 and width % columns == 0:
+        if rows > 1 and rows * columns == tokens - extra and rows * width == columns * height:
             return rows, columns
     return None
 
@@ -96,8 +96,8 @@ def last_heard(model: Model, spatial: Sequence[Layer]) -> Layer | None:
     """Return the last layer with space whose positions the answer depends on.
 
     The class token alone leaves a vision transformer, so the last layers have a place for each patch, and no gradient
-    there. Of the layers that are heard, on the same grid as the last of them, the last normalization is taken where
-    one is near, since queries, keys and values are projections of it.
+    there. Where the last layer that is heard is a projection, as queries, keys and values are, what it projects is
+    taken: the last normalization before it on the same grid, where one is near.
 
     Args:
         model: Which gives gradients; else the last layer is returned.
@@ -108,13 +108,18 @@ def last_heard(model: Model, spatial: Sequence[Layer]) -> Layer | None:
         return candidates[-1] if candidates else None
     x = np.random.default_rng(0).normal(size=(1, *model.input_shape)).astype(np.float32)
     names = [layer.name for layer in candidates]
-    gradients = model.pullback(x, [_Everything()], names).gradients
+    pulled = model.pullback(x, [_Everything()], names)
+    gradients = pulled.gradients
     heard = [layer for layer in candidates if _heard(gradients[layer.name][0, 0], layer.grid)]
     if not heard:
         return candidates[-1]
-    last = heard[-1]
-    near = [layer for layer in heard[-12:] if "norm" in layer.kind.lower() and _sides(layer) == _sides(last)]
-    return near[-1] if near and last.grid else last
+    # A wrapper that returns what a layer inside it returned is that layer.
+    returned = pulled.values[heard[-1].name]
+    last = next(layer for layer in heard if np.array_equal(pulled.values[layer.name], returned))
+    whole = last.kind == "add" or any(layer.name.startswith(f"{last.name}.") for layer in heard)
+    before = heard[: heard.index(last) + 1]
+    near = [layer for layer in before[-12:] if "norm" in layer.kind.lower() and _sides(layer) == _sides(last)]
+    return near[-1] if near and last.grid and not whole else last
 
 
 def _sides(layer: Layer) -> Grid:

@@ -17,6 +17,7 @@ from typing import Any
 
 from picasso.core.errors import ModelFileError, UnsafeModelError
 
+_MOST_UNPACKED, _SPARE = 4, 64 * 2**20
 _PICKLED = ("custom_obj", "opaque_obj")
 _OPERATOR = re.compile(r"torch\.ops\.\w+(\.\w+)+|_operator\.[a-z]\w*|math\.\w+|torch\.(_)?sym_\w+")
 _CALLING_OPERATORS = {"_operator.attrgetter", "_operator.methodcaller", "_operator.call"}
@@ -51,6 +52,23 @@ def check_archive(path: Path) -> None:
                     _check_document(path, json.loads(archive.read(name)))
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise ModelFileError(f"{path.name} is damaged: {error}.") from error
+
+
+def check_size(path: Path) -> None:
+    """Refuse an archive that is small on the disk and enormous in memory.
+
+    Raises:
+        ModelFileError: It is, or it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(f"{path.name} is damaged: {error}.") from error
+    if unpacked > _MOST_UNPACKED * path.stat().st_size + _SPARE:
+        raise ModelFileError(
+            f"{path.name} would unpack to {unpacked / 2**30:.1f} GB.", "PyTorch does not write such files."
+        )
 
 
 @contextmanager

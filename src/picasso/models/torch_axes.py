@@ -1,8 +1,8 @@
 """Which axis of a tensor holds the channels, followed through a network while it runs.
 
 No name and no shape tells (n, c, h, w) from (n, h, w, c), or tokens from what attention weighs; the operations that
-made the tensor do. A convolution puts channels on axis 1, a linear layer on the last, a permutation moves them, and most
-operations leave them where they are.
+made the tensor do. A convolution puts channels on axis 1, a linear layer on the last, a permutation moves them, and
+most operations leave them where they are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Axes:
         self._known[tensor] = axis
 
     def __getitem__(self, tensor: Any) -> int | None:
-        return self._known.get(tensor)  # type: ignore[no-any-return]
+        axis: int | None = self._known.get(tensor)
+        return axis
 
     def follow(self, func: Any, args: Any, named: Any, result: Any) -> None:
         """Note what the results of a torch function are, from what its arguments were."""
@@ -65,11 +66,11 @@ class Axes:
                 return self._projected(before, first, made)
             return NOWHERE if made.ndim >= 4 else None
         if name in _MOVES:
-            return _moved(func, args, named, before) if before is not None and before != NOWHERE else before
+            return before if before is None or before == NOWHERE else _moved(func, args, named, before)
         if name in _RESHAPES:
             return _reshaped(before, first, made)
         if name == "multi_head_attention_forward":
-            return last
+            return int(last)
         if any(word in name for word in _LAST):
             shape = named.get("normalized_shape", args[1] if len(args) > 1 else ())
             if "norm" in name and isinstance(shape, list | tuple) and len(shape) == 3:
@@ -82,7 +83,7 @@ class Axes:
     def _projected(self, before: int | None, first: Any, made: Any) -> int | None:
         """Follow a linear layer or a normalization of the last axis; one over positions leaves the channels alone."""
         if first.ndim == made.ndim and before is not None and (before != NOWHERE or made.ndim >= 4):
-            return before
+            return int(before)
         return int(made.ndim) - 1
 
     def _kept(self, given: list[Any], made: Any) -> int | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+from picasso.core.opening import Options
 
 
 def is_exported(source: object) -> bool:
@@ -40,23 +43,56 @@ def module_of(program: Any) -> Any:
     return graph_module
 
 
-def input_shape(program: Any) -> tuple[int, int, int] | None:
+def input_shape(program: Any, picture: str = "") -> tuple[int, int, int] | None:
     """Return the input's shape (h, w, c) that the program was exported for, or None where it is not 4-dimensional."""
-    shape = _input(program)
+    shape = _picture(program, picture)
     if len(shape) != 4 or not all(isinstance(side, int) for side in shape[1:]):
         return None
     return shape[2], shape[3], shape[1]
 
 
-def fixed_batch(program: Any) -> int | None:
+def fixed_batch(program: Any, picture: str = "") -> int | None:
     """Return the number of pictures that the program was exported for, or None where any number will do."""
-    shape = _input(program)
+    shape = _picture(program, picture)
     return shape[0] if shape and isinstance(shape[0], int) else None
 
 
-def _input(program: Any) -> tuple[Any, ...]:
+def with_inputs(program: Any, options: Options) -> Options:
+    """Return the options with the picture's input named, where there are several, and zeros for the others.
+
+    Zeros of an open number of pictures are one row, which is repeated for each picture.
+    """
+    import torch
+
+    inputs = _inputs(program)
+    if len(inputs) < 2:
+        return options
+    chosen = _chosen(inputs, options.input)
+    zeros = {
+        name: torch.zeros([1 if side is None else side for side in shape], dtype=dtype)
+        for name, (shape, dtype) in inputs.items()
+        if name != chosen
+    }
+    return replace(options, input=options.input or chosen, hold=zeros | dict(options.hold))
+
+
+def _picture(program: Any, picture: str) -> tuple[Any, ...]:
+    inputs = _inputs(program)
+    return inputs[_chosen(inputs, picture)][0] if inputs else ()
+
+
+def _chosen(inputs: dict[str, Any], picture: str) -> str:
+    """Return the input that reads the picture: the one asked for, the first of four axes, or the first."""
+    if picture in inputs:
+        return picture
+    return next((name for name, (shape, _) in inputs.items() if len(shape) == 4), next(iter(inputs), ""))
+
+
+def _inputs(program: Any) -> dict[str, tuple[tuple[Any, ...], Any]]:
+    """Return the shape, None for a side left open, and the precision of each input by name."""
     names = set(program.graph_signature.user_inputs)
-    for node in program.graph.nodes:
-        if node.op == "placeholder" and node.name in names:
-            return tuple(side if isinstance(side, int) else None for side in node.meta["val"].shape)
-    return ()
+    return {
+        node.name: (tuple(side if isinstance(side, int) else None for side in value.shape), value.dtype)
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in names and hasattr(value := node.meta.get("val"), "shape")
+    }

@@ -1,8 +1,9 @@
-"""PyTorch files -> a live module, without running code that comes with them."""
+"""PyTorch files -> a live module; what would run code that comes with a file only where the file is trusted."""
 
 from __future__ import annotations
 
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -10,26 +11,32 @@ from typing import Any
 
 from picasso.core.errors import ModelFileError, UnsafeModelError
 from picasso.core.opening import describe, load_factory
-from picasso.models.torch_archive import check_archive, weights_only
+from picasso.core.trust import demand_trust
+from picasso.models.torch_archive import check_archive, check_size, weights_only
+from picasso.models.torch_weights import fill, read_index, read_safetensors, state_dict_in, without_prefix
 
-SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt")
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+__all__ = ["SUFFIXES", "fill", "read_module", "read_weights", "without_prefix"]
+
+INDEX = (".safetensors.index.json", ".bin.index.json")
+SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".torchscript", ".pth.tar", ".pt.tar", *INDEX)
+"""How the names of PyTorch files end; what a file is, its content says."""
+_MODULES = ("model", "net", "network", "module", "ema")
 
 
-def read_module(path: Path, factory: Callable[[], Any] | str | None) -> Any:
-    """Read a module from a state dict, safetensors or an exported program.
+def read_module(path: Path, factory: Callable[[], Any] | str | None, trust: Collection[str] = ()) -> Any:
+    """Read a module from a state dict, safetensors, an exported program, TorchScript or a pickled module.
 
     Args:
         path: The file.
         factory: What makes the network that bare weights belong to.
+        trust: Digests of files that may run code that comes with them.
 
     Returns:
         A torch.nn.Module, or an ExportedProgram.
 
     Raises:
         ModelFileError: The file is no PyTorch file, or its weights do not fit the network.
-        UnsafeModelError: It holds pickled Python objects.
+        UnsafeModelError: It holds code, or pickled Python objects, and is not trusted.
     """
     if not path.is_file():
         raise ModelFileError(f"There is no file {path}.", "Check the path.")
@@ -37,11 +44,12 @@ def read_module(path: Path, factory: Callable[[], Any] | str | None) -> Any:
     if kind == "exported":
         return _exported(path)
     if kind == "torchscript":
-        raise ModelFileError(
-            f"{path.name} is TorchScript, which cannot be opened safely.",
-            "Save the network with torch.export.save as .pt2, or load it in a model file of your own.",
-        )
-    weights = _weights(path, kind)
+        return _script(path, trust)
+    content = _content(path, kind, trust)
+    module = _module_in(content)
+    if module is not None:
+        return module
+    weights = state_dict_in(content, path)
     if factory is None:
         raise ModelFileError(
             f"{path.name} holds weights only, {len(weights)} tensors, and not the network.",
@@ -50,29 +58,38 @@ def read_module(path: Path, factory: Callable[[], Any] | str | None) -> Any:
     return _fill(load_factory(factory), weights, path)
 
 
-def read_weights(path: Path) -> dict[str, Any]:
-    """Read the tensors of a state dict or of safetensors, by name.
+def read_weights(path: Path, trust: Collection[str] = ()) -> dict[str, Any]:
+    """Read the tensors of a state dict, of safetensors, or of the index of several such files, by name.
 
     Raises:
         ModelFileError: The file holds a whole network, or no weights.
-        UnsafeModelError: It holds pickled Python objects.
+        UnsafeModelError: It holds pickled Python objects, and is not trusted.
     """
     if not path.is_file():
         raise ModelFileError(f"There is no file of weights {path}.", "Check the path.")
     kind = _kind(path)
-    if kind not in ("safetensors", "weights"):
+    content = _content(path, kind, trust) if kind not in ("exported", "torchscript") else None
+    if content is None or _module_in(content) is not None:
         raise ModelFileError(f"{path.name} holds a whole network, not weights alone.", "Open the file itself.")
-    return _weights(path, kind)
+    return state_dict_in(content, path)
 
 
-def _weights(path: Path, kind: str) -> dict[str, Any]:
-    return _safetensors(path) if kind == "safetensors" else _state_dict(path)
+def _content(path: Path, kind: str, trust: Collection[str]) -> Any:
+    if kind == "index":
+        weights: dict[str, Any] = {}
+        for part in read_index(path):
+            weights |= read_weights(part, trust)
+        return weights
+    return read_safetensors(path) if kind == "safetensors" else _loaded(path, trust)
 
 
 def _kind(path: Path) -> str:
+    if path.name.lower().endswith(INDEX):
+        return "index"
     with path.open("rb") as file:
         head = file.read(16)
     if zipfile.is_zipfile(path):
+        check_size(path)
         with zipfile.ZipFile(path) as archive:
             names = [name.partition("/")[2] for name in archive.namelist()]
         if "archive_format" in names or any(name.startswith("models/") for name in names):
@@ -83,7 +100,7 @@ def _kind(path: Path) -> str:
             return "weights"
     elif head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
         return "safetensors"
-    elif head[:1] == b"\x80":
+    elif head[:1] == b"\x80" or tarfile.is_tarfile(path):
         return "weights"
     raise ModelFileError(f"{path.name} is no PyTorch file: it is {describe(path)}.", "Give another file.")
 
@@ -99,41 +116,58 @@ def _exported(path: Path) -> Any:
         return program
     except Exception as error:
         raise ModelFileError(
-            f"{path.name} could not be opened as an exported program: {_first_line(error)}",
+            f"{path.name} could not be opened as an exported program: {first_line(error)}",
             "Export it again with the PyTorch that is installed here.",
         ) from error
 
 
-def _safetensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
+def _script(path: Path, trust: Collection[str]) -> Any:
+    import torch
 
+    demand_trust(path, trust, "a TorchScript program")
     try:
-        return dict(load_file(path))
+        return torch.jit.load(path, map_location="cpu")
     except Exception as error:
-        raise ModelFileError(f"{path.name} is damaged: {_first_line(error)}") from error
+        raise ModelFileError(
+            f"{path.name} could not be opened as TorchScript: {first_line(error)}",
+            "Save it again with the PyTorch that is installed here.",
+        ) from error
 
 
-def _state_dict(path: Path) -> dict[str, Any]:
+def _loaded(path: Path, trust: Collection[str]) -> Any:
+    """Read a pickle of tensors; one that holds anything else only where it is trusted."""
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "invalid load key" in str(error) or "ran out of input" in str(error).lower():
-            raise ModelFileError(f"{path.name} is damaged: {_first_line(error)}") from error
-        raise UnsafeModelError(
-            f"{path.name} holds pickled Python objects; opening it would run code that comes with the file.",
-            "Save model.state_dict() instead and give a factory, or load it yourself in a model file.",
+            raise ModelFileError(f"{path.name} is damaged: {first_line(error)}") from error
+        try:
+            demand_trust(path, trust, "pickled Python objects")
+        except UnsafeModelError as refusal:
+            raise UnsafeModelError(
+                refusal.message, f"{refusal.hint} Or save model.state_dict() alone and give a factory."
+            ) from error
+    except Exception as error:
+        raise ModelFileError(f"{path.name} is damaged: {first_line(error)}") from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False)
+    except (ImportError, AttributeError) as error:
+        raise ModelFileError(
+            f"{path.name} needs code that is not here: {first_line(error)}.",
+            "Make its modules importable, or open the network with its weights in a model file of your own.",
         ) from error
     except Exception as error:
-        raise ModelFileError(f"{path.name} is damaged: {_first_line(error)}") from error
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    if not isinstance(content, Mapping) or not content or not all(torch.is_tensor(v) for v in content.values()):
-        raise ModelFileError(f"{path.name} holds no state dict.", "Save model.state_dict().")
-    return dict(content)
+        raise ModelFileError(f"{path.name} is damaged: {first_line(error)}") from error
+
+
+def _module_in(content: Any) -> Any:
+    """Return the module that a pickle holds, bare or as part of a checkpoint, or None."""
+    import torch
+
+    parts = [content, *(content.get(name) for name in _MODULES)] if isinstance(content, Mapping) else [content]
+    return next((part for part in parts if isinstance(part, torch.nn.Module)), None)
 
 
 def _fill(factory: Callable[[], Any], weights: dict[str, Any], path: Path) -> Any:
@@ -142,46 +176,13 @@ def _fill(factory: Callable[[], Any], weights: dict[str, Any], path: Path) -> An
     try:
         module = factory()
     except Exception as error:
-        raise ModelFileError(f"The factory raised {type(error).__name__}: {_first_line(error)}") from error
+        raise ModelFileError(f"The factory raised {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, torch.nn.Module):
         raise ModelFileError(f"The factory must return a torch.nn.Module. Got {type(module).__name__}.")
     return fill(module, weights, path, "Check the factory.")
 
 
-def without_prefix(weights: dict[str, Any], wanted: Collection[str]) -> dict[str, Any]:
-    """Take off the names that a wrapper put before all of them, where the network has no such names."""
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in weights) and not all(key.startswith(prefix) for key in wanted):
-            weights = {key.removeprefix(prefix): value for key, value in weights.items()}
-    return weights
-
-
-def fill(module: Any, weights: dict[str, Any], path: Path, hint: str) -> Any:
-    """Put weights into a module, all of them and nothing else.
-
-    Raises:
-        ModelFileError: They do not fit; `hint` says what to check.
-    """
-    wanted = module.state_dict()
-    weights = without_prefix(weights, wanted)
-    lacking = [key for key in wanted if key not in weights and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in weights if key not in wanted]
-    shaped = [
-        f"{key} is {tuple(weights[key].shape)}, not {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in weights and weights[key].shape != wanted[key].shape
-    ]
-    problems = [
-        f"{len(items)} {what} ({', '.join(items[:3])}{', ...' if len(items) > 3 else ''})"
-        for what, items in (("missing", lacking), ("unknown", unknown), ("of another shape", shaped))
-        if items
-    ]
-    if problems:
-        raise ModelFileError(f"The weights in {path.name} do not fit the network: {'; '.join(problems)}.", hint)
-    module.load_state_dict(weights, strict=False)
-    return module
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

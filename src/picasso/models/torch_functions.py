@@ -117,6 +117,35 @@ def _ruled_relu() -> Any:
     return RuledRelu
 
 
+@cache
+def _watching() -> Any:
+    """The mode of `watching`, made once torch is there."""
+    from torch.overrides import TorchFunctionMode
+
+    rectifiers, heads, relu = _rectifiers(), _heads(), _ruled_relu()
+
+    class Watching(TorchFunctionMode):
+        def __init__(self, rule: ReluRule, ran: Heads | None, ruled: list[Any] | None) -> None:
+            super().__init__()
+            self.rule, self.ran, self.ruled = rule, ran, ruled
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            named = kwargs or {}
+            if self.rule is not ReluRule.STANDARD and func in rectifiers:
+                read = rectifiers[func](*args, **named)
+                if read is not None:
+                    x, cap, inplace = read
+                    if self.ruled is not None:
+                        self.ruled.append(func)
+                    return relu.apply(x, cap, self.rule, inplace)
+            result = func(*args, **named)
+            if self.ran is not None and func in heads:
+                self.ran.append((args[0] if args else named.get("input"), result, heads[func]))
+            return result
+
+    return Watching
+
+
 def watching(rule: ReluRule, ran: Heads | None, ruled: list[Any] | None = None) -> Any:
     """Return a context in which ReLUs follow a rule and heads are noted.
 
@@ -128,23 +157,4 @@ def watching(rule: ReluRule, ran: Heads | None, ruled: list[Any] | None = None) 
     Returns:
         A TorchFunctionMode.
     """
-    from torch.overrides import TorchFunctionMode
-
-    rectifiers, heads, relu = _rectifiers(), _heads(), _ruled_relu()
-
-    class Watching(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            named = kwargs or {}
-            if rule is not ReluRule.STANDARD and func in rectifiers:
-                read = rectifiers[func](*args, **named)
-                if read is not None:
-                    x, cap, inplace = read
-                    if ruled is not None:
-                        ruled.append(func)
-                    return relu.apply(x, cap, rule, inplace)
-            result = func(*args, **named)
-            if ran is not None and func in heads:
-                ran.append((args[0] if args else named.get("input"), result, heads[func]))
-            return result
-
-    return Watching()
+    return _watching()(rule, ran, ruled)

@@ -1,0 +1,170 @@
+"""How a PyTorch network is called: which argument reads the picture and how it lies there, and what the others get."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from picasso.core.errors import ConfigurationError, ModelOutputError
+from picasso.core.opening import Options
+from picasso.models import opened
+
+Shape = tuple[int, int, int]
+Lies = Literal["first", "last", "list"]
+"""How pictures reach a network: (n, c, h, w), (n, h, w, c), or a list of (c, h, w)."""
+_PICTURES = ("pixel_values", "image", "images", "img", "imgs")
+_SAID = {
+    "first": "",
+    "last": "The network takes its channels last.",
+    "list": "The network takes a list of pictures.",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """Calls a network on a batch of pictures.
+
+    Args:
+        module: The network.
+        picture: The name of the argument that reads the picture; "" where it is the first.
+        lies: How the pictures lie.
+        held: What the other arguments get. A tensor whose first axis has one entry is repeated for each picture.
+    """
+
+    module: Any
+    picture: str
+    lies: Lies
+    held: Mapping[str, Any]
+
+    def __call__(self, x: Any) -> Any:
+        """Return what the network answers to x, (n, c, h, w)."""
+        import torch
+
+        # Contiguous: a network that uses .view() would refuse the other layout.
+        given = list(x) if self.lies == "list" else x.permute(0, 2, 3, 1).contiguous() if self.lies == "last" else x
+        held = {
+            name: value.expand(len(x), *value.shape[1:])
+            if torch.is_tensor(value) and value.ndim and value.shape[0] == 1
+            else value
+            for name, value in self.held.items()
+        }
+        return self.module(**{self.picture: given}, **held) if self.picture else self.module(given, **held)
+
+    @property
+    def note(self) -> str:
+        """What is to be said of it, one sentence, or ""."""
+        return _SAID[self.lies]
+
+
+def find_call(module: Any, options: Options, device: Any, dtype: Any) -> Call:
+    """Find the argument that reads the picture, and what the others get.
+
+    Raises:
+        ConfigurationError: The network has no argument of a name that was given, or lacks one that it needs.
+    """
+    names = dict(_arguments(module))
+    for name in (*([options.input] if options.input else []), *options.hold):
+        if names and name not in names and "**" not in names:
+            known = ", ".join(name for name in names if name != "**")
+            raise ConfigurationError(f"The network has no input '{name}'.", f"It has {known}.")
+    plain = [name for name in names if name != "**"]
+    usual = [name for name in _PICTURES if name in plain]
+    first = plain[0] if plain else ""
+    picture = options.input or (usual[0] if usual else first)
+    lacking = [name for name in plain if names[name] and name != picture and name not in options.hold]
+    if lacking:
+        raise ConfigurationError(
+            f"The network also needs '{lacking[0]}', and nothing says what it gets.",
+            f"Say it: hold={{'{lacking[0]}': array}} (and input='...' where '{picture}' is not the picture).",
+        )
+    held = {name: _held(value, device, dtype) for name, value in options.hold.items()}
+    return Call(module, "" if picture == first and not held else picture, "first", held)
+
+
+def tried(module: Any, declared: Shape | None, call: Call) -> Iterator[tuple[Shape, Call]]:
+    """Yield the input shapes and calls that may fit, the likeliest first.
+
+    Args:
+        module: The network.
+        declared: (h, w, c) where it is known.
+        call: How the network is called.
+    """
+    layouts: tuple[Lies, ...] = ("first", "last", "list")
+    shapes = [declared] if declared else list(_usual(module))
+    for lies in layouts:
+        for shape in shapes:
+            yield shape, replace(call, lies=lies)
+
+
+def no_shape(problem: str) -> ModelOutputError:
+    """Return the error for a network that takes none of the usual sizes."""
+    return ModelOutputError(
+        f"The input's size is not known, and none of the usual ones fits: {problem}.",
+        "Declare it: preprocessing=Preprocessing(size=...).",
+    )
+
+
+def _usual(module: Any) -> Iterator[Shape]:
+    """Yield shapes from what the network says of itself, and from its first convolution and the usual sides."""
+    size = _own_size(module)
+    known = next((m.weight.shape[1] * getattr(m, "groups", 1) for m in module.modules() if _is_convolution(m)), None)
+    for channels in [int(known)] if known else [3, 1]:
+        if size is not None:
+            yield (*size, channels)
+        for side in opened.PROBE_SIDES:
+            yield side, side, channels
+
+
+def _own_size(module: Any) -> tuple[int, int] | None:
+    """Return the size that a network of a known library says of itself."""
+    config, card = getattr(module, "config", None), getattr(module, "pretrained_cfg", None)
+    sides = [
+        getattr(getattr(module, "patch_embed", None), "img_size", None),
+        card.get("input_size") if isinstance(card, Mapping) else None,
+        getattr(config, "image_size", None),
+        getattr(module, "image_size", None),
+    ]
+    for side in sides:
+        if isinstance(side, int) and side > 0:
+            return side, side
+        if isinstance(side, list | tuple) and len(side) in (2, 3) and all(isinstance(one, int) for one in side):
+            return side[-2], side[-1]
+    return None
+
+
+def _is_convolution(part: Any) -> bool:
+    kind = getattr(part, "original_name", type(part).__name__)
+    return "Conv2d" in kind and getattr(getattr(part, "weight", None), "ndim", 0) == 4
+
+
+def _arguments(module: Any) -> Iterator[tuple[str, bool]]:
+    """Yield the arguments of a network's forward() by name, with whether each must be given; "**" for any other."""
+    schema = getattr(module.forward, "schema", None)  # of TorchScript
+    if schema is not None:
+        for argument in schema.arguments[1:]:
+            yield argument.name, not argument.has_default_value()
+        return
+    try:
+        parameters = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            yield "**", False
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            yield parameter.name, parameter.default is inspect.Parameter.empty
+
+
+def _held(value: Any, device: Any, dtype: Any) -> Any:
+    """Return what an argument gets: arrays become tensors, numbers of their kind in the network's precision."""
+    import torch
+
+    if isinstance(value, np.ndarray | np.generic | list | tuple):
+        value = torch.as_tensor(np.asarray(value))
+    if torch.is_tensor(value):
+        return value.to(device, dtype) if value.is_floating_point() else value.to(device)
+    return value

@@ -1,0 +1,132 @@
+"""The state of a PyTorch module: where it lies, whether it can run, at rest while it is explained, and its digest."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from picasso.core.errors import ConfigurationError, ModelFileError
+
+
+def check_ready(module: Any) -> None:
+    """Refuse a module that has no weights yet.
+
+    Raises:
+        ModelFileError: Its weights are on the meta device, or lazy ones have no shape.
+    """
+    import torch
+
+    tensors = dict((*module.named_parameters(), *module.named_buffers()))
+    lazy = [name for name, tensor in tensors.items() if torch.nn.parameter.is_lazy(tensor)]
+    if lazy:
+        raise ModelFileError(
+            f"The network has lazy parameters that have no shape yet: {lazy[0]}.", "Run it once on a batch first."
+        )
+    bare = [name for name, tensor in tensors.items() if tensor.is_meta]
+    if bare:
+        raise ModelFileError(
+            f"The network is on the meta device, where weights have no numbers: {bare[0]}.",
+            "Load its weights first, with load_state_dict(..., assign=True) for example.",
+        )
+
+
+def placed(module: Any, wanted: str | None, live: bool) -> tuple[Any, Any, str]:
+    """Return the module on its device, in evaluation mode where it is ours; a live module is never moved.
+
+    Returns:
+        The module, the device, and a note where a copy was made.
+
+    Raises:
+        ConfigurationError: The device cannot be used.
+    """
+    import torch
+
+    current = next((p.device for p in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+    if wanted is not None:
+        try:
+            device = torch.device(wanted)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"The device '{wanted}' cannot be used: {reason}.", "Use cpu.") from None
+    elif live:
+        device = current
+    else:
+        device = torch.device("cuda" if torch.cuda.is_available() and not is_quantized(module) else "cpu")
+    if live and device == current:
+        return module, device, ""
+    if live:
+        note = f"A copy of the network, as it was when it was opened, is on {device}."
+        return copy.deepcopy(module).to(device), device, note
+    module = module.to(device)
+    rest(module)
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    return module, device, ""
+
+
+def is_quantized(module: Any) -> bool:
+    """Say whether a network computes with quantized numbers: it gives no gradients then, and runs on the CPU."""
+    return any("quantized" in type(part).__module__ for part in module.modules())
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that the device's memory did not suffice."""
+    import torch
+
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return refused or isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+def dtype_of(module: Any) -> Any:
+    """Return the precision of a module's numbers."""
+    import torch
+
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+
+
+def rest(module: Any) -> None:
+    """Put a module of our own into evaluation mode; exported programs refuse eval() and are in it already."""
+    for part in module.modules():
+        part.training = False
+
+
+@contextmanager
+def at_rest(module: Any, frozen: bool) -> Iterator[None]:
+    """Put a live module into evaluation mode, and its parameters out of the graph; then restore every flag."""
+    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad] if frozen else []
+    try:
+        for part, _ in modes:
+            part.training = False
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def digest_of_module(module: Any) -> str:
+    """Digest a module: its class's source, its structure, its parameters and buffers."""
+    import torch
+
+    digest = hashlib.sha256(repr(module).encode())
+    graph = getattr(module, "inlined_graph", None)  # of TorchScript
+    if graph is not None:
+        digest.update(str(graph).encode())
+    try:
+        digest.update(inspect.getsource(type(module)).encode())
+    except (OSError, TypeError):
+        digest.update(type(module).__qualname__.encode())
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
+    return digest.hexdigest()
