@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
-from picasso.core.hooks import Head, ModelFile
+from picasso.core.hooks import ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules, Task
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array

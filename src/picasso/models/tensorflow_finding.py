@@ -147,7 +147,7 @@ def _entrance(tensor: str, graph: Any, shapes: Shapes, sure: bool) -> Entrance:
         return Entrance(tensor, "last", (None, None, None), None)
     batch, inner = sides[0] if sides else None, sides[1:]
     if len(sides) == 4:
-        if inner[2] in (1, 3) or inner[0] not in (1, 3) and (sure or inner[2] is None):
+        if inner[2] in (1, 3) or (inner[0] not in (1, 3) and (sure or inner[2] is None)):
             return Entrance(tensor, "last", (inner[0], inner[1], inner[2]), batch)
         if inner[0] in (1, 3):
             return Entrance(tensor, "first", (inner[1], inner[2], inner[0]), batch)

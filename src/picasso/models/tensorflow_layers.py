@@ -15,10 +15,48 @@ from picasso.models.tensorflow_preparing import Prepared
 from picasso.models.tensorflow_quiet import silent
 
 KINDS = frozenset(
-    "Conv2D DepthwiseConv2dNative Conv2DBackpropInput Conv3D BiasAdd FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 "
-    "Relu Relu6 LeakyRelu Elu Selu Sigmoid Tanh Softplus Softsign Erf MaxPool MaxPoolV2 AvgPool Mean Max Concat "
-    "ConcatV2 MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum LRN ResizeBilinear ResizeNearestNeighbor Softmax "
-    "LogSoftmax DepthToSpace SpaceToDepth _FusedConv2D FusedConv2DBiasActivation QuantizeAndDequantizeV2".split()
+    {
+        "Conv2D",
+        "DepthwiseConv2dNative",
+        "Conv2DBackpropInput",
+        "Conv3D",
+        "BiasAdd",
+        "FusedBatchNorm",
+        "FusedBatchNormV2",
+        "FusedBatchNormV3",
+        "Relu",
+        "Relu6",
+        "LeakyRelu",
+        "Elu",
+        "Selu",
+        "Sigmoid",
+        "Tanh",
+        "Softplus",
+        "Softsign",
+        "Erf",
+        "MaxPool",
+        "MaxPoolV2",
+        "AvgPool",
+        "Mean",
+        "Max",
+        "Concat",
+        "ConcatV2",
+        "MatMul",
+        "BatchMatMul",
+        "BatchMatMulV2",
+        "BatchMatMulV3",
+        "Einsum",
+        "LRN",
+        "ResizeBilinear",
+        "ResizeNearestNeighbor",
+        "Softmax",
+        "LogSoftmax",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "_FusedConv2D",
+        "FusedConv2DBiasActivation",
+        "QuantizeAndDequantizeV2",
+    }
 )
 JOINING = frozenset({"Add", "AddV2", "AddN", "Sub", "Mul", "Maximum"})
 """Layers where at least two of their inputs come from the picture, or where they add a bias."""

@@ -16,7 +16,7 @@ from picasso.models import tensorflow_safety as safety
 from picasso.models.tensorflow_engine import ENTRANCE, prepare_gradients
 from picasso.models.tensorflow_files import Place
 from picasso.models.tensorflow_finding import Entrance
-from picasso.models.tensorflow_nodes import ancestors, by_name, full, keep, settle, sources, split
+from picasso.models.tensorflow_nodes import ancestors, by_name, full, in_order, keep, settle, sources, split
 from picasso.models.tensorflow_quiet import reason, silent
 
 WHOLE_NUMBERS = ("uint8", "int8", "uint16", "int16", "int32", "int64")
@@ -123,16 +123,15 @@ def _hold(
     """Make constants of the inputs besides the picture, and say so."""
     import tensorflow as tf
 
-    nodes = by_name(graph)
     others = finding.other_inputs(graph, list(outputs.values()), entrance)
     names = {finding.held(hold, node.name): node for node in others}
-    order = list(nodes.values())
+    order = in_order(graph)
     for name in hold:
         if name not in names:
             listed = ", ".join(node.name for node in others) or "no other input"
             raise ConfigurationError(f"There is no input '{name}' to hold.", f"The network has {listed}.")
     notes = []
-    rest = {node.name: finding.rest_value(node, finding.in_order(graph)) for node in others} if order else {}
+    rest = {node.name: finding.rest_value(node, order) for node in others}
     for node in others:
         kind = tf.DType(node.attr["dtype"].type)
         asked = finding.held(hold, node.name)
