@@ -252,7 +252,7 @@ class Model(ABC):
             # A copy: a hook may draw into what it gets, and the picture is shown and explained again.
             x = np.asarray(self.hooks.preprocess([picture.pixels.copy()]), dtype=np.float32)
         self.check_input(x, 1)
-        return Sample(picture, x, _as_view(x[0]), None)
+        return Sample(picture, x, as_view(x[0]), None)
 
     def preprocess(self, pictures: Sequence[NDArray[Any]]) -> Array:
         """Turn pictures into the network's input, float32 (n, h, w, c).
@@ -637,7 +637,7 @@ class Model(ABC):
         return labels
 
 
-def _as_view(x: Array) -> NDArray[np.uint8]:
+def as_view(x: Array) -> NDArray[np.uint8]:
     """Show an input of unknown scaling as a picture: its range stretched to 0..255."""
     low, high = float(x.min()), float(x.max())
     grey = np.round((x - low) * (255.0 / (high - low or 1.0))).astype(np.uint8)

@@ -25,7 +25,8 @@ from picasso.core.errors import (
     PluginError,
     TargetError,
 )
-from picasso.core.images import Picture, read_picture
+from picasso.core.images import Picture
+from picasso.core.inputs import read_inputs
 from picasso.core.model import Model, Sample, Task
 from picasso.core.panels import Panel
 from picasso.core.registry import Entry
@@ -56,7 +57,10 @@ def explain(
 
     Args:
         model: From `load_model`.
-        picture: A path, bytes, a PIL image, an array (height, width[, channels]); or a list of them.
+        picture: A path, bytes, a PIL image, an array (height, width[, channels]). A floating-point batch (n, height,
+            width, channels) or (n, channels, height, width), or a torch tensor (channels, height, width): the
+            network's own input, already preprocessed. Or a list, data loader or other iterable of any of these, of
+            pairs (x, y) or of dicts with "pixel_values" or "image".
         visualization: Registered name: "partial-occlusion", "grad-cam", "saliency-map", "class-probabilities", ...
         target: What to explain: a class index, a label, "a - b" for a difference, or a list; by default the `top`
             best classes.
@@ -70,7 +74,7 @@ def explain(
         settings: The visualization's own settings; `picasso visualizations` lists them.
 
     Returns:
-        A Result; Results, a sequence of them, for a list of pictures.
+        A Result; Results, a sequence of them, for a list or batch of pictures.
 
     Raises:
         PicassoError: One of its kinds, each with one sentence that says what to do.
@@ -89,8 +93,7 @@ def explain(
     if reason := missing(model, entry):
         raise NotSupportedError(reason, "Choose another visualization.")
 
-    def one(source: object) -> Result:
-        shot = read_picture(source)
+    def one(shot: Picture) -> Result:
         key = cache_key(model, entry, checked, shot, targets_of(target), top, seed, place)
         kept = model.kept_results
         if not cache or key not in kept:
@@ -103,9 +106,8 @@ def explain(
         found: Result = kept[key]
         return found if found.picture.name == shot.name else _renamed(found, shot)
 
-    if isinstance(picture, list | tuple):
-        return Results(one(source) for source in picture)
-    return one(picture)
+    pictures, alone = read_inputs(model, picture)
+    return one(next(pictures)) if alone else Results(one(shot) for shot in pictures)
 
 
 def _renamed(result: Result, picture: Picture) -> Result:
