@@ -209,7 +209,7 @@ def test_code_named_by_a_file_is_never_looked_up(
     with pytest.raises(kind) as caught:
         picasso.load_model(path, preprocessing=SIZE)
     assert words in str(caught.value)
-    assert "load()" in caught.value.hint
+    assert ("load()" if kind is ModelFileError else f"--trust {file_digest(path)}") in caught.value.hint
 
 
 def test_a_layer_that_the_users_own_code_registered_is_known(keras: Any, tmp_path: Path) -> None:
@@ -265,19 +265,13 @@ def test_models_that_read_no_picture_are_refused(keras: Any) -> None:
     layers = keras.layers
     first, second = keras.Input((12, 12, 3)), keras.Input((5,))
     two = keras.Model([first, second], layers.Dense(3)(layers.Concatenate()([layers.Flatten()(first), second])))
-    with pytest.raises(ModelFileError, match="has 2 inputs"):
-        picasso.load_model(two, preprocessing=SIZE)
+    assert picasso.load_model(two, preprocessing=SIZE).predict(X).shape == (2, 3)
     with pytest.raises(ModelFileError, match="reads an array of shape"):
         picasso.load_model(keras.Model(second, layers.Dense(3)(second)))
     with pytest.raises(ModelFileError, match="not built yet"):
         picasso.load_model(keras.Sequential([layers.Flatten(), layers.Dense(3)]), preprocessing=SIZE)
-    with pytest.raises(PicassoError, match="a classifier returns"):
-        picasso.load_model(keras.Model(first, layers.Conv2D(2, 3)(first)), preprocessing=SIZE)
     with pytest.raises(ConfigurationError, match="reads pictures of 12 x 12 x 3; the preprocessing makes 20 x 20 x 3"):
         picasso.load_model(small(keras), preprocessing=picasso.Preprocessing(size=20))
-    four = keras.Input((12, 12, 4))
-    with pytest.raises(ModelFileError, match="reads 4 channels"):
-        picasso.load_model(keras.Model(four, layers.Dense(3)(layers.Flatten()(four))))
 
 
 def test_a_subclassed_model_says_its_shape_by_what_it_was_built_with(keras: Any) -> None:

@@ -13,19 +13,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
+from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.hooks import Head, ModelFile
-from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules
+from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, ReluRule, Rules
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
-from picasso.core.targets import SCORES, Target
-from picasso.core.trust import file_digest
+from picasso.core.targets import Target, seeds
 from picasso.models import keras_facts as finding
-from picasso.models import keras_loading as loading
+from picasso.models import keras_files as files
 from picasso.models import opened
 from picasso.models.keras_engines import Engine, is_out_of_memory, make_engine
 from picasso.models.keras_facts import Entrance, Listed
-from picasso.models.keras_network import Network, Site, Trace, log_probability
+from picasso.models.keras_loading import quiet
+from picasso.models.keras_network import Network, Trace
+from picasso.models.keras_opening import open_source
+from picasso.models.readout import BoxesReadout, Raw, Readout, find_readout
 
 KERAS_REASON = re.compile(r"\x1b\[1m\s*(\S.*?)\x1b\[0m", re.DOTALL)
 """How Keras marks the reason within the text of an error in a layer."""
@@ -34,72 +36,67 @@ KERAS_REASON = re.compile(r"\x1b\[1m\s*(\S.*?)\x1b\[0m", re.DOTALL)
 def claims(source: object) -> bool:
     """Say whether this adapter opens the source: a Keras file by its ending or content, or a live Keras model."""
     if isinstance(source, str):
-        return source.endswith(loading.SUFFIXES) or loading.is_archive(Path(source))
+        return source.endswith(files.SUFFIXES) or files.is_archive(Path(source)) or _named_json(source)
     return any(
         base.__name__ == "Model" and base.__module__.split(".")[0] in ("keras", "tf_keras")
         for base in type(source).__mro__
     )
 
 
+def _named_json(source: str) -> bool:
+    return source.lower().endswith(".json") and files.is_architecture(Path(source))
+
+
 def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     """Open a Keras file or a live keras.Model.
 
     Args:
-        source: Path of a .keras or HDF5 file, or the model.
+        source: Path of a .keras, HDF5 or JSON file, or the model.
         hooks: The user's own choices; an assumed preprocessing is filled in here.
-        options: Name, device and batch size; a factory for a file of weights only.
+        options: Name, device and batch size; input, output and what other inputs get; the weights or the factory for
+            half a model; trust.
 
     Raises:
         MissingExtraError: Keras or its backend is not installed.
-        ModelFileError: The file is damaged, or no network that reads one picture.
-        ModelOutputError: The network returns no class scores.
+        ModelFileError: The file is damaged, or no network that reads pictures.
+        ModelOutputError: The network returns nothing that can be explained.
         UnsafeModelError: Opening it would run code that comes with it.
-        ConfigurationError: There is no such device.
+        ConfigurationError: There is no such device, input or output.
     """
-    live = not isinstance(source, str)
-    if live:
-        keras = loading.import_keras()
-        if not isinstance(source, keras.Model):
-            raise ModelFileError("The model was made by Keras 2.", "Save it as a .keras or .h5 file, and open that.")
-        model, device = source, None
-    else:
-        model, device = loading.load_file(Path(source), options)
-        keras = loading.import_keras()
+    found = open_source(source, options)
+    keras, model = found.keras, found.model
     network = Network(model, keras)
-    entrance = finding.find_entrance(model, network.parts, hooks, keras)
-    engine = make_engine(network, device, entrance.spec)
-    notes = [f"Keras {keras.__version__} runs on {keras.backend.backend()}."]
-    if live and options.device is not None:
-        notes.append("A live Keras model runs where its weights are; the device that was asked for is not used.")
+    entrance = finding.find_entrance(model, network.parts, hooks, options, keras)
+    network.place, network.held = entrance.place, entrance.held
+    engine = make_engine(network, found.device, entrance.spec)
+    notes = [f"Keras {keras.__version__} runs on {keras.backend.backend()}.", *found.notes, *entrance.notes]
 
     x = opened.probe(entrance.shape)
     x = np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if entrance.channels_first else x
-    entrance, answer, trace = _look(engine, entrance, x)
-    opened.check_answer(answer)
+    entrance, raw, trace = _look(engine, entrance, x)
     layers = finding.list_layers(trace.ran, entrance.batch or len(x), entrance.channels_first)
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
         notes.append(_assume(hooks, entrance, finding.scales_itself(trace.ran)))
-    chosen = Head(hooks.head) if hooks.head else None
-    head, units, note = _find_head(engine, entrance, x, answer, trace.heads, chosen)
-    notes.append(note)
+    readout = _find_readout(engine, entrance, x, raw, trace, hooks, options.output)
+    notes.append(readout.note)
     if network.unruled:
         names = ", ".join(network.unruled[:5])
         notes.append(f"These ReLUs with a slope or a threshold always pass gradients by the standard rule: {names}.")
     if network.own_code:
         names = ", ".join(network.own_code[:5])
         notes.append(f"ReLUs that the code of {names} calls as functions pass gradients by the standard rule.")
-    origin = file_digest(Path(source)) if not live and options.factory is None else _digest(model)
     facts = Facts(
         input_shape=entrance.shape,
-        columns=answer.shape[1],
-        head=head,
-        units=units,
-        origin=origin,
+        columns=readout.columns,
+        head=readout.head,
+        units=readout.units,
+        origin=found.origin or _digest(model),
         size=int(model.count_params()),
         notes=tuple(notes),
         fixed_batch=entrance.batch,
+        task=readout.task,
     )
-    return KerasModel(engine, entrance, layers, live, facts, hooks, options)
+    return KerasModel(engine, entrance, readout, layers, trace.relus, found.live, facts, hooks, options)
 
 
 class KerasModel(Model):
@@ -113,7 +110,9 @@ class KerasModel(Model):
         self,
         engine: Engine,
         entrance: Entrance,
+        readout: Readout,
         layers: dict[str, Listed],
+        relus: int,
         live: bool,
         facts: Facts,
         hooks: ModelFile,
@@ -122,7 +121,9 @@ class KerasModel(Model):
         super().__init__(facts, hooks, options.name, options.batch_size)
         self._engine = engine
         self._entrance = entrance
+        self._readout = readout
         self._listed = layers
+        self._relus = relus
         self._live = live
 
     def origin(self) -> str:
@@ -132,7 +133,7 @@ class KerasModel(Model):
         return tuple(listed.layer for listed in self._listed.values())
 
     def _outputs(self, x: Array) -> dict[str, Array]:
-        return {SCORES: self._engine.forward(self._inside(x)).scores}
+        return self._readout.read(self._engine.forward(self._inside(x)).outputs)
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         self._check(layers)
@@ -145,14 +146,16 @@ class KerasModel(Model):
             raise NotSupportedError(
                 "This model reads whole numbers: no gradient reaches its input.", "Ask for the gradient at a layer."
             )
-        # A target is a weighted sum of columns: on the unit matrix it gives its weights.
-        columns = np.eye(self.facts.columns, dtype=np.float32)
-        weights = np.stack([np.asarray(target({SCORES: columns}), dtype=np.float32) for target in targets])
-        passes = self._engine.pullback(self._inside(x), weights, tuple(wrt), rules.relu)
+
+        def pull(raw: dict[str, Array]) -> dict[str, Array]:
+            return self._readout.pull(raw, seeds(targets, self._readout.read(raw)))
+
+        passes = self._engine.pullback(self._inside(x), pull, len(targets), tuple(wrt), rules.relu)
         return Pullback(
-            outputs={SCORES: passes.scores},
+            outputs=self._readout.read(passes.outputs),
             values={name: self._outside(name, passes.values[name]) for name in wrt},
             gradients={name: self._outside(name, passes.gradients[name]) for name in wrt},
+            ruled=0 if rules.relu is ReluRule.STANDARD else self._relus,
         )
 
     @classmethod
@@ -198,7 +201,7 @@ class KerasModel(Model):
                 raise opened.unknown_layer(name, list(self._listed))
 
 
-def _look(engine: Engine, entrance: Entrance, x: Array) -> tuple[Entrance, Array, Trace]:
+def _look(engine: Engine, entrance: Entrance, x: Array) -> tuple[Entrance, dict[str, Array], Trace]:
     """Run the probe as the model is; find out whether its batch size is really fixed."""
     with KerasModel.running():
         try:
@@ -207,16 +210,17 @@ def _look(engine: Engine, entrance: Entrance, x: Array) -> tuple[Entrance, Array
             if entrance.batch is None:
                 raise
         answers = [engine.trace(np.repeat(picture[None], entrance.batch, axis=0)) for picture in x]
-        return entrance, np.concatenate([answer[:1] for answer, _ in answers]), answers[-1][1]
+        return entrance, _first_rows([answer for answer, _ in answers]), answers[-1][1]
+
+
+def _first_rows(answers: Sequence[Raw]) -> dict[str, Array]:
+    """Join the first pictures of several answers."""
+    return {name: np.concatenate([answer[name][:1] for answer in answers]) for name in answers[0]}
 
 
 def _assume(hooks: ModelFile, entrance: Entrance, scales: bool) -> str:
     """Fill in the preprocessing that is assumed, and say so."""
     height, width, channels = entrance.shape
-    if channels not in (1, 3):
-        raise ModelFileError(
-            f"The model reads {channels} channels; a picture has 1 or 3.", "Override preprocess() in a model file."
-        )
     preprocessing, note = opened.assumed_preprocessing(height if height == width else (height, width), channels)
     if scales:
         preprocessing = preprocessing.model_copy(update={"scale": 1.0})
@@ -225,35 +229,41 @@ def _assume(hooks: ModelFile, entrance: Entrance, scales: bool) -> str:
     return note
 
 
-def _find_head(
-    engine: Engine, entrance: Entrance, x: Array, answer: Array, heads: Sequence[Site], chosen: Head | None
-) -> tuple[Head, str, str]:
-    """Take the final softmax or sigmoid out of the way where there is one; return the head, the units and a note."""
+def _find_readout(
+    engine: Engine, entrance: Entrance, x: Array, raw: Raw, trace: Trace, hooks: ModelFile, output: str
+) -> Readout:
+    """Find out what the outputs mean; take the final softmax or sigmoid out of the way where there is one."""
     network = engine.network
-    last = heads[-1] if heads else None
-    if last is not None and last.head is not None and chosen in (None, last.head):
-        network.head = last
-        with KerasModel.running():
-            parts = [x] if entrance.batch is None else [np.repeat(one[None], entrance.batch, axis=0) for one in x]
-            scores = [engine.forward(part).scores for part in parts]
-        whole = scores[0] if entrance.batch is None else np.concatenate([one[:1] for one in scores])
-        if finding.head_fits(last.head, whole, answer, network.low_precision):
-            note = f"The network ends in the {last.head} of '{last.operation.name}'; what goes into it is explained."
-            return last.head, "logit", note
-        network.head = None
-        engine.forget()
-    head, units, note = opened.find_head(answer, chosen)
-    if units == "probability":
-        network.finish = log_probability(network.keras, head)
-        engine.forget()
-        units = "log probability" if head is Head.SOFTMAX else "logit"
-    return head, units, note
+
+    def find(answer: Raw, inside: Head | None) -> Readout:
+        return find_readout(answer, entrance.shape, hooks, output, inside, entrance.channels_first)
+
+    readout = find(raw, None)
+    network.reads = readout.names
+    chosen, name = Head(hooks.head) if hooks.head else None, readout.names[0]
+    site = trace.ends.get(name) or (trace.heads[-1] if trace.heads else None)
+    # The scores of boxes stay probabilities: without their sigmoid they would look like the logits of a softmax.
+    if site is None or site.head is None or chosen not in (None, site.head) or isinstance(readout, BoxesReadout):
+        return readout
+    network.head = site
+    with KerasModel.running():
+        if entrance.batch is None:
+            before = engine.forward(x).outputs
+        else:
+            batches = [np.repeat(one[None], entrance.batch, axis=0) for one in x]
+            before = _first_rows([engine.forward(batch).outputs for batch in batches])
+    rows, answer = (finding.class_rows(found[name], readout) for found in (before, raw))
+    if finding.head_fits(site.head, rows, answer, network.low_precision):
+        return find({**raw, **before}, site.head)
+    network.head = None
+    engine.forget()
+    return readout
 
 
 def _digest(model: Any) -> str:
     """Digest a model as it is now: its architecture and its weights."""
     try:
-        with loading.quiet():
+        with quiet():
             config = json.dumps(model.get_config(), sort_keys=True, default=lambda thing: type(thing).__qualname__)
     except Exception:  # a subclassed model need not have a configuration
         config = type(model).__qualname__

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,21 @@ COMPILED_AT_MOST = 32
 """Compiled passes that are kept: a page that asks for layer after layer must not fill the memory."""
 
 
+Pull = Callable[[dict[str, Array]], dict[str, Array]]
+"""Gives the derivatives (targets, n, ...) by outputs of the network, with which backward starts, from the outputs."""
+
+
 @dataclass(frozen=True)
 class Passes:
     """What one pass gave.
 
     Args:
-        scores: (n, columns).
+        outputs: The outputs of the network by name, (n, ...), in its own layout.
         values: The values at each place asked for, in the model's own layout.
         gradients: The gradients there, (targets, n, ...).
     """
 
-    scores: Array
+    outputs: dict[str, Array]
     values: dict[str, Array]
     gradients: dict[str, Array]
 
@@ -60,20 +65,21 @@ class Engine(ABC):
                     yield
 
     @abstractmethod
-    def trace(self, x: Array) -> tuple[Array, Trace]:
-        """Run forward once as the model is; return its answer and what ran."""
+    def trace(self, x: Array) -> tuple[dict[str, Array], Trace]:
+        """Run forward once as the model is; return its outputs by name and what ran."""
 
     @abstractmethod
     def forward(self, x: Array, layers: tuple[str, ...] = ()) -> Passes:
-        """Run forward and return the scores and the outputs of layers."""
+        """Run forward and return the outputs, and those of layers."""
 
     @abstractmethod
-    def pullback(self, x: Array, weights: Array, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
-        """Run forward, and backward to the places asked for.
+    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+        """Run forward once, and backward to the places asked for.
 
         Args:
             x: (n, ...) in the model's own layout.
-            weights: (targets, columns), by which each target sums the scores.
+            pull: See `Pull`.
+            count: The number of targets.
             wrt: Names of layers, or `INPUT`.
             rule: How gradients pass ReLUs.
         """
@@ -103,30 +109,32 @@ class Engine(ABC):
 class TensorFlowEngine(Engine):
     """Passes compiled once for each layer, rule and number of targets, for batches of any size."""
 
-    def trace(self, x: Array) -> tuple[Array, Trace]:
+    _asked: Pull
+    _trouble: Exception | None = None
+
+    def trace(self, x: Array) -> tuple[dict[str, Array], Trace]:
         import tensorflow as tf
 
         with self.ready():
             answer, trace = self.network.trace(tf.constant(x))
-            return _array(answer), trace
+            return _arrays(answer), trace
 
     def forward(self, x: Array, layers: tuple[str, ...] = ()) -> Passes:
         import tensorflow as tf
 
         def run(x: Any) -> Any:
             values: dict[str, Any] = {}
-            scores = self.network.run(x, layers, _keeping(values) if layers else None)
-            return scores, values
+            return self.network.run(x, layers, _keeping(values) if layers else None), values
 
         with self.ready():
-            scores, values = self._call((layers,), run, tf.constant(x))
-            return Passes(_array(scores), _arrays(values), {})
+            outputs, values = self._call((layers,), run, tf.constant(x))
+            return Passes(_arrays(outputs), _arrays(values), {})
 
-    def pullback(self, x: Array, weights: Array, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import tensorflow as tf
 
         # One backward for each target in one graph: measured faster than tiled pictures and than a vectorized map.
-        def run(x: Any, weights: Any) -> Any:
+        def run(x: Any) -> Any:
             values: dict[str, Any] = {INPUT: x} if INPUT in wrt else {}
             with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
                 tape.watch(list(values.values()))
@@ -137,50 +145,68 @@ class TensorFlowEngine(Engine):
                     tape.watch(values[name])
                     return values[name]
 
-                scores = self.network.run(x, wrt, tap, rule)
-            sources = [values[name] for name in wrt]
-            seeds = [tf.broadcast_to(weights[i], tf.shape(scores)) for i in range(weights.shape[0])]
+                outputs = self.network.run(x, wrt, tap, rule)
+            sources, ends = [values[name] for name in wrt], list(outputs.values())
+            # The graph stops for Python here, so that forward runs once whatever the targets are.
+            ask = partial(self._ask, tuple(outputs), count)
+            seeds = tf.numpy_function(ask, ends, [tf.float32] * len(ends))
+            for seed, end in zip(seeds, ends, strict=True):
+                seed.set_shape((count, *end.shape))
             zero = tf.UnconnectedGradients.ZERO
-            rows = [tape.gradient(scores, sources, seed, unconnected_gradients=zero) for seed in seeds]
+            rows = [
+                tape.gradient(ends, sources, [seed[i] for seed in seeds], unconnected_gradients=zero)
+                for i in range(count)
+            ]
             # Behind a gather a gradient comes as slices; as a tensor all are alike.
             found = [[tf.convert_to_tensor(gradient) for gradient in row] for row in rows]
-            return scores, values, {name: tf.stack([row[i] for row in found]) for i, name in enumerate(wrt)}
+            return outputs, values, {name: tf.stack([row[i] for row in found]) for i, name in enumerate(wrt)}
 
         with self.ready():
-            key = (wrt, rule, len(weights))
-            scores, values, gradients = self._call(key, run, tf.constant(x), tf.constant(weights))
-            return Passes(_array(scores), _arrays(values), _arrays(gradients))
+            self._asked, self._trouble = pull, None
+            outputs, values, gradients = self._call((wrt, rule, count), run, tf.constant(x))
+            if self._trouble is not None:
+                raise self._trouble
+            return Passes(_arrays(outputs), _arrays(values), _arrays(gradients))
 
-    def _call(self, key: tuple[Any, ...], run: Callable[..., Any], *args: Any) -> Any:
+    def _ask(self, names: tuple[str, ...], count: int, *outputs: Array) -> list[Array]:
+        """Return the derivatives by all outputs; what is raised is kept, since TensorFlow would change it."""
+        raw = dict(zip(names, outputs, strict=True))
+        try:
+            return list(_complete(self._asked(raw), raw, count).values())
+        except Exception as error:
+            self._trouble = error
+            return [np.zeros((count, *value.shape), np.float32) for value in outputs]
+
+    def _call(self, key: tuple[Any, ...], run: Callable[..., Any], x: Any) -> Any:
         import tensorflow as tf
 
         def make() -> Any:
-            signature = [tf.TensorSpec((None, *self.spec), tf.float32), *(tf.TensorSpec(a.shape) for a in args[1:])]
+            signature = [tf.TensorSpec((None, *self.spec), tf.float32)]
             # The concrete function: TensorFlow warns of retracing where it sees function after function.
             return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
 
-        return self._run_compiled(key, make, run, *args)
+        return self._run_compiled(key, make, run, x)
 
 
 class TorchEngine(Engine):
     """Eager passes; gradients by autograd, one backward for each target (batched ones measured no faster)."""
 
-    def trace(self, x: Array) -> tuple[Array, Trace]:
+    def trace(self, x: Array) -> tuple[dict[str, Array], Trace]:
         import torch
 
         with self.ready(), torch.no_grad():
             answer, trace = self.network.trace(self._tensor(x))
-            return _host(answer), trace
+            return _hosts(answer), trace
 
     def forward(self, x: Array, layers: tuple[str, ...] = ()) -> Passes:
         import torch
 
         values: dict[str, Any] = {}
         with self.ready(), torch.no_grad():
-            scores = self.network.run(self._tensor(x), layers, _keeping(values) if layers else None)
-            return Passes(_host(scores), {name: _host(value) for name, value in values.items()}, {})
+            outputs = self.network.run(self._tensor(x), layers, _keeping(values) if layers else None)
+            return Passes(_hosts(outputs), _hosts(values), {})
 
-    def pullback(self, x: Array, weights: Array, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import torch
 
         network = self.network
@@ -198,23 +224,26 @@ class TorchEngine(Engine):
                 return value
 
             with network.keras.StatelessScope(state_mapping=mapping):
-                scores = network.run(tensor, wrt, tap, rule)
-            sources = [values[name] for name in wrt]
-            rows = torch.from_numpy(weights).to(scores.device)
-            seeds = rows[:, None, :].expand(len(weights), *scores.shape)
-            found = self._gradients(scores, sources, seeds)
+                outputs = network.run(tensor, wrt, tap, rule)
+            raw = _hosts(outputs)
+            found = self._gradients(outputs, [values[name] for name in wrt], _complete(pull(raw), raw, count), count)
         gradients = {name: _host(found[i]) for i, name in enumerate(wrt)}
-        return Passes(_host(scores), {name: _host(values[name]) for name in wrt}, gradients)
+        return Passes(raw, {name: _host(values[name]) for name in wrt}, gradients)
 
     @staticmethod
-    def _gradients(scores: Any, sources: list[Any], seeds: Any) -> list[Any]:
+    def _gradients(outputs: dict[str, Any], sources: list[Any], seeds: dict[str, Array], count: int) -> list[Any]:
         import torch
 
-        if not scores.requires_grad:
-            return [torch.zeros((len(seeds), *source.shape)) for source in sources]
+        names = [name for name, end in outputs.items() if end.requires_grad]
+        if not names:
+            return [torch.zeros((count, *source.shape)) for source in sources]
+        ends = [outputs[name] for name in names]
+        given = [torch.from_numpy(seeds[name]).to(end.device) for name, end in zip(names, ends, strict=True)]
         rows = [
-            torch.autograd.grad(scores, sources, seed, retain_graph=i + 1 < len(seeds), materialize_grads=True)
-            for i, seed in enumerate(seeds)
+            torch.autograd.grad(
+                ends, sources, [one[i] for one in given], retain_graph=i + 1 < count, materialize_grads=True
+            )
+            for i in range(count)
         ]
         return [torch.stack([row[i] for row in rows]) for i in range(len(sources))]
 
@@ -232,8 +261,7 @@ class JaxEngine(Engine):
         super().__init__(network, device, spec)
         self._largest = 1
 
-    def trace(self, x: Array) -> tuple[Array, Trace]:
-
+    def trace(self, x: Array) -> tuple[dict[str, Array], Trace]:
         found: list[Trace] = []
 
         def run(state: Any, x: Any) -> Any:
@@ -245,27 +273,27 @@ class JaxEngine(Engine):
         with self.ready():
             self.forget()
             answer = self._call(("trace",), run, self._state(), x)
-            return _array(answer), found[-1]
+            return _arrays(answer), found[-1]
 
     def forward(self, x: Array, layers: tuple[str, ...] = ()) -> Passes:
         def run(state: Any, x: Any) -> Any:
             values: dict[str, Any] = {}
             with self._scope(state):
-                scores = self.network.run(x, layers, _keeping(values) if layers else None)
-            return scores, values
+                outputs = self.network.run(x, layers, _keeping(values) if layers else None)
+            return outputs, values
 
         with self.ready():
-            scores, values = self._call((layers,), run, self._state(), self._filled(x))
-            return _cut(Passes(_array(scores), _arrays(values), {}), len(x))
+            outputs, values = self._call((layers,), run, self._state(), self._filled(x))
+            return _cut(Passes(_arrays(outputs), _arrays(values), {}), len(x))
 
-    def pullback(self, x: Array, weights: Array, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import jax
         import jax.numpy as jnp
 
         inner = tuple(name for name in wrt if name != INPUT)
 
-        def run(state: Any, x: Any, weights: Any) -> Any:
-            def scored(free: dict[str, Any]) -> Any:
+        def run(state: Any, x: Any) -> Any:
+            def answered(free: dict[str, Any]) -> Any:
                 values: dict[str, Any] = {INPUT: free[INPUT]} if INPUT in free else {}
 
                 def tap(name: str, value: Any) -> Any:
@@ -273,21 +301,26 @@ class JaxEngine(Engine):
                     return values[name]
 
                 with self._scope(state):
-                    scores = self.network.run(free.get(INPUT, x), inner, tap, rule)
-                return scores, values
+                    outputs = self.network.run(free.get(INPUT, x), inner, tap, rule)
+                return outputs, values
 
-            kinds = jax.eval_shape(lambda: scored({})[1])
+            kinds = jax.eval_shape(lambda: answered({})[1])
             free = {name: jnp.zeros(kinds[name].shape, kinds[name].dtype) for name in inner}
             if INPUT in wrt:
                 free[INPUT] = x
-            scores, back, values = jax.vjp(scored, free, has_aux=True)
-            seeds = jnp.broadcast_to(weights[:, None, :], (len(weights), *scores.shape)).astype(scores.dtype)
-            return scores, values, jax.vmap(lambda seed: back(seed)[0])(seeds)
+            outputs, back, values = jax.vjp(answered, free, has_aux=True)
+            return outputs, values, back
 
+        def backward(back: Any, seeds: Any) -> Any:
+            return jax.vmap(lambda seed: back(seed)[0])(seeds)
+
+        # Forward and backward are compiled apart: what backward starts with is calculated between them.
         with self.ready():
             full = jnp.asarray(self._filled(x))
-            scores, values, found = self._call((wrt, rule), run, self._state(), full, jnp.asarray(weights))
-            return _cut(Passes(_array(scores), _arrays(values), _arrays(found)), len(x))
+            outputs, values, back = self._call((wrt, rule), run, self._state(), full)
+            raw = _arrays(outputs)
+            found = self._call((wrt, rule, "back"), backward, back, _complete(pull(raw), raw, count))
+            return _cut(Passes(raw, _arrays(values), _arrays(found)), len(x))
 
     def _call(self, key: tuple[Any, ...], run: Callable[..., Any], *args: Any) -> Any:
         import jax
@@ -331,7 +364,7 @@ def is_out_of_memory(error: Exception) -> bool:
 def _cut(passes: Passes, count: int) -> Passes:
     """Drop the pictures with which a batch was filled up."""
     return Passes(
-        passes.scores[:count],
+        {name: value[:count] for name, value in passes.outputs.items()},
         {name: value[:count] for name, value in passes.values.items()},
         {name: gradient[:, :count] for name, gradient in passes.gradients.items()},
     )
@@ -345,6 +378,12 @@ def _keeping(values: dict[str, Any]) -> Callable[[str, Any], Any]:
     return tap
 
 
+def _complete(seeds: dict[str, Array], outputs: dict[str, Array], count: int) -> dict[str, Array]:
+    """Return derivatives by every output, zeros where none is given."""
+    empty = {name: np.zeros((count, *value.shape), np.float32) for name, value in outputs.items()}
+    return empty | {name: np.ascontiguousarray(seed, np.float32) for name, seed in seeds.items()}
+
+
 def _array(value: Any) -> Array:
     return np.array(value, dtype=np.float32)
 
@@ -356,3 +395,7 @@ def _arrays(values: dict[str, Any]) -> dict[str, Array]:
 def _host(value: Any) -> Array:
     array: Array = value.detach().float().cpu().numpy()
     return array
+
+
+def _hosts(values: dict[str, Any]) -> dict[str, Array]:
+    return {name: _host(value) for name, value in values.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,16 @@ import numpy as np
 from picasso.core.errors import ConfigurationError, ModelFileError
 from picasso.core.hooks import Head, ModelFile, to_probabilities
 from picasso.core.model import Layer
+from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.models import opened
-from picasso.models.keras_network import Output, Part, call_name
+from picasso.models.keras_functions import Part
+from picasso.models.keras_network import Output, call_name
+from picasso.models.readout import MasksReadout, Readout
 
 DEFAULT_SIDE = 224
+MOST_NUMBERS = 10**8
+"""Numbers of one picture at most, 400 MB: what declares more is damaged or hostile."""
 ARITHMETIC = frozenset({"Multiply", "Divide", "TrueDivide", "Subtract", "Add"})
 """Operations by which a model scales its own input."""
 LARGE = 25
@@ -34,6 +39,9 @@ class Entrance:
         channels_first: Whether that order is (channels, height, width).
         batch: The only number of pictures that the model takes at a time, or None.
         floating: Whether the input is of real numbers, through which gradients pass.
+        place: Which of the model's inputs it is, as they are counted flat.
+        held: What the others get, by place, for one picture.
+        notes: What was assumed, one sentence each.
     """
 
     shape: tuple[int, int, int]
@@ -41,6 +49,9 @@ class Entrance:
     channels_first: bool
     batch: int | None
     floating: bool
+    place: int = 0
+    held: Mapping[int, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,21 +62,20 @@ class Listed:
     channels_first: bool
 
 
-def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, keras: Any) -> Entrance:
-    """Find the shape of the model's input.
+def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, options: Options, keras: Any) -> Entrance:
+    """Find the input that reads the picture and its shape, and what other inputs get.
 
     Raises:
-        ModelFileError: The model is not built, has several inputs, or reads no pictures.
-        ConfigurationError: The declared preprocessing makes pictures of another shape.
+        ModelFileError: The model is not built, or none or several of its inputs read pictures.
+        ConfigurationError: The declared preprocessing makes pictures of another shape, or there is no such input.
     """
     declared = opened.declared_shape(hooks)
-    inputs = _flat(getattr(model, "inputs", None))
-    if len(inputs) > 1:
-        raise ModelFileError(f"The model has {len(inputs)} inputs; it must read one picture.")
     if not model.built:
         raise ModelFileError("The model is not built yet: it has no weights.", "Call it on one picture, or train it.")
+    inputs = list(getattr(model, "inputs", None) or ())
+    place = _place(inputs, options.input) if len(inputs) > 1 or (options.input and inputs) else 0
     if inputs:
-        whole, dtype = tuple(inputs[0].shape), keras.backend.standardize_dtype(inputs[0].dtype)
+        whole, dtype = tuple(inputs[place].shape), keras.backend.standardize_dtype(inputs[place].dtype)
     else:
         whole, dtype = _built_shape(model, declared), "float32"
     if len(whole) != 4:
@@ -77,19 +87,69 @@ def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, keras: An
     height, width, channels = (spec[1], spec[2], spec[0]) if first else spec
     wanted = declared or (height or DEFAULT_SIDE, width or DEFAULT_SIDE, channels or 3)
     shape = (height or wanted[0], width or wanted[1], channels or wanted[2])
+    if np.prod(shape, dtype=float) > MOST_NUMBERS:
+        raise ModelFileError(f"The model reads pictures of {size_text(shape)}: that is too large.")
     if declared is not None and shape != declared:
         raise ConfigurationError(
             f"The model reads pictures of {size_text(shape)}; the preprocessing makes {size_text(declared)}.",
             f"Set size=({shape[0]}, {shape[1]}) and the color that fits.",
         )
-    return Entrance(shape, spec, first, whole[0] if inputs else None, dtype.startswith(("float", "bfloat")))
+    held, notes = _held(inputs, place, options.hold, keras)
+    batch, floating = whole[0] if inputs else None, dtype.startswith(("float", "bfloat"))
+    return Entrance(shape, spec, first, batch, floating, place, held, notes)
+
+
+def _place(inputs: Sequence[Any], wanted: str) -> int:
+    """Return which of several inputs reads the picture: the one asked for, or the only one of a picture's shape."""
+    names = [tensor.name for tensor in inputs]
+    if wanted:
+        if wanted in names:
+            return names.index(wanted)
+        if wanted.isdigit() and int(wanted) < len(names):
+            return int(wanted)
+        raise ConfigurationError(f"The model has no input '{wanted}'.", f"It has {', '.join(names)}.")
+    pictures = [place for place, tensor in enumerate(inputs) if len(tensor.shape) == 4]
+    if len(pictures) == 1:
+        return pictures[0]
+    listed = ", ".join(f"{tensor.name} {tuple(tensor.shape[1:])}" for tensor in inputs)
+    raise ModelFileError(
+        f"The model has {len(inputs)} inputs: {listed}.",
+        f"Say which reads the picture, with --input {names[0]} (in Python input=...).",
+    )
+
+
+def _held(
+    inputs: Sequence[Any], place: int, given: Mapping[str, Any], keras: Any
+) -> tuple[dict[int, Any], tuple[str, ...]]:
+    """Return what the other inputs get for one picture, by place, and notes on what was assumed."""
+    others = {tensor.name: (at, tensor) for at, tensor in enumerate(inputs) if at != place}
+    unknown = [name for name in given if name not in others]
+    if unknown:
+        raise ConfigurationError(
+            f"The model has no input '{unknown[0]}' to hold.", f"It has {', '.join(others) or 'only the picture'}."
+        )
+    held: dict[int, Any] = {}
+    notes = []
+    for name, (at, tensor) in others.items():
+        shape = tuple(side or 1 for side in tensor.shape[1:])
+        if name not in given:
+            notes.append(f"The input '{name}' gets zeros.")
+        try:
+            value = np.asarray(given.get(name, 0), dtype=keras.backend.standardize_dtype(tensor.dtype))
+            value = value[0] if value.ndim == len(shape) + 1 and len(value) == 1 else value
+            held[at] = value if value.ndim == len(shape) and None in tensor.shape[1:] else np.broadcast_to(value, shape)
+        except (TypeError, ValueError):
+            raise ConfigurationError(
+                f"The input '{name}' has the shape {shape}; what it is to be held at does not fit it."
+            ) from None
+    return held, tuple(notes)
 
 
 def scales_itself(ran: Sequence[tuple[Part, Output | None]]) -> bool:
     """Say whether the model begins by scaling pixels of 0..255 itself."""
     for part, _ in ran:
         operation = part.operation
-        kind = type(operation).__name__
+        kind = getattr(operation, "arithmetic", "") or type(operation).__name__
         if kind == "Rescaling":
             return bool(np.max(np.abs(operation.scale)) * 255 < LARGE)
         if kind == "Normalization":
@@ -150,15 +210,17 @@ def head_fits(head: Head, scores: Array, answer: Array, low_precision: bool) -> 
     return bool(np.allclose(mine, own, atol=1e-2 if low_precision else 1e-4))
 
 
+def class_rows(answer: Array, readout: Readout) -> Array:
+    """Return class scores or probabilities, of pictures or of the pixels of masks, as rows (m, classes)."""
+    if not isinstance(readout, MasksReadout):
+        return answer.reshape(len(answer), -1)
+    answer = np.moveaxis(answer, 1, -1) if readout.channels_first else answer
+    return answer.reshape(-1, answer.shape[-1])
+
+
 def turn(array: Array, channels_first: bool) -> Array:
     """Bring the channels last: (..., c, h, w) -> (..., h, w, c)."""
     return np.ascontiguousarray(np.moveaxis(array, -3, -1)) if channels_first else array
-
-
-def _flat(inputs: Any) -> list[Any]:
-    if inputs is None:
-        return []
-    return list(inputs.values()) if isinstance(inputs, dict) else list(inputs)
 
 
 def _built_shape(model: Any, declared: tuple[int, int, int] | None) -> tuple[Any, ...]:
@@ -189,7 +251,8 @@ def _shrinks(operation: Any, kind: str) -> bool:
     """Say whether an arithmetic operation with a constant brings pixels of 0..255 near 0."""
     if len(operation._inbound_nodes) != 1 or len(operation._inbound_nodes[0].input_tensors) != 1:
         return False
-    constants = [value for value in operation._inbound_nodes[0].arguments.args if not hasattr(value, "_keras_history")]
+    given = operation._inbound_nodes[0].arguments.args
+    constants = getattr(operation, "constants", [value for value in given if not hasattr(value, "_keras_history")])
     size = float(np.max(np.abs(host(constants[0])))) if constants else 0.0
     if kind in ("Add", "Subtract"):
         return size > 2

@@ -1,35 +1,21 @@
-"""Opening Keras files without running code that comes with them, and choosing the backend."""
+"""Importing Keras on the backend that is there, quietly, and finding the device."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 import threading
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from picasso.core.errors import ConfigurationError, MissingExtraError, ModelFileError, PicassoError, UnsafeModelError
-from picasso.core.opening import Options, describe, load_factory
+from picasso.core.errors import ConfigurationError, MissingExtraError
 
 BACKENDS = ("tensorflow", "jax", "torch")
-SUFFIXES = (".keras", ".h5", ".hdf5")
-ARCHIVE = frozenset({"config.json", "model.weights.h5"})
-"""What every Keras archive holds."""
-UNSAFE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"})
-"""Layers that hold code, pickles or foreign programs."""
-FUNCTION_MODULES = ("keras.activations", "keras.ops", "keras.src.activations", "keras.src.ops")
-"""Where the functions live that a file may name; others (a download, say) must not be called by a file."""
-WAY_OUT = "Build it in code of your own: give a model file my_model.py:MyModel whose load() returns the built model."
-HDF5 = b"\x89HDF"
 LOG_LINE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} \d\d:\d\d:")
 _STDERR = threading.RLock()
 
@@ -89,47 +75,7 @@ def _without_log_lines() -> Iterator[None]:
                     os.write(2, line)
 
 
-def is_archive(path: Path) -> bool:
-    """Say whether a file, whatever its name, is an archive that Keras wrote."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"PK\x03\x04":
-                return False
-        with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist()) >= ARCHIVE
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def load_file(path: Path, options: Options) -> tuple[Any, str | None]:
-    """Return the keras.Model in a file, and the device on which it was put, as Keras names it.
-
-    Args:
-        path: A .keras archive or an HDF5 file of a whole model; with `options.factory` one of weights only.
-        options: Whose factory, if any, builds the network that the weights belong to.
-
-    Raises:
-        ModelFileError: The file is damaged, holds no whole model, or needs code that is not here.
-        UnsafeModelError: Opening it would run code that comes with it.
-        ConfigurationError: There is no such device.
-    """
-    kind = _kind(path)
-    config = None if options.factory is not None else _config(path, kind)
-    keras = import_keras()
-    if config is not None:
-        _refuse_code(config, path.name, keras)
-    device = None if options.device is None else _device(options.device, keras)
-    with _readable(path, kind, config) as name, _reading(path.name), quiet(), _on(device, keras):
-        if options.factory is None:
-            return keras.saving.load_model(name, compile=False, safe_mode=True), device
-        model = load_factory(options.factory)()
-        if not isinstance(model, keras.Model):
-            raise ModelFileError(f"The factory must return a keras.Model. Got a {type(model).__name__}.")
-        model.load_weights(name)
-        return model, device
-
-
-def _device(wanted: str, keras: Any) -> str:
+def find_device(wanted: str, keras: Any) -> str:
     """Return the device's name as the backend has it, if there is such a device."""
     backend = keras.backend.backend()
     kind, _, number = wanted.lower().partition(":")
@@ -147,12 +93,14 @@ def _device(wanted: str, keras: Any) -> str:
         with keras.device(name):
             keras.ops.zeros(1)
     except Exception as error:
-        raise ConfigurationError(f"The device '{wanted}' cannot be used: {_first(str(error))}.", "Use cpu.") from None
+        raise ConfigurationError(
+            f"The device '{wanted}' cannot be used: {first_line(str(error))}.", "Use cpu."
+        ) from None
     return name
 
 
 @contextmanager
-def _on(device: str | None, keras: Any) -> Iterator[None]:
+def on_device(device: str | None, keras: Any) -> Iterator[None]:
     if device is None:
         yield
     else:
@@ -179,150 +127,6 @@ def _choose_backend() -> None:
     os.environ["KERAS_BACKEND"] = chosen or installed[0]
 
 
-def _kind(path: Path) -> str:
-    """Return what the file's content is, "archive" or "hdf5", whatever its name."""
-    if path.is_dir():
-        raise ModelFileError(f"{path.name} is a folder, not a model file.", "Save the model as one .keras file.")
-    if not path.is_file():
-        raise ModelFileError(f"There is no file {path}.", "Check the path.")
-    what = describe(path)
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == HDF5:
-        return "hdf5"
-    if start == b"PK\x03\x04":
-        if is_archive(path):
-            return "archive"
-        if not zipfile.is_zipfile(path):
-            raise ModelFileError(
-                f"{path.name} is a damaged zip archive; it may be cut short.", "Save or copy it again."
-            )
-        raise ModelFileError(f"{path.name} is a zip archive, but not one that Keras wrote.")
-    if "pickle" in what:
-        raise UnsafeModelError(f"{path.name} is {what}: opening it would run code that comes with it.", WAY_OUT)
-    raise ModelFileError(
-        f"{path.name} is no Keras model: it is {what}.", "Save the model with model.save('name.keras')."
-    )
-
-
-def _config(path: Path, kind: str) -> Any:
-    """Return the architecture that the file declares, as plain JSON."""
-    if kind == "archive":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json"))
-        except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-            raise ModelFileError(f"{path.name} is damaged: its config.json cannot be read.") from error
-    if importlib.util.find_spec("h5py") is None:
-        raise MissingExtraError("Reading HDF5 files needs h5py.", "Run pip install 'picasso[keras]'.")
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            text = file.attrs.get("model_config")
-            if text is None:
-                raise ModelFileError(
-                    f"{path.name} is an HDF5 file without a network: it holds weights only, or no Keras model.",
-                    "Save the whole model as a .keras file, or say what builds it: factory='my_net.py:make'.",
-                )
-            return json.loads(text)
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path.name} is damaged; it may be cut short.", "Save or copy it again.") from error
-
-
-def _refuse_code(config: Any, name: str, keras: Any) -> None:
-    """Refuse a declared architecture that names code which Keras itself does not bring."""
-    if isinstance(config, list):
-        for part in config:
-            _refuse_code(part, name, keras)
-    if not isinstance(config, dict):
-        return
-    kind = config.get("class_name")
-    if isinstance(kind, str) and kind in UNSAFE:
-        what = "a Lambda layer" if "ambda" in kind else f"a {kind}"
-        raise UnsafeModelError(f"{name} holds {what}: opening it would run code that comes with it.", WAY_OUT)
-    if isinstance(kind, str) and not _known(config, kind, keras):
-        registered = config.get("registered_name") or kind
-        raise ModelFileError(f"{name} needs code that is not in it: '{registered}' is no part of Keras.", WAY_OUT)
-    for key, part in config.items():
-        if key != "compile_config":
-            _refuse_code(part, name, keras)
-
-
-def _known(config: dict[str, Any], kind: str, keras: Any) -> bool:
-    module = config.get("module")
-    registered = config.get("registered_name")
-    if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
-        return True
-    if not isinstance(module, str | None):
-        return False
-    if kind != "function":
-        return module is None or module.split(".")[0] == "keras"
-    name = config.get("config")
-    if module == "builtins":  # Keras's own functions by their bare names
-        homes = (keras.activations, keras.initializers, keras.regularizers, keras.constraints)
-        return isinstance(name, str) and any(hasattr(home, name) for home in homes)
-    return module is not None and module.startswith(FUNCTION_MODULES)
-
-
-@contextmanager
-def _readable(path: Path, kind: str, config: Any) -> Iterator[str]:
-    """Give the file under a name whose ending says what it is, which Keras goes by, and Keras 2's words mended."""
-    fitting = (".keras",) if kind == "archive" else SUFFIXES[1:]
-    mended = _mended(config) if kind == "hdf5" else config
-    if path.name.endswith(fitting) and mended == config:
-        yield str(path)
-        return
-    with tempfile.TemporaryDirectory(prefix="picasso-") as folder:
-        # The whole name stays in front: Keras also tells its own weights files by ".weights.h5".
-        copy = Path(folder) / (path.name if path.name.endswith(fitting) else f"{path.name}{fitting[0]}")
-        shutil.copyfile(path, copy)
-        if mended != config:
-            import h5py
-
-            with h5py.File(copy, "r+") as file:
-                file.attrs["model_config"] = json.dumps(mended)
-        yield str(copy)
-
-
-def _mended(config: Any) -> Any:
-    """Say as Keras 3 does what Keras 2 said of a Sequential model: a dict of layers, the first of them an input."""
-    if isinstance(config, list):
-        return [_mended(part) for part in config]
-    if not isinstance(config, dict):
-        return config
-    mended = {key: _mended(part) for key, part in config.items()}
-    inner = mended.get("config")
-    if mended.get("class_name") != "Sequential":
-        return mended
-    if isinstance(inner, list):
-        inner = mended["config"] = {"name": "sequential", "layers": inner}
-    layers = inner.get("layers") if isinstance(inner, dict) else None
-    if not layers or layers[0].get("class_name") == "InputLayer":
-        return mended
-    shape = layers[0].get("config", {}).pop("batch_input_shape", None)
-    if shape is not None:
-        entrance = {"batch_shape": shape, "dtype": "float32", "name": "picasso_input"}
-        layers.insert(0, {"class_name": "InputLayer", "config": entrance})
-    return mended
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Turn what Keras raises over a file into one clear sentence."""
-    try:
-        yield
-    except PicassoError:
-        raise
-    except Exception as error:
-        text = str(error)
-        if "unsafe" in text.lower() or "lambda" in text.lower():
-            raise UnsafeModelError(f"Opening {name} would run code that comes with it.", WAY_OUT) from error
-        if "could not locate" in text.lower() or "unknown layer" in text.lower():
-            raise ModelFileError(f"{name} needs code that is not in it: {_first(text)}", WAY_OUT) from error
-        raise ModelFileError(f"{name} could not be opened: {type(error).__name__}: {_first(text)}") from error
-
-
-def _first(text: str) -> str:
+def first_line(text: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     return lines[0][:300] if lines else "no message"
