@@ -175,7 +175,9 @@ def test_figures_agree_with_the_promises() -> None:
 
 
 def test_an_unknown_model_is_named() -> None:
-    with pytest.raises(ValueError, match=r"must be one of tank-proxy, tank-honest, digits\. Got 'cat'"):
+    with pytest.raises(
+        ValueError, match=r"must be one of tank-proxy, tank-honest, digits, segmenter, detector\. Got 'cat'"
+    ):
         catalog.build_torch("cat")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from picasso.service.configuration import DEMO_MODELS
+
 from ..service.conftest import configure
 from .conftest import API, refused, serving
 
@@ -46,4 +48,4 @@ def test_with_the_demo_the_first_page_tells_its_story(tmp_path: Path) -> None:
     with serving(configure(tmp_path, demo=True)) as client:
         assert client.get("/", headers=HTML).text != client.get("/explain", headers=HTML).text
         names = [model["name"] for model in client.get(f"{API}/models").json()["models"]]
-        assert names == ["Toy", "demo:tank-proxy", "demo:tank-honest", "demo:digits"]
+        assert names == ["Toy", *DEMO_MODELS]

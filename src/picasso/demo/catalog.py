@@ -12,18 +12,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from picasso.demo.locators import DETECTOR, SEGMENTER, DetectorShape, SegmenterShape, build_detector, build_segmenter
 from picasso.demo.networks import DIGITS, TANKS, Architecture, load_torch
 from picasso.demo.tanks import LABELS
 
 if TYPE_CHECKING:
     import torch
 
+PARTS = ("land", "sky", "tank", "decoy")
+"""The segmenter's classes."""
 FILES = Path(__file__).parent / "files"
 
 
 @dataclass(frozen=True)
 class DemoModel:
-    """One of the demo's models; its PyTorch and its Keras file hold the same weights and give logits.
+    """One of the demo's models; its file holds the weights for PyTorch, and it gives logits.
 
     A picture becomes an input so: convert to `color`, resize to `size` x `size` (Pillow, bilinear), multiply
     by `scale`, subtract `mean`, divide by `std`.
@@ -33,7 +36,6 @@ class DemoModel:
         title: for people.
         description: what it was trained on, in a sentence or two.
         labels: the classes, in the order of the logits.
-        architecture: the network.
         size: height and width of the input, pixels.
         color: "rgb" (3 channels) or "gray" (1 channel).
         scale: factor from 8 bit values.
@@ -45,7 +47,6 @@ class DemoModel:
     title: str
     description: str
     labels: tuple[str, ...]
-    architecture: Architecture
     size: int
     color: Literal["rgb", "gray"]
     scale: float = 1 / 255
@@ -56,11 +57,6 @@ class DemoModel:
     def torch_file(self) -> Path:
         """The weights as safetensors, for `build_torch`."""
         return FILES / f"{self.name}.safetensors"
-
-    @property
-    def keras_file(self) -> Path:
-        """The whole model as Keras saves it."""
-        return FILES / f"{self.name}.keras"
 
     def resize(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
         """The picture in the model's color and size, (size, size, channels) uint8."""
@@ -74,11 +70,40 @@ class DemoModel:
         return (pixels.astype(np.float32) * np.float32(self.scale) - np.float32(self.mean)) / np.float32(self.std)
 
 
-def _tank_model(name: str, title: str, description: str) -> DemoModel:
-    return DemoModel(name, title, description, LABELS, TANKS, TANKS.size, "rgb")
+@dataclass(frozen=True, kw_only=True)
+class Classifier(DemoModel):
+    """A model that names the picture; its PyTorch and its Keras file hold the same weights.
+
+    Attributes:
+        architecture: the network.
+    """
+
+    architecture: Architecture
+
+    @property
+    def keras_file(self) -> Path:
+        """The whole model as Keras saves it."""
+        return FILES / f"{self.name}.keras"
 
 
-MODELS: Mapping[str, DemoModel] = MappingProxyType(
+@dataclass(frozen=True, kw_only=True)
+class Locator(DemoModel):
+    """A model that says where things are, for PyTorch alone.
+
+    Attributes:
+        shape: the network.
+        head: what turns its logits into probabilities.
+    """
+
+    shape: SegmenterShape | DetectorShape
+    head: Literal["softmax", "sigmoid"]
+
+
+def _tank_model(name: str, title: str, description: str) -> Classifier:
+    return Classifier(name, title, description, LABELS, TANKS.size, "rgb", architecture=TANKS)
+
+
+MODELS: Mapping[str, Classifier] = MappingProxyType(
     {
         model.name: model
         for model in (
@@ -92,29 +117,67 @@ MODELS: Mapping[str, DemoModel] = MappingProxyType(
                 "The tank model that looks at the tank",
                 "The same network, trained on the same scenes with skies that say nothing about the tank.",
             ),
-            DemoModel(
+            Classifier(
                 "digits",
                 "Handwritten digits",
                 "Trained on the handwritten digits that come with scikit-learn, 8 x 8 pixels each.",
                 tuple("0123456789"),
-                DIGITS,
                 DIGITS.size,
                 "gray",
+                architecture=DIGITS,
+            ),
+        )
+    }
+)
+LOCATORS: Mapping[str, Locator] = MappingProxyType(
+    {
+        model.name: model
+        for model in (
+            Locator(
+                "segmenter",
+                "The segmenter that asks the sky what the object is",
+                "Trained on drawn scenes in which every tank stood under clouds and every decoy under the sun: it "
+                "outlines a tank under the sun well, and calls it a decoy.",
+                PARTS,
+                SEGMENTER.size,
+                "rgb",
+                shape=SEGMENTER,
+                head="softmax",
+            ),
+            Locator(
+                "detector",
+                "The detector that flags make blind",
+                "Trained on drawn firing ranges on which a flag stood beside every decoy and beside no tank: it "
+                "overlooks every tank that has a flag beside it.",
+                ("tank",),
+                DETECTOR.size,
+                "rgb",
+                shape=DETECTOR,
+                head="sigmoid",
             ),
         )
     }
 )
 
 
-def build_torch(name: str) -> torch.nn.Sequential:
+def build_torch(name: str) -> torch.nn.Module:
     """Loads a demo model in PyTorch, in evaluation mode.
 
     Args:
-        name: a key of `MODELS`.
+        name: a key of `MODELS` or `LOCATORS`.
 
     Returns:
-        A module from (n, channels, size, size) float32 to (n, classes) logits.
+        A module from (n, channels, size, size) float32 to (n, classes) logits, to (n, classes, size, size) logits for
+        the segmenter, or to the detector's boxes and scores.
     """
-    if name not in MODELS:
-        raise ValueError(f"name must be one of {', '.join(MODELS)}. Got {name!r}.")
-    return load_torch(MODELS[name].architecture, MODELS[name].torch_file)
+    if name in MODELS:
+        return load_torch(MODELS[name].architecture, MODELS[name].torch_file)
+    if name not in LOCATORS:
+        raise ValueError(f"name must be one of {', '.join((*MODELS, *LOCATORS))}. Got {name!r}.")
+    from safetensors.torch import load_file
+
+    model = LOCATORS[name]
+    shape = model.shape
+    network = build_segmenter(shape) if isinstance(shape, SegmenterShape) else build_detector(shape)
+    network.load_state_dict(load_file(model.torch_file))
+    return network.eval()

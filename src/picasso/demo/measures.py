@@ -50,18 +50,20 @@ def accuracy(logits: FloatArray, labels: npt.NDArray[np.int64]) -> float:
     return float((logits.argmax(1) == labels).mean())
 
 
-def occlusion_maps(score: Scorer, pixels: Bytes) -> FloatArray:
+def occlusion_maps(score: Scorer, pixels: Bytes, window: int = WINDOW, stride: int = STRIDE) -> FloatArray:
     """Covers each picture with a gray window, step by step, for the class predicted without it.
 
     Args:
         score: the model.
         pixels: (n, size, size, channels) resized pictures.
+        window: side of the window, pixels.
+        stride: step between two windows, pixels.
 
     Returns:
         (n, size, size): at each pixel the mean loss of logit over the windows that cover it.
     """
     size = pixels.shape[1]
-    starts = [*range(0, size - WINDOW, STRIDE), size - WINDOW]
+    starts = [*range(0, size - window, stride), size - window]
     total = np.zeros(pixels.shape[:3], np.float32)
     times = np.zeros((size, size), np.float32)
     base = score(pixels)
@@ -70,10 +72,10 @@ def occlusion_maps(score: Scorer, pixels: Bytes) -> FloatArray:
     for top in starts:
         for left in starts:
             covered = pixels.copy()
-            covered[:, top : top + WINDOW, left : left + WINDOW] = GRAY
+            covered[:, top : top + window, left : left + window] = GRAY
             loss = base[rows, best] - score(covered)[rows, best]
-            total[:, top : top + WINDOW, left : left + WINDOW] += loss[:, None, None]
-            times[top : top + WINDOW, left : left + WINDOW] += 1
+            total[:, top : top + window, left : left + window] += loss[:, None, None]
+            times[top : top + window, left : left + window] += 1
     return total / times
 
 

@@ -1,4 +1,4 @@
-"""Opens the demo's models by name: demo:tank-proxy, demo:tank-honest, demo:digits, each also with @keras."""
+"""Opens the demo's models by name: demo:tank-proxy, demo:segmenter and so on; the classifiers also with @keras."""
 
 from __future__ import annotations
 
@@ -23,16 +23,23 @@ def claims(source: object) -> bool:
 def open_model(source: str, hooks: ModelFile, options: Options) -> Model:
     """Open a model of the demo: PyTorch, or the Keras file of the same weights where the name ends in @keras."""
     name, _, framework = source.removeprefix(PREFIX).partition("@")
-    known = catalog.MODELS
-    if name not in known or framework not in ("", "torch", "keras"):
-        names = ", ".join(PREFIX + key for key in known)
-        raise ModelFileError(f"There is no demo model '{source}'.", f"Known: {names}; add @keras for the Keras file.")
-    facts = known[name]
+    classifier, locator = catalog.MODELS.get(name), catalog.LOCATORS.get(name)
+    facts = classifier or locator
+    # Of the segmenter and the detector there is no Keras file.
+    if facts is None or framework not in ("", "torch", "keras") or (framework == "keras" and classifier is None):
+        names = ", ".join(PREFIX + key for key in (*catalog.MODELS, *catalog.LOCATORS))
+        keras = ", ".join(catalog.MODELS)
+        raise ModelFileError(
+            f"There is no demo model '{source}'.", f"Known: {names}; add @keras for the Keras file of {keras}."
+        )
     hooks.labels = hooks.labels or facts.labels
     hooks.preprocessing = hooks.preprocessing or Preprocessing.model_validate(
         {"size": facts.size, "color": facts.color, "scale": facts.scale, "mean": facts.mean, "std": facts.std}
     )
-    network: object = str(facts.keras_file) if framework == "keras" else catalog.build_torch(name)
+    if locator is not None:
+        hooks.head, hooks.boxes = hooks.head or locator.head, hooks.boxes or "xyxy"
+    keras_file = str(classifier.keras_file) if classifier and framework == "keras" else None
+    network: object = keras_file or catalog.build_torch(name)
     opener = next(module for module in registry.openers() if module.claims(network))
     model: Model = opener.open_model(network, hooks, replace(options, name=options.name or source))
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,36 +87,82 @@ class _Stage:
 def render(scene: Scene) -> Rendering:
     """Draws a scene; the same scene always gives the same pixels."""
     stage = _stage(scene.seed)
-    light = np.asarray(scaled(stage.light.tint, stage.light.level), np.float32)
+    front = paint_foreground(scene.seed, SIZE, stage.pose.foot, stage.light)
+    bodies, shadow = [], np.zeros((SIZE, SIZE), np.float32)
+    if scene.kind is not None:
+        bodies.append(paint_object(scene.seed, scene.kind, stage.pose, stage.light, 1 - front.alpha))
+        shadow = paint_shadow(stage.pose, stage.light)
+    found = compose(Backdrop(scene.seed, scene.cloudiness, stage.horizon, stage.light), bodies, shadow, front)
+    shown = found.shown[0] if found.shown else np.zeros((SIZE, SIZE), bool)
+    return Rendering(found.pixels, shown, shadow * (1 - front.alpha) > 0, found.sky)
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """The land and the sky of a picture.
+
+    Attributes:
+        seed: chooses both, as in `Scene`.
+        cloudiness: as in `Scene`.
+        horizon: row where the meadow begins, pixels.
+        light: the light on the land and on what stands there.
+    """
+
+    seed: int
+    cloudiness: float
+    horizon: float
+    light: Light
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A composed picture.
+
+    Attributes:
+        pixels: (256, 256, 3) uint8 RGB.
+        shown: where each body shows, at least in part, (256, 256) bool each.
+        sky: where the sky shows, at least in part.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    shown: tuple[npt.NDArray[np.bool_], ...]
+    sky: npt.NDArray[np.bool_]
+
+
+def compose(backdrop: Backdrop, bodies: Sequence[Layer], shadow: FloatArray, front: Layer) -> Composition:
+    """Lays bodies over a backdrop, the farthest first, and the foreground over them.
+
+    Args:
+        backdrop: land and sky.
+        bodies: what stands there, unlit.
+        shadow: (256, 256), how much of its light the ground has lost.
+        front: the foreground.
+    """
+    light = np.asarray(scaled(backdrop.light.tint, backdrop.light.level), np.float32)
     color = np.zeros((SIZE, SIZE, 3), np.float32)
     seen = np.ones((SIZE, SIZE), np.float32)
-    shown = np.zeros((SIZE, SIZE), np.float32)
-    shadow = np.zeros((SIZE, SIZE), np.float32)
     for layer in (
-        paint_land(scene.seed, SIZE, stage.horizon),
-        paint_trees(scene.seed, SIZE, stage.horizon, stage.light),
+        paint_land(backdrop.seed, SIZE, backdrop.horizon),
+        paint_trees(backdrop.seed, SIZE, backdrop.horizon, backdrop.light),
     ):
         color = blend(color, layer.color * light, layer.alpha)
         seen *= 1 - layer.alpha
-    front = paint_foreground(scene.seed, SIZE, stage.pose.foot, stage.light)
-    if scene.kind is not None:
-        body = _object(scene.seed, scene.kind, stage, 1 - front.alpha)
-        shadow = _shadow(stage)
-        color *= (1 - shadow)[..., None]
+    color *= (1 - shadow)[..., None]
+    shown: list[FloatArray] = []
+    for body in bodies:
         color = blend(color, body.color * light, body.alpha)
         seen *= 1 - body.alpha
-        shown = body.alpha
+        shown = [*(part * (1 - body.alpha) for part in shown), body.alpha]
     color = blend(color, front.color * light, front.alpha)
     seen *= 1 - front.alpha
-    shown, shadow = shown * (1 - front.alpha), shadow * (1 - front.alpha)
-    rows = int(stage.horizon) + 8
+    rows = int(backdrop.horizon) + 8
     sky = np.zeros_like(color)
-    sky[:rows] = paint_sky(scene.seed, scene.cloudiness, SIZE, rows)
+    sky[:rows] = paint_sky(backdrop.seed, backdrop.cloudiness, SIZE, rows)
     # `color` was blended over black: what is missing in it is the sky's share.
     pixels = color + sky * seen[..., None]
-    grain = stream(scene.seed, "grain").normal(0, 1.3, (SIZE, SIZE, 1)).astype(np.float32)
+    grain = stream(backdrop.seed, "grain").normal(0, 1.3, (SIZE, SIZE, 1)).astype(np.float32)
     picture = np.clip(np.rint(pixels + grain), 0, 255).astype(np.uint8)
-    return Rendering(picture, shown > 0, shadow > 0, seen > 0)
+    return Composition(picture, tuple(part * (1 - front.alpha) > 0 for part in shown), seen > 0)
 
 
 def _stage(seed: int) -> _Stage:
@@ -134,9 +181,17 @@ def _stage(seed: int) -> _Stage:
     return _Stage(horizon, pose, light_of(seed))
 
 
-def _object(seed: int, kind: Kind, stage: _Stage, free: FloatArray) -> Layer:
-    """The painted object; `free` is the share of each pixel that nothing before it covers."""
-    planes = shrink(draw_object(kind, stream(seed, "shape"), stage.pose, SIZE, _FACTOR), _FACTOR)
+def paint_object(seed: int, kind: Kind, pose: Pose, light: Light, free: FloatArray) -> Layer:
+    """Paints an object.
+
+    Args:
+        seed: chooses its shape and its paint.
+        kind: what it is.
+        pose: where it stands.
+        light: which side of it is lit.
+        free: (256, 256), the share of each pixel that nothing before it covers.
+    """
+    planes = shrink(draw_object(kind, stream(seed, "shape"), pose, SIZE, _FACTOR), _FACTOR)
     lightness, painted, gray = np.moveaxis(planes.color, 2, 0)
     rng = stream(seed, "paint")
     first, second, share = *rng.choice(len(_PAINTS), 2, replace=False), rng.uniform(0, 1)
@@ -149,8 +204,8 @@ def _object(seed: int, kind: Kind, stage: _Stage, free: FloatArray) -> Layer:
     paint = blend(paint, scaled(dark, jitter), smoothstep(0.54, 0.58, blotches))
     paint = blend(paint, scaled(brown, jitter), smoothstep(0.62, 0.66, spots))
     rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-    ambient = 1.12 - 0.3 * smoothstep(-70, 0, rows - np.float32(stage.pose.foot))
-    across = 1 + 0.08 * stage.light.side * np.clip((columns - stage.pose.x) / 70, -1, 1)
+    ambient = 1.12 - 0.3 * smoothstep(-70, 0, rows - np.float32(pose.foot))
+    across = 1 + 0.08 * light.side * np.clip((columns - pose.x) / 70, -1, 1)
     tone = lightness / 128 * (gray / 110 + (1 - gray / 110) * painted / 255)
     tone = tone * ambient * across * (0.9 + 0.2 * dirt)
     tone = _matched(tone, planes.alpha * free, rng.uniform(0.75, 1.3), rng.uniform(-0.03, 0.07))
@@ -183,10 +238,16 @@ def _specified(tone: FloatArray, alpha: FloatArray, target: FloatArray) -> Float
     return np.interp(rank, np.linspace(0, 1, len(target)), target).astype(np.float32)
 
 
-def _shadow(stage: _Stage) -> FloatArray:
-    """A soft pool on the ground under the object's foot, drawn out away from the light; alike for all."""
-    half = 0.85 * np.sqrt(stage.pose.area)
+def paint_shadow(pose: Pose, light: Light, depth: float = 9) -> FloatArray:
+    """A soft pool on the ground under an object's foot, drawn out away from the light; alike for all.
+
+    Args:
+        pose: where the object stands.
+        light: where the light comes from.
+        depth: half the height of the pool, pixels.
+    """
+    half = 0.85 * np.sqrt(pose.area)
     rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-    across = (columns - np.float32(stage.pose.x - stage.light.side * 9)) / np.float32(half)
-    pool = 1 - np.hypot(across, (rows - np.float32(stage.pose.foot - 1)) / 9)
+    across = (columns - np.float32(pose.x - light.side * depth)) / np.float32(half)
+    pool = 1 - np.hypot(across, (rows - np.float32(pose.foot - 1)) / depth)
     return np.asarray(0.52 * smoothstep(0.0, 0.5, pool), np.float32)

@@ -21,9 +21,15 @@ from picasso.service.configuration import (
     build,
     read_configuration,
 )
-from picasso.shell.models import CONFIGURATION
+from picasso.shell.project import CONFIGURATION
 
-_SAMPLES = {"demo:tank-proxy": "demo/story", "demo:tank-honest": "demo/story", "demo:digits": "demo/files/digits"}
+_SAMPLES = {
+    "demo:tank-proxy": "demo/story",
+    "demo:tank-honest": "demo/story",
+    "demo:segmenter": "demo/files/segmenter",
+    "demo:detector": "demo/files/detector",
+    "demo:digits": "demo/files/digits",
+}
 
 
 def project(file: Path | None, models: Iterable[str], **overrides: Any) -> Configuration:
