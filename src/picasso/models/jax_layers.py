@@ -19,9 +19,9 @@ _OPERATIONS = {
     "logistic": "sigmoid",
     "softmax": "softmax",
 }
-_FUNCTIONS = frozenset(
-    "relu relu6 gelu silu swish elu selu celu leaky_relu softplus log_softmax softmax hard_swish hard_silu "
-    "hard_sigmoid hard_tanh mish squareplus sigmoid".split()
+_FUNCTIONS = (
+    *("relu", "relu6", "gelu", "silu", "swish", "elu", "selu", "celu", "leaky_relu", "softplus", "log_softmax"),
+    *("softmax", "hard_swish", "hard_silu", "hard_sigmoid", "hard_tanh", "mish", "squareplus", "sigmoid"),
 )
 """Functions of jax.nn that are layers where a network calls them itself; they come as jitted functions."""
 

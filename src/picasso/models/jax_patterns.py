@@ -82,13 +82,14 @@ def before_head(program: Program, place: int) -> tuple[int, Head] | None:
 def _softmax(program: Program, step: Step) -> tuple[int, Head] | None:
     """Recognize exp(x) / sum(exp(x))."""
     above, below = step.inputs
-    exponential = program.makers.get(_through(program, above, _SAME_NUMBERS))
     total = program.makers.get(_through(program, below, _SAME_BUT_SHAPE))
-    if exponential is None or exponential.kind != "exp" or total is None or total.kind != "reduce_sum":
+    if total is None or total.kind != "reduce_sum" or len(_axes(total)) != 1:
         return None
-    if _through(program, total.inputs[0], _SAME_NUMBERS) != exponential.outputs[0] or len(_axes(total)) != 1:
-        return None
-    return _unshifted(program, exponential.inputs[0]), Head.SOFTMAX
+    # Both may be one exponential, or the same one written twice.
+    sources = [_exponent(program, place) for place in (above, total.inputs[0])]
+    return (
+        (_unshifted(program, sources[0]), Head.SOFTMAX) if sources[0] is not None and sources[0] == sources[1] else None
+    )
 
 
 def _log_softmax(program: Program, step: Step) -> tuple[int, Head] | None:
@@ -97,8 +98,7 @@ def _log_softmax(program: Program, step: Step) -> tuple[int, Head] | None:
     total = log and log.kind == "log" and program.makers.get(_through(program, log.inputs[0], _SAME_BUT_SHAPE))
     if not total or total.kind != "reduce_sum" or len(_axes(total)) != 1:
         return None
-    exponential = program.makers.get(_through(program, total.inputs[0], _SAME_NUMBERS))
-    if exponential is None or exponential.kind != "exp" or exponential.inputs[0] != step.inputs[0]:
+    if _exponent(program, total.inputs[0]) != step.inputs[0]:
         return None
     return _unshifted(program, step.inputs[0]), Head.SOFTMAX
 
@@ -109,12 +109,18 @@ def _sigmoid(program: Program, step: Step) -> tuple[int, Head] | None:
     if _number(program, step.inputs[0]) != 1 or total is None or total.kind != "add":
         return None
     for one, other in (total.inputs, total.inputs[::-1]):
-        exponential = program.makers.get(other)
-        if _number(program, one) == 1 and exponential is not None and exponential.kind == "exp":
-            negative = program.makers.get(exponential.inputs[0])
+        exponent = _exponent(program, other)
+        if _number(program, one) == 1 and exponent is not None:
+            negative = program.makers.get(exponent)
             if negative is not None and negative.kind == "neg":
                 return negative.inputs[0], Head.SIGMOID
     return None
+
+
+def _exponent(program: Program, place: int) -> int | None:
+    """Return the place of x where exp(x) lies at a place, or None."""
+    step = program.makers.get(_through(program, place, _SAME_NUMBERS))
+    return step.inputs[0] if step is not None and step.kind == "exp" else None
 
 
 def _unshifted(program: Program, place: int) -> int:
