@@ -251,7 +251,7 @@ def _external(name: str, tensor: Any, folder: Path | None) -> tuple[NDArray[Any]
     kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     tensor.ClearField("external_data")
     tensor.data_location = onnx.TensorProto.DEFAULT
-    if str(kind) in _SHARED and math.prod(tensor.dims):
+    if str(kind) in _SHARED and length >= _APART:
         flat = np.fromfile(file, kind, math.prod(tensor.dims), offset=offset)
         return flat.reshape(tuple(tensor.dims)), file
     with file.open("rb") as stream:

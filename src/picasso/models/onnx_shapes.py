@@ -33,7 +33,7 @@ def _reshape(call: Call, x: Any, shape: list[int] | None = None) -> Any:
     wanted = call.get("shape") if shape is None else shape
     if not call.get("allowzero", 0):
         wanted = [x.shape[axis] if size == 0 else size for axis, size in enumerate(wanted)]
-    return x.reshape(wanted)
+    return x.reshape(tuple(wanted))
 
 
 def _flatten(call: Call, x: Any) -> Any:
@@ -93,7 +93,7 @@ def _wrapped(index: Any, length: int) -> Any:
 def _gather(call: Call, x: Any, index: Any) -> Any:
     axis = call.get("axis", 0) % x.ndim
     taken = x.index_select(axis, _wrapped(index, x.shape[axis]).reshape(-1))
-    return taken.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return taken.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def _gather_elements(call: Call, x: Any, index: Any) -> Any:
@@ -108,7 +108,7 @@ def _gather_nd(call: Call, x: Any, index: Any) -> Any:
     front = x.shape[:batch]
     flat, places = x.reshape(-1, *x.shape[batch:]), index.reshape(front.numel(), -1, index.shape[-1])
     rows = torch.arange(len(flat), device=x.device)[:, None].expand(places.shape[:2])
-    return flat[(rows, *places.unbind(-1))].reshape(*index.shape[:-1], *x.shape[batch + index.shape[-1] :])
+    return flat[(rows, *places.unbind(-1))].reshape((*index.shape[:-1], *x.shape[batch + index.shape[-1] :]))
 
 
 _MIXED = {"mul": "prod", "max": "amax", "min": "amin"}
