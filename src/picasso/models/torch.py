@@ -72,6 +72,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     asked = asking.ask(shape, batch)
     if asking.boxes:
         hooks.boxes = hooks.boxes or "xyxy"
+        notes.append(f"Boxes come behind the network's own suppression, at most {asking.detections.boxes} a picture.")
     readout = find_readout(asked.raw, shape, hooks, options.output, asked.head, channels_first=True)
     module = asking.call.module
     kind = ScriptModel if _is_script(module) else TorchModel

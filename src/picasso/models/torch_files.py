@@ -155,7 +155,7 @@ def _loaded(path: Path, trust: Collection[str]) -> Any:
         return torch.load(path, map_location="cpu", weights_only=False)
     except (ImportError, AttributeError) as error:
         raise ModelFileError(
-            f"{path.name} needs code that is not here: {first_line(error)}.",
+            f"{path.name} needs code that is not here: {first_line(error)}",
             "Make its modules importable, or open the network with its weights in a model file of your own.",
         ) from error
     except Exception as error:
@@ -183,6 +183,6 @@ def _fill(factory: Callable[[], Any], weights: dict[str, Any], path: Path) -> An
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of what an error says, as a sentence."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return f"{lines[0].rstrip('.') if lines else type(error).__name__}."

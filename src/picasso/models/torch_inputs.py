@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -33,12 +34,14 @@ class Call:
         picture: The name of the argument that reads the picture; "" where it is the first.
         lies: How the pictures lie.
         held: What the other arguments get. A tensor whose first axis has one entry is repeated for each picture.
+        order: The names of the arguments that go by place; exported programs take none by name.
     """
 
     module: Any
     picture: str
     lies: Lies
     held: Mapping[str, Any]
+    order: tuple[str, ...] = ()
 
     def __call__(self, x: Any) -> Any:
         """Return what the network answers to x, (n, c, h, w)."""
@@ -46,13 +49,16 @@ class Call:
 
         # Contiguous: a network that uses .view() would refuse the other layout.
         given = list(x) if self.lies == "list" else x.permute(0, 2, 3, 1).contiguous() if self.lies == "last" else x
-        held = {
+        if not self.picture:
+            return self.module(given)
+        named = {
             name: value.expand(len(x), *value.shape[1:])
             if torch.is_tensor(value) and value.ndim and value.shape[0] == 1
             else value
             for name, value in self.held.items()
         }
-        return self.module(**{self.picture: given}, **held) if self.picture else self.module(given, **held)
+        named[self.picture] = given
+        return self.module(*[named.pop(name) for name in self.order], **named)
 
     @property
     def note(self) -> str:
@@ -66,7 +72,8 @@ def find_call(module: Any, options: Options, device: Any, dtype: Any) -> Call:
     Raises:
         ConfigurationError: The network has no argument of a name that was given, or lacks one that it needs.
     """
-    names = dict(_arguments(module))
+    arguments = {argument.name: argument for argument in _arguments(module)}
+    names = list(arguments)
     for name in (*([options.input] if options.input else []), *options.hold):
         if names and name not in names and "**" not in names:
             known = ", ".join(name for name in names if name != "**")
@@ -75,14 +82,16 @@ def find_call(module: Any, options: Options, device: Any, dtype: Any) -> Call:
     usual = [name for name in _PICTURES if name in plain]
     first = plain[0] if plain else ""
     picture = options.input or (usual[0] if usual else first)
-    lacking = [name for name in plain if names[name] and name != picture and name not in options.hold]
+    lacking = [name for name in plain if arguments[name].needed and name != picture and name not in options.hold]
     if lacking:
         raise ConfigurationError(
             f"The network also needs '{lacking[0]}', and nothing says what it gets.",
             f"Say it: hold={{'{lacking[0]}': array}} (and input='...' where '{picture}' is not the picture).",
         )
     held = {name: _held(value, device, dtype) for name, value in options.hold.items()}
-    return Call(module, "" if picture == first and not held else picture, "first", held)
+    given = {picture, *held}
+    order = tuple(itertools.takewhile(lambda name: name in given and arguments[name].by_place, plain))
+    return Call(module, "" if picture == first and not held else picture, "first", held, order)
 
 
 def tried(module: Any, declared: Shape | None, call: Call) -> Iterator[tuple[Shape, Call]]:
@@ -141,22 +150,32 @@ def _is_convolution(part: Any) -> bool:
     return "Conv2d" in kind and getattr(getattr(part, "weight", None), "ndim", 0) == 4
 
 
-def _arguments(module: Any) -> Iterator[tuple[str, bool]]:
-    """Yield the arguments of a network's forward() by name, with whether each must be given; "**" for any other."""
+@dataclass(frozen=True)
+class _Argument:
+    """An argument of forward(): its name, "**" for any other; whether it must be given, and whether by place."""
+
+    name: str
+    needed: bool
+    by_place: bool
+
+
+def _arguments(module: Any) -> Iterator[_Argument]:
+    """Yield the arguments of a network's forward()."""
     schema = getattr(module.forward, "schema", None)  # of TorchScript
     if schema is not None:
         for argument in schema.arguments[1:]:
-            yield argument.name, not argument.has_default_value()
+            yield _Argument(argument.name, not argument.has_default_value(), not argument.kwarg_only)
         return
     try:
         parameters = inspect.signature(module.forward).parameters.values()
     except (TypeError, ValueError):
         return
     for parameter in parameters:
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            yield "**", False
-        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
-            yield parameter.name, parameter.default is inspect.Parameter.empty
+        if parameter.kind is parameter.VAR_KEYWORD:
+            yield _Argument("**", False, False)
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            needed = parameter.default is parameter.empty
+            yield _Argument(parameter.name, needed, parameter.kind is not parameter.KEYWORD_ONLY)
 
 
 def _held(value: Any, device: Any, dtype: Any) -> Any:

@@ -133,7 +133,7 @@ def taps(module: Any, wanted: Mapping[str, Layout], seen: dict[str, Any]) -> Ite
         seen[key] = tensor
         return _put(output, wanted[key].path, tensor.clone())
 
-    names = {name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() else name for name in wanted}
+    names = {name.partition(":")[0] for name in wanted}
     with _hooks(module, lambda name: name in names, tap):
         yield
 
@@ -149,13 +149,22 @@ def _hooks(module: Any, choose: Callable[[str], bool], tap: Callable[..., Any]) 
 
     handles = []
     try:
-        for name, part in module.named_modules():
-            if name and choose(name):
+        for name, part in _open_parts(module):
+            if choose(name):
                 handles.append(part.register_forward_hook(partial(hook, name), with_kwargs=True))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _open_parts(module: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a network that take hooks, with their names: all but those in TorchScript."""
+    import torch
+
+    for name, part in module.named_modules():
+        if name and not isinstance(part, torch.jit.ScriptModule):
+            yield name, part
 
 
 def _trace(module: Any, count: int, run: Run) -> dict[str, list[_Seen]]:
@@ -172,7 +181,7 @@ def _trace(module: Any, count: int, run: Run) -> dict[str, list[_Seen]]:
         if found:
             seen[key] = found
 
-    handles = [part.register_forward_pre_hook(before, with_kwargs=True) for _, part in module.named_modules()]
+    handles = [part.register_forward_pre_hook(before, with_kwargs=True) for _, part in _open_parts(module)]
     try:
         with _hooks(module, lambda name: True, tap), torch_axes.following(axes):
             run(count, axes)

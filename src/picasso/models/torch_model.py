@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from picasso.core.errors import NotSupportedError
+from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.hooks import ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, ReluRule, Rules
 from picasso.core.opening import Options
@@ -25,6 +25,7 @@ from picasso.models.torch_outputs import array, arrays, before_heads, named_outp
 from picasso.models.torch_state import at_rest, digest_of_module, is_out_of_memory, is_quantized
 
 _DIGITS = 4
+_TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
 
 
 class TorchModel(Model):
@@ -76,7 +77,7 @@ class TorchModel(Model):
                 answers = self._outputs(self._probe(self.facts.fixed_batch or 1))
             for values in answers.values():
                 size = float(np.abs(values).max(initial=0)) or 1.0
-                digest.update(np.round(values / size, _DIGITS).tobytes())
+                digest.update(f"{size:.{_DIGITS}g}".encode() + np.round(values / size, _DIGITS).tobytes())
         return digest.hexdigest()
 
     def _layers(self) -> tuple[Layer, ...]:
@@ -100,7 +101,7 @@ class TorchModel(Model):
         return np.resize(opened.probe(self.input_shape)[:2], (count, *self.input_shape))
 
     def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
-        table = self._table()
+        table = self._table() if layers else {}
         for name in layers:
             if name not in table:
                 raise opened.unknown_layer(name, list(table))
@@ -194,14 +195,14 @@ class ScriptModel(TorchModel):
     def _layers(self) -> tuple[Layer, ...]:
         return ()
 
-    def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
-        raise _closed("shows no layers")
+    def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
+        for name in layers:
+            raise NotFoundError(f"There is no layer '{name}': TorchScript shows none.", _TO_SEE)
+        return {}
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        if any(name != INPUT for name in wrt):
-            raise _closed("shows no layers")
         if rules.relu is not ReluRule.STANDARD:
-            raise _closed(f"does not let its ReLUs follow the rule {rules.relu}")
+            raise NotSupportedError(f"A TorchScript network does not let ReLUs follow the rule {rules.relu}.", _TO_SEE)
         return super()._pullback(x, targets, wrt, rules)
 
     def _quiet(self) -> AbstractContextManager[Any]:
@@ -209,10 +210,3 @@ class ScriptModel(TorchModel):
 
         # What the profiling compiler fuses after some runs gives other roundings than the first ones.
         return torch.jit.optimized_execution(False)  # type: ignore[no-any-return]
-
-
-def _closed(what: str) -> NotSupportedError:
-    return NotSupportedError(
-        f"A TorchScript network {what}: it gives its outputs and the gradient of its input.",
-        "Export the network with torch.export as .pt2, or open its module, to see inside.",
-    )

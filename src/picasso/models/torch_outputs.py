@@ -43,14 +43,17 @@ class Detections:
 
 def detections_of(module: Any) -> Detections:
     """Return how many boxes and classes a detector returns at most, as it says itself."""
-    boxes, classes = [], []
+    boxes: list[int] = []
+    classes: list[int] = []
     for part in module.modules():
         boxes += [value for name in _LIMITS if isinstance(value := getattr(part, name, None), int)]
-        head = getattr(part, "cls_score", None)
-        classes += [
-            value for value in (getattr(part, "num_classes", None), getattr(head, "out_features", None)) if value
-        ]
-    return Detections(max(boxes, default=_MOST_BOXES), max(map(int, classes), default=_COCO))
+        said = (
+            getattr(part, "num_classes", None),
+            getattr(getattr(part, "cls_score", None), "out_features", None),
+            getattr(getattr(part, "classification_head", None), "num_columns", None),
+        )
+        classes += [value for value in said if isinstance(value, int)]
+    return Detections(max(boxes, default=_MOST_BOXES), max(classes, default=_COCO))
 
 
 _LIMITS = ("detections_per_img", "detections_per_image", "box_detections_per_img")
@@ -88,12 +91,15 @@ def named_outputs(answer: Any, detections: Detections | None = None, prefix: str
 
 
 def before_heads(answer: dict[str, Any], heads: Heads) -> tuple[dict[str, Any], Head | None]:
-    """Put what went into a softmax or sigmoid in the place of what came out, where that is an output."""
+    """Put what went into a softmax or sigmoid in the place of what came out, where that is an output.
+
+    Lists (n, boxes, numbers) stay: the places of boxes may end in a sigmoid, too, and are meant as they come.
+    """
     found: Head | None = None
     answer = dict(answer)
     for name, tensor in answer.items():
         for source, result, head in heads:
-            if result is tensor:
+            if result is tensor and tensor.ndim != 3:
                 answer[name], found = source, head
     return answer, found
 

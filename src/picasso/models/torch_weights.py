@@ -26,7 +26,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path))
     except Exception as error:
         said = str(error).strip().splitlines()
-        raise ModelFileError(f"{path.name} is damaged: {said[0] if said else type(error).__name__}") from error
+        raise ModelFileError(f"{path.name} is damaged: {said[0] if said else type(error).__name__}.") from error
 
 
 def read_index(path: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from picasso.plugin import (
     AttributionMethod,
     Capability,
     Context,
+    NotSupportedError,
     ReluRule,
     Rules,
     Sample,
@@ -43,12 +44,17 @@ class SaliencyMap(AttributionMethod[SaliencyMapSettings]):
     name = "saliency-map"
     title = "Saliency map"
     references = ("Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034",)
-    needs = frozenset({Capability.GRADIENTS, Capability.RELU_RULES})
+    needs = frozenset({Capability.GRADIENTS})
     clip = 0.005
 
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: SaliencyMapSettings
     ) -> list[Attribution]:
+        if settings.relu is not ReluRule.STANDARD and Capability.RELU_RULES not in ctx.model.capabilities:
+            raise NotSupportedError(
+                f"This {ctx.model.framework} model does not let its ReLUs follow the rule {settings.relu}.",
+                "Choose the rule standard.",
+            )
         ctx.progress(0, 1, "Forward and backward")
         pulled = ctx.model.pullback(sample.x, targets, (INPUT,), Rules(relu=settings.relu))
         ctx.progress(1, 1)
