@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -22,6 +22,16 @@ from tests.models.jax_networks import Net, Nnx, Transformer, Twice, first, last,
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
 RULED = [ReluRule.GUIDED, ReluRule.DECONVNET]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quickly_compiled() -> Iterator[None]:
+    """Let XLA compile in half the time: what is compared is the numbers, not the speed."""
+    name = "jax_disable_most_optimizations"
+    before = getattr(jax.config, name)
+    jax.config.update(name, True)
+    yield
+    jax.config.update(name, before)
 
 
 def opened(source: Any, **choices: Any) -> Model:
