@@ -65,7 +65,7 @@ def _opened(client: Client, hooks: ModelFile, options: Options) -> Model:
     metadata = client.metadata()
     specs = input_specs(metadata)
     image = find_input(specs, options.input)
-    held = {spec.name: fill(spec, options.hold) for spec in specs if spec is not image}
+    held = {spec.name: fill(spec, options.hold) for spec in specs if spec.name != image.name}
     notes: list[str] = []
     shape = opened.declared_shape(hooks)
     if shape is None:
