@@ -55,14 +55,17 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     network = network.module if type(network).__name__ in ("DataParallel", "DistributedDataParallel") else network
     if path is not None:
         network = torch_files.read_module(path, options.factory, options.trust)
-    batch, shape = None, opened.declared_shape(hooks)
+    batch, shape, zeros = None, opened.declared_shape(hooks), list[str]()
     if is_exported(network):
         live, batch, shape = False, fixed_batch(network, options.input), shape or input_shape(network, options.input)
-        options = with_inputs(network, options)
+        asked_for, options = options, with_inputs(network, options)
+        zeros = sorted(set(options.hold) - set(asked_for.hold))
         network = module_of(network)
     check_ready(network)
     module, device, note = placed(network, options.device, live)
     notes = [note] if note else []
+    if zeros:
+        notes.append(f"Other inputs get zeros: {', '.join(zeros)}.")
     shape, asking, found = _first_that_answers(module, shape, device, batch, options)
     if opened.declared_shape(hooks) is None and batch is None:
         notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {shape[2]} channels.")
