@@ -127,6 +127,8 @@ def graph_nodes(graph: Any) -> Iterator[Any]:
 
 
 def _parse(path: Path, proto: Any) -> None:
+    if path.is_dir():
+        raise ModelFileError(f"{path.name} is a folder, not an ONNX file.", "Give the file in it.")
     if not path.is_file():
         raise ModelFileError(f"There is no file {path}.", "Check the path.")
     size = path.stat().st_size
