@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TRAINING_SCENES = 1200
 TEST_SCENES = 200
-MAP_SCENES = 60
+MAP_SCENES = 40
 SAMPLE_SCENES = 4
 FLAG_WINDOW, FLAG_STRIDE = 12, 6
 """A window as large as a flag, at the size of the detector's input."""
@@ -176,7 +176,7 @@ def measure_segmenter(network: torch.nn.Module, examples: TankSet, maps: int, po
             return np.asarray((logits * weights).sum((1, 2))[:, None], np.float32)
 
         speaking = np.maximum(sign * occlusion_maps(score, pixels[chosen], WINDOW, STRIDE), 0)
-        sky = (speaking * (parts[chosen] == segmenting.SKY)).sum((1, 2)) / speaking.sum((1, 2))
+        sky = (speaking * (parts[chosen] == segmenting.SKY)).sum((1, 2)) / np.maximum(speaking.sum((1, 2)), 1e-9)
         measured.append((float(np.mean(each)), each[segmenting.TANK], float(outline), float(sky.mean())))
     (overlap, tank, outline, own), (overlap_other, tank_other, outline_other, other) = measured
     return SegmenterFigures(
