@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +24,7 @@ from picasso.models.tensorflow_finding import Entrance
 from picasso.models.tensorflow_layers import Listed, list_layers
 from picasso.models.tensorflow_preparing import Prepared, prepare
 from picasso.models.tensorflow_quiet import import_tensorflow, reason, silent
-from picasso.models.tensorflow_reading import read
+from picasso.models.tensorflow_reading import Read, of_session, read
 
 Shape = tuple[int, int, int]
 
@@ -56,7 +58,29 @@ def open_model(source: str, hooks: ModelFile, options: Options) -> Model:
 def open_place(place: files.Place, hooks: ModelFile, options: Options) -> Model:
     """Open a TensorFlow graph that was found."""
     import_tensorflow()
-    prepared = prepare(read(place, options.trust), place, options)
+    model = _opened(read(place, options.trust), place.path, place.origin, hooks, options)
+    model.files = tuple(file.absolute() for file in place.files)
+    return model
+
+
+def open_session(session: Any, given: str, answer: str, hooks: ModelFile, options: Options) -> Model:
+    """Open the graph of a session of TensorFlow 1, with the values that its variables have there.
+
+    Args:
+        session: The session.
+        given: Name of the tensor that takes the picture.
+        answer: Name of the tensor of the answer.
+        hooks: The user's own choices.
+        options: As for a file.
+    """
+    found = of_session(session, given, answer)
+    origin = hashlib.sha256(found.graph.SerializeToString(deterministic=True)).hexdigest()
+    return _opened(found, Path("The session"), origin, hooks, options)
+
+
+def _opened(found: Read, path: Path, origin: str, hooks: ModelFile, options: Options) -> Model:
+    """Open a graph that was read from a path."""
+    prepared = prepare(found, path, options)
     engine, shape = _engine(prepared, hooks, options)
     notes = list(prepared.notes)
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
@@ -73,16 +97,14 @@ def open_place(place: files.Place, hooks: ModelFile, options: Options) -> Model:
         columns=readout.columns,
         head=readout.head,
         units=readout.units,
-        origin=place.origin,
+        origin=origin,
         size=_size(prepared.graph),
         notes=(*notes, readout.note),
         fixed_batch=batch,
         task=readout.task,
     )
     listed = list_layers(engine, prepared, shape, batch)
-    model = TensorFlowModel(engine, readout, bare, listed, facts, hooks, options)
-    model.files = tuple(file.absolute() for file in place.files)
-    return model
+    return TensorFlowModel(engine, readout, bare, listed, facts, hooks, options)
 
 
 class TensorFlowModel(Model):
@@ -248,14 +270,18 @@ def _ask(engine: Engine, prepared: Prepared, shape: Shape, bare: bool) -> tuple[
     """Run the probe; return the number of pictures that the graph insists on, if any, and its answer."""
     x, batch = opened.probe(shape), prepared.entrance.batch
     ends = engine.outputs(list(prepared.outputs), bare)
+    # TensorFlow may drop a change of shape that it takes for needless, so that it runs now and fails later.
+    written = batch is not None and any(end.shape.rank and end.shape[0] == batch for end in ends.values())
     with TensorFlowModel.running(), silent():
-        try:
-            answer = engine.run(ends, x)
-            if batch is None or all(len(one) == len(x) for one in answer.values() if one.ndim):
-                return None, TensorFlowModel._arrays(answer)
-        except Exception:
-            if batch is None:
-                raise
+        if not written:
+            try:
+                answer = engine.run(ends, x)
+                if batch is None or all(len(one) == len(x) for one in answer.values() if one.ndim):
+                    return None, TensorFlowModel._arrays(answer)
+            except Exception:
+                if batch is None:
+                    raise
+        assert batch is not None
         answers = [engine.run(ends, np.repeat(one[None], batch, axis=0)) for one in x]
     return batch, {name: as_array(np.concatenate([one[name][:1] for one in answers])) for name in ends}
 

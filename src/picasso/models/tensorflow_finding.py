@@ -47,7 +47,8 @@ class Entrance:
 class Shapes:
     """The shapes and types of a graph's tensors, as TensorFlow infers them.
 
-    What it does not know, or what reaches outside the graph, is left out with all that depends on it.
+    Nothing is run but what has no state, since shapes may depend on it; what TensorFlow does not know, or what would
+    read a file even so, is left out with all that depends on it.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -55,7 +56,7 @@ class Shapes:
 
         own = {function.signature.name for function in graph.library.function}
         ops = {node.op for node in graph.node}
-        bad = {*safety.unknown(ops, own), *safety.reaching_out(ops)} - {*FED, "SaveV2", "RestoreV2"}
+        bad = {*safety.unknown(ops, own), *(op for op in ops if safety.STATELESS.fullmatch(op))}
         dropped = {node.name for node in graph.node if node.op in bad}
         self.order = in_order(graph)
         for node in self.order:
@@ -118,7 +119,8 @@ def find_entrance(graph: Any, shapes: Shapes, named: Mapping[str, str], ends: Se
             if len(named) == 1:
                 raise
     if not ends and len(found) > 1:
-        found = [one for one in found if find_ends(graph, shapes, one.tensor)]
+        # Where each leads to an end only together with the others, any could be the picture.
+        found = [one for one in found if find_ends(graph, shapes, one.tensor)] or found
     # A shape that says more of a picture counts more.
     best = [one for one in found if one.layout in ("last", "first") and one.size[2] is not None]
     best = best or [one for one in found if any(one.size)] or found
@@ -184,7 +186,7 @@ def _unfolded(tensor: str, graph: Any, length: int) -> tuple[int, int, int] | No
     return unfold(length)
 
 
-def find_ends(graph: Any, shapes: Shapes, start: str) -> list[str]:
+def find_ends(graph: Any, shapes: Shapes, start: str, alone: bool = True) -> list[str]:
     """Return the tensors that the network answers with, where the file does not name them.
 
     What depends on the picture and on nothing else that is fed is the network; labels lead to losses, and those to
@@ -195,27 +197,32 @@ def find_ends(graph: Any, shapes: Shapes, start: str) -> list[str]:
         graph: The GraphDef.
         shapes: Of its tensors.
         start: Full name of the tensor that takes the picture.
+        alone: Whether what also depends on another picture is left out.
     """
-    reached, spoiled = {split(start)[0]}, set()
+    reached: set[str] = {split(start)[0]}
+    weighed: set[str] = set()
+    spoiled: set[str] = set()
     for node in shapes.order:
         name, inputs = node.name, [split(tensor)[0] for tensor in sources(node)]
         rank = len(shapes.shape(name) or ())
-        fed = node.op in FED and name != split(start)[0]
-        if name.startswith("gradients") or "/gradients/" in name or any(i in spoiled for i in inputs) or (fed and rank):
+        fed = node.op in FED and name != split(start)[0] and (0 < rank < 3 or (alone and rank > 0))
+        if name.startswith("gradients") or "/gradients/" in name or any(i in spoiled for i in inputs) or fed:
             spoiled.add(name)
         if any(one in reached for one in inputs):
             reached.add(name)
+            if node.op in HEAVY or any(one in weighed for one in inputs):
+                weighed.add(name)
     network = [node for node in shapes.order if node.name in reached - spoiled and node.name != split(start)[0]]
     readers: dict[str, list[Any]] = {}
     for node in network:
         for tensor in sources(node):
             readers.setdefault(split(tensor)[0], []).append(node)
-    ends = [node for node in network if not _leads_on(node, readers)]
+    ends = [node for node in network if node.name in weighed and not _leads_on(node, readers)]
     softmaxes = {
         sources(node)[0]: node for node in ends if node.op in SOFTMAXES and len(shapes.shape(node.name) or ()) > 1
     }
     if softmaxes:
-        return [f"{node.name}:0" for node in softmaxes.values()]
+        return [f"{_laid_out(node, readers).name}:0" for node in softmaxes.values()]
     floats = [
         node
         for node in ends
@@ -226,6 +233,16 @@ def find_ends(graph: Any, shapes: Shapes, start: str) -> list[str]:
     kept = {node.name for node in floats}
     last = [node for node in floats if not any(reader.name in kept for reader in readers.get(node.name, ()))]
     return [f"{node.name}:0" for node in (sigmoids or last)]
+
+
+def _laid_out(node: Any, readers: Mapping[str, Sequence[Any]]) -> Any:
+    """Return what a node's output is at last where it only changes its shape."""
+    while True:
+        further = [one for one in readers.get(node.name, ()) if one.op in ("Identity", "Reshape", "Squeeze")]
+        further = [one for one in further if split(sources(one)[0])[0] == node.name]
+        if len(further) != 1:
+            return node
+        node = further[0]
 
 
 def _leads_on(node: Any, readers: Mapping[str, Sequence[Any]]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from picasso.models import tensorflow_finding as finding
 from picasso.models import tensorflow_reading as reading
 from picasso.models import tensorflow_safety as safety
 from picasso.models.tensorflow_engine import ENTRANCE, prepare_gradients
-from picasso.models.tensorflow_files import Place
 from picasso.models.tensorflow_finding import Entrance
 from picasso.models.tensorflow_nodes import ancestors, by_name, full, in_order, keep, settle, sources, split
 from picasso.models.tensorflow_quiet import reason, silent
@@ -42,12 +42,12 @@ class Prepared:
     notes: list[str]
 
 
-def prepare(read: reading.Read, place: Place, options: Options) -> Prepared:
+def prepare(read: reading.Read, path: Path, options: Options) -> Prepared:
     """Make a graph ready to be run.
 
     Args:
         read: The graph as it was read.
-        place: Where it lies.
+        path: The file or folder that it came from.
         options: The input and output that the user asked for, and what other inputs are held at.
 
     Raises:
@@ -60,7 +60,7 @@ def prepare(read: reading.Read, place: Place, options: Options) -> Prepared:
         with silent():
             shapes = finding.Shapes(read.graph)
     except Exception as error:
-        raise ModelFileError(f"{place.path.name} is damaged: {reason(error)}.", "Save or copy it again.") from error
+        raise ModelFileError(f"{path.name} is damaged: {reason(error)}.", "Save or copy it again.") from error
     outputs = _asked_outputs(read, options)
     asked = reading.find_tensor(read.graph, options.input, read.inputs, "input") if options.input else ""
     entrance = finding.find_entrance(read.graph, shapes, read.inputs, list(outputs.values()), asked)
@@ -68,7 +68,9 @@ def prepare(read: reading.Read, place: Place, options: Options) -> Prepared:
         kinds = ("float32", "float64", "float16", "bfloat16")
         outputs = {name: tensor for name, tensor in read.outputs.items() if shapes.kind(tensor) in kinds}
     if not outputs:
-        outputs = {split(end)[0]: end for end in finding.find_ends(read.graph, shapes, entrance.tensor)}
+        ends = finding.find_ends(read.graph, shapes, entrance.tensor)
+        ends = ends or finding.find_ends(read.graph, shapes, entrance.tensor, alone=False)
+        outputs = {split(end)[0]: end for end in ends}
     if not read.inputs and not options.input:
         notes.append(f"The picture goes into '{split(entrance.tensor)[0]}'.")
     if not read.outputs and not options.output and outputs:
@@ -77,12 +79,12 @@ def prepare(read: reading.Read, place: Place, options: Options) -> Prepared:
     leading = ancestors(nodes, outputs.values(), waiting=False)
     if not outputs or split(entrance.tensor)[0] not in leading:
         raise ModelFileError(
-            f"No output of {place.path.name} depends on the input '{entrance.tensor}'.",
+            f"No output of {path.name} depends on the input '{entrance.tensor}'.",
             "Say what goes in and what comes out, with --input NAME --output NAME (in Python input=..., output=...).",
         )
     graph = reading.only(read.graph, ancestors(nodes, outputs.values(), {entrance.tensor}))
     _refuse_feeds(graph)
-    safety.check_ops(graph, place.path, options.trust)
+    safety.check_ops(graph, path, options.trust)
     shape_of = {node.name: shapes.shape(node.name) for node in graph.node if node.op.startswith("Placeholder")}
     notes += _hold(graph, outputs, entrance, shape_of, options.hold)
     pixels = _enter(graph, entrance, shapes.kind(entrance.tensor))

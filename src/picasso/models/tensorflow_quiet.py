@@ -13,7 +13,10 @@ from typing import Any
 from picasso.core.errors import MissingExtraError, ModelFileError, PicassoError
 from picasso.models.keras_loading import quiet
 
-_NOISE = re.compile(r"^(Graph execution error|Detected at node|\d+ root error|\(\d+\)|\s*$)")
+_NOISE = re.compile(
+    r"\s*(Graph execution error|Detected at node|Node: |File \"|\d+ root error|\(\d+\)|\[\[|Original stack|$)"
+)
+"""Lines of a message that say where something happened, and not what."""
 
 
 def import_tensorflow() -> Any:

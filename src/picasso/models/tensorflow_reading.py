@@ -59,14 +59,15 @@ def read(place: Place, trust: Collection[str]) -> Read:
 
 def _read_graph(path: Path, trust: Collection[str]) -> Read:
     from tensorflow.core.framework.graph_pb2 import GraphDef
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    graph = read_message(path, GraphDef, "frozen graph")
+    try:
+        graph = read_message(path, GraphDef, "frozen graph")
+    except ModelFileError:
+        if not _is_saved(path):
+            raise
+        graph = GraphDef()
     if not _plausible(graph):
-        try:
-            saved = bool(read_message(path, SavedModel, "").meta_graphs)
-        except ModelFileError:
-            saved = False
+        saved = _is_saved(path)
         said = "the graph of a SavedModel" if saved else describe(path)
         hint = f"Keep its name, {SAVED}, and the folder 'variables' beside it." if saved else "Save or copy it again."
         raise ModelFileError(f"{path.name} is no frozen graph of TensorFlow: it is {said}.", hint)
@@ -79,6 +80,16 @@ def _read_graph(path: Path, trust: Collection[str]) -> Read:
             "Freeze it, or give the .meta file with its checkpoint.",
         )
     return Read(graph)
+
+
+def _is_saved(path: Path) -> bool:
+    """Say whether a file, whatever its name, is what a SavedModel begins with."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        return any(_plausible(meta.graph_def) for meta in read_message(path, SavedModel, "SavedModel").meta_graphs)
+    except ModelFileError:
+        return False
 
 
 def _plausible(graph: Any) -> bool:
@@ -242,6 +253,17 @@ def freeze(function: Any) -> Read:
     inputs = {split(t.name)[0]: t.name for t in given if t.name in left}
     outputs = _outputs(function, frozen)
     return Read(frozen.graph.as_graph_def(), inputs, outputs)
+
+
+def of_session(session: Any, given: str, answer: str) -> Read:
+    """Make constants of the variables of a session's graph, as far as one tensor depends on them."""
+    import tensorflow as tf
+
+    with reading("The session"):
+        graph = tf.compat.v1.graph_util.convert_variables_to_constants(
+            session, session.graph.as_graph_def(), [split(answer)[0]]
+        )
+    return Read(graph, {given: given}, {answer: answer})
 
 
 def _outputs(function: Any, frozen: Any) -> dict[str, str]:
