@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from picasso.core.detective import try_conventions as try_conventions
     from picasso.core.errors import PicassoError as PicassoError
     from picasso.core.opening import load_model as load_model
     from picasso.core.preprocessing import Preprocessing as Preprocessing
@@ -23,6 +24,7 @@ _HOMES = {
     "Results": "picasso.core.result",
     "explain": "picasso.core.runner",
     "load_model": "picasso.core.opening",
+    "try_conventions": "picasso.core.detective",
 }
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Results",
     "explain",
     "load_model",
+    "try_conventions",
 ]
 
 

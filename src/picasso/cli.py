@@ -220,6 +220,16 @@ def _options_of_explain() -> list[str]:
 @guarded
 def inspect(
     model: ModelWord,
+    samples: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--samples",
+            metavar="PICTURES",
+            help="Files or a folder to try the usual preprocessings on; folders named like classes label what is in "
+            "them. Several times for several.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
     labels: LabelsOption = None,
     preprocessing: PreprocessingOption = None,
     size: SizeOption = "",
@@ -245,8 +255,9 @@ def inspect(
     \b
     picasso inspect demo:tank-proxy
     picasso inspect net.safetensors --factory my_net.py:make --json
+    picasso inspect net.keras --samples photos/
     """
-    from picasso.shell import models, tables
+    from picasso.shell import inspecting, models, tables
 
     chosen = models.Opening(
         labels=labels,
@@ -267,11 +278,14 @@ def inspect(
         hold=tuple(hold or ()),
         trust=tuple(trust or ()),
     )
-    facts = models.describe(models.open_model(model, chosen))
+    opened = models.open_model(model, chosen)
+    facts = models.describe(opened)
+    findings = inspecting.try_samples(opened, samples) if samples else None
     if as_json:
-        output.print_json(facts)
-    else:
-        tables.show_model(facts)
+        output.print_json(facts | ({"samples": findings} if findings else {}))
+        return
+    tables.show_model(facts)
+    inspecting.show(facts, findings)
 
 
 @app.command()

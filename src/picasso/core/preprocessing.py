@@ -152,10 +152,10 @@ class Preprocessing(BaseModel):
 
     def normalize(self, view: NDArray[np.uint8]) -> Array:
         """Turn pixels of the input's size, uint8 RGB (..., 3), into the numbers that the network reads."""
-        return self._scaled(_colors(view, self.color))
+        return self.scaled(_colors(view, self.color))
 
-    def _scaled(self, values: NDArray[Any]) -> Array:
-        """Scale numbers of the input's size and channels."""
+    def scaled(self, values: NDArray[Any]) -> Array:
+        """Scale numbers that have the network's channels already, (..., channels)."""
         values = values.astype(np.float32) * np.float32(self.scale)
         result = (values - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return np.ascontiguousarray(result, dtype=np.float32)
@@ -207,7 +207,7 @@ class Preprocessing(BaseModel):
             )
         floats = values.astype(np.float32, copy=False)
         bands = [self._seen(Image.fromarray(np.ascontiguousarray(band)))[0] for band in np.moveaxis(floats, 2, 0)]
-        return self._scaled(np.stack([np.asarray(band) for band in bands], axis=2))
+        return self.scaled(np.stack([np.asarray(band) for band in bands], axis=2))
 
     def apply_all(self, pictures: Sequence[NDArray[Any]]) -> Array:
         """Turn several pictures into one batch, float32 (n, height, width, channels)."""
