@@ -633,8 +633,15 @@ class Model(ABC):
         if not self.hooks.labels:
             return number_labels(classes)
         labels = label_files.read_labels(self.hooks.labels)
-        label_files.check_count(labels, 1 if self.binary and len(labels) == 1 else classes)
+        labels, note = label_files.fit_labels(labels, 1 if self.binary and len(labels) == 1 else classes)
+        if note:
+            self.facts = replace(self.facts, notes=(*self.facts.notes, note))
         return labels
+
+    def name_classes(self, labels: Sequence[str], note: str) -> None:
+        """Give names to classes that had numbers only; the note says where they come from."""
+        self.labels = self.hooks.labels = tuple(labels)
+        self.facts = replace(self.facts, notes=(*self.facts.notes, note))
 
 
 def as_view(x: Array) -> NDArray[np.uint8]:

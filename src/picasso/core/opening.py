@@ -13,9 +13,10 @@ import numpy as np
 
 from picasso.core import registry
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
-from picasso.core.hooks import Head, ModelFile
+from picasso.core.found_labels import beside, imagenet
+from picasso.core.hooks import Head, ModelFile, number_labels
 from picasso.core.labels import read_labels
-from picasso.core.model import Model
+from picasso.core.model import Model, Task
 from picasso.core.names import called, scheme_of
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.preprocessing import Preprocessing
@@ -163,8 +164,26 @@ def _open(
             model: Model = opener.open_model(source, hooks, _named(options, source))
             named = (Path(file).absolute() for file in files if isinstance(file, str) and _exists(Path(file)))
             model.files = tuple(dict.fromkeys((*named, *model.files)))
+            if files[1] is None:
+                _find_labels(model, source)
             return model
     raise ModelFileError(_refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2 or .safetensors file, or a live model.")
+
+
+def _find_labels(model: Model, source: object) -> None:
+    """Name the classes of a model that came without labels: by a file beside it, or for ImageNet's."""
+    classes = len(model.labels)
+    if tuple(model.labels) != number_labels(classes):
+        return
+    path = Path(source) if isinstance(source, str) else None
+    found = beside(path, classes) if path is not None and _exists(path) else None
+    if found is not None:
+        model.name_classes(*found[:2])
+        model.files = (*model.files, found[2].absolute())
+    elif model.facts.task is Task.CLASSIFICATION and model.head is Head.SOFTMAX:
+        known = imagenet(classes)
+        if known is not None:
+            model.name_classes(*known)
 
 
 def load_factory(factory: Callable[[], Any] | str) -> Callable[[], Any]:
