@@ -39,7 +39,7 @@ const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
 
 /** @param {import("../types.js").Card} card */
 function facts(card) {
-  const labels = card.labels.slice(0, LABELS_SHOWN).join(", ");
+  const labels = card.labels.slice(0, LABELS_SHOWN).join(" · ");
   return [
     row("Framework", card.framework),
     row("Input", inputSize(card.input_shape)),

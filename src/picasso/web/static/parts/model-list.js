@@ -135,7 +135,7 @@ export class ModelList extends EventTarget {
 
 /** @param {string[]} labels */
 function labelsLine(labels) {
-  const shown = labels.slice(0, 4).join(", ");
+  const shown = labels.slice(0, 4).join(" · ");
   return labels.length > 4 ? `${shown}, \u2026` : shown;
 }
 

@@ -28,7 +28,7 @@ export class PictureTray extends EventTarget {
     this.allSamples = false;
 
     this.input = h("input", {
-      type: "file", multiple: true, accept: "image/*", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true",
+      type: "file", multiple: true, accept: "image/*,.tif,.tiff,.dcm,.npy", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true",
       id: "file-input", onchange: () => {
         this.upload([...this.input.files]);
         this.input.value = "";

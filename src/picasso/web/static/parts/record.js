@@ -23,7 +23,7 @@ export function record(document) {
       `${one.convergence_error !== null && one.convergence_error !== undefined
         ? `, convergence error ${number(one.convergence_error)}` : ""})`).join("; ")],
     ["Best classes", (document.predictions ?? []).slice(0, 5).map((/** @type {any} */ one) =>
-      `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(", ")],
+      `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(" · ")],
     ["Explained", document.asked ?? ""],
     ["Picture", `${picture.name}, ${picture.width} \u00d7 ${picture.height}`],
     ["Picture digest", shortened(picture.digest)],
