@@ -96,7 +96,9 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
         fixed_batch=entrance.batch,
         task=readout.task,
     )
-    return KerasModel(engine, entrance, readout, layers, trace.relus, found.live, facts, hooks, options)
+    return KerasModel(
+        engine, entrance, readout, layers, trace.relus, found.live and not options.owned, facts, hooks, options
+    )
 
 
 class KerasModel(Model):

@@ -25,6 +25,9 @@ CLASSES: Mapping[str, str] = {
     "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
     "ThresholdedReLU": "ReLU",
+    # At rest outside of training, as all random layers.
+    "RandomHeight": "Identity",
+    "RandomWidth": "Identity",
 }
 """Classes that have another name in Keras 3."""
 WORDS: Mapping[str, str] = {
@@ -65,22 +68,26 @@ HARMLESS: Mapping[str, Mapping[str, Any]] = {
         "autocast": ANY,
         "experimental_autocast": ANY,
         "lr": ANY,
+        "rng_type": ANY,
+        "time_major": (False,),
+        "groups": (1,),
     },
-    # At inference renormalization is plain batch normalization by the moving averages.
     "BatchNormalization": {
-        "renorm": ANY,
-        "renorm_clipping": ANY,
-        "renorm_momentum": ANY,
         "virtual_batch_size": ANY,
         "fused": ANY,
         "adjustment": (None,),
         "mode": (0, 2),
         "synchronized": ANY,
     },
-    "DepthwiseConv2D": {"groups": (1,), "filters": ANY},
-    "SeparableConv2D": {"groups": (1,)},
-    "Conv2DTranspose": {"groups": (1,)},
-    "MultiHeadAttention": {"query_shape": ANY, "key_shape": ANY, "value_shape": ANY},
+    "DepthwiseConv2D": {"filters": ANY},
+    "MultiHeadAttention": {
+        "query_shape": ANY,
+        "key_shape": ANY,
+        "value_shape": ANY,
+        "softmax_robust_masking": (False,),
+    },
+    "SpatialDropout2D": {"noise_shape": (None,)},
+    "Identity": {"factor": ANY, "interpolation": ANY, "seed": ANY},
     "Dense": {"kernel_quantizer": (None,)},
 }
 """Settings that Keras 3 does not know, with the values that change no answer."""
@@ -139,6 +146,7 @@ def _model(config: dict[str, Any], keras: Any, keras_1: bool) -> dict[str, Any]:
         return {"module": "keras", "class_name": "Sequential", "config": made, "registered_name": None}
     if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
         raise ModelFileError("The architecture is damaged: it names no layers.")
+    inner = _renumbered(inner)
     names = frozenset(str(layer.get("name")) for layer in inner["layers"])
     made = {
         "name": inner.get("name") or "model",
@@ -148,6 +156,30 @@ def _model(config: dict[str, Any], keras: Any, keras_1: bool) -> dict[str, Any]:
         "output_layers": _ends(inner.get("output_layers")),
     }
     return {"module": "keras", "class_name": "Model", "config": made, "registered_name": None}
+
+
+def _renumbered(inner: dict[str, Any]) -> dict[str, Any]:
+    """Count the calls of models inside a graph from 0: in Keras 2 a model's first call was its own making."""
+    models = {str(layer.get("name")) for layer in inner["layers"] if layer.get("class_name") in MODELS}
+    counted: dict[str, list[int]] = {}
+
+    def walk(value: Any, change: bool) -> Any:
+        if isinstance(value, dict):
+            return {key: walk(part, change) for key, part in value.items()}
+        if not isinstance(value, list):
+            return value
+        if len(value) >= 3 and isinstance(value[0], str) and value[0] in models and isinstance(value[1], int):
+            name, call, *rest = value
+            counted.setdefault(name, []).append(call)
+            return [name, call - 1 if change and min(counted[name]) > 0 else call, *(walk(one, change) for one in rest)]
+        return [walk(part, change) for part in value]
+
+    nodes = [layer.get("inbound_nodes") for layer in inner["layers"]]
+    walk([nodes, inner.get("input_layers"), inner.get("output_layers")], False)
+    counted = {name: [min(calls)] for name, calls in counted.items()}
+    fresh = [layer | {"inbound_nodes": walk(node, True)} for layer, node in zip(inner["layers"], nodes, strict=True)]
+    ends = {key: walk(inner.get(key), True) for key in ("input_layers", "output_layers")}
+    return inner | ends | {"layers": fresh}
 
 
 def _ends(tensors: Any) -> Any:
@@ -257,8 +289,11 @@ def _settings(kind: str, name: str, config: dict[str, Any], known: Any, keras: A
         made["data_format"] = "channels_first" if order == "th" else "channels_last"
     if kind == "ThresholdedReLU":
         made = {"name": made.get("name"), "threshold": made.get("threshold", 1.0)}
-    if name == "BatchNormalization" and isinstance(made.get("axis"), list):
-        made["axis"] = made["axis"][0]
+    if name == "BatchNormalization":
+        # At inference renormalization is plain batch normalization by the moving averages.
+        made = {key: value for key, value in made.items() if not key.startswith("renorm")}
+        if isinstance(made.get("axis"), list):
+            made["axis"] = made["axis"][0]
     if name == "Flatten" and keras_1:
         # Keras 1 flattened in the order of memory, whatever the order of the channels.
         made.pop("data_format", None)

@@ -104,18 +104,32 @@ def _made(path: Path, kind: Kind, options: Options) -> Found:
     """Give what the user's factory makes the weights in a file."""
     keras = import_keras()
     device = None if options.device is None else find_device(options.device, keras)
+    if kind is Kind.ARCHITECTURE:
+        raise ModelFileError(f"{path.name} is an architecture; with a factory give the weights.", "Give an .h5 file.")
     if kind is Kind.ARCHIVE:
         files.read_archive(path)
-    elif kind is not Kind.ARCHITECTURE:
-        with files.opened_hdf5(path) as content:
-            check_hdf5(content, path.name)
     with _reading(path.name), quiet(), on_device(device, keras):
         model = load_factory(options.factory)() if options.factory is not None else None
         if not isinstance(model, keras.Model):
             raise ModelFileError(f"The factory must return a keras.Model. Got a {type(model).__name__}.")
-        with _named(path, ".keras" if kind is Kind.ARCHIVE else ".h5") as name:
-            model.load_weights(name)
-    return Found(model, keras, device)
+        if kind is Kind.ARCHIVE:
+            with _named(path, ".keras") as name:
+                model.load_weights(name)
+            return Found(model, keras, device, files=(path,))
+        with files.opened_hdf5(path) as content:
+            check_hdf5(content, path.name)
+            notes = _give(model, path, content)
+    return Found(model, keras, device, notes=notes, files=(path,))
+
+
+def _give(model: Any, path: Path, content: Any, change: weights.Change | None = None) -> tuple[str, ...]:
+    """Give a model the weights in an open HDF5 file, in either layout."""
+    group = content.get("model_weights", content)
+    if "layer_names" in group.attrs:
+        return weights.give_weights(model, weights.saved_layers(group), change)
+    with _named(path, ".weights.h5") as name:
+        model.load_weights(name)
+    return ()
 
 
 def _from_archive(path: Path, options: Options, keras: Any) -> tuple[Any, tuple[str, ...]]:
@@ -141,14 +155,9 @@ def _from_hdf5(path: Path, half: Path, options: Options, keras: Any) -> tuple[An
         first = version.startswith("1.") or (old and any(f"'{word}'" in str(config) for word in mending.WORDS))
         config = mending.mended(config, keras, first) if old else _complete(config)
         model = _built(config, path, options, keras, held)
-        group = content.get("model_weights", content)
-        notes = (_told(version),) if old else ()
-        if "layer_names" not in group.attrs:
-            with _named(half, ".weights.h5") as name:
-                model.load_weights(name)
-            return model, notes
         change, note = _layout(model, first, files.text_of(content, "backend"))
-        return model, (*notes, *note, *weights.give_weights(model, weights.saved_layers(group), change))
+        told = (_told(version),) if old else ()
+        return model, (*told, *note, *_give(model, half, content, change))
 
 
 def _layout(model: Any, first: bool, backend: str) -> tuple[weights.Change | None, tuple[str, ...]]:
@@ -194,7 +203,14 @@ def _converted(source: Any, keras: Any) -> Found:
         check_code(made, None, (), keras)
         model = keras.saving.deserialize_keras_object(made)
         saved = [
-            weights.Saved(layer.name, tuple((weight.name, np.asarray(weight)) for weight in layer.weights))
+            weights.Saved(
+                layer.name,
+                tuple(
+                    (weight.name, np.asarray(weight))
+                    for weight in (*layer.trainable_weights, *layer.non_trainable_weights)
+                    if not weights.only_in_training(weight.name)
+                ),
+            )
             for layer in source.layers
             if layer.weights
         ]

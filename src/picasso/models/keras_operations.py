@@ -22,6 +22,8 @@ LAYERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "math.sigmoid": ("Activation", {"activation": "sigmoid"}),
 }
 """Functions for which Keras has a layer: their gradients follow rules, and as the last step they are looked through."""
+SAME = {f"compat.v1.{name}": name for name in ("transpose", "squeeze", "expand_dims", "reshape", "concat")}
+"""Older forms of functions that do the same."""
 ARITHMETIC = {"add": "Add", "subtract": "Subtract", "multiply": "Multiply", "truediv": "Divide", "divide": "Divide"}
 
 Function = Callable[[Any, Any, Mapping[str, Any]], Any]
@@ -103,6 +105,7 @@ def translated(layer: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """
     config = layer["config"]
     function, name = str(config.get("function")), layer.get("name") or config.get("name")
+    function = SAME.get(function, function)
     nodes = layer.get("inbound_nodes") or []
     if (function not in LAYERS and function not in _functions()) or len(nodes) != 1:
         raise ModelFileError(

@@ -17,10 +17,15 @@ from picasso.core.preprocessing import Array
 
 Change = Callable[[Any, str, Any], Any]
 """Called with a layer, a weight's name and its array; returns the array as Keras 3 keeps it."""
-RENAMED: Mapping[str, str] = {"running_mean": "moving_mean", "running_std": "moving_variance"}
+RENAMED: Mapping[str, str] = {
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",
+    "depthwise_kernel": "kernel",
+}
+"""Words of Keras 1 and 2 for weights that Keras 3 calls otherwise; in its own names they do no harm."""
 CONVOLUTIONS = frozenset({"Conv2D", "Conv2DTranspose"})
-REST = re.compile(r"renorm_|moving_stddev|adjustment")
-"""Weights of Keras 2 that matter in training alone."""
+REST = re.compile(r"renorm_|moving_stddev|StateVar|seed_generator")
+"""Weights of Keras 2 that matter in training alone: of renormalization and of random generators."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,16 @@ def saved_layers(group: Any) -> tuple[Saved, ...]:
     for layer in _texts(group, "layer_names"):
         try:
             inner = group[layer]
-            names = [name for name in _texts(inner, "weight_names") if not REST.search(name.rpartition("/")[2])]
+            names = [name for name in _texts(inner, "weight_names") if not only_in_training(name)]
             found.append(Saved(layer, tuple((name, inner[name]) for name in names)))
         except KeyError:
             raise ModelFileError(f"The weights of the layer '{layer}' are missing.", "Save the model again.") from None
     return tuple(layer for layer in found if layer.weights)
+
+
+def only_in_training(name: str) -> bool:
+    """Say whether a weight of Keras 2, by its name, has no part in answers."""
+    return REST.search(name.rpartition("/")[2]) is not None
 
 
 def _texts(group: Any, key: str) -> list[str]:
@@ -71,6 +81,8 @@ def give_weights(model: Any, saved: Sequence[Saved], change: Change | None = Non
     notes: tuple[str, ...] = ()
     if {one.layer for one in saved} >= set(layers):
         pairs = [(layers[one.layer], one) for one in saved if one.layer in layers]
+        rest = [one.layer for one in saved if one.layer not in layers]
+        notes = (f"Weights of layers that the model does not have were left out: {', '.join(rest[:5])}.",) * bool(rest)
     elif len(layers) == len(saved):
         pairs = list(zip(layers.values(), saved, strict=True))
         notes = ("The layers' names differ from those of the weights, which were given in order.",)
@@ -165,17 +177,22 @@ def archived_layers(config: Mapping[str, Any], model: Any, group: Any) -> Iterat
         if isinstance(one["config"], dict) and "layers" in one["config"]:
             yield from archived_layers(one, layer, group[place])
         else:
-            yield layer, _arrays(group[place])
+            yield from _attributed(layer, group[place])
 
 
-def _arrays(group: Any) -> list[Any]:
-    """Return the arrays of a layer, those of layers inside it behind its own."""
+def _attributed(layer: Any, group: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield a layer and the layers in its attributes with their arrays."""
     own = group.get("vars", {})
-    found = [own[str(number)] for number in range(len(own))]
+    if len(own):
+        # Behind the four of batch normalization come those of renormalization.
+        count = 4 if type(layer).__name__ == "BatchNormalization" else len(own)
+        yield layer, [own[str(number)] for number in range(min(count, len(own)))]
     for key in group:
-        if key != "vars":
-            found += _arrays(group[key])
-    return found
+        name = next((name for name in (key, key.lstrip("_"), f"_{key}") if hasattr(layer, name)), None)
+        if key != "vars" and len(group[key]):
+            if name is None:
+                raise ModelFileError(f"The layer '{layer.name}' keeps weights in '{key}', which Keras 3 does not know.")
+            yield from _attributed(getattr(layer, name), group[key])
 
 
 def _snake(name: str) -> str:
