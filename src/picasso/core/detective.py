@@ -120,8 +120,8 @@ def try_conventions(model: Model, pictures: object, labels: Sequence[int | str |
 
     Example:
         >>> findings = try_conventions(load_model("demo:tank-honest"), ["photo.jpg"])
-        >>> findings.used
-        '0..1'
+        >>> findings.verdict
+        'Nothing is concluded from fewer than 5 pictures.'
     """
     if model.facts.task is not Task.CLASSIFICATION or model.head is Head.NONE:
         raise NotSupportedError("The detective needs a classifier with probabilities.")
