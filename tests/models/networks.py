@@ -123,7 +123,7 @@ class Vit(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.patches(self.stem(x)).flatten(2).transpose(1, 2)
-        x = torch.cat([self.tokens.expand(len(x), -1, -1), x], 1)
+        x = torch.cat([self.tokens.expand(x.shape[0], -1, -1), x], 1)
         for block in self.blocks:
             x, _ = block(x)
         x = self.norm(x)

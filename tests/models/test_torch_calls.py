@@ -125,7 +125,7 @@ def test_the_size_that_a_network_says_of_itself_is_tried_first() -> None:
 
 
 def test_networks_without_weights_are_refused() -> None:
-    with pytest.raises(ModelFileError, match="lazy parameters that have no shape yet: 0.weight"):
+    with pytest.raises(ModelFileError, match=r"lazy parameters that have no shape yet: 0\.weight"):
         opened(nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(3)))
     with torch.device("meta"):
         network = Plain()

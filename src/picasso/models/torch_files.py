@@ -139,7 +139,9 @@ def _loaded(path: Path, trust: Collection[str]) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # An open file: of a name PyTorch would conclude what its content is.
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "invalid load key" in str(error) or "ran out of input" in str(error).lower():
             raise ModelFileError(f"{path.name} is damaged: {first_line(error)}") from error
@@ -152,7 +154,8 @@ def _loaded(path: Path, trust: Collection[str]) -> Any:
     except Exception as error:
         raise ModelFileError(f"{path.name} is damaged: {first_line(error)}") from error
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=False)
     except (ImportError, AttributeError) as error:
         raise ModelFileError(
             f"{path.name} needs code that is not here: {first_line(error)}",

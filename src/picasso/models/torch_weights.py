@@ -10,6 +10,7 @@ from typing import Any
 from picasso.core.errors import ModelFileError
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
+_USUAL_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 _DEEPEST = 3
 _LARGEST_INDEX = 64 * 2**20
 
@@ -98,10 +99,10 @@ def without_prefix(weights: dict[str, Any], wanted: Collection[str]) -> dict[str
     for prefix in dict.fromkeys(key.split(".")[0] + "." for key in needed):
         if all(prefix + key in wanted for key in weights):
             return {prefix + key: value for key, value in weights.items()}
-    # Nothing fits wholly; names that all begin alike, and unlike the network's, are told without their beginning.
-    for prefix in prefixes:
-        if all(key.startswith(prefix) for key in weights) and not any(key.startswith(prefix) for key in wanted):
-            return {key.removeprefix(prefix): value for key, value in weights.items()}
+    # Nothing fits wholly: what does not is told without what wrappers put before it.
+    for prefix in _USUAL_PREFIXES:
+        if all(key.startswith(prefix) for key in weights) and not all(key.startswith(prefix) for key in wanted):
+            weights = {key.removeprefix(prefix): value for key, value in weights.items()}
     return weights
 
 
