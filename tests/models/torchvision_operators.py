@@ -24,7 +24,7 @@ def declare() -> None:
     try:
         importlib.import_module("torchvision")
     except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")  # noqa: TOR901
+        library = torch.library.Library("torchvision", "DEF")
         for operator in _OPERATORS:
             library.define(operator)
         _KEPT.append(library)

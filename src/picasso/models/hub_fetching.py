@@ -57,11 +57,11 @@ def snapshot(repository: str, files: Sequence[str], what: str, way_out: str = WA
         ModelFileError: There is no such repository, or it can be neither reached nor found in the cache.
     """
     import huggingface_hub
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
     if not re.fullmatch(r"[\w.-]{1,96}(/[\w.-]{1,96})?", repository) or ".." in repository:
         raise ModelFileError(f"'{repository}' is neither a folder nor a name on the Hugging Face Hub.", "")
-    cache = huggingface_hub.constants.HF_HUB_CACHE
+    cache = constants.HF_HUB_CACHE
     try:
         found = huggingface_hub.snapshot_download(repository, allow_patterns=list(files), etag_timeout=SECONDS)
     except errors.RepositoryNotFoundError as error:
@@ -70,7 +70,7 @@ def snapshot(repository: str, files: Sequence[str], what: str, way_out: str = WA
             "Check the name; huggingface-cli login opens private ones.",
         ) from error
     except Exception as error:
-        offline = huggingface_hub.constants.HF_HUB_OFFLINE
+        offline = constants.HF_HUB_OFFLINE
         reason = "HF_HUB_OFFLINE forbids it" if offline else _reason(error)
         raise not_fetched(what, f"huggingface.co/{repository}", cache, reason, way_out) from error
     return Path(found)
@@ -94,4 +94,5 @@ def cache_of_torch() -> Path:
 def _reason(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     line = text.splitlines()[0].removeprefix("Got: ").strip("<>").rstrip(".:")
+    line = re.sub(r"( on)? https?://\S+", "", line).replace(" None -- ", " ")
     return line if len(line) <= 160 else line[:157] + "..."

@@ -169,8 +169,8 @@ def _from_file(transformers: Any, builder: Any, config: Any, path: Path, source:
         weights = torch_files.read_weights(path)
     with _reading(path.name), _silent(transformers), hub_weights.seeded():
         network = builder.from_config(config, trust_remote_code=False, attn_implementation="eager")
-        classes = hub_weights.classes_of(weights, network.state_dict())
-        if classes is not None:
+        classes = hub_weights.classes_of(weights, network.state_dict(), config.num_labels)
+        if classes != config.num_labels:
             config.num_labels = classes
         network, report = type(network).from_pretrained(
             None, config=config, state_dict=weights, attn_implementation="eager", output_loading_info=True

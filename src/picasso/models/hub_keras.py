@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import random
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ import numpy as np
 from picasso.core.errors import ModelFileError
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Preprocessing
-from picasso.models import hub_weights, keras_loading
+from picasso.models import hub_weights, keras_files, keras_loading, keras_opening
 from picasso.models.hub_fetching import fetching
 from picasso.models.hub_made import RANDOM, Made, fitting, unknown
 
@@ -46,17 +45,13 @@ def make(source: str, weights: str | None) -> Made:
     if name.lower() not in named:
         raise unknown(source, name, constructors, "keras.applications")
     name = named[name.lower()]
-    home = next(
-        part
-        for part in vars(keras.applications).values()
-        if inspect.ismodule(part) and getattr(part, name, None) is constructors[name]
-    )
+    home = getattr(keras.applications, constructors[name].__module__.rpartition(".")[2])
 
     def build(classes: int = _CLASSES) -> Any:
         with _seeded(), keras_loading.quiet():
             return constructors[name](weights=None, classes=classes)
 
-    cache = _cache()
+    folder = cache()
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     if weights == RANDOM:
@@ -65,17 +60,19 @@ def make(source: str, weights: str | None) -> Made:
         files = (Path(weights),)
         network = _from_file(build, files[0])
     else:
-        with fetching(f"The weights of keras:{name}", "Keras's storage", cache), keras_loading.quiet():
+        with fetching(f"The weights of keras:{name}", "Keras's storage", folder), keras_loading.quiet():
             network = constructors[name](weights="imagenet")
             with suppress(Exception):  # the labels, which are another download, are no reason to fail
                 home.decode_predictions(np.zeros((1, _CLASSES)))
     classes = int(network.output_shape[-1])
-    known = _labels(cache / _LABELS)
+    known = labels_in(folder)
     labels, unnamed = fitting(known, classes)
     if not known and classes == _CLASSES:
-        unnamed = (f"The names of its classes are not in the cache {cache}; give labels.",)
+        unnamed = (f"The names of its classes are not in the cache {folder}; give labels.",)
     said = f"Preprocessing is that of keras.applications.{home.__name__.rpartition('.')[2]}, the picture stretched."
-    return Made(network, _preprocessing(home, network), labels, notes=(said, *notes, *unnamed), files=files)
+    return Made(
+        network, read_preprocessing(home, network.input_shape), labels, notes=(said, *notes, *unnamed), files=files
+    )
 
 
 def _from_file(build: Callable[[int], Any], path: Path) -> Any:
@@ -83,7 +80,7 @@ def _from_file(build: Callable[[int], Any], path: Path) -> Any:
     network = build(_CLASSES)
     classes = _classes_in(path, network)
     chosen = build(classes) if classes not in (None, _CLASSES) else network
-    return keras_loading.load_file(path, Options(factory=lambda: chosen))[0]
+    return keras_opening.open_source(str(path), Options(factory=lambda: chosen)).model
 
 
 def _classes_in(path: Path, network: Any) -> int | None:
@@ -94,10 +91,7 @@ def _classes_in(path: Path, network: Any) -> int | None:
     """
     if not path.is_file():
         raise ModelFileError(f"There is no file of weights {path}.", "Check the path.")
-    try:
-        shapes = Counter(_shapes(path))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None  # whoever loads the file says what is wrong with it
+    shapes = Counter(_shapes(path))
     shapes.subtract(tuple(variable.shape) for variable in network.weights)
     sizes = {shape[0] for shape, count in shapes.items() if count > 0 and len(shape) == 1}
     return int(sizes.pop()) if len(sizes) == 1 else None
@@ -112,19 +106,20 @@ def _shapes(path: Path) -> list[tuple[int, ...]]:
         if isinstance(thing, h5py.Dataset) and not name.startswith("optimizer"):
             found.append(tuple(thing.shape))
 
-    if keras_loading.is_archive(path):
-        with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as inner, h5py.File(inner, "r") as file:
-            file.visititems(note)
-    else:
-        with h5py.File(path, "r") as file:
-            file.visititems(note)
+    archive = keras_files.kind_of(path) is keras_files.Kind.ARCHIVE
+    with keras_files.archived_weights(path) if archive else keras_files.opened_hdf5(path) as content:
+        content.visititems(note)
     return found
 
 
-def _preprocessing(home: ModuleType, network: Any) -> Preprocessing:
+def read_preprocessing(home: ModuleType, shape: tuple[int | None, ...]) -> Preprocessing:
     """Find the preprocessing of a module out from what its preprocess_input makes of black and of each color.
 
     It is the same straight line for every pixel, of one channel each.
+
+    Args:
+        home: One of the modules in keras.applications.
+        shape: Of the network's input; None where it takes any size.
     """
     pixels = np.zeros((1, 1, 4, 3))
     pixels[0, 0, [1, 2, 3], [0, 1, 2]] = 255.0
@@ -134,7 +129,7 @@ def _preprocessing(home: ModuleType, network: Any) -> Preprocessing:
     slope = slopes.max(axis=0)
     scale = float(slope[0]) if np.allclose(slope, slope[0], rtol=1e-9) else 1 / 255
     std = scale / slope
-    height, width = _side(network)
+    height, width = (side or _DEFAULT_SIDE for side in [side for side in shape[1:] if side != 3][:2])
     return Preprocessing.model_validate(
         {
             "size": height if height == width else (height, width),
@@ -146,25 +141,22 @@ def _preprocessing(home: ModuleType, network: Any) -> Preprocessing:
     )
 
 
-def _side(network: Any) -> tuple[int, int]:
-    sides = [side for side in network.input_shape[1:] if side != 3][:2]
-    return sides[0] or _DEFAULT_SIDE, sides[1] or _DEFAULT_SIDE
-
-
 def _short(numbers: Any) -> tuple[float, ...]:
     """Write numbers without the dust of floating point, and one for all where they are equal."""
     rounded = tuple(float(f"{number + 0.0:.12g}") for number in numbers)
     return rounded[:1] if len(set(rounded)) == 1 else rounded
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Return the folder where Keras keeps what it downloads."""
     home = os.environ.get("KERAS_HOME")
     return (Path(home) if home else Path.home() / ".keras") / "models"
 
 
-def _labels(path: Path) -> tuple[str, ...]:
+def labels_in(folder: Path) -> tuple[str, ...]:
+    """Return ImageNet's classes, where Keras has downloaded their names to the folder; else none."""
     try:
-        by_index = json.loads(path.read_text("utf-8"))
+        by_index = json.loads((folder / _LABELS).read_text("utf-8"))
         return tuple(str(by_index[str(index)][1]).replace("_", " ") for index in range(len(by_index)))
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return ()

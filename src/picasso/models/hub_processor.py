@@ -12,6 +12,7 @@ from picasso.core.preprocessing import Preprocessing
 
 _FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """By Pillow's number."""
+CROPPED = "Where the rest beside the center is odd, transformers may cut one pixel higher or further left than Picasso."
 _NAMES = {1: "Lanczos", 4: "box", 5: "Hamming"}
 
 
@@ -27,6 +28,8 @@ def read_processor(config: Mapping[str, Any], task: Task) -> tuple[Preprocessing
     """
     notes: list[str] = []
     values = _geometry(config, task, notes)
+    if values["resize"] == "crop":
+        notes.append(CROPPED)
     number = config.get("resample")
     number = 2 if number is None else int(number)
     values["interpolation"] = _FILTERS.get(number, "bicubic")
@@ -39,6 +42,8 @@ def read_processor(config: Mapping[str, Any], task: Task) -> tuple[Preprocessing
         mean, std = tuple(config.get("image_mean") or mean), tuple(config.get("image_std") or std)
     if config.get("rescale_offset"):  # pixels * factor - 1, before mean and std
         mean = tuple(value + 1 for value in mean)
+    if str(config.get("image_processor_type")).startswith("EfficientNet") and config.get("include_top"):
+        std = tuple(value**2 for value in config.get("image_std") or (1.0,))  # it divides once more
     values |= {"scale": factor, "mean": mean, "std": std}
     values["color"] = "bgr" if config.get("do_flip_channel_order") else "rgb"
     return Preprocessing.model_validate(values), tuple(notes)

@@ -76,15 +76,13 @@ def _made(timm: Any, name: str, source: str, weights: str | None, overlay: dict[
         notes = (hub_weights.UNTRAINED,)
     elif weights is not None:
         files = (Path(weights),)
-        network, _ = hub_weights.from_file(build, files[0], source)
+        with hub_weights.seeded():
+            usual = _classes(build(None, {}), source)
+        network, _ = hub_weights.from_file(build, usual, files[0], source)
     else:
         with fetching(f"The weights of {source}", where, cache_of_torch()), hushed():
             network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay or None)
-    classes = int(getattr(network, "num_classes", 0) or 0)
-    if not classes:
-        raise NotSupportedError(
-            f"{source} gives features and no class scores.", "Choose a network that was trained to classify."
-        )
+    classes = _classes(network, source)
     card = dict(network.pretrained_cfg)
     preprocessing, differing = read_config(timm.data.resolve_model_data_config(network))
     said = f"Preprocessing is that of timm's {card.get('architecture') or name}"
@@ -92,6 +90,15 @@ def _made(timm: Any, name: str, source: str, weights: str | None, overlay: dict[
     labels, unnamed = fitting(_labels(timm, card, classes), classes)
     head = Head.SOFTMAX if classes > 1 else None
     return Made(network, preprocessing, labels, head, (said, *notes, *differing, *unnamed), files)
+
+
+def _classes(network: Any, source: str) -> int:
+    classes = int(getattr(network, "num_classes", 0) or 0)
+    if not classes:
+        raise NotSupportedError(
+            f"{source} gives features and no class scores.", "Choose a network that was trained to classify."
+        )
+    return classes
 
 
 def _weights_in(folder: Path, files: Sequence[str], source: str) -> Path:

@@ -1,4 +1,4 @@
-"""torchvision's classifiers and segmenters by name, with the preprocessing and labels of their published weights."""
+"""torchvision's networks by name, with the preprocessing and labels of their published weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(source: str, weights: str | None) -> Made:
 
     Raises:
         ModelFileError: There is no such network, or its weights are not at hand.
-        NotSupportedError: It reads videos or pairs of pictures, or answers with boxes after suppression.
+        NotSupportedError: It reads videos or pairs of pictures, or calculates with whole numbers.
     """
     library = imported("torchvision")
     models = library.models
@@ -34,14 +34,13 @@ def make(source: str, weights: str | None) -> Made:
     name = name.lower()
     if name not in models.list_models():
         raise unknown(source, name, models.list_models(), "torchvision")
-    segments = _check_task(models, name)
+    _check_task(models, name)
     published = _entry(models, name, entry)
-    preprocessing, notes = read_transforms(published.transforms(), segments)
     categories = tuple(published.meta["categories"])
     builder = models.get_model_builder(name)
     backbone = {"weights_backbone": None} if "weights_backbone" in inspect.signature(builder).parameters else {}
 
-    def build(classes: int | None, state: Mapping[str, Any]) -> Any:
+    def build(classes: int, state: Mapping[str, Any]) -> Any:
         kind = inspect.signature(builder).parameters
         more: dict[str, Any] = dict(backbone)
         if "aux_loss" in kind:
@@ -50,39 +49,39 @@ def make(source: str, weights: str | None) -> Made:
             more["init_weights"] = True
             more["aux_logits"] = not state or any("aux" in key.lower() for key in state)
         with hushed():
-            return builder(weights=None, progress=False, num_classes=classes or len(categories), **more)
+            return builder(weights=None, progress=False, num_classes=classes, **more)
 
     said = f"Preprocessing and labels are those of torchvision's {published}."
     files: tuple[Path, ...] = ()
-    classes: int | None = None
+    notes: tuple[str, ...] = ()
+    classes = len(categories)
     if weights == RANDOM:
         with hub_weights.seeded():
-            network = build(None, {})
-        notes = (hub_weights.UNTRAINED, *notes)
+            network = build(classes, {})
+        notes = (hub_weights.UNTRAINED,)
     elif weights is not None:
         files = (Path(weights),)
-        network, classes = hub_weights.from_file(build, files[0], source)
+        network, classes = hub_weights.from_file(build, classes, files[0], source)
     else:
         with fetching(f"The weights of {source}", published.url, cache_of_torch()), hushed():
             network = builder(weights=published, progress=False)
-    labels, unnamed = fitting(categories, classes or len(categories))
-    head = Head.SOFTMAX if (classes or len(categories)) > 1 else None
-    return Made(network, preprocessing, labels, head, (said, *notes, *unnamed), files)
+    preprocessing, differing = read_transforms(published.transforms(), network)
+    labels, unnamed = fitting(categories, classes)
+    detects = name in models.list_models(module=models.detection)
+    head = Head.SOFTMAX if classes > 1 and not detects else None
+    return Made(network, preprocessing, labels, head, (said, *notes, *differing, *unnamed), files)
 
 
-def _check_task(models: Any, name: str) -> bool:
-    """Say whether a network segments; refuse what neither classifies pictures nor segments them."""
+def _check_task(models: Any, name: str) -> None:
+    """Refuse what reads anything but one picture, or gives no derivatives."""
     refused = {
-        "detection": "detects with boxes after suppression, through which no derivative goes",
         "video": "reads videos",
         "optical_flow": "reads pairs of pictures",
         "quantization": "calculates with whole numbers, through which no derivative goes",
     }
     for place, why in refused.items():
         if name in models.list_models(module=getattr(models, place)):
-            hint = "Try hf:facebook/detr-resnet-50 for a detector." if place == "detection" else ""
-            raise NotSupportedError(f"torchvision:{name} {why}.", hint or f"Try torchvision:{_plain(name)}.")
-    return name in models.list_models(module=models.segmentation)
+            raise NotSupportedError(f"torchvision:{name} {why}.", f"Try torchvision:{_plain(name)}.")
 
 
 def _plain(name: str) -> str:
@@ -101,11 +100,20 @@ def _entry(models: Any, name: str, entry: str) -> Any:
     return known[entry.upper()]
 
 
-def read_transforms(transforms: Any, segments: bool = False) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Translate the transforms of published weights; what cannot be said exactly is noted."""
+def read_transforms(transforms: Any, network: Any = None) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Translate the transforms of published weights; what cannot be said exactly is noted.
+
+    Args:
+        transforms: What the weights' `transforms()` returns.
+        network: A detector, which resizes pictures itself.
+    """
+    if not hasattr(transforms, "resize_size"):
+        short = min(network.transform.min_size)
+        said = f"The network itself brings the short side to {short}; Picasso stretches to {short} x {short}."
+        return Preprocessing(size=short), (said,)
     short = int(transforms.resize_size[0])
     notes: tuple[str, ...] = ()
-    if segments:
+    if not hasattr(transforms, "crop_size"):
         size = short
         notes = (
             f"torchvision brings the short side to {short} and keeps the rest; Picasso reads the center, "

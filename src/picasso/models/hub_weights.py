@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from picasso.core.errors import ModelFileError
 from picasso.models import torch_files
 from picasso.models.torch_archive import weights_only
+from picasso.models.torch_weights import fill, without_prefix
 
 UNTRAINED = "The network is untrained: its weights are random, from a fixed seed."
 
@@ -24,16 +26,17 @@ def seeded() -> Iterator[None]:
         yield
 
 
-def from_file(build: Callable[[int | None, Mapping[str, Any]], Any], path: Path, source: str) -> tuple[Any, int | None]:
+def from_file(build: Callable[[int, Mapping[str, Any]], Any], usual: int, path: Path, source: str) -> tuple[Any, int]:
     """Build a network for the weights in a file, with as many classes as they have.
 
     Args:
-        build: Makes the network, untrained, of a number of classes (None: the library's own) for named tensors.
+        build: Makes the network, untrained, of a number of classes for named tensors.
+        usual: The number of classes of the library's own weights.
         path: A state dict or safetensors.
         source: The network's name, for messages.
 
     Returns:
-        The network, and its number of classes where it is not the library's own.
+        The network, and its number of classes.
 
     Raises:
         ModelFileError: They are not the weights of this network.
@@ -42,24 +45,27 @@ def from_file(build: Callable[[int | None, Mapping[str, Any]], Any], path: Path,
     with weights_only():
         weights = torch_files.read_weights(path)
     with seeded():
-        network = build(None, weights)
+        network = build(usual, weights)
         wanted = network.state_dict()
-        weights = torch_files.without_prefix(weights, wanted)
-        classes = classes_of(weights, wanted)
-        if classes is not None:
+        weights = without_prefix(weights, wanted)
+        classes = classes_of(weights, wanted, usual)
+        if classes != usual:
             network = build(classes, weights)
-    return torch_files.fill(network, weights, path, f"Are they weights of {source}?"), classes
+    return fill(network, weights, path, f"Are they weights of {source}?"), classes
 
 
-def classes_of(weights: Mapping[str, Any], wanted: Mapping[str, Any]) -> int | None:
-    """Return the number of classes of weights whose classifier has another size than the network's, or None.
+def classes_of(weights: Mapping[str, Any], wanted: Mapping[str, Any], usual: int) -> int:
+    """Return the number of classes of weights; the usual one where the tensors do not tell of another.
 
-    Only a classifier that was trained anew has tensors of the usual names that differ in their first side alone, all
-    of them in the same way.
+    Only a classifier that was trained anew has tensors of the usual names that differ in their first side alone, by
+    the same share: a row for each class, or, in a detector, several.
     """
     pairs = [(tuple(weights[key].shape), tuple(wanted[key].shape)) for key in wanted if key in weights]
-    sizes = {has[0] for has, usual in pairs if has != usual and has and usual and has[1:] == usual[1:]}
-    return int(sizes.pop()) if len(sizes) == 1 else None
+    shares = {
+        Fraction(has[0] * usual, own[0]) for has, own in pairs if has != own and has and own and has[1:] == own[1:]
+    }
+    told = shares.pop() if len(shares) == 1 else Fraction(usual)
+    return int(told) if told.denominator == 1 and told > 0 else usual
 
 
 def no_weights(source: str, library: str) -> ModelFileError:
