@@ -444,3 +444,36 @@ def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
     for device in ("cuda:9", "cpu:x", "abacus"):
         with pytest.raises(ConfigurationError, match=f"device '{device}' cannot be used"):
             picasso.load_model(folder / "digits.pb", device=device)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"), [(8, {}), (4, {"filters": 16}), (8, {"dilation_rate": 2}), (2, {"strides": 2})]
+)
+def test_convolutions_in_groups_have_gradients(tmp_path: Path, groups: int, said: dict[str, int]) -> None:
+    """TensorFlow itself has none on a processor, and Keras hides such layers in functions that must be compiled."""
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":  # another test has chosen another backend for this process
+        keras = pytest.importorskip("tf_keras")
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [
+            keras.layers.Input((12, 12, 3)),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.Conv2D(**{"filters": 8, "kernel_size": 3, "groups": groups, "padding": "same"} | said),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+    with graphs.silent():
+        network.export(str(tmp_path / "saved"))
+    model = picasso.load_model(tmp_path / "saved", preprocessing=picasso.Preprocessing(size=12))
+    x = np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        given = tf.constant(x)
+        tape.watch(given)
+        score = tf.reduce_sum(network(given)[:, 1])
+    theirs = tape.gradient(score, given).numpy()
+    ours = model.pullback(x, [model.target(1)]).gradients["input"][0]
+    assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()

@@ -21,6 +21,7 @@ from picasso.models.tensorflow_quiet import reason, silent
 ENTRANCE = "picasso_entrance"
 _RULE: ContextVar[ReluRule] = ContextVar("_RULE", default=ReluRule.STANDARD)
 _RULED = {"Relu": b"PicassoRelu", "Relu6": b"PicassoRelu6", "Maximum": b"PicassoMaximum"}
+_CONVOLUTION = b"PicassoConvolution"
 _HEADS = {"Softmax": Head.SOFTMAX, "LogSoftmax": Head.SOFTMAX, "Sigmoid": Head.SIGMOID}
 _PASSING = ("Identity", "IdentityN", "StopGradient", "EnsureShape", "Snapshot")
 _SHAPING = ("Reshape", "Squeeze", "ExpandDims")
@@ -58,7 +59,8 @@ class Engine:
         self._inner: dict[str, Any] = {}
         self._gradients: dict[Any, Any] = {}
         nodes = by_name(graph)
-        self.ruled = sum("_gradient_op_type" in node.attr for node in graph.node)
+        marked = [node.attr["_gradient_op_type"].s for node in graph.node if "_gradient_op_type" in node.attr]
+        self.ruled = sum(mark in _RULED.values() for mark in marked)
         kind = tf.DType(nodes[ENTRANCE].attr["dtype"].type)
         self.floating = kind.is_floating
         self.graph = tf.Graph()
@@ -148,6 +150,8 @@ def prepare_gradients(graph: Any) -> None:
             node.attr.pop("message", None)
         if node.op in ("Relu", "Relu6") or (node.op == "Maximum" and _zero(node, nodes) is not None):
             node.attr["_gradient_op_type"].s = _RULED[node.op]
+        if node.op == "Conv2D":
+            node.attr["_gradient_op_type"].s = _CONVOLUTION
 
 
 def _zero(node: Any, nodes: Mapping[str, Any]) -> int | None:
@@ -227,8 +231,28 @@ def _register() -> None:
             passed = ruled(gradient, x > zero)
         return (None, passed) if place else (passed, None)
 
+    tf.RegisterGradient(_CONVOLUTION.decode())(_convolution_gradient)
     for function, name in ((relu, "Relu"), (relu6, "Relu6"), (maximum, "Maximum")):
         tf.RegisterGradient(_RULED[name].decode())(function)
+
+
+def _convolution_gradient(op: Any, gradient: Any) -> Any:
+    """Pull a convolution back to its input; one in groups group by group, which TensorFlow lacks on a processor."""
+    import tensorflow as tf
+
+    x, weights = op.inputs
+    names = ("strides", "padding", "explicit_paddings", "data_format", "dilations")
+    said = {name: op.get_attr(name) for name in names}
+    said |= {name: said[name].decode() for name in ("padding", "data_format")}
+    axis = 1 if said["data_format"] == "NCHW" else 3
+    groups = x.shape[axis] // weights.shape[2]
+    size = tf.unstack(tf.shape(x))
+    size[axis] = size[axis] // groups
+    parts = [
+        tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.stack(size), filter=one, out_backprop=flow, **said)
+        for one, flow in zip(tf.split(weights, groups, 3), tf.split(gradient, groups, axis), strict=True)
+    ]
+    return tf.concat(parts, axis), None
 
 
 def as_array(value: Any) -> Array:

@@ -242,10 +242,17 @@ def _freeze(folder: Path, tags: Sequence[str]) -> Read:
 
 def freeze(function: Any) -> Read:
     """Make constants of the variables that a concrete function reads."""
+    from tensorflow.python.eager.wrap_function import function_from_graph_def
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     # Conditions stay functions: gradients pass those, but not the switches that they would be lowered to.
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    graph = frozen.graph.as_graph_def()
+    if _free_to_inline(graph):
+        given, answers = [t.name for t in frozen.inputs], [t.name for t in frozen.outputs]
+        frozen = convert_variables_to_constants_v2(
+            function_from_graph_def(graph, given, answers), lower_control_flow=False
+        )
     given = [tensor for tensor in function.inputs if tensor.dtype.name not in ("resource", "variant")]
     captured = len(function.captured_inputs)
     given = given[: len(function.inputs) - captured] if captured else given
@@ -253,6 +260,32 @@ def freeze(function: Any) -> Read:
     inputs = {split(t.name)[0]: t.name for t in given if t.name in left}
     outputs = _outputs(function, frozen)
     return Read(frozen.graph.as_graph_def(), inputs, outputs)
+
+
+def _free_to_inline(graph: Any) -> bool:
+    """Take off the marks by which calls insist on being compiled or kept; say whether there were any.
+
+    Gradients pass open graphs alone. Keras marks its convolutions in groups so.
+    """
+    inner = [node for function in graph.library.function for node in function.node_def]
+    marked = False
+    for part in (*graph.node, *graph.library.function, *inner):
+        for mark in ("_XlaMustCompile", "_noinline"):
+            marked |= mark in part.attr and part.attr[mark].b
+            part.attr.pop(mark, None)
+    if not marked:
+        return False
+    # The process knows the functions already, by name and with their marks.
+    renamed = {function.signature.name: f"{function.signature.name}_open" for function in graph.library.function}
+    for function in graph.library.function:
+        function.signature.name = renamed[function.signature.name]
+    for node in (*graph.node, *inner):
+        node.op = renamed.get(node.op, node.op)
+        for value in node.attr.values():
+            for called in (value.func, *value.list.func):
+                if called.name in renamed:
+                    called.name = renamed[called.name]
+    return True
 
 
 def of_session(session: Any, given: str, answer: str) -> Read:
