@@ -160,7 +160,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path: Path) -> Non
         with archive.open("net/data/0", "w", force_zip64=True) as entry:
             for _ in range(80):
                 entry.write(bytes(2**20))
-    with pytest.raises(ModelFileError, match="would unpack to 0.1 GB"):
+    with pytest.raises(ModelFileError, match=r"would unpack to 0\.1 GB"):
         opened(path)
 
 
