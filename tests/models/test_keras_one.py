@@ -30,7 +30,7 @@ def test_sequential_models_of_keras_1(tmp_path: Path, order: str, backend: str, 
     expected = keras_one.answer(saved, X.astype(np.float64), order, turned)
     np.testing.assert_allclose(model.predict(X), expected, atol=1e-5)
     assert model.facts.units == "logit"
-    assert [layer.shape for layer in model.layers()][0] == (8, 8, 4)
+    assert model.layers()[0].shape == (8, 8, 4)
     guessed = any("taken for those of Theano" in note for note in model.facts.notes)
     assert guessed == (order == "th" and not backend)
     gradient = model.pullback(X, [model.target(1)]).gradients[INPUT][0].astype(np.float64)
@@ -50,7 +50,7 @@ def test_architecture_and_weights_apart(tmp_path: Path) -> None:
         np.testing.assert_allclose(model.predict(X), expected, atol=1e-5)
         assert any("model.json" in note and "some-weights.hdf5" in note for note in model.facts.notes)
     (tmp_path / "other.h5").write_bytes((tmp_path / "some-weights.hdf5").read_bytes())
-    with pytest.raises(ModelFileError, match="several files beside it may hold them: other.h5, some-weights.hdf5"):
+    with pytest.raises(ModelFileError, match=r"several files beside it may hold them: other\.h5, some-weights\.hdf5"):
         picasso.load_model(tmp_path / "model.json", preprocessing=SIZE)
     named = picasso.load_model(tmp_path / "model.json", preprocessing=SIZE, weights=tmp_path / "other.h5")
     np.testing.assert_allclose(named.predict(X), expected, atol=1e-5)

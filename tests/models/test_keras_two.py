@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
 import picasso
+from picasso.core.errors import ModelFileError, UnsafeModelError
 from picasso.core.model import INPUT
+from picasso.core.trust import file_digest
+from picasso.models.keras_loading import quiet
+from picasso.testing import check_model
 from tests.models import keras_two
 from tests.models.keras_two import NETWORKS, answers
 
@@ -68,3 +74,82 @@ def test_live_models_of_keras_2_are_copied(written: tuple[str, Any]) -> None:
     given = model.probabilities(scores) if name != "assorted" else scores
     close(given, answers(network, x, 0)[0], 1e-2 if name == "half" else 1e-5)
     assert any("was copied to Keras 3" in note for note in model.facts.notes)
+
+
+def test_layers_inside_models_are_layers(two: Any, folder: Path) -> None:
+    (folder / "again").mkdir()
+    keras_two.write(two, "transfer", folder / "again")
+    model = picasso.load_model(folder / "again" / "transfer.h5")
+    names = [layer.name for layer in model.layers()]
+    assert [name for name in names if name.startswith(("base/", "twice/"))] == [
+        "base/stem",
+        "base/norm",
+        "twice/again",
+        "twice/again:2",
+    ]
+    assert model.preprocessing.scale == 1
+    check_model(model)
+
+
+def changed(folder: Path, name: str, change: Any) -> Path:
+    """The file of a network with another architecture in it."""
+    path = folder / f"changed-{name}.h5"
+    path.write_bytes((folder / f"{name}.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        change({layer["config"]["name"]: layer for layer in config["config"]["layers"]})
+        file.attrs["model_config"] = json.dumps(config)
+    return path
+
+
+def test_what_has_no_counterpart_is_named(two: Any, folder: Path) -> None:
+    with quiet():
+        two.Sequential([two.layers.Input((12, 12, 3)), two.layers.Flatten(), two.layers.Dense(3, name="fc")]).save(
+            folder / "plain.h5"
+        )
+        start = two.Input((12, 12, 3))
+        import tensorflow as tf
+
+        two.Model(start, two.layers.Flatten()(tf.image.rgb_to_hsv(start))).save(folder / "hsv.h5")
+        two.Sequential([two.layers.Input((12, 12, 3)), two.layers.Lambda(lambda x: x[:, 0, 0] * 2)]).save(
+            folder / "lambda.h5"
+        )
+    refusals: list[tuple[Path, str]] = [
+        (folder / "hsv.h5", "calls TensorFlow's image.rgb_to_hsv, which has no counterpart here"),
+        (
+            changed(folder, "plain", lambda layers: layers["fc"]["config"].update(whatever=1)),
+            "The layer 'fc' .Dense. has the setting whatever=1, which Keras 3 does not know",
+        ),
+    ]
+    for path, words in refusals:
+        with pytest.raises(ModelFileError, match=words):
+            picasso.load_model(path, preprocessing=SIZE)
+    with pytest.raises(UnsafeModelError, match="holds a Lambda layer"):
+        picasso.load_model(folder / "lambda.h5", preprocessing=SIZE)
+    model = picasso.load_model(folder / "lambda.h5", preprocessing=SIZE, trust=file_digest(folder / "lambda.h5"))
+    np.testing.assert_allclose(model.predict(SMALL), SMALL[:, 0, 0] * 2, atol=1e-6)
+
+
+def test_a_live_subclassed_model_says_no_layers(two: Any) -> None:
+    class Own(two.Model):  # type: ignore[misc,name-defined]
+        def call(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(ModelFileError, match="subclassed one of Keras 2"):
+        picasso.load_model(Own(), preprocessing=SIZE)
+    layers = two.layers
+    start = two.Input((12, 12, 3))
+    coded = two.Model(start, layers.Flatten()(layers.Lambda(lambda x: x * 2)(start)))
+    with pytest.raises(ModelFileError, match="holds a Lambda layer, whose code cannot be carried over"):
+        picasso.load_model(coded, preprocessing=SIZE)
+
+
+def test_teachable_machine_with_its_labels(two: Any, folder: Path) -> None:
+    apart = folder / "teachable"
+    apart.mkdir()
+    keras_two.write(two, "teachable", apart)
+    (apart / "labels.txt").write_text("0 Cat\n1 Dog at home\n")
+    model = picasso.load_model(apart / "teachable.h5", labels=apart / "labels.txt", preprocessing=SIZE)
+    assert model.labels == ("Cat", "Dog at home")
+    assert "sequential" in model.layers()[0].name
+    check_model(model)
