@@ -11,7 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from picasso.models.tensorflow_quiet import import_tensorflow, silent
+from picasso.models.tensorflow_quiet import import_tensorflow
+from picasso.models.tensorflow_quiet import silent as silent
 
 tf = import_tensorflow()
 v1 = tf.compat.v1
@@ -116,7 +117,7 @@ def save_old_model(session: Any, inputs: dict[str, Any], outputs: dict[str, Any]
     return folder
 
 
-class ColorNet(tf.Module):  # type: ignore[misc]
+class ColorNet(tf.Module):  # type: ignore[misc, name-defined]
     """A classifier of TensorFlow 2 for color pictures of any size."""
 
     def __init__(self) -> None:

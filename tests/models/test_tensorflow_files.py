@@ -270,7 +270,7 @@ def test_a_saved_models_graph_by_another_name_is_told(tmp_path: Path) -> None:
 
 
 def test_the_checkpoint_that_the_folder_names_is_taken(tmp_path: Path) -> None:
-    net, session = graphs.in_graph(lambda: _small(_placeholder()))
+    _, session = graphs.in_graph(lambda: _small(_placeholder()))
     folder = tmp_path / "model"
     for step in (1, 2):
         graphs.save_checkpoint(session, folder, step=step)

@@ -245,7 +245,13 @@ def _convolution_gradient(op: Any, gradient: Any) -> Any:
     said = {name: op.get_attr(name) for name in names}
     said |= {name: said[name].decode() for name in ("padding", "data_format")}
     axis = 1 if said["data_format"] == "NCHW" else 3
-    groups = x.shape[axis] // weights.shape[2]
+    groups = (x.shape[axis] or 1) // (weights.shape[2] or 1)
+    if groups <= 1:
+        size, filters = tf.shape(x), tf.shape(weights)
+        return (
+            tf.raw_ops.Conv2DBackpropInput(input_sizes=size, filter=weights, out_backprop=gradient, **said),
+            tf.raw_ops.Conv2DBackpropFilter(input=x, filter_sizes=filters, out_backprop=gradient, **said),
+        )
     size = tf.unstack(tf.shape(x))
     size[axis] = size[axis] // groups
     parts = [
