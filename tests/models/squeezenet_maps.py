@@ -1,6 +1,6 @@
 """Maps of SqueezeNet from one of its files, as a script: one Keras backend a process.
 
-Usage: python -m tests.models.squeezenet_maps FOLDER pt|keras OUT.npz
+Usage: python -m tests.models.squeezenet_maps FOLDER pt|keras|onnx OUT.npz
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ PREPROCESSING = picasso.Preprocessing(
 
 def maps(folder: Path, kind: str) -> dict[str, np.ndarray]:
     """Return scores and one map of each visualization and ReLU rule."""
-    files = {"pt": "squeezenet11_state_dict.pt", "keras": "squeezenet11_softmax.keras"}
+    files = {
+        "pt": "squeezenet11_state_dict.pt",
+        "keras": "squeezenet11_softmax.keras",
+        "onnx": "squeezenet11_logits.onnx",
+    }
     model = picasso.load_model(
         folder / "squeezenet11" / files[kind],
         labels=folder / "squeezenet11" / "synset_words.txt",

@@ -442,7 +442,7 @@ def quantized() -> onnx.ModelProto:
 def test_operators_without_derivatives_leave_prediction_and_layers() -> None:
     model = opened(quantized())
     assert model.capabilities == {Capability.PREDICT, Capability.ACTIVATIONS}
-    assert "these operators have none here: QuantizeLinear" in model.facts.notes[-1]
+    assert "these operators have no derivative here: QuantizeLinear" in model.facts.notes[-1]
     (expected,) = runtime_answer(quantized(), {"x": X.transpose(0, 3, 1, 2)})
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-6)
     shapes = {layer.name: layer.shape for layer in model.layers()}

@@ -19,7 +19,7 @@ from picasso.core.targets import Target, seeds
 from picasso.models import opened
 from picasso.models.onnx_inputs import ImageInput, find_image_input, held_inputs
 from picasso.models.onnx_layers import Place
-from picasso.models.onnx_reading import OnnxFile, looks_like_onnx, read_onnx
+from picasso.models.onnx_reading import OnnxFile, first_line, looks_like_onnx, read_onnx, readable
 from picasso.models.readout import Readout, find_readout
 
 if TYPE_CHECKING:
@@ -60,13 +60,15 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
             raise MissingExtraError(f"{package} is not installed.", "Run pip install 'picasso[onnx]'.")
     from picasso.models.onnx_network import Network, before_head, chosen_device
 
-    file = read_onnx(source)
+    name = Path(source).name if isinstance(source, str) else "The ModelProto"
     declared = opened.declared_shape(hooks)
-    image = find_image_input(file.proto, file.weights, options.input, declared)
-    held, notes = held_inputs(file.proto, image, options.hold)
-    ends = {value.name: before_head(file.proto, value.name) for value in file.proto.graph.output}
-    names = dict.fromkeys((*ends, *(value for value, _ in ends.values())))
-    network = Network(file, image, held, tuple(names), chosen_device(options.device))
+    with readable(name):
+        file = read_onnx(source, name)
+        image = find_image_input(file.proto, file.weights, options.input, declared)
+        held, notes = held_inputs(file.proto, image, options.hold)
+        ends = {value.name: before_head(file.proto, value.name) for value in file.proto.graph.output}
+        names = dict.fromkeys((*ends, *(value for value, _ in ends.values())))
+        network = Network(file, image, held, tuple(names), chosen_device(options.device))
     known = declared or (image.sides if None not in image.sides else None)
     if known is None:
         shape = network.tried_shape()
@@ -244,16 +246,14 @@ def _compared(
     network: Network, x: Array, answers: Mapping[str, Array], batch: int | None
 ) -> tuple[bool, tuple[str, ...]]:
     """Say whether PyTorch may differentiate the network, and how that was found."""
-    from picasso.models.onnx_network import refused
-
-    forward_only = "predictions and layers come from ONNX Runtime"
-    if network.graph.lacking:
-        lacking = ", ".join(network.graph.lacking)
-        return False, (f"No gradients, since these operators have none here: {lacking}; {forward_only}.",)
-    try:
-        said = network.check(x, answers, batch)
-    except Exception as error:
-        return False, (f"No gradients, since PyTorch does not give the same here: {refused(error)}; {forward_only}.",)
+    problem, said = network.graph.problem, ""
+    if not problem:
+        try:
+            said = network.check(x, answers, batch)
+        except Exception as error:
+            problem = f"PyTorch does not give the same: {first_line(error)}"
+    if problem:
+        return False, (f"No gradients, since {problem}; predictions and layers come from ONNX Runtime.",)
     where = "PyTorch, on its device" if network.device.type != "cpu" else "ONNX Runtime, gradients and layers PyTorch"
     return True, (said, f"Predictions run on {where}.")
 

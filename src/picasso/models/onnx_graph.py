@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from picasso.core.errors import ModelFileError
 from picasso.core.model import ReluRule
 from picasso.models import onnx_operators, onnx_resize, onnx_shapes, onnx_windows
 from picasso.models.onnx_operators import Call, Operator
-from picasso.models.onnx_reading import OnnxFile
+from picasso.models.onnx_reading import OnnxFile, first_line
 from picasso.models.torch_functions import watching
 
 OPERATORS: Mapping[str, Operator] = {
@@ -71,7 +72,7 @@ class Graph:
 
     Attributes:
         steps: What is left to run, in order.
-        lacking: Names of operators that have no derivative here; where there are any, nothing can be run.
+        problem: Why nothing can be run, or "": operators that have no derivative here, or are used in an unusual way.
     """
 
     def __init__(self, file: OnnxFile, device: Any) -> None:
@@ -79,8 +80,14 @@ class Graph:
         self._constants = {name: self._tensor(weight) for name, weight in file.weights.items() if _has_type(weight)}
         self._numbers: dict[str, list[Any]] = {}
         steps = self._read(file.proto.graph, file.opset)
-        self.lacking = sorted({step.kind for step in _all(steps) if step.operator is None and not step.branches})
-        self.steps = steps if self.lacking else tuple(self._folded(steps))
+        lacking = sorted({step.kind for step in _all(steps) if step.operator is None and not step.branches})
+        self.problem = f"these operators have no derivative here: {', '.join(lacking)}" if lacking else ""
+        try:
+            self.steps = steps if lacking else tuple(self._folded(steps))
+        except ModelFileError:
+            raise
+        except Exception as error:
+            self.problem, self.steps = f"PyTorch cannot run it: {first_line(error)}", steps
         self._rests = _rests(self.steps)
 
     def run(
@@ -129,7 +136,7 @@ class Graph:
             return [(name, inner[own]) for name, own in zip(step.outputs, branch.outputs, strict=True)]
         assert step.operator is not None, "a graph that lacks operators is not run"
         inputs = self._inputs(step, step.operator, values)
-        if step.kind in RECTIFIERS and rule is not ReluRule.STANDARD and inputs[0].is_floating_point():
+        if rule is not ReluRule.STANDARD and step.kind in RECTIFIERS and _any_gradient(inputs):
             with watching(rule, None, ruled):
                 made = step.operator.run(step.call, *inputs)
         else:
@@ -259,6 +266,11 @@ def _rests(steps: Sequence[Step]) -> list[list[str]]:
     for name, place in last.items():
         rests[place].append(name)
     return rests
+
+
+def _any_gradient(inputs: Iterable[Any]) -> bool:
+    """Say whether a gradient passes: none does through the arithmetic of sizes."""
+    return any(torch.is_tensor(value) and value.requires_grad for value in inputs)
 
 
 def _listed(tensor: Any) -> list[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from picasso.core.errors import ConfigurationError, ModelFileError, ModelOutputError
+from picasso.core.errors import ConfigurationError, ModelOutputError
 from picasso.core.hooks import Head
 from picasso.core.model import Layer, Model, ReluRule
 from picasso.core.preprocessing import Array
@@ -216,10 +216,3 @@ def is_number(array: NDArray[Any]) -> bool:
 def _near(a: Array, b: Array) -> bool:
     size = float(np.nan_to_num(np.abs(b)).max(initial=0))
     return bool(np.allclose(a, b, rtol=0, atol=1e-3 * size + 1e-6, equal_nan=True))
-
-
-def refused(error: Exception) -> str:
-    """Return the reason for which PyTorch cannot run a graph."""
-    if isinstance(error, ModelFileError):
-        raise error
-    return first_line(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.errors import ModelFileError, UnsafeModelError
+from picasso.core.errors import ModelFileError, PicassoError, UnsafeModelError
 from picasso.core.opening import describe
 from picasso.core.trust import file_digest
 
@@ -70,8 +70,27 @@ def looks_like_onnx(path: Path) -> bool:
     )
 
 
-def read_onnx(source: Any) -> OnnxFile:
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Take what goes wrong in reading a file for its damage: there are too many kinds to look for each.
+
+    Args:
+        name: The file's name.
+    """
+    try:
+        yield
+    except (PicassoError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelFileError(f"{name} is damaged: {first_line(error)}.", "Copy or export it again.") from error
+
+
+def read_onnx(source: Any, name: str) -> OnnxFile:
     """Read a graph from a path or an onnx.ModelProto, which is left as it is.
+
+    Args:
+        source: The path or proto.
+        name: What to call it in messages.
 
     Raises:
         ModelFileError: It is no ONNX graph, or damaged.
@@ -83,11 +102,10 @@ def read_onnx(source: Any) -> OnnxFile:
     if isinstance(source, str):
         path = Path(source)
         _parse(path, proto)
-        name, folder, digest = path.name, path.parent, hashlib.sha256(file_digest(path).encode())
+        folder, digest = path.parent, hashlib.sha256(file_digest(path).encode())
     else:
         proto.CopyFrom(source)
-        name, folder = "The ModelProto", None
-        digest = hashlib.sha256(proto.SerializeToString(deterministic=True))
+        folder, digest = None, hashlib.sha256(proto.SerializeToString(deterministic=True))
     if not proto.graph.output:
         raise ModelFileError(f"{name} is no ONNX graph: it has no outputs.", "Export the network again.")
     _check_operators(name, proto)

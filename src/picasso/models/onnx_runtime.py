@@ -44,7 +44,7 @@ class Runtime:
         options.add_external_initializers(list(file.apart), shared)
         try:
             self._session = onnxruntime.InferenceSession(
-                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:
             raise ModelFileError(

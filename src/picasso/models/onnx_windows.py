@@ -161,8 +161,13 @@ def _global_power_pool(call: Call, x: Any) -> Any:
 
 
 def _batch_norm(call: Call, x: Any, scale: Any, bias: Any, mean: Any, variance: Any) -> Any:
-    if call.get("training_mode", 0) or not call.get("spatial", 1):
-        raise NotImplementedError("BatchNormalization in training, or for each position")
+    if not call.get("spatial", 1):
+        raise NotImplementedError("BatchNormalization for each position")
+    if call.get("training_mode", 0):  # as exporters write the standardization of weights
+        kept, axes = call.get("momentum", 0.9), [axis for axis in range(x.ndim) if axis != 1]
+        running = (mean, x.mean(axes)), (variance, x.var(axes, correction=0))
+        result = F.batch_norm(x, None, None, scale, bias, True, 0, call.get("epsilon", 1e-5))
+        return result, *(old * kept + new * (1 - kept) for old, new in running)
     return F.batch_norm(x, mean, variance, scale, bias, False, 0, call.get("epsilon", 1e-5))
 
 
