@@ -116,6 +116,18 @@ def test_the_wrong_number_of_channels_is_refused_in_one_sentence(has: int, reads
         Preprocessing(size=8, color="values", bands=5).read(read_picture(np.zeros((4, 4, 3), np.uint8)))
 
 
+def test_channels_that_are_no_colors_are_not_taken_for_some() -> None:
+    for channels in (2, 4, 13):
+        with pytest.raises(
+            PictureError, match=rf"^scan\.npy has {channels} channels; the model reads colors\. Choose a"
+        ):
+            Preprocessing(size=8).read(deep(20, 30, channels))
+    with pytest.raises(PictureError, match="the model reads grey"):
+        Preprocessing(size=8, color="grey").read(deep(20, 30, 2))
+    for channels in (1, 3):
+        assert Preprocessing(size=8).read(deep(20, 30, channels))[0].shape == (8, 8, 3)
+
+
 @pytest.mark.parametrize("choices", [{}, {"color": "bgr", "mean": (0.4, 0.5, 0.6), "std": 0.25}, {"color": "grey"}])
 def test_undo_gives_back_the_pixels(choices: dict[str, Any]) -> None:
     p = Preprocessing(size=(20, 30), **choices)

@@ -33,6 +33,19 @@ def test_a_name_is_only_a_name(given: str, kept: str) -> None:
     assert clean_name(given) == kept
 
 
+def test_a_deep_picture_is_kept_whole_and_shown_in_eight_bits(service: Service) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.random.default_rng(0).normal(size=(20, 30, 5)))
+    record = service.pictures.adopt(buffer.getvalue(), "scan.jpg")
+    assert (record.width, record.height) == (30, 20)
+    assert record.notes[0] == "It has 5 channels; the first three are shown as red, green and blue."
+    again = decode_picture(service.artifacts.get(record.digest))
+    assert again.values is not None
+    assert again.values.shape == (20, 30, 5)
+    with Image.open(io.BytesIO(service.artifacts.get(record.file))) as shown:
+        np.testing.assert_array_equal(np.asarray(shown), again.pixels)
+
+
 def test_a_rendition_is_upright_and_forgets_what_the_file_said() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

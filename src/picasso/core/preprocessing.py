@@ -181,10 +181,18 @@ class Preprocessing(BaseModel):
             PictureError: The picture has not as many channels as the network reads.
         """
         view, frame = self.view(picture.pixels)
-        if self.color != "values":
-            return self.normalize(view), view, frame
         values = picture.pixels if picture.values is None else picture.values
+        if self.color != "values":
+            if values.shape[2] not in (1, 3):
+                raise PictureError(
+                    f"{picture.name} has {_count(values.shape[2])}; the model reads {self._colors()}.",
+                    "Choose a picture of 1 or 3 channels, or a model that reads values.",
+                )
+            return self.normalize(view), view, frame
         return self._read_values(values, picture.name), view, frame
+
+    def _colors(self) -> str:
+        return "grey" if self.color == "grey" else "colors"
 
     def apply(self, pixels: NDArray[Any]) -> Array:
         """Turn a picture into the network's input, float32 (height, width, channels).
