@@ -14,6 +14,8 @@ from picasso.core.names import called, path_parts, scheme_of
         ("hf:./my-checkpoint/", "hf", "my-checkpoint"),
         (r"hf:C:\models\mine", "hf", "mine"),
         ("hf:..", "hf", "hf:.."),
+        ("http://here:8000/v2/models/net", "http", "net"),
+        ("https://here/v2/models/net/", "https", "net"),
     ],
 )
 def test_a_scheme_names_the_maker(source: str, scheme: str, name: str) -> None:
@@ -21,7 +23,7 @@ def test_a_scheme_names_the_maker(source: str, scheme: str, name: str) -> None:
     assert called(source) == name
 
 
-@pytest.mark.parametrize("source", ["model.pt", "net.py:Net", "timm:", r"C:\model.pt", "http://here", ""])
+@pytest.mark.parametrize("source", ["model.pt", "net.py:Net", "timm:", r"C:\model.pt", ""])
 def test_other_sources_have_none(source: str) -> None:
     assert scheme_of(source) == ""
 
@@ -32,6 +34,7 @@ def test_other_sources_have_none(source: str) -> None:
         ("models/net.py:Net", ("", "models/net.py", ":Net")),
         ("hf:./mine", ("hf:", "./mine", "")),
         ("timm:resnet18", ("timm:resnet18", "", "")),
+        ("http://here/net.py", ("http://here/net.py", "", "")),
         ("a/model.pt", ("", "a/model.pt", "")),
         ("net.py", ("", "net.py", "")),
     ],
