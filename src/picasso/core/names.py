@@ -1,10 +1,10 @@
-"""Names of models: a scheme before a colon says who makes the network, as in timm:resnet18."""
+"""Names of models: a scheme before a colon says who makes the network, as in timm:resnet18, or where it runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-SCHEMES = ("demo", "keras", "timm", "torchvision", "hf")
+SCHEMES = ("demo", "keras", "timm", "torchvision", "hf", "http", "https")
 
 
 def scheme_of(source: str) -> str:
