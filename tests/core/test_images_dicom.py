@@ -196,6 +196,20 @@ def test_jpeg_inside() -> None:
     assert np.abs(decode_picture(written(found)).values[..., 0] - smooth).max() <= 3  # type: ignore[index]
 
 
+def test_a_frame_larger_than_the_file_says_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("L", (4000, 3000)).save(buffer, "JPEG")
+    found = made(np.zeros((8, 8), np.uint8), JPEGBaseline8Bit)
+    found.PixelData = encapsulate([buffer.getvalue()])
+    found["PixelData"].is_undefined_length = True
+    data = written(found)
+    monkeypatch.setattr(pydicom.pixels, "pixel_array", None)
+    with pytest.raises(PictureError, match=r"could not be decoded \(ValueError\)"):
+        decode_picture(data)
+
+
 @pytest.mark.parametrize(("syntax", "name"), [(JPEGLSLossless, "JPEG-LS Lossless"), (MPEG2MPML, "MPEG2 Main Profile")])
 def test_a_decoder_that_is_absent_is_named(syntax: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pydicom.pixels.decoders.base.Decoder, "is_available", False)

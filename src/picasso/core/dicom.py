@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib.util
 import io
 import struct
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from picasso.core.depth import CheckSize, Deep, stretched
 from picasso.core.errors import MissingExtraError, PictureError
@@ -97,7 +99,19 @@ def _first_frame(found: Any) -> NDArray[Any]:
             f"The DICOM file is compressed with {syntax.name}, for which no decoder is installed.",
             "Save it uncompressed, or install pylibjpeg with its plug-ins.",
         )
+    _check_inner(found)
     return _with_samples(pixel_array(found, index=0))
+
+
+def _check_inner(found: Any) -> None:
+    """Refuse a compressed frame that says it is larger than the file says, before it is decoded."""
+    from pydicom.encaps import get_frame
+
+    frames = int(found.get("NumberOfFrames", None) or 1)
+    data = get_frame(found.PixelData, 0, number_of_frames=frames)
+    with suppress(UnidentifiedImageError), Image.open(io.BytesIO(data), formats=("JPEG", "JPEG2000")) as inner:
+        if inner.size != (int(found.Columns), int(found.Rows)):
+            raise ValueError("the frame is not of the size that the file says")
 
 
 def _with_samples(frame: NDArray[Any]) -> NDArray[Any]:
