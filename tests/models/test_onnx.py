@@ -540,6 +540,14 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, pac
         opened(classifier())
 
 
+def test_pytorch_predicts_where_it_has_a_device_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = opened(classifier([node("Softmax", ["scores"], ["p"])], last="p"))
+    expected = model.predict(X)
+    monkeypatch.setattr(type(model), "_on_device", property(lambda self: True))
+    monkeypatch.setattr(model._network, "forward", None)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(ConfigurationError, match="device 'warp' cannot be used"):
         opened(classifier(), device="warp")

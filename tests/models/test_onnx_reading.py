@@ -53,6 +53,7 @@ def test_weights_that_lie_beside_the_file(tmp_path: Path) -> None:
     plain = picasso.load_model(classifier(), preprocessing=SIZE)
     np.testing.assert_allclose(model.predict(X), plain.predict(X), rtol=1e-6)
     assert model.facts.size == plain.facts.size
+    assert set(model.files) == {path, tmp_path / "weights.bin"}
     data = bytearray((tmp_path / "weights.bin").read_bytes())
     data[-1] ^= 1
     (tmp_path / "weights.bin").write_bytes(data)
@@ -138,6 +139,13 @@ def test_what_is_no_onnx_file_is_named(tmp_path: Path, content: bytes, message: 
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=message):
+        picasso.load_model(path)
+
+
+def test_an_onnx_file_of_another_name_is_named_where_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.keras"
+    path.write_bytes(WHOLE)
+    with pytest.raises(ModelFileError, match="it is an ONNX file"):
         picasso.load_model(path)
 
 

@@ -167,7 +167,9 @@ def _open(
             if files[1] is None:
                 _find_labels(model, source)
             return model
-    raise ModelFileError(_refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2 or .safetensors file, or a live model.")
+    raise ModelFileError(
+        _refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2, .safetensors or .onnx file, or a live model."
+    )
 
 
 def _find_labels(model: Model, source: object) -> None:
@@ -322,5 +324,7 @@ def describe(path: Path) -> str:
     for start, what in signatures.items():
         if head.startswith(start):
             return what
+    if len(head) > 2 and head[0] == 0x08 and 3 <= head[1] <= 40 and head[2] in b"\x12\x3a":
+        return "an ONNX file"
     printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in head)
     return "a text file" if printable > 0.95 * len(head) else "an unknown binary format"

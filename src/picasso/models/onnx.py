@@ -96,7 +96,9 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
         fixed_batch=batch,
         task=readout.task,
     )
-    return OnnxModel(network, readout, read, differentiable, facts, hooks, options)
+    model = OnnxModel(network, readout, read, differentiable, facts, hooks, options)
+    model.files = tuple(path.absolute() for path in file.beside)
+    return model
 
 
 class OnnxModel(Model):

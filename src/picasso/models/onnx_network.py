@@ -5,6 +5,7 @@ Imports PyTorch, so it is imported itself only where a graph is opened.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ from picasso.models.onnx_runtime import Runtime
 Held = Mapping[str, tuple[NDArray[Any], bool]]
 _HEADS = {"Softmax": Head.SOFTMAX, "LogSoftmax": Head.SOFTMAX, "Sigmoid": Head.SIGMOID}
 _AFTER_HEADS = ("Identity", "Cast", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+_AT_ONCE = 2**21
+"""Numbers of the probe that are run at once; large pictures are run one by one."""
 TOLERANCE = 1e-3
 """How far PyTorch may be from ONNX Runtime, as a part of the largest number of an output."""
 HALF_TOLERANCE = 2e-2
@@ -125,23 +128,25 @@ class Network:
         if self.image.whole_numbers:
             x = np.clip(np.round(128 + 40 * x), 0, 255).astype(np.float32)
         with Model.running():
-            if self.image.batch is None and (answers := self._asked_together(x)) is not None:
-                return x, answers, None
+            if self.image.batch is None and self._takes_any_batch(x[:2]):
+                count = max(1, min(len(x), _AT_ONCE // math.prod(shape)))
+                parts = [_floats(self.forward(x[start : start + count])) for start in range(0, len(x), count)]
+                return x, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, None
             batch = self.image.batch or 1
-            parts = [self.forward(np.repeat(one[None], batch, axis=0)) for one in x]
-        return x, _floats({name: np.concatenate([part[name][:1] for part in parts]) for name in parts[0]}), batch
+            parts = [_floats(self.forward(np.repeat(one[None], batch, axis=0))) for one in x]
+        return x, {name: np.concatenate([part[name][:1] for part in parts]) for name in parts[0]}, batch
 
-    def _asked_together(self, x: Array) -> dict[str, Array] | None:
-        """Ask for all pictures at once; None where that gives something else than asking for one alone."""
-        alone = _floats(self.forward(x[1:2]))
+    def _takes_any_batch(self, pair: Array) -> bool:
+        """Say whether a picture gives the same beside another one: a batch of one may be written into the graph."""
+        alone = _floats(self.forward(pair[1:]))
         try:
-            together = _floats(self.forward(x))
-        except Exception:  # a batch of one is written into the graph
-            return None
-        for name, one in alone.items():
-            if together[name].shape != (len(x), *one.shape[1:]) or not _near(together[name][1:2], one):
-                return None
-        return together
+            together = _floats(self.forward(pair))
+        except Exception:
+            return False
+        return all(
+            together[name].shape == (2, *one.shape[1:]) and len(one) == 1 and _near(together[name][1:], one)
+            for name, one in alone.items()
+        )
 
     def check(self, x: Array, answers: Mapping[str, Array], batch: int | None) -> str:
         """Compare PyTorch's values with ONNX Runtime's and say how far apart they are.

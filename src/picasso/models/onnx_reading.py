@@ -42,6 +42,7 @@ class OnnxFile:
         weights: Every weight by name.
         apart: Names of the weights that are not in the proto.
         digest: Digest of the file and of the files of weights beside it.
+        beside: Those files.
     """
 
     name: str
@@ -49,6 +50,7 @@ class OnnxFile:
     weights: dict[str, NDArray[Any]]
     apart: tuple[str, ...]
     digest: str
+    beside: tuple[Path, ...]
 
     @property
     def opset(self) -> int:
@@ -132,7 +134,7 @@ def read_onnx(source: Any, name: str) -> OnnxFile:
     for inner in sorted(files):
         digest.update(f"{inner}\0{file_digest(files[inner])}".encode())
     _drop_weights_among_inputs(proto)
-    return OnnxFile(name, proto, weights, tuple(apart), digest.hexdigest())
+    return OnnxFile(name, proto, weights, tuple(apart), digest.hexdigest(), tuple(files.values()))
 
 
 def graph_nodes(graph: Any) -> Iterator[Any]:
@@ -300,7 +302,7 @@ def _array(name: str, tensor: Any) -> NDArray[Any]:
     from onnx import numpy_helper
 
     try:
-        return np.asarray(numpy_helper.to_array(tensor))
+        return np.array(numpy_helper.to_array(tensor))  # a copy: what it was lets nobody share it
     except Exception as error:
         raise ModelFileError(f"{name} is damaged: '{tensor.name}': {first_line(error)}.", "Copy it again.") from error
 
