@@ -49,7 +49,9 @@ SizeOption = Annotated[
 ResizeOption = Annotated[
     str, typer.Option("--resize", metavar="HOW", help="stretch, crop or pad.", rich_help_panel=MODEL)
 ]
-ColorOption = Annotated[str, typer.Option("--color", metavar="ORDER", help="rgb, bgr or grey.", rich_help_panel=MODEL)]
+ColorOption = Annotated[
+    str, typer.Option("--color", metavar="ORDER", help="rgb, bgr, grey or values.", rich_help_panel=MODEL)
+]
 ScaleOption = Annotated[
     str, typer.Option("--scale", metavar="NUMBER", help="Pixels are multiplied by it: 1/255.", rich_help_panel=MODEL)
 ]
