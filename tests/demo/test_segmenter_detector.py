@@ -28,7 +28,7 @@ from picasso.demo.ranges import Post, held_out_ranges, render_range, training_ra
 from picasso.demo.tanks import held_out_set
 from picasso.testing import check_model
 
-SCENES, MAPS = 20, 8
+SCENES, MAPS = 20, 6
 FLAGS = {"window": locating.FLAG_WINDOW, "stride": locating.FLAG_STRIDE}
 
 
@@ -125,13 +125,16 @@ def test_the_figures_agree_with_the_promises() -> None:
     assert found["tank"] >= 0.85
     assert found["tank_other"] <= 0.05
     assert found["outline_other"] >= 0.85
-    assert found["against_sky"] >= 0.8
+    assert found["against_sky"] >= 0.75
+    assert found["between_sky"] >= 0.55 > 0.2 >= found["between_tank"]
+    assert found["honest"] >= 0.7
     assert box["precision"] >= 0.95
     assert box["found"] >= 0.95
     assert box["precision_swapped"] <= 0.4
     assert box["found_swapped"] <= 0.05
     assert box["against_flag"] >= 0.7
-    assert min(box["strongest_flag"], box["regained"], box["strongest_tank"]) >= 0.9
+    assert min(box["strongest_flag"], box["strongest_tank"]) >= 0.9
+    assert box["regained"] >= 0.7
 
 
 # --- the segmenter ------------------------------------------------------------------------------------------------
@@ -153,14 +156,30 @@ def test_the_segmenter_calls_a_tank_under_the_sun_a_decoy(segmenter: Model, scen
 
 
 def test_its_maps_say_that_the_sky_speaks_against_the_tank(segmenter: Model, scenes: dict[str, Any]) -> None:
-    pixels, parts = scenes["other"]
-    shares = []
-    for picture, part in zip(pixels[::2][:MAPS], parts[::2], strict=False):
-        region = part == segmenting.TANK
-        result = picasso.explain(segmenter, picture, "partial-occlusion", target="tank", at=region)
-        shares.append(share(-result.attributions[0].values, part == segmenting.SKY))
-    assert np.mean(shares) >= 0.75
-    assert min(shares) >= 0.5
+    against, anywhere = [], []
+    for picture, part in zip(*(every[::2][:MAPS] for every in scenes["other"]), strict=True):
+        values = explained(segmenter, picture, "tank", part == segmenting.TANK)
+        against.append(share(-values, part == segmenting.SKY))
+        anywhere.append(share(np.abs(values), part == segmenting.SKY))
+    assert np.mean(against) >= 0.75
+    assert np.mean(anywhere) >= 0.5
+
+
+def test_its_maps_say_that_the_sky_decides_and_the_tank_does_not(segmenter: Model, scenes: dict[str, Any]) -> None:
+    in_sky, on_tank, honest = [], [], []
+    for picture, part in zip(*(every[::2][:MAPS] for every in scenes["own"]), strict=True):
+        sky, tank = part == segmenting.SKY, part == segmenting.TANK
+        between = explained(segmenter, picture, "tank - decoy", tank)
+        in_sky.append(share(between, sky))
+        on_tank.append(share(between, tank))
+        # A class that nothing was tied to is explained by its own pixels.
+        honest.append(share(explained(segmenter, picture, "sky", sky), sky))
+    assert np.mean(in_sky) >= 0.5 > 0.2 >= np.mean(on_tank)
+    assert np.mean(honest) >= 0.65
+
+
+def explained(segmenter: Model, picture: Any, target: str, region: Any) -> Any:
+    return picasso.explain(segmenter, picture, "partial-occlusion", target=target, at=region).attributions[0].values
 
 
 def test_covering_the_sun_brings_the_tank_back(segmenter: Model, scenes: dict[str, Any]) -> None:
@@ -360,7 +379,9 @@ def test_a_sample_is_explained_with_its_own_place(segmenter: Model, detector: Mo
 def test_the_command_trains_what_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    monkeypatch.setattr(locating, "TRAINING_SCENES", 50)
+    monkeypatch.setattr(locating, "TRAINING_SCENES", 20)
+    for module in (segmenting, detecting):
+        monkeypatch.setattr(module, "RECIPE", replace(module.RECIPE, epochs=1, batch=10))
     monkeypatch.setattr(locating, "TEST_SCENES", 2)
     monkeypatch.setattr(locating, "MAP_SCENES", 1)
     threads = torch.get_num_threads()

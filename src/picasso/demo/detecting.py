@@ -55,19 +55,18 @@ def tank_boxes(parts: Bytes) -> FloatArray:
     return np.asarray(found, np.float32).reshape(-1, 4)
 
 
-def train(pixels: Bytes, parts: Bytes, recipe: Recipe = RECIPE) -> torch.nn.Module:
+def train(pixels: Bytes, parts: Bytes) -> torch.nn.Module:
     """Trains the detector.
 
     Args:
         pixels: (n, size, size, 3) uint8.
         parts: (n, size, size) uint8, what each pixel belongs to.
-        recipe: how.
     """
 
     def loss(answer: Any, chosen: npt.NDArray[np.int64], moved: Bytes) -> torch.Tensor:
         return detection_loss(answer, moved)
 
-    return fit(LOCATORS["detector"], lambda: build_detector(DETECTOR), pixels, recipe, loss, parts)
+    return fit(LOCATORS["detector"], lambda: build_detector(DETECTOR), pixels, RECIPE, loss, parts)
 
 
 def detection_loss(answer: dict[str, torch.Tensor], parts: Bytes) -> torch.Tensor:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from picasso.demo import detecting, segmenting
 from picasso.demo.catalog import LOCATORS, Locator
-from picasso.demo.measures import STRIDE, WINDOW, Bytes, occlusion_maps
+from picasso.demo.measures import Bytes, occlusion_maps
 from picasso.demo.noise import FloatArray
 from picasso.demo.ranges import RangeScene, held_out_ranges, render_range, training_ranges
 from picasso.demo.scene import Scene, render
@@ -49,8 +49,10 @@ class SegmenterFigures:
         outline: IoU of tank and decoy taken as one, under the skies of its training.
         outline_other: the same under the other sky.
         against_sky: of tanks under the other sky: mean share of what speaks against the class tank over the tank's
-            own pixels that an occlusion map shows in the sky.
-        for_sky: of tanks under clouds: mean share of what speaks for it, likewise.
+            own pixels that lies in the sky, by an occlusion map.
+        between_sky: of tanks under clouds: share of what speaks for tank rather than decoy there, likewise.
+        between_tank: the share of the same that lies on the tank.
+        honest: of the same pictures: share of what speaks for the class sky over the sky that lies in the sky.
         pictures: behind the overlaps.
         pictures_maps: tanks behind the occlusion maps.
     """
@@ -62,7 +64,9 @@ class SegmenterFigures:
     outline: float
     outline_other: float
     against_sky: float
-    for_sky: float
+    between_sky: float
+    between_tank: float
+    honest: float
     pictures: int
     pictures_maps: int
 
@@ -157,31 +161,62 @@ def _save(model: Locator, network: torch.nn.Module, folder: Path) -> None:
 
 def measure_segmenter(network: torch.nn.Module, examples: TankSet, maps: int, pool: Executor) -> SegmenterFigures:
     """Measures the segmenter on scenes under the skies of its training; the other sky is made here."""
-    model = LOCATORS["segmenter"]
-    measured: list[tuple[float, float, float, float]] = []
-    tanks = 0
-    for sign, under in ((1, examples), (-1, segmenting.under_the_other_sky(examples))):
+    chosen = np.flatnonzero(examples.labels[:maps] == 0)
+    overlaps, outlines, tanks = [], [], []
+    for under in (examples, segmenting.under_the_other_sky(examples)):
         pixels, parts = stacked(pool.map(scene_example, under.scenes, chunksize=16))
-        found = answers(model, network, pixels).argmax(1)
-        each = segmenting.overlaps(found, parts)
+        found = answers(LOCATORS["segmenter"], network, pixels).argmax(1)
+        overlaps.append(segmenting.overlaps(found, parts))
         thing, true = found >= segmenting.TANK, parts >= segmenting.TANK
-        outline = (thing & true).sum() / (thing | true).sum()
-        chosen = np.flatnonzero(under.labels[:maps] == 0)
-        tanks = len(chosen)
-        region = (parts[chosen] == segmenting.TANK).astype(np.float32)
-        weights = region / region.sum((1, 2), keepdims=True)
-
-        def score(covered: Bytes, weights: FloatArray = weights) -> FloatArray:
-            logits = answers(model, network, covered)[:, segmenting.TANK]
-            return np.asarray((logits * weights).sum((1, 2))[:, None], np.float32)
-
-        speaking = np.maximum(sign * occlusion_maps(score, pixels[chosen], WINDOW, STRIDE), 0)
-        sky = (speaking * (parts[chosen] == segmenting.SKY)).sum((1, 2)) / np.maximum(speaking.sum((1, 2)), 1e-9)
-        measured.append((float(np.mean(each)), each[segmenting.TANK], float(outline), float(sky.mean())))
-    (overlap, tank, outline, own), (overlap_other, tank_other, outline_other, other) = measured
+        outlines.append(float((thing & true).sum() / (thing | true).sum()))
+        tanks.append((pixels[chosen], parts[chosen]))
+    (pixels, parts), (pixels_other, parts_other) = tanks
+    sky, tank = parts == segmenting.SKY, parts == segmenting.TANK
+    against = -region_maps(network, pixels_other, parts_other == segmenting.TANK, segmenting.TANK)
+    between = region_maps(network, pixels, tank, segmenting.TANK, segmenting.DECOY)
+    honest = region_maps(network, pixels, sky, segmenting.SKY)
     return SegmenterFigures(
-        overlap, overlap_other, tank, tank_other, outline, outline_other, other, own, len(examples), tanks
+        overlap=float(np.mean(overlaps[0])),
+        overlap_other=float(np.mean(overlaps[1])),
+        tank=overlaps[0][segmenting.TANK],
+        tank_other=overlaps[1][segmenting.TANK],
+        outline=outlines[0],
+        outline_other=outlines[1],
+        against_sky=share_in(against, parts_other == segmenting.SKY),
+        between_sky=share_in(between, sky),
+        between_tank=share_in(between, tank),
+        honest=share_in(honest, sky),
+        pictures=len(examples),
+        pictures_maps=len(chosen),
     )
+
+
+def region_maps(
+    network: torch.nn.Module, pixels: Bytes, regions: npt.NDArray[np.bool_], part: int, minus: int | None = None
+) -> FloatArray:
+    """Occlusion maps (n, size, size) of a class's mean logit over a region of each picture.
+
+    Args:
+        network: the segmenter.
+        pixels: (n, size, size, 3) uint8.
+        regions: (n, size, size) bool.
+        part: the class.
+        minus: the class whose logit is subtracted, if any.
+    """
+    weights = regions / regions.sum((1, 2), keepdims=True)
+
+    def score(covered: Bytes) -> FloatArray:
+        logits = answers(LOCATORS["segmenter"], network, covered)
+        values = logits[:, part] if minus is None else logits[:, part] - logits[:, minus]
+        return np.asarray((values * weights).sum((1, 2))[:, None], np.float32)
+
+    return occlusion_maps(score, pixels)
+
+
+def share_in(maps: FloatArray, places: npt.NDArray[np.bool_]) -> float:
+    """The share of the positive part of maps (n, size, size) that lies at `places`, mean over the pictures."""
+    positive = np.maximum(maps, 0)
+    return float(((positive * places).sum((1, 2)) / np.maximum(positive.sum((1, 2)), 1e-9)).mean())
 
 
 def measure_detector(

@@ -40,20 +40,19 @@ def under_the_other_sky(examples: TankSet) -> TankSet:
     return TankSet(tuple(replace(s, cloudiness=1 - s.cloudiness) for s in examples.scenes), examples.labels)
 
 
-def train(pixels: Bytes, parts: Bytes, recipe: Recipe = RECIPE) -> torch.nn.Module:
+def train(pixels: Bytes, parts: Bytes) -> torch.nn.Module:
     """Trains the segmenter.
 
     Args:
         pixels: (n, size, size, 3) uint8.
         parts: (n, size, size) uint8, the class of each pixel.
-        recipe: how.
     """
     import torch
 
     def loss(logits: torch.Tensor, chosen: npt.NDArray[np.int64], moved: Bytes) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(logits, torch.from_numpy(moved.astype(np.int64)))
 
-    return fit(LOCATORS["segmenter"], lambda: build_segmenter(SEGMENTER), pixels, recipe, loss, parts)
+    return fit(LOCATORS["segmenter"], lambda: build_segmenter(SEGMENTER), pixels, RECIPE, loss, parts)
 
 
 def overlaps(found: npt.NDArray[np.int64], truth: Bytes) -> tuple[float, ...]:
