@@ -285,6 +285,50 @@ def test_layers_inside_what_is_lifted(wrap: Any) -> None:
     near(model.pullback(X, [model.target(0)], ["inside"]).gradients["inside"][0][..., 0], np.full((3, 12, 12), 1 / 144))
 
 
+def test_blocks_in_a_loop_are_layers_of_their_own_and_are_ruled() -> None:
+    class Step(linen.Module):
+        relu: Any = linen.relu
+
+        @linen.compact
+        def __call__(self, x: Any, _: Any) -> Any:
+            x = self.relu(linen.Conv(3, (3, 3))(x))
+            return x, x.mean((1, 2))
+
+    class Loop(linen.Module):
+        relu: Any = linen.relu
+
+        @linen.compact
+        def __call__(self, x: Any) -> Any:
+            blocks = linen.scan(Step, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)
+            x, means = blocks(self.relu)(x, None)
+            return x.mean((1, 2)) + means[1]
+
+    variables = started(Loop(), X)
+    model = opened((Loop(), variables))
+    near(model.predict(X), jax.jit(Loop().apply)(variables, X))
+    names = [layer.name for layer in model.layers()]
+    assert [name for name in names if "Conv" in name] == [f"ScanStep_0.Conv_0{end}" for end in ("", ":2", ":3")]
+    pulled = model.pullback(X, [model.target(0)], rules=Rules(relu=ReluRule.GUIDED))
+    expected = slope(lambda x: Loop(relu=ruled(ReluRule.GUIDED)).apply(variables, x), X, 0)
+    near(pulled.gradients[INPUT][0], expected, 1e-4)
+    assert pulled.ruled == 3
+
+
+def test_layers_inside_what_nnx_rebuilds() -> None:
+    class Lifted(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            self.inside = nnx.Conv(3, 4, (3, 3), rngs=rngs)
+
+        def __call__(self, x: Any) -> Any:
+            x = nnx.remat(lambda module, x: module(x))(self.inside, x)
+            return nnx.jit(lambda module, x: module(x[..., :3]))(self.inside, x).mean((1, 2))
+
+    module = Lifted(nnx.Rngs(0))
+    model = opened(module)
+    assert [layer.name for layer in model.layers()] == ["inside", "inside:2"]
+    near(model.predict(X), module(X))
+
+
 # --- ReLU rules ----------------------------------------------------------------------------------------------
 
 
@@ -360,6 +404,19 @@ def test_parameters_that_change_change_answer_and_digest() -> None:
     assert model.digest == digest
     assert opened((last, parameters())).digest == digest
     assert opened((lambda p, x: last(p, x) + 1, parameters())).digest != digest
+
+
+def test_random_keys_among_the_parameters() -> None:
+    tree, hidden = parameters() | {"key": jax.random.key(3)}, jax.random.key(4)
+
+    def noisy(p: Any, x: Any) -> Any:
+        return last(p, x) + jax.random.normal(p["key"], (5,)) + jax.random.normal(hidden, (5,))
+
+    model = opened((noisy, tree))
+    digest = model.digest
+    near(model.predict(X), noisy(tree, X))
+    tree["key"] = jax.random.key(5)
+    assert model.digest != digest
 
 
 def test_an_nnx_module_is_never_touched_and_may_change() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from picasso.core.errors import ModelFileError
+from picasso.core.errors import MissingExtraError, ModelFileError
 from picasso.core.opening import load_factory
 from picasso.models.jax_networks import FunctionNetwork, LinenNetwork, Network, NnxNetwork, is_linen, key_of
 
@@ -89,6 +89,10 @@ def _read(path: Path) -> dict[str, Any]:
             tree = _read_msgpack(path) if path.suffix.lower() == ".msgpack" else _read_npz(path)
     except ModelFileError:
         raise
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed.", "Install it with: pip install 'picasso[jax]'"
+        ) from None
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelFileError(

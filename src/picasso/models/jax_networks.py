@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,14 +92,14 @@ class Network(ABC):
         closed, names = self._jaxpr(self.parameters(), x)
         digest = hashlib.sha256(_ADDRESS.sub("", f"{closed.jaxpr}{names}").encode())
         for constant in closed.consts:
-            digest.update(np.asarray(constant).tobytes())
+            digest.update(_numbers(constant).tobytes())
         return digest.hexdigest()
 
     def digest(self, fingerprint: str) -> str:
         """Digest the network as it is now, from its fingerprint and its parameters."""
         digest = hashlib.sha256(fingerprint.encode())
         for parameter in self.lasting():
-            array = np.asarray(parameter)
+            array = _numbers(parameter)
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
         return digest.hexdigest()
@@ -204,31 +206,31 @@ class NnxNetwork(Network):
         return nnx.split(self._module, nnx.RngState, ...)  # type: ignore[no-any-return]
 
 
+_calls = itertools.count()
+
+
 def _mark_calls(module: Any) -> None:
     """Let every module inside a module say its path in the scope in which it runs. The module is a copy of ours."""
-    import jax
     from flax import nnx
-
-    paths: dict[int, str] = {}
-    calls: list[str] = []
-    classes: dict[type, type] = {}
-
-    def marking(kind: type) -> type:
-        call = kind.__call__
-
-        def marked_call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            calls.append(paths[id(self)])
-            with jax.named_scope(f"{marked(paths[id(self)], kind.__name__)}#{len(calls)}"):
-                return call(self, *args, **kwargs)
-
-        return type(kind)(kind.__name__, (kind,), {"__call__": marked_call, "__module__": kind.__module__})
 
     for path, inner in nnx.iter_modules(module):
         kind = type(inner)
         if any("__call__" in vars(base) for base in kind.__mro__):
-            paths[id(inner)] = ".".join(str(part) for part in path)
-            classes[kind] = classes.get(kind) or marking(kind)
-            object.__setattr__(inner, "__class__", classes[kind])
+            object.__setattr__(inner, "__class__", _marking(kind, ".".join(str(part) for part in path)))  # type: ignore[arg-type]
+
+
+@cache
+def _marking(kind: type, path: str) -> type:
+    """Return a class like another whose call is marked; of one path, since nnx rebuilds modules from their classes."""
+    import jax
+
+    call = kind.__call__
+
+    def marked_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with jax.named_scope(f"{marked(path, kind.__name__)}#{next(_calls)}"):
+            return call(self, *args, **kwargs)
+
+    return type(kind)(kind.__name__, (kind,), {"__call__": marked_call, "__module__": kind.__module__})
 
 
 def at_rest(call: Callable[..., Any], before: int) -> dict[str, bool]:
@@ -247,6 +249,14 @@ def at_rest(call: Callable[..., Any], before: int) -> dict[str, bool]:
 
 def _is_array(leaf: Any) -> bool:
     return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+
+
+def _numbers(leaf: Any) -> Any:
+    """Return an array of JAX as one of NumPy; a random key as the numbers that it is made of."""
+    import jax
+
+    is_key = hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
 
 
 def _is_output(kind: Any) -> bool:

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 _OPENED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr"}
 _REMATERIALIZED = ("remat2", "checkpoint", "remat")
 _OWN_DERIVATIVE = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")
+
+_UNROLLED_AT_MOST = 20_000
+"""Operations that a loop of known length may have in all to be written out."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,9 @@ def _flatten(
         inputs = [read(atom) for atom in equation.invars]
         inner = (*scope, *(str(part.name) for part in equation.source_info.name_stack.stack if hasattr(part, "name")))
         name, opened, its_consts = _opened(equation)
-        if opened is not None:
+        if equation.primitive.name == "scan" and _is_short(equation):
+            outputs = _unrolled(program, equation, inputs, inner)
+        elif opened is not None:
             if name:
                 # The number of operations so far tells one call from the next.
                 inner = (*inner, f"jit {name}#{len(program.steps)}")
@@ -156,6 +162,36 @@ def _flatten(
             program.steps.append(Step(equation, name, tuple(inputs), tuple(outputs), inner))
         places.update(zip(equation.outvars, outputs, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _is_short(equation: Any) -> bool:
+    return bool(equation.params["length"] * len(equation.params["jaxpr"].jaxpr.eqns) <= _UNROLLED_AT_MOST)
+
+
+def _unrolled(program: Program, equation: Any, inputs: list[int], scope: tuple[str, ...]) -> list[int]:
+    """Write a loop over equal blocks out, so that each has layers and ReLUs of its own."""
+    import jax
+    import jax.numpy as jnp
+
+    params = equation.params
+    length, body = params["length"], params["jaxpr"]
+    fixed, kept = params["num_consts"], params["num_carry"]
+    carry = inputs[fixed : fixed + kept]
+    rows: dict[int, list[int]] = {}
+
+    def add(function: Callable[..., Any], places: list[int]) -> int:
+        kinds = [jax.ShapeDtypeStruct(program.kinds[place].shape, program.kinds[place].dtype) for place in places]
+        closed = jax.make_jaxpr(function)(*kinds)
+        return _flatten(program, closed.jaxpr, closed.consts, places, scope)[0]
+
+    for index in reversed(range(length)) if params["reverse"] else range(length):
+        take = partial(jax.lax.index_in_dim, index=index, keepdims=False)
+        each = [add(take, [place]) for place in inputs[fixed + kept :]]
+        inner = (*scope, f"jit block#{len(program.steps)}")
+        answer = _flatten(program, body.jaxpr, body.consts, [*inputs[:fixed], *carry, *each], inner)
+        carry, rows[index] = answer[:kept], answer[kept:]
+    columns = zip(*(rows[index] for index in range(length)), strict=True)
+    return [*carry, *(add(lambda *values: jnp.stack(values), list(column)) for column in columns)]
 
 
 def _opened(equation: Any) -> tuple[str, Any, Sequence[Any]]:
