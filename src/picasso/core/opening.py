@@ -72,9 +72,11 @@ def load_model(
 
     Args:
         source: A name ("demo:tank-proxy", "timm:resnet18", "keras:VGG16"); a file (.keras, .h5, .pt, .pth,
-            .safetensors, .pt2); a class in a file of your own ("my_model.py:TankDetector"); or a live torch.nn.Module,
-            keras.Model or callable.
-        labels: One label for each class, or a file that holds them.
+            .safetensors, .pt2, .msgpack); a class in a file of your own ("my_model.py:TankDetector"); the address of a
+            served model (http://host:port/v2/models/NAME); or a live torch.nn.Module, keras.Model, flax.nnx.Module,
+            (JAX function or flax.linen.Module, parameters), or callable.
+        labels: One label for each class, or a file that holds them; without, a file of labels beside the model's is
+            taken.
         preprocessing: How a picture becomes the network's input; found or assumed where left out (see
             `model.facts.notes`).
         head: "softmax", "sigmoid" or "none", where it is not to be found out.
