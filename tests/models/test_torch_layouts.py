@@ -172,6 +172,43 @@ def test_a_transformer_that_takes_the_mean_of_its_patches() -> None:
     np.testing.assert_allclose(pulled.gradients["norm"][0], kept[0].grad.numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("pooled", [True, False])
+def test_the_transformer_of_pytorch_itself_behind_a_linear_embedding(batch_first: bool, pooled: bool) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.embed, self.head = nn.Linear(27, 8), nn.Linear(8, 4)
+            block = nn.TransformerEncoderLayer(8, 2, 12, batch_first=batch_first, norm_first=True)
+            self.encoder = nn.TransformerEncoder(block, 2, enable_nested_tensor=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = x.unfold(2, 3, 3).unfold(3, 3, 3).permute(0, 2, 3, 4, 5, 1).reshape(x.shape[0], 20, 27)
+            x = torch.cat([torch.ones(x.shape[0], 1, 8), self.embed(x)], 1)
+            x = self.encoder(x) if batch_first else self.encoder(x.transpose(0, 1)).transpose(0, 1)
+            return self.head(x[:, 1:].mean(1) if pooled else x[:, 0])
+
+    network = Own().eval()
+    model = opened(network)
+    default = model.default_layer()
+    assert default is not None
+    assert default.name == ("encoder.layers.1" if pooled else "encoder.layers.1.norm1")
+    assert default.grid == (4, 5)
+    check_model(model)
+    pulled = model.pullback(X, [model.target(1)], [default.name])
+    values, slopes = (
+        model.postprocess(part) for part in (pulled.values[default.name], pulled.gradients[default.name][0])
+    )
+    found = np.maximum((values * slopes.mean((1, 2), keepdims=True)).sum(3), 0)
+
+    def lay(tensor: torch.Tensor) -> torch.Tensor:
+        return (tensor if batch_first else tensor.transpose(0, 1))[:, 1:].reshape(3, 4, 5, 8)
+
+    expected = grad_cam_by_hand(network, default.name, first(X), 1, lay).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
 def test_a_stem_of_convolutions_before_the_patches() -> None:
     model = opened(Vit(stem=True), picasso.Preprocessing(size=(24, 30)))
     assert layers_of(model)["blocks.0"].grid == (4, 5)

@@ -59,7 +59,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], str, Callable[[torch.Tensor], torch
         lambda: timm.models.SwinTransformer(img_size=32, patch_size=4, num_classes=5, **_SWIN), "norm", last
     ),
     "timm ConvNeXt": (
-        lambda: timm.models.ConvNeXt(depths=(1, 1, 1, 1), dims=(8, 8, 8, 8), patch_size=1, num_classes=5), "norm_pre", first
+        lambda: timm.models.ConvNeXt(depths=(1,) * 4, dims=(8,) * 4, patch_size=1, num_classes=5), "norm_pre", first
     ),
     "timm MLP-Mixer": (
         lambda: timm.models.MlpMixer(img_size=32, patch_size=8, num_blocks=2, embed_dim=16, num_classes=5),

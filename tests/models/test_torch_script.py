@@ -94,6 +94,21 @@ def test_several_inputs() -> None:
     np.testing.assert_allclose(model.predict(X), live.predict(X) + 1, atol=1e-5)
 
 
+def test_a_trace_of_a_fixed_number_of_pictures() -> None:
+    class Counted(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = seeded(Plain)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.body(x).reshape(4, 5)
+
+    model = picasso.load_model(torch.jit.trace(Counted().eval(), torch.zeros(4, 3, 12, 12)), preprocessing=SIZE)
+    assert model.facts.fixed_batch == 4
+    live = picasso.load_model(seeded(Plain), preprocessing=SIZE)
+    np.testing.assert_allclose(model.predict(X), live.predict(X), atol=1e-5)
+
+
 def test_a_part_in_torchscript_shows_the_layers_around_it() -> None:
     body = seeded(Plain).eval()
     network = torch.nn.Sequential(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from picasso.core.errors import MissingExtraError
+from picasso.core.errors import MissingExtraError, ModelFailedError
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Facts, Model
 from picasso.core.opening import Options
@@ -22,6 +23,8 @@ from picasso.models.torch_outputs import detections_of
 from picasso.models.torch_state import at_rest, check_ready, digest_of_module, dtype_of, is_quantized, placed
 
 _MODULE = "torch.nn.modules.module"
+_BATCHES = (2, 4, 8, 10, 16, 32, 64)
+"""Numbers of pictures that are tried where a network refuses one alone."""
 _SCRIPT = "TorchScript lets nobody look inside: it has no layers and no ReLU rules here."
 _QUANTIZED = "The network computes with quantized numbers: it gives no gradients."
 
@@ -66,8 +69,9 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     notes = [note] if note else []
     if zeros:
         notes.append(f"Other inputs get zeros: {', '.join(zeros)}.")
-    shape, asking, found = _first_that_answers(module, shape, device, batch, options)
-    if opened.declared_shape(hooks) is None and batch is None:
+    known = shape is not None
+    shape, batch, asking, found = _first_that_answers(module, shape, device, batch, options)
+    if not known:
         notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {shape[2]} channels.")
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
         hooks.preprocessing, said = opened.assumed_preprocessing(shape[:2], shape[2])
@@ -97,8 +101,8 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
 
 def _first_that_answers(
     module: Any, declared: Shape | None, device: Any, batch: int | None, options: Options
-) -> tuple[Shape, Asking, list[str]]:
-    """Find an input shape and a way of calling with which the network runs."""
+) -> tuple[Shape, int | None, Asking, list[str]]:
+    """Find an input shape, a way of calling and where need be a number of pictures with which the network runs."""
     import torch
 
     dtype = dtype_of(module)
@@ -111,13 +115,16 @@ def _first_that_answers(
         except Exception as error:
             first = first or error
             continue
-        return shape, Asking(call, device, dtype, detections_of(module)), [call.note] if call.note else []
+        return shape, batch, Asking(call, device, dtype, detections_of(module)), [call.note] if call.note else []
     assert first is not None, "something was tried"
     if dtype in (torch.float16, torch.bfloat16) and "not implemented for" in str(first):
         wide = copy.deepcopy(module).float()
-        shape, asking, notes = _first_that_answers(wide, declared, device, batch, options)
+        shape, batch, asking, notes = _first_that_answers(wide, declared, device, batch, options)
         said = f"A copy of the network in float32 is run, since {device} lacks operations in {dtype}."
-        return shape, asking, [said, *notes]
+        return shape, batch, asking, [said, *notes]
+    for count in _BATCHES if declared is not None and batch is None else ():
+        with suppress(ModelFailedError):
+            return _first_that_answers(module, declared, device, count, options)
     if declared is None:
         raise no_shape(str(first).strip().splitlines()[0] if str(first).strip() else type(first).__name__)
     with Model.running():

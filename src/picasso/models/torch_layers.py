@@ -199,7 +199,7 @@ def _noted(path: Path, part: Any, tensor: Any, given: Sequence[Any], axes: Axes)
         if same and same[0] is not None:
             axis = axes[tensor] = same[0]
     kind = getattr(part, "kind", type(part).__name__)
-    wide = tensor.detach().double()
+    wide = tensor.detach().float()
     rows = tuple(wide.mean([other for other in range(tensor.ndim) if other != axis]).cpu().numpy() for axis in (0, 1))
     return _Seen(path, kind, tuple(tensor.shape), axis, rows, float(wide.abs().mean()))
 
