@@ -16,6 +16,7 @@ from typing import Any
 from picasso.core import registry, runner
 from picasso.core.errors import by_code
 from picasso.core.images import read_picture
+from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
 from picasso.service.configuration import Configuration, ModelSpecification, SampleFolder
@@ -67,8 +68,10 @@ def _visualization(entry: Entry) -> str:
 
 
 def _measured(entry: Entry) -> Iterator[str]:
-    """Run it once on a small model, to say what it returns."""
-    model = small_model()
+    """Run it once on a small model, or on the demo's of its task, to say what it returns."""
+    task = next((kind for kind in ("segmentation", "detection") if kind in entry.load().needs), "")
+    named = {"segmentation": "demo:segmenter", "detection": "demo:detector"}
+    model = load_model(named[task]) if task else small_model()
     picture = read_picture((model.prepare(read_picture(_plain())).view), "trial")
     result = runner.run(model, picture, entry, entry.load().settings_type(), top=1)
     if result.attributions:

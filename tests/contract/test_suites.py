@@ -238,7 +238,7 @@ def test_a_model_that_changes_is_found_out(monkeypatch: pytest.MonkeyPatch) -> N
         return outputs
 
     monkeypatch.setattr(model, "_outputs", learning)
-    monkeypatch.setattr(type(model), "capabilities", frozenset({Capability.PREDICT}))
+    monkeypatch.setattr(model, "capabilities", frozenset({Capability.PREDICT}))
     with pytest.raises(AssertionError, match="Changed: frozen parameters"):
         check_model(model)
 

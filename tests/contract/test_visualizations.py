@@ -21,13 +21,33 @@ def function_model() -> Model:
     return load_model(brightness, preprocessing=Preprocessing(size=(16, 20)), labels=("a", "b", "c"))
 
 
+def by_pixel(x: Array) -> Array:
+    """Scores of each pixel: a segmenter of two classes."""
+    return np.stack([x.mean(axis=3), 0.5 - x[..., 0]], axis=1) * 5
+
+
+def boxed(x: Array) -> dict[str, Array]:
+    """Four boxes, surer the brighter they are: a detector of two classes."""
+    corners = [(0, 0, 10, 8), (10, 0, 20, 8), (0, 8, 10, 16), (10, 8, 20, 16)]
+    light = [x[:, top:bottom, left:right].mean(axis=(1, 2)) for left, top, right, bottom in corners]
+    boxes = np.broadcast_to(np.array(corners, np.float32), (len(x), 4, 4))
+    return {"boxes": boxes, "scores": np.stack(light, axis=1)[..., :2] * 6 - 2}
+
+
+def answering(task: str) -> Model:
+    function = {"segmentation": by_pixel, "detection": boxed}[task]
+    return load_model(function, preprocessing=Preprocessing(size=(16, 20)), labels=("a", "b"))
+
+
 def test_there_are_visualizations() -> None:
     assert {"partial-occlusion", "saliency-map", "grad-cam", "class-probabilities"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_on_a_network(name: str) -> None:
-    check_visualization(name, small_model())
+    needs = registry.visualization(name, []).load().needs
+    task = next((task for task in ("segmentation", "detection") if task in needs), "")
+    check_visualization(name, answering(task) if task else small_model())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,4 +56,12 @@ def test_on_a_function_where_it_fits(name: str) -> None:
     if reason := runner.missing(model, entry):
         assert entry.load().title in reason
     else:
+        check_visualization(name, model)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+@pytest.mark.parametrize("name", NAMES)
+def test_on_pixels_and_boxes_where_it_fits(name: str, task: str) -> None:
+    model, entry = answering(task), registry.visualization(name, [])
+    if not runner.missing(model, entry):
         check_visualization(name, model)

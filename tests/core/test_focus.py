@@ -258,6 +258,16 @@ def test_without_a_place_each_detection_is_a_class(detector: Model) -> None:
     model = asking(detector)
     assert model.labels[0] == "red 1"
     assert model.target("red").label == "red 1"
+    assert model.target("red - red 2").label == "red 1 - red 2"
+
+
+def test_what_was_not_found_is_said(detector: Model) -> None:
+    empty = focused(detector, detector.prepare(read_picture(np.zeros_like(PICTURE))), None)
+    found = {label.rpartition(" ")[0] or label for label in empty.labels}
+    for label in {"red", "blue"} - found:
+        with pytest.raises(TargetError, match=f"No '{label}' was found in this picture"):
+            empty.target(label)
+    assert found != {"red", "blue"}
 
 
 def test_a_missed_object_is_explained_in_a_drawn_box(detector: Model) -> None:

@@ -61,8 +61,14 @@ class Focus(ABC):
         """Digest of all that decides the scores."""
 
     def label(self, said: str) -> str:
-        """Return the label that a person's word stands for: the first "tank" where "tank 1" and "tank 2" are there."""
-        return f"{said} 1" if said not in self.labels and f"{said} 1" in self.labels else said
+        """Return the label that a person's word stands for: the first "tank" where "tank 1" and "tank 2" are there.
+
+        Both sides of a difference are words.
+        """
+        if said in self.labels:
+            return said
+        words = [f"{word} 1" if f"{word} 1" in self.labels else word for word in said.split(" - ")]
+        return " - ".join(words)
 
     def probabilities(self, scores: Array, head: Head) -> Array:
         """Turn the scores of classes into probabilities; sides stay in pixels."""

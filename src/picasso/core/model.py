@@ -533,6 +533,10 @@ class Model(ABC):
         """
         if self.focus is not None and isinstance(target, str):
             target = self.focus.label(target)
+            if target in self.whole.labels and target not in self.labels:
+                raise TargetError(
+                    f"No '{target}' was found in this picture.", "Draw a box where it should have been found (at=...)."
+                )
         return make_target(target, self.labels, self.facts.columns)
 
     def top_targets(self, scores: Array, count: int) -> list[Target]:

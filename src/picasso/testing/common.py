@@ -79,7 +79,7 @@ def untouched(model: Model, subject: str) -> Iterator[None]:
 
 def _state(model: Model) -> dict[str, Any]:
     """Return what of a model can be seen from outside, whatever framework it comes from."""
-    state: dict[str, Any] = {"digest": model.digest, "files": model.files}
+    state: dict[str, Any] = {"files": model.files}
     for network in vars(model).values():
         if callable(getattr(network, "named_modules", None)):
             parts = dict(network.named_modules())
@@ -93,7 +93,8 @@ def _state(model: Model) -> dict[str, Any]:
             layers = getattr(network, "layers", ())
             state["frozen layers"] = [getattr(layer, "trainable", None) for layer in layers]
             state["activations"] = [getattr(layer, "activation", None) for layer in layers]
-    return state
+    # Last: it may ask the model, which is when one that changes itself does so.
+    return state | {"digest": model.digest}
 
 
 def must_raise(kind: type[PicassoError], call: Callable[[], object], name: str, sentence: str) -> None:

@@ -22,7 +22,7 @@ from picasso.core.errors import (
     PluginError,
     SettingsError,
 )
-from picasso.core.model import Capability, Model
+from picasso.core.model import Capability, Model, Task
 from picasso.core.panels import Panel, Template
 from picasso.core.registry import Entry
 from picasso.core.result import Result
@@ -30,7 +30,7 @@ from picasso.core.settings import Settings
 from picasso.core.visualization import AttributionMethod, Subject, Visualization
 from picasso.testing.common import rule, small_model, trial_picture, untouched
 
-_RESERVED = ("model", "picture", "visualization", "target", "top", "seed", "cache", "progress")
+_RESERVED = ("model", "picture", "visualization", "target", "top", "at", "seed", "cache", "progress")
 _PATIENCE = 100
 """Reports of progress after which a run at a setting's extreme has shown that it works, and is canceled."""
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -90,6 +90,9 @@ class _Trial:
                 raise CanceledError("Canceled by the trial.")
             self.reports.append((done, total))
 
+        if self.model.facts.task is Task.DETECTION:  # a box of its own has every class; detections have one each
+            side = min(self.picture.height, self.picture.width) / 2
+            choices = {"at": (0, 0, side, side)} | choices
         return runner.run(
             self.model, self.picture, self.entry, settings, report=report, show=self.shown.append, **choices
         )
