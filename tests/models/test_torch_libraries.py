@@ -137,6 +137,15 @@ def test_a_segmenter_of_hugging_face() -> None:
     assert model.outputs(np.zeros((2, 32, 32, 3), np.float32))[MASKS].shape == (2, 8, 8, 5)
 
 
+def test_the_labels_that_a_network_says_itself_are_taken() -> None:
+    network = face("ViT", **{**_HF, "num_labels": 2}, id2label={0: "tank", 1: "sky"})
+    size = picasso.Preprocessing(size=32)
+    assert picasso.load_model(network, preprocessing=size).labels == ("tank", "sky")
+    assert picasso.load_model(network, preprocessing=size, labels=["a", "b"]).labels == ("a", "b")
+    plain = face("ViT", **_HF)
+    assert picasso.load_model(plain, preprocessing=size).labels[0] == "class 0"
+
+
 def test_a_detector_of_hugging_face() -> None:
     backbone = transformers.ResNetConfig(
         embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", out_features=["stage2"]
@@ -144,10 +153,11 @@ def test_a_detector_of_hugging_face() -> None:
     config = transformers.DetrConfig(
         use_timm_backbone=False, use_pretrained_backbone=False, backbone=None, backbone_config=backbone, d_model=16,
         encoder_layers=1, decoder_layers=1, encoder_ffn_dim=16, decoder_ffn_dim=16, encoder_attention_heads=2,
-        decoder_attention_heads=2, num_queries=9, num_labels=5,
+        decoder_attention_heads=2, num_queries=9, id2label=dict(enumerate(("tank", "sky", "tree"))),
     )  # fmt: skip
     network = transformers.DetrForObjectDetection(config).eval()
     model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=64))
+    assert model.labels == ("tank", "sky", "tree", "no object")
     x = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
     boxes = model.outputs(x)[BOXES]
     with torch.no_grad():

@@ -20,7 +20,15 @@ from picasso.models.torch_exported import fixed_batch, input_shape, is_exported,
 from picasso.models.torch_inputs import Shape, find_call, no_shape, tried
 from picasso.models.torch_model import ScriptModel, TorchModel
 from picasso.models.torch_outputs import detections_of
-from picasso.models.torch_state import at_rest, check_ready, digest_of_module, dtype_of, is_quantized, placed
+from picasso.models.torch_state import (
+    at_rest,
+    check_ready,
+    digest_of_module,
+    dtype_of,
+    is_quantized,
+    own_labels,
+    placed,
+)
 
 _MODULE = "torch.nn.modules.module"
 _BATCHES = (2, 4, 8, 10, 16, 32, 64)
@@ -82,6 +90,10 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
         notes.append(f"Boxes come behind the network's own suppression, at most {asking.detections.boxes} a picture.")
     readout = find_readout(asked.raw, shape, hooks, options.output, asked.head, channels_first=True)
     module = asking.call.module
+    labels = own_labels(module, readout.columns) if hooks.labels is None else ()
+    if labels:
+        hooks.labels = labels
+        notes.append("The labels are those of the network's own configuration.")
     kind = ScriptModel if _is_script(module) else TorchModel
     notes += [*found, *asked.notes, *([_SCRIPT] if kind is ScriptModel else [])]
     notes += [_QUANTIZED] if is_quantized(module) else []

@@ -95,6 +95,22 @@ def rest(module: Any) -> None:
         part.training = False
 
 
+def own_labels(module: Any, columns: int) -> tuple[str, ...]:
+    """Return the labels that a network of a known library says itself, or () where it says none that fit.
+
+    Args:
+        module: The network.
+        columns: How many columns of scores it has; a detector has one more than labels, for no object.
+    """
+    said = getattr(getattr(module, "config", None), "id2label", None)
+    if not isinstance(said, dict) or not all(isinstance(label, str) for label in said.values()):
+        return ()
+    labels = tuple(said[index] for index in sorted(said))
+    if sorted(said) != list(range(len(said))) or labels == tuple(f"LABEL_{index}" for index in said):
+        return ()
+    return labels if len(labels) == columns else (*labels, "no object") if len(labels) + 1 == columns else ()
+
+
 @contextmanager
 def at_rest(module: Any, frozen: bool) -> Iterator[None]:
     """Put a live module into evaluation mode, and its parameters out of the graph; then restore every flag."""
