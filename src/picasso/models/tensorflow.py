@@ -98,7 +98,7 @@ def _opened(found: Read, path: Path, origin: str, hooks: ModelFile, options: Opt
         head=readout.head,
         units=readout.units,
         origin=origin,
-        size=_size(prepared.graph),
+        size=prepared.size,
         notes=(*notes, readout.note),
         fixed_batch=batch,
         task=readout.task,
@@ -258,7 +258,7 @@ def _check_declared(entrance: Entrance, declared: Shape) -> None:
 
 def _made(prepared: Prepared, shape: Shape, options: Options) -> Engine:
     try:
-        return Engine(prepared.graph, prepared.entrance, shape, prepared.outputs, options.device)
+        return Engine(prepared, shape, options.device)
     except (ValueError, KeyError, TypeError) as error:
         size = " x ".join(map(str, shape))
         raise ModelFileError(
@@ -299,13 +299,3 @@ def _assume(hooks: ModelFile, shape: Shape, pixels: bool) -> str:
         note = note.replace("scaled to 0..1", "left at 0..255, since the graph reads whole numbers")
     hooks.preprocessing = preprocessing
     return note
-
-
-def _size(graph: Any) -> int:
-    """Return the number of parameters: of all numbers in constants with at least one axis."""
-    total = 0
-    for node in graph.node:
-        if node.op == "Const" and node.attr["dtype"].type in (1, 2, 14, 19):
-            sides = [side.size for side in node.attr["value"].tensor.tensor_shape.dim]
-            total += int(np.prod(sides)) if sides else 0
-    return total

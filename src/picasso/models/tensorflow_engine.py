@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,14 +27,21 @@ _PASSING = ("Identity", "IdentityN", "StopGradient", "EnsureShape", "Snapshot")
 _SHAPING = ("Reshape", "Squeeze", "ExpandDims")
 
 
+class Network(Protocol):
+    """What an engine runs; see `tensorflow_preparing.Prepared`."""
+
+    graph: Any
+    entrance: Entrance
+    outputs: dict[str, str]
+    weights: dict[str, Any]
+
+
 class Engine:
     """A graph that is ready to run.
 
     Args:
-        graph: The GraphDef, in which nothing but the picture is fed; its input is the node `ENTRANCE`.
-        entrance: How it takes a picture.
+        network: The graph, in which nothing but the picture is fed; its input is the node `ENTRANCE`.
         shape: (height, width, channels) of the picture.
-        outputs: Full names of its outputs by their own names.
         device: "cpu", "cuda:1" or None for the fastest at hand.
 
     Attributes:
@@ -43,14 +50,7 @@ class Engine:
         ruled: How many ReLUs follow the rules.
     """
 
-    def __init__(
-        self,
-        graph: Any,
-        entrance: Entrance,
-        shape: tuple[int, int, int],
-        outputs: Mapping[str, str],
-        device: str | None,
-    ) -> None:
+    def __init__(self, network: Network, shape: tuple[int, int, int], device: str | None) -> None:
         import tensorflow as tf
 
         _register()
@@ -58,17 +58,19 @@ class Engine:
         self._raw: dict[str, Any] = {}
         self._inner: dict[str, Any] = {}
         self._gradients: dict[Any, Any] = {}
-        nodes = by_name(graph)
-        marked = [node.attr["_gradient_op_type"].s for node in graph.node if "_gradient_op_type" in node.attr]
+        nodes = by_name(network.graph).values()
+        marked = [node.attr["_gradient_op_type"].s for node in nodes if "_gradient_op_type" in node.attr]
         self.ruled = sum(mark in _RULED.values() for mark in marked)
-        kind = tf.DType(nodes[ENTRANCE].attr["dtype"].type)
+        (kind,) = (tf.DType(node.attr["dtype"].type) for node in nodes if node.name == ENTRANCE)
         self.floating = kind.is_floating
         self.graph = tf.Graph()
         with self.graph.as_default(), self._placed(device), silent():
             self.x = tf.compat.v1.placeholder(tf.float32, (None, *shape), name="picasso_x")
-            fed = tf.cast(_laid(self.x, entrance.layout, shape), kind)
-            tf.compat.v1.import_graph_def(graph, {f"{ENTRANCE}:0": fed}, name="")
-            for name, tensor in outputs.items():
+            given = {f"{ENTRANCE}:0": tf.cast(_laid(self.x, network.entrance.layout, shape), kind)}
+            kept = {name: _variable(name, value) for name, value in network.weights.items()}
+            given |= {f"{name}:0": read for name, (read, _, _) in kept.items()}
+            tf.compat.v1.import_graph_def(network.graph, given, name="")
+            for name, tensor in network.outputs.items():
                 self._raw[name] = self.tensor(tensor)
                 self._inner[name], head = _before_head(self._raw[name])
                 if head is not None:
@@ -81,6 +83,8 @@ class Engine:
         rewriting = config.graph_options.rewrite_options
         rewriting.cpu_layout_conversion = type(rewriting).NCHW_TO_NHWC
         self.session = tf.compat.v1.Session(graph=self.graph, config=config)
+        for name, (_, value, assign) in kept.items():
+            self.session.run(assign, {value: network.weights[name]})
 
     @staticmethod
     def _placed(device: str | None) -> Any:
@@ -134,6 +138,20 @@ class Engine:
 
     def close(self) -> None:
         self.session.close()
+
+
+def _variable(name: str, value: Any) -> tuple[Any, Any, Any]:
+    """Make a variable; return what reads it, what takes its value, and what sets it."""
+    import tensorflow as tf
+
+    kind = tf.as_dtype(value.dtype)
+    handle = tf.raw_ops.VarHandleOp(dtype=kind, shape=value.shape, shared_name=f"picasso/{name}")
+    given = tf.compat.v1.placeholder(kind, value.shape)
+    return (
+        tf.raw_ops.ReadVariableOp(resource=handle, dtype=kind),
+        given,
+        tf.raw_ops.AssignVariableOp(resource=handle, value=given),
+    )
 
 
 def prepare_gradients(graph: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from picasso.core.errors import ConfigurationError, ModelFileError
 from picasso.models import tensorflow_safety as safety
-from picasso.models.tensorflow_nodes import ancestors, by_name, full, in_order, keep, sources, split
+from picasso.models.tensorflow_nodes import ancestors, by_name, full, in_order, sources, split
 
 PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 FED = (*PLACEHOLDERS, "IteratorGetNext", "OneShotIterator", "QueueDequeueV2", "QueueDequeueManyV2")
@@ -23,6 +23,8 @@ SOFTMAXES = ("Softmax", "LogSoftmax")
 FLOATS = (1, 2, 14, 19)
 """How a GraphDef writes float32, float64, bfloat16 and float16."""
 SMALLEST_SIDE = 8
+LARGE = 2**14
+"""Bytes of a constant that is kept outside the graph, of which there may be several copies."""
 Layout = Literal["last", "first", "flat", "grey"]
 Sides = tuple[int | None, ...]
 
@@ -62,13 +64,10 @@ class Shapes:
         for node in self.order:
             if any(split(tensor)[0] in dropped for tensor in node.input):
                 dropped.add(node.name)
-        copy = type(graph)()
-        copy.CopyFrom(graph)
-        if dropped:
-            keep(copy, {node.name for node in graph.node} - dropped)
-        for node in copy.node:
-            node.device = ""
-            node.attr.pop("_class", None)
+        copy = type(graph)(versions=graph.versions, library=graph.library)
+        for node in graph.node:
+            if node.name not in dropped:
+                _add_light(copy, node)
         self._graph = tf.Graph()
         with self._graph.as_default():
             tf.compat.v1.import_graph_def(copy, name="")
@@ -88,6 +87,19 @@ class Shapes:
             return self._graph.get_tensor_by_name(full(tensor))
         except (KeyError, ValueError):
             return None
+
+
+def _add_light(graph: Any, node: Any) -> None:
+    """Add a node to a GraphDef; of large constants the shape alone."""
+    heavy = node.op == "Const" and len(node.attr["value"].tensor.tensor_content) > LARGE
+    added = graph.node.add(name=node.name, op="Placeholder" if heavy else node.op)
+    if heavy:
+        added.attr["dtype"].type = node.attr["dtype"].type
+        added.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
+        return
+    added.CopyFrom(node)
+    added.device = ""
+    added.attr.pop("_class", None)
 
 
 def find_entrance(graph: Any, shapes: Shapes, named: Mapping[str, str], ends: Sequence[str], asked: str) -> Entrance:

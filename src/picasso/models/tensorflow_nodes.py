@@ -91,10 +91,10 @@ def in_order(graph: Any) -> list[Any]:
 
 def keep(graph: Any, names: Collection[str]) -> None:
     """Drop all nodes of a GraphDef but some."""
-    kept = [node for node in graph.node if node.name in names]
-    if len(kept) < len(graph.node):
-        del graph.node[:]
-        graph.node.extend(kept)
+    # One by one: a list of them would be copied, weights and all.
+    for place in reversed(range(len(graph.node))):
+        if graph.node[place].name not in names:
+            del graph.node[place]
 
 
 def settle(graph: Any) -> None:

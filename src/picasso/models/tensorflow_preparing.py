@@ -33,6 +33,8 @@ class Prepared:
         outputs: Full names of the outputs by their own names.
         pixels: Whether it reads whole numbers, 0..255.
         notes: What was assumed, one sentence each.
+        size: Number of parameters.
+        weights: The large constants, which are not in the graph any more, by the names of their nodes.
     """
 
     graph: Any
@@ -40,6 +42,8 @@ class Prepared:
     outputs: dict[str, str]
     pixels: bool
     notes: list[str]
+    size: int
+    weights: dict[str, Any]
 
 
 def prepare(read: reading.Read, path: Path, options: Options) -> Prepared:
@@ -82,7 +86,8 @@ def prepare(read: reading.Read, path: Path, options: Options) -> Prepared:
             f"No output of {path.name} depends on the input '{entrance.tensor}'.",
             "Say what goes in and what comes out, with --input NAME --output NAME (in Python input=..., output=...).",
         )
-    graph = reading.only(read.graph, ancestors(nodes, outputs.values(), {entrance.tensor}))
+    graph = read.graph
+    reading.keep_only(graph, ancestors(nodes, outputs.values(), {entrance.tensor}))
     _refuse_feeds(graph)
     safety.check_ops(graph, path, options.trust)
     shape_of = {node.name: shapes.shape(node.name) for node in graph.node if node.op.startswith("Placeholder")}
@@ -91,13 +96,38 @@ def prepare(read: reading.Read, path: Path, options: Options) -> Prepared:
     outputs = {name: f"{ENTRANCE}:0" if tensor == entrance.tensor else tensor for name, tensor in outputs.items()}
     settle(graph)
     keep(graph, ancestors(by_name(graph), outputs.values()))
-    reading.restore(graph, read.checkpoint, read.graph)
+    reading.restore(graph, read.checkpoint, read.saved)
     keep(graph, ancestors(by_name(graph), outputs.values()))
     prepare_gradients(graph)
     for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
         node.device = ""
         node.attr.pop("_class", None)
-    return Prepared(graph, entrance, outputs, pixels, notes)
+    return Prepared(graph, entrance, outputs, pixels, notes, _size(graph), _take_weights(graph))
+
+
+def _size(graph: Any) -> int:
+    """Return the number of parameters: of all numbers in constants with at least one axis."""
+    total = 0
+    for node in graph.node:
+        if node.op == "Const" and node.attr["dtype"].type in finding.FLOATS:
+            sides = [side.size for side in node.attr["value"].tensor.tensor_shape.dim]
+            total += int(np.prod(sides)) if sides else 0
+    return total
+
+
+def _take_weights(graph: Any) -> dict[str, Any]:
+    """Take large constants out of a GraphDef, which TensorFlow copies several times for each thing that is run."""
+    import tensorflow as tf
+
+    found = {}
+    for place in reversed(range(len(graph.node))):
+        node = graph.node[place]
+        if node.op != "Const" or node.attr["dtype"].type not in finding.FLOATS:
+            continue
+        if len(node.attr["value"].tensor.tensor_content) > finding.LARGE:
+            found[node.name] = tf.make_ndarray(node.attr["value"].tensor)
+            del graph.node[place]
+    return found
 
 
 def _asked_outputs(read: reading.Read, options: Options) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Read:
         inputs: Tensors that the file itself names as inputs, by its own names; empty where it names none.
         outputs: The same for outputs.
         checkpoint: The variables' values, where they are not in the graph yet.
+        saved: Under which names, and which pieces of them, the checkpoint keeps each variable.
         notes: What was assumed, one sentence each.
     """
 
@@ -36,6 +37,7 @@ class Read:
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     checkpoint: Path | None = None
+    saved: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -111,7 +113,7 @@ def _read_meta(place: Place) -> Read:
             f"{place.path.name} is no meta graph of TensorFlow: it is {describe(place.path)}.", "Save or copy it again."
         )
     safety.check_sizes(meta.graph_def, place.path)
-    return Read(meta.graph_def, checkpoint=place.prefix)
+    return Read(meta.graph_def, checkpoint=place.prefix, saved=_saved_names(meta.graph_def))
 
 
 def _read_saved(folder: Path, trust: Collection[str]) -> Read:
@@ -137,6 +139,7 @@ def _read_saved(folder: Path, trust: Collection[str]) -> Read:
         {key: info.name for key, info in named.inputs.items() if info.name} if named else {},
         {key: info.name for key, info in named.outputs.items() if info.name} if named else {},
         prefix if Path(f"{prefix}.index").is_file() else None,
+        _saved_names(meta.graph_def),
         notes,
     )
 
@@ -365,13 +368,13 @@ def open_checkpoint(prefix: Path) -> Any:
     return reader
 
 
-def restore(graph: Any, prefix: Path | None, every: Any) -> None:
+def restore(graph: Any, prefix: Path | None, saved: Mapping[str, Sequence[tuple[str, str]]]) -> None:
     """Make constants of the variables of a GraphDef, in place.
 
     Args:
         graph: The part of the graph that is used.
         prefix: The checkpoint; None where the graph needs none.
-        every: The whole GraphDef, whose saver says under which name each variable was saved.
+        saved: Under which names, and which pieces of them, it keeps each variable.
 
     Raises:
         ModelFileError: The checkpoint lacks a variable, or is damaged.
@@ -384,7 +387,7 @@ def restore(graph: Any, prefix: Path | None, every: Any) -> None:
     if prefix is None:
         raise ModelFileError(f"There are no weights for '{variables[0].name}'.", "Put the checkpoint beside the graph.")
     reader = open_checkpoint(prefix)
-    saved, known = _saved_names(every), reader.get_variable_to_shape_map()
+    known = reader.get_variable_to_shape_map()
     for node in variables:
         names = [(key, part) for key, part in (*saved.get(node.name, ()), (node.name, "")) if key in known]
         if not names:
@@ -480,15 +483,12 @@ def find_tensor(graph: Any, asked: str, named: Mapping[str, str], what: str) -> 
     )
 
 
-def only(graph: Any, names: Collection[str]) -> Any:
-    """Return a copy of a GraphDef with some of its nodes, and the functions that they call."""
-    copy = type(graph)()
-    copy.CopyFrom(graph)
-    keep(copy, names)
+def keep_only(graph: Any, names: Collection[str]) -> None:
+    """Drop all nodes of a GraphDef but some, and all functions that those do not call."""
+    keep(graph, names)
     functions = {function.signature.name: function for function in graph.library.function}
-    called = _called(list(copy.node), functions)
+    called = _called(list(graph.node), functions)
     called |= {gradient.gradient_func for gradient in graph.library.gradient}
-    kept = [function for name, function in functions.items() if name in called]
-    del copy.library.function[:]
-    copy.library.function.extend(kept)
-    return copy
+    for place in reversed(range(len(graph.library.function))):
+        if graph.library.function[place].signature.name not in called:
+            del graph.library.function[place]
