@@ -13,7 +13,14 @@ import torch.nn.functional as F
 from onnx import TensorProto, numpy_helper
 
 import picasso
-from picasso.core.errors import ConfigurationError, MissingExtraError, ModelFileError, NotFoundError, NotSupportedError
+from picasso.core.errors import (
+    ConfigurationError,
+    MissingExtraError,
+    ModelFileError,
+    ModelOutputError,
+    NotFoundError,
+    NotSupportedError,
+)
 from picasso.core.hooks import Head
 from picasso.core.model import INPUT, Capability, Model, ReluRule, Rules
 from picasso.models import onnx as adapter
@@ -538,6 +545,13 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, pac
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == package else find(name, *rest))
     with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*pip install 'picasso\[onnx\]'"):
         opened(classifier())
+
+
+def test_numbers_beyond_all_bounds_are_refused_without_a_warning() -> None:
+    huge = {"huge": np.float64(1e200)}
+    end = [node("Cast", ["scores"], ["wide"], to=TensorProto.DOUBLE), node("Mul", ["wide", "huge"], ["s"])]
+    with pytest.raises(ModelOutputError, match="returned NaN or infinite scores on every probe"):
+        opened(classifier(end, last="s", extra=huge))
 
 
 def test_pytorch_predicts_where_it_has_a_device_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,8 +136,10 @@ class OnnxModel(Model):
             with torch.no_grad():
                 values = self._network.run(self._tensor(x), list(self._read.values()))
             return self._readout.read({name: _array(values[value]) for name, value in self._read.items()})
-        answers = self._network.forward(x)
-        return self._readout.read({name: np.asarray(answers[v], np.float32) for name, v in self._read.items()})
+        from picasso.models.onnx_network import as_floats
+
+        answers = as_floats(self._network.forward(x))
+        return self._readout.read({name: answers[value] for name, value in self._read.items()})
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         places = self._places(layers)
@@ -149,7 +151,9 @@ class OnnxModel(Model):
                 tensors = self._network.run(self._tensor(x), wanted)
             values = {name: _array(tensor) for name, tensor in tensors.items()}
         else:
-            values = {n: np.asarray(v, np.float32) for n, v in self._network.values(x, wanted).items()}
+            from picasso.models.onnx_network import as_floats
+
+            values = as_floats(self._network.values(x, wanted))
         return {name: place.channels_last(values[place.value]) for name, place in places.items()}
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
