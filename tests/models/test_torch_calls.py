@@ -190,3 +190,13 @@ def test_a_network_that_grows_shows_its_new_layers() -> None:
     assert [layer.name for layer in model.layers()] == ["0", "1", "2"]
     network.insert(1, nn.ReLU())
     assert [layer.name for layer in model.layers()] == ["0", "1", "2", "3"]
+
+
+def test_a_network_on_another_device_is_a_copy_and_says_so() -> None:
+    network = seeded(Plain)
+    model = opened(network, device="cpu:0")  # another name, and so a copy, for a machine with one device
+    assert "A copy of the network, as it was when it was opened, is on cpu:0." in model.facts.notes
+    before = model.predict(X)
+    with torch.no_grad():
+        network.fc.bias += 1
+    np.testing.assert_array_equal(model.predict(X), before)
