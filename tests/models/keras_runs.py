@@ -31,8 +31,10 @@ X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
 COLUMNS = (2, 0)
 GIVEN: list[np.ndarray] = []
 """The weights of the network of tests/models/networks.py, in the order of Keras."""
-FEW_KINDS = ("layer", "fused6", "shared", "op", "slope")
-FEW_HEADS = ("logits", "layer", "one", "own", "excited")
+FEW_KINDS = {"tensorflow": ("fused6", "shared", "op", "slope"), "jax": ("fused6", "shared")}
+FEW_HEADS = {"tensorflow": ("logits", "layer", "one", "own", "excited"), "jax": ("logits", "layer", "one")}
+POLICIES = {"tensorflow": ("mixed_float16",), "jax": ("mixed_bfloat16",)}
+BOTH_POLICIES = ("mixed_float16", "mixed_bfloat16")
 """What is tried on the backends on which each model costs compilations; PyTorch tries all."""
 
 
@@ -252,7 +254,7 @@ class Runs:
 
     def rules(self) -> None:
         """Every way of writing a ReLU, by every rule."""
-        for name, network in kinds(FEW_KINDS if self.backend != "torch" else None).items():
+        for name, network in kinds(FEW_KINDS.get(self.backend)).items():
             model = opened(network)
             self.arrays[f"{name}/raw"] = raw(network, X)
             self.arrays[f"{name}/scores"] = model.predict(X)
@@ -267,7 +269,7 @@ class Runs:
 
     def heads(self) -> None:
         """Every end that a classifier has."""
-        for name, network in heads(FEW_HEADS if self.backend != "torch" else None).items():
+        for name, network in heads(FEW_HEADS.get(self.backend)).items():
             model = opened(network)
             self.said[f"head/{name}/units"], self.said[f"head/{name}/head"] = model.facts.units, str(model.head)
             self.said[f"head/{name}/labels"] = len(model.labels)
@@ -366,7 +368,7 @@ class Runs:
         self.arrays["first/own"] = own_gradient(lambda v: network(v, training=False)[:, 1], inside)
         self.arrays["first/input"], self.arrays["first/pool"] = result.gradients[INPUT][0], result.gradients["pool"][0]
 
-        for policy in ("mixed_float16", "mixed_bfloat16"):
+        for policy in POLICIES.get(self.backend, BOTH_POLICIES):
             usual = keras.config.dtype_policy()
             keras.config.set_dtype_policy(policy)
             try:
@@ -397,7 +399,7 @@ class Runs:
         ]
 
         start = keras.Input((None, None, 3))
-        x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="conv")(start))
+        x = layers.GlobalAveragePooling2D()(layers.MaxPooling2D(8)(start))
         model = picasso.load_model(weights(keras.Model(start, layers.Dense(3)(x))))
         self.said["free"] = [list(model.input_shape), list(model.predict(np.zeros((1, 30, 40, 3), np.float32)).shape)]
 
@@ -528,12 +530,12 @@ def main() -> None:
         GIVEN[:] = [given[str(i)] for i in range(len(given.files))]
     runs = Runs(folder)
     for case in (runs.rules, runs.heads, runs.autograd, runs.nesting, runs.layouts, runs.life, runs.files):
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             case()
         except Exception:
             runs.said[f"{case.__name__}/failed"] = traceback.format_exc()
-        runs.said[f"{case.__name__}/seconds"] = round(time.perf_counter() - start, 1)
+        runs.said[f"{case.__name__}/seconds"] = round(time.process_time() - start, 1)
     np.savez(folder / f"{runs.backend}.npz", **runs.arrays)
     (folder / f"{runs.backend}.json").write_text(json.dumps(runs.said))
 

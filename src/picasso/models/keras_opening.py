@@ -196,8 +196,10 @@ def _converted(source: Any, keras: Any) -> Found:
     hint = "Save it as a TensorFlow SavedModel, and open that."
     try:
         config = json.loads(source.to_json())
-    except NotImplementedError:
-        raise ModelFileError("The model is a subclassed one of Keras 2, which does not say its layers.", hint) from None
+    except (NotImplementedError, TypeError, ValueError):
+        config = {}
+    if config.get("class_name") not in mending.MODELS:
+        raise ModelFileError("The model is a subclassed one of Keras 2, which does not say its layers.", hint)
     with _reading("The model of Keras 2"), quiet(), _scope(keras):
         made = mending.mended(config, keras)
         check_code(made, None, (), keras)
