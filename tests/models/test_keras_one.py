@@ -48,6 +48,7 @@ def test_architecture_and_weights_apart(tmp_path: Path) -> None:
     for source in ("model.json", "some-weights.hdf5"):
         model = picasso.load_model(tmp_path / source, preprocessing=SIZE)
         np.testing.assert_allclose(model.predict(X), expected, atol=1e-5)
+        assert {file.name for file in model.files} == {"model.json", "some-weights.hdf5"}
         assert any("model.json" in note and "some-weights.hdf5" in note for note in model.facts.notes)
     (tmp_path / "other.h5").write_bytes((tmp_path / "some-weights.hdf5").read_bytes())
     with pytest.raises(ModelFileError, match=r"several files beside it may hold them: other\.h5, some-weights\.hdf5"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 
 import numpy as np
 
@@ -97,16 +96,3 @@ def unknown_layer(name: str, known: list[str]) -> NotFoundError:
     """Return the error for a layer that does not exist, with the closest names."""
     close = difflib.get_close_matches(name, known, 3, 0.4) or known[-3:]
     return NotFoundError(f"There is no layer '{name}'.", f"Did you mean {', '.join(close)}?" if close else "")
-
-
-def probability_to_score(head: Head) -> Callable[[Array], Array]:
-    """Return what turns probabilities back into scores: log p for softmax, the log odds for sigmoid."""
-
-    def softmax(p: Array) -> Array:
-        return np.log(np.clip(p, 1e-30, None)).astype(np.float32)
-
-    def sigmoid(p: Array) -> Array:
-        safe = np.clip(p.astype(np.float64), 1e-12, 1 - 1e-12)
-        return np.log(safe / (1 - safe)).astype(np.float32)
-
-    return softmax if head is Head.SOFTMAX else sigmoid
