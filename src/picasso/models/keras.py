@@ -96,9 +96,10 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
         fixed_batch=entrance.batch,
         task=readout.task,
     )
-    return KerasModel(
-        engine, entrance, readout, layers, trace.relus, found.live and not options.owned, facts, hooks, options
-    )
+    live = found.live and not options.owned
+    made = KerasModel(engine, entrance, readout, layers, trace.relus, live, facts, hooks, options)
+    made.files = tuple(file.absolute() for file in found.files)
+    return made
 
 
 class KerasModel(Model):
