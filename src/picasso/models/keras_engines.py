@@ -316,8 +316,7 @@ class JaxEngine(Engine):
 
         # Forward and backward are compiled apart: what backward starts with is calculated between them.
         with self.ready():
-            full = jnp.asarray(self._filled(x))
-            outputs, values, back = self._call((wrt, rule), run, self._state(), full)
+            outputs, values, back = self._call((wrt, rule), run, self._state(), jnp.asarray(self._filled(x)))
             raw = _arrays(outputs)
             found = self._call((wrt, rule, "back"), backward, back, _complete(pull(raw), raw, count))
             return _cut(Passes(raw, _arrays(values), _arrays(found)), len(x))
