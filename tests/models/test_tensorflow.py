@@ -477,3 +477,66 @@ def test_convolutions_in_groups_have_gradients(tmp_path: Path, groups: int, said
     theirs = tape.gradient(score, given).numpy()
     ours = model.pullback(x, [model.target(1)]).gradients["input"][0]
     assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
+
+
+def _standardized() -> Any:
+    x = v1.placeholder(tf.float32, (None, 12, 10, 3), name="x")
+    return x, _net(tf.ensure_shape(tf.map_fn(tf.image.per_image_standardization, x), (None, 12, 10, 3)))
+
+
+def test_loops_that_are_functions_have_gradients(tmp_path: Path) -> None:
+    (x, answer), session = graphs.in_graph(_standardized)
+    path = graphs.save_frozen(session, ["answer"], tmp_path / "loop.pb")
+    with session.graph.as_default():
+        (gradient,) = v1.gradients(answer.op.inputs[0][:, 1], x)
+    with v1.Session(graph=session.graph) as fresh:
+        native = fresh.run(gradient, {x: PHOTOS[:, :12, :10]})
+    model = picasso.load_model(path)
+    assert model.pullback(PHOTOS[:1, :12, :10], [model.target(0)], ["relu"]).gradients["relu"].any()
+    _agree(model.pullback(PHOTOS[:, :12, :10], [model.target(1)]).gradients[INPUT][0], native)
+
+
+def test_loops_of_tensorflow_1_say_that_they_have_none(tmp_path: Path) -> None:
+    v1.disable_control_flow_v2()
+    try:
+        (x, answer), session = graphs.in_graph(_standardized)
+    finally:
+        v1.enable_control_flow_v2()
+    model = picasso.load_model(graphs.save_frozen(session, ["answer"], tmp_path / "loop.pb"))
+    native = session.run(answer, {x: PHOTOS[:, :12, :10]})
+    np.testing.assert_allclose(model.probabilities(model.predict(PHOTOS[:, :12, :10])), native, atol=1e-5)
+    assert not any("while" in layer.name for layer in model.layers())
+    with pytest.raises(NotSupportedError, match="it passes a loop of TensorFlow 1"):
+        model.pullback(PHOTOS[:1, :12, :10], [model.target(0)])
+    assert model.pullback(PHOTOS[:1, :12, :10], [model.target(0)], ["relu"]).gradients["relu"].any()
+
+
+def test_logits_behind_a_loss_are_found(tmp_path: Path) -> None:
+    def build() -> Any:
+        scores = tf.matmul(tf.reduce_mean(_features(), (1, 2)), graphs.weights("dense", (4, 3)), name="logits")
+        labels = v1.placeholder(tf.float32, (None, 3), name="labels")
+        losses = v1.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=scores)
+        v1.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(losses))
+        return scores
+
+    scores, session = graphs.in_graph(build)
+    model = picasso.load_model(graphs.save_checkpoint(session, tmp_path / "model"))
+    assert "The answer is read from logits." in model.facts.notes
+    np.testing.assert_allclose(
+        model.predict(PHOTOS[:, :12, :10]), session.run(scores, {"x:0": PHOTOS[:, :12, :10]}), atol=1e-5
+    )
+
+
+class _Bytes(tf.Module):  # type: ignore[misc]
+    @tf.function(input_signature=[tf.TensorSpec((1, 12, 10, 3), tf.uint8)])  # type: ignore[untyped-decorator]
+    def __call__(self, x: Any) -> Any:
+        return tf.reduce_mean(tf.cast(x, tf.float32) / 255.0, (1, 2))
+
+
+def test_a_saved_model_that_reads_the_bytes_of_one_picture(tmp_path: Path) -> None:
+    with graphs.silent():
+        tf.saved_model.save(_Bytes(), str(tmp_path / "bytes"))
+    model = _checked(tmp_path / "bytes")
+    assert model.preprocessing.scale == 1.0
+    pulled = model.pullback(np.zeros((2, 12, 10, 3), np.float32), [model.target(0)])
+    np.testing.assert_allclose(pulled.gradients[INPUT][0, :, :, :, 0], 1 / 255 / 120, rtol=1e-4)

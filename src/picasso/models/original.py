@@ -73,7 +73,8 @@ def own_hooks(user: Any, hooks: ModelFile) -> ModelFile:
         methods["decode_prob"] = _Hooks.decode_prob
     made: Any = type(kind.__name__, (_User, ModelFile), methods)()
     made.user = user
-    made.labels, made.preprocessing, made.head, made.boxes = hooks.labels, hooks.preprocessing, hooks.head, hooks.boxes
+    for name in ("labels", "preprocessing", "head", "boxes", "frames"):
+        setattr(made, name, getattr(hooks, name))
     found: ModelFile = made
     return found
 

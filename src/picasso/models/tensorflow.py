@@ -153,7 +153,7 @@ class TensorFlowModel(Model):
         cotangents = self._readout.pull(raw, seeds(targets, outputs))
         ends = [self._ends[name] for name in cotangents]
         given, found = self._engine.gradients(ends, list(places.values()), rules.relu)
-        if all(one is None for one in found):
+        if found and all(one is None for one in found):
             raise NotSupportedError(
                 "The score does not depend on what was asked for through gradients: the graph stops them.",
                 "Choose another layer, or a visualization that needs no gradients.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +25,8 @@ _RULED = {"Relu": b"PicassoRelu", "Relu6": b"PicassoRelu6", "Maximum": b"Picasso
 _CONVOLUTION = b"PicassoConvolution"
 _HEADS = {"Softmax": Head.SOFTMAX, "LogSoftmax": Head.SOFTMAX, "Sigmoid": Head.SIGMOID}
 _PASSING = ("Identity", "IdentityN", "StopGradient", "EnsureShape", "Snapshot")
+_NUMBERS = count()
+_FUNCTIONS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
 _SHAPING = ("Reshape", "Squeeze", "ExpandDims")
 
 
@@ -61,6 +64,8 @@ class Engine:
         nodes = by_name(network.graph).values()
         marked = [node.attr["_gradient_op_type"].s for node in nodes if "_gradient_op_type" in node.attr]
         self.ruled = sum(mark in _RULED.values() for mark in marked)
+        # The gradient of a condition or loop that is a function changes it, and no second one can be taken.
+        changing = any(node.op in _FUNCTIONS for node in nodes)
         (kind,) = (tf.DType(node.attr["dtype"].type) for node in nodes if node.name == ENTRANCE)
         self.floating = kind.is_floating
         self.graph = tf.Graph()
@@ -69,12 +74,14 @@ class Engine:
             given = {f"{ENTRANCE}:0": tf.cast(_laid(self.x, network.entrance.layout, shape), kind)}
             kept = {name: _variable(name, value) for name, value in network.weights.items()}
             given |= {f"{name}:0": read for name, (read, _, _) in kept.items()}
-            tf.compat.v1.import_graph_def(network.graph, given, name="")
+            tf.compat.v1.import_graph_def(_renamed(network.graph) if changing else network.graph, given, name="")
             for name, tensor in network.outputs.items():
                 self._raw[name] = self.tensor(tensor)
                 self._inner[name], head = _before_head(self._raw[name])
                 if head is not None:
                     self.heads[name] = head
+        self._another: Callable[[], Engine] | None = (lambda: Engine(network, shape, device)) if changing else None
+        self._others: dict[Any, Engine] = {}
         config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
         config.gpu_options.allow_growth = True
         if device == "cpu":
@@ -110,7 +117,8 @@ class Engine:
 
     def run(self, tensors: Any, x: Array, given: Mapping[Any, Array] | None = None) -> Any:
         """Run tensors (a list or dict of them) for pictures, float32 (n, h, w, c)."""
-        return self.session.run(tensors, {self.x: x, **(given or {})})
+        owner = self._others.get(next(iter(given)).graph, self) if given else self
+        return owner.session.run(tensors, {owner.x: x, **(given or {})})
 
     def gradients(self, ends: Sequence[Any], places: Sequence[Any], rule: ReluRule) -> tuple[list[Any], list[Any]]:
         """Return what takes the derivatives by the ends, and the derivatives by the places; None where there is none.
@@ -121,14 +129,22 @@ class Engine:
         import tensorflow as tf
 
         key = tuple(t.name for t in ends), tuple(t.name for t in places), rule
+        if key not in self._gradients and self._another is not None:
+            other = self._another()
+            other._another = None
+            self._others[other.graph] = other
+            there = [other.tensor(one.name) for one in ends], [other.tensor(one.name) for one in places]
+            self._gradients[key] = other.gradients(there[0], there[1], rule)
         if key not in self._gradients:
             with self.graph.as_default(), silent(), _ruling(rule):
                 given = [tf.compat.v1.placeholder(end.dtype, end.shape) for end in ends]
                 try:
                     found = tf.compat.v1.gradients(list(ends), list(places), grad_ys=given)
-                except LookupError as error:
+                except (LookupError, AttributeError) as error:  # the latter: a loop
+                    loop = "it passes a loop of TensorFlow 1"
                     raise NotSupportedError(
-                        f"The graph has no gradient: {reason(error)}.", "Choose a visualization without gradients."
+                        f"The graph has no gradient: {reason(error) if isinstance(error, LookupError) else loop}.",
+                        "Choose a layer behind it, or a visualization without gradients.",
                     ) from error
                 # A gradient of a lookup comes as rows.
                 found = [None if one is None else tf.convert_to_tensor(one) for one in found]
@@ -137,7 +153,31 @@ class Engine:
         return given, found
 
     def close(self) -> None:
-        self.session.close()
+        for engine in (self, *self._others.values()):
+            engine.session.close()
+
+
+def _renamed(graph: Any) -> Any:
+    """Return a copy of a GraphDef whose functions have names of their own.
+
+    The process knows functions by name, and two graphs change the same one in different ways.
+    """
+    copy = type(graph)()
+    copy.CopyFrom(graph)
+    number = next(_NUMBERS)
+    names = {one.signature.name: f"{one.signature.name}_p{number}" for one in copy.library.function}
+    for function in copy.library.function:
+        function.signature.name = names[function.signature.name]
+    for node in (*copy.node, *(node for function in copy.library.function for node in function.node_def)):
+        node.op = names.get(node.op, node.op)
+        for value in node.attr.values():
+            called = [value.func] if value.HasField("func") else value.list.func if value.HasField("list") else ()
+            for one in called:
+                one.name = names.get(one.name, one.name)
+    for gradient in copy.library.gradient:
+        gradient.function_name = names.get(gradient.function_name, gradient.function_name)
+        gradient.gradient_func = names.get(gradient.gradient_func, gradient.gradient_func)
+    return copy
 
 
 def _variable(name: str, value: Any) -> tuple[Any, Any, Any]:

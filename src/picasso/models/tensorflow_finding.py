@@ -244,7 +244,17 @@ def find_ends(graph: Any, shapes: Shapes, start: str, alone: bool = True) -> lis
     sigmoids = [node for node in floats if node.op == "Sigmoid"]
     kept = {node.name for node in floats}
     last = [node for node in floats if not any(reader.name in kept for reader in readers.get(node.name, ()))]
-    return [f"{node.name}:0" for node in (sigmoids or last)]
+    # A loss puts its logits in shape first: they themselves have the better name.
+    return [_shaped(node, shapes) for node in (sigmoids or last)]
+
+
+def _shaped(node: Any, shapes: Shapes) -> str:
+    """Return the tensor that a node only puts in a shape that it has already, else the node's own."""
+    if node.op in ("Reshape", "Identity"):
+        source = full(sources(node)[0])
+        if len(shapes.shape(source) or ()) == len(shapes.shape(node.name) or (0,)):
+            return source
+    return f"{node.name}:0"
 
 
 def _laid_out(node: Any, readers: Mapping[str, Sequence[Any]]) -> Any:

@@ -14,6 +14,7 @@ from picasso.core.opening import Options
 from picasso.models import tensorflow_finding as finding
 from picasso.models import tensorflow_reading as reading
 from picasso.models import tensorflow_safety as safety
+from picasso.models.tensorflow_checkpoints import restore
 from picasso.models.tensorflow_engine import ENTRANCE, prepare_gradients
 from picasso.models.tensorflow_finding import Entrance
 from picasso.models.tensorflow_nodes import ancestors, by_name, full, in_order, keep, settle, sources, split
@@ -96,7 +97,7 @@ def prepare(read: reading.Read, path: Path, options: Options) -> Prepared:
     outputs = {name: f"{ENTRANCE}:0" if tensor == entrance.tensor else tensor for name, tensor in outputs.items()}
     settle(graph)
     keep(graph, ancestors(by_name(graph), outputs.values()))
-    reading.restore(graph, read.checkpoint, read.saved)
+    restore(graph, read.checkpoint, read.saved)
     keep(graph, ancestors(by_name(graph), outputs.values()))
     prepare_gradients(graph)
     for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
@@ -194,22 +195,25 @@ def _enter(graph: Any, entrance: Entrance, kind: str) -> bool:
     """
     import tensorflow as tf
 
-    own = {entrance.tensor}
     pixels = kind in WHOLE_NUMBERS
     dtype = tf.as_dtype(kind).as_datatype_enum
-    if pixels:
-        readers = [node for node in graph.node if entrance.tensor in {full(tensor) for tensor in sources(node)}]
-        readers = [node for node in readers if node.op != "Shape"]
-        if readers and all(node.op == "Cast" and node.attr["DstT"].type == _FLOAT for node in readers):
-            own |= {f"{node.name}:0" for node in readers}
-            dtype = _FLOAT
+    own = {entrance.tensor}
+    for node in in_order(graph):
+        if node.op == "Identity" and full(node.input[0]) in own:
+            own.add(f"{node.name}:0")
+    readers = [node for node in graph.node if any(full(tensor) in own for tensor in sources(node))]
+    passing = [node for node in readers if node.op in ("Shape", "Identity")]
+    casts = [node for node in readers if node.op == "Cast" and node.attr["DstT"].type == _FLOAT]
+    if pixels and casts and len(casts) + len(passing) == len(readers):
+        own |= {f"{node.name}:0" for node in casts}
+        dtype = _FLOAT
+        for node in passing:
+            node.attr["T"].type = dtype
     for node in graph.node:
         inputs = [
             f"{ENTRANCE}:0" if not tensor.startswith("^") and full(tensor) in own else tensor for tensor in node.input
         ]
         if inputs != list(node.input):
-            if node.op == "Shape":
-                node.attr["T"].type = dtype
             del node.input[:]
             node.input.extend(inputs)
     start = graph.node.add(name=ENTRANCE, op="Placeholder")
