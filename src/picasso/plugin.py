@@ -3,7 +3,7 @@
 A visualization is one file with one class; a model file holds one class with `load()`.
 """
 
-from picasso.core.attribution import Attribution, enlarge
+from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.colors import class_colors
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
 from picasso.core.focus import suppress
@@ -53,6 +53,7 @@ __all__ = [
     "class_colors",
     "colorize",
     "enlarge",
+    "nearest",
     "shared_limits",
     "suppress",
     "to_probabilities",

@@ -18,18 +18,20 @@ class Attribution:
 
     Args:
         values: float32 (height, width), or (height, width, channels), on the pixels of the network's input; NaN
-            where nothing is known.
+            where nothing is known. Of a clip (frames, height, width), or (frames, height, width, channels).
         target: What is explained.
         units: What a value is, for the color bar: "change in logit", "gradient per unit".
         sign: "signed", or "unsigned" where only the size is meaningful.
         score: The target's unperturbed score (a probability where the method explains that).
         baseline: What stands for "absent", in words; None where the method has none.
-        native: The map at the method's own resolution, (rows, columns), where that is coarser; else None.
+        native: The map at the method's own resolution, (rows, columns), where that is coarser; else None. Of a clip
+            (steps, rows, columns).
         laid: How `native` is laid over the pixels, in words.
         convergence_error: Where the method knows it: how far the attributions are from adding up.
         notes: What the reader must know of this map, one sentence each.
         drops: Whether "score - value" is what is left of the score, as in occlusion.
         picture: What the map is laid over, uint8 (height, width, 3), where that is not the model's view.
+        in_frames: Whether this is the attribution of a clip; set by the runner.
     """
 
     values: Array
@@ -44,13 +46,22 @@ class Attribution:
     notes: tuple[str, ...] = ()
     drops: bool = False
     picture: NDArray[np.uint8] | None = None
+    in_frames: bool = False
 
     def flat(self) -> Array:
-        """Return one value for each pixel, (height, width): over the channels the one of the largest size."""
-        if self.values.ndim == 2:
+        """Return one value for each pixel, (height, width): over the channels the one of the largest size.
+
+        Of a clip (frames, height, width).
+        """
+        if self.values.ndim == (3 if self.in_frames else 2):
             return self.values
-        largest = np.abs(np.nan_to_num(self.values)).argmax(axis=2)
-        return np.take_along_axis(self.values, largest[..., None], axis=2)[..., 0]
+        largest = np.abs(np.nan_to_num(self.values)).argmax(axis=-1)
+        return np.take_along_axis(self.values, largest[..., None], axis=-1)[..., 0]
+
+
+def nearest(cells: int, frames: int) -> NDArray[np.intp]:
+    """Return for each frame of a clip which of so many steps of a coarser map covers it, (frames,)."""
+    return np.floor((np.arange(frames) + 0.5) * cells / frames).astype(np.intp)
 
 
 def enlarge(native: Array, height: int, width: int) -> Array:

@@ -42,6 +42,7 @@ class ModelFile:
         head: What turns scores into probabilities, or None to find out.
         boxes: For a detector, what the four numbers of a box are: "xyxy", "xywh" or "cxcywh", with "-normalized"
             where they lie in 0..1; or None to find out.
+        frames: For a network of clips, how many frames it reads, where its input does not say; or None to find out.
         source_digest: Digest of the file that holds the class, set when it is opened.
     """
 
@@ -49,6 +50,7 @@ class ModelFile:
     preprocessing: Preprocessing | None = None
     head: Head | str | None = None
     boxes: str | None = None
+    frames: int | None = None
     source_digest: str = ""
 
     def load(self) -> object:
@@ -67,7 +69,8 @@ class ModelFile:
             activation: (n, ...) as the layer returned it, channels last.
 
         Returns:
-            (n, height, width, channels); by default the activation itself.
+            (n, height, width, channels), for clips also (n, frames, height, width, channels); by default the
+            activation itself.
         """
         return activation
 

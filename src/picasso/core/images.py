@@ -43,6 +43,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture of each EXIF orientation upright."""
+_TALKATIVE = ("pydicom", "tifffile")
+"""Decoders that write to their logs."""
 _WARNINGS = threading.Lock()
 """The filters of warnings belong to the whole process: one thread at a time changes them."""
 
@@ -58,7 +60,10 @@ class Picture:
         notes: What was done to it while reading, one sentence each.
         values: float32 (height, width, channels), upright: the original values in the file's own units, before they
             were reduced to pixels; None where the pixels are all there is.
-        x: float32 (h, w, c): the network's own input, where that was given in a picture's place.
+        x: float32 (h, w, c), of a clip (frames, h, w, c): the network's own input, where that was given in a
+            picture's place.
+        clip: Of a clip, whose first frame the pixels are, all frames: the bytes of the file that holds them, which are
+            decoded once a network reads clips, or uint8 (frames, height, width, 3). None for a still picture.
     """
 
     pixels: NDArray[np.uint8]
@@ -67,6 +72,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     values: Array | None = None
     x: Array | None = None
+    clip: bytes | NDArray[np.uint8] | None = None
 
     @property
     def height(self) -> int:
@@ -100,9 +106,9 @@ def read_picture(source: object, name: str | None = None) -> Picture:
         return decode_picture(bytes(source), name or "picture")
     if isinstance(source, Image.Image):
         name = name or "picture"
-        with _decoding(name):
+        with decoding(name):
             _check_size(source.width, source.height, name)
-            pixels, values, notes = _to_rgb(source)
+            pixels, values, notes = to_rgb(source)
         return Picture(pixels, digest_arrays(pixels, values), name, notes, values)
     if hasattr(source, "__array__"):
         try:
@@ -133,10 +139,11 @@ def decode_picture(data: bytes, name: str = "picture") -> Picture:
             f"{name} holds more than {MAX_BYTES // 2**20} MB, the most that is read.",
             "Save it smaller.",
         )
-    with _decoding(name):
+    with decoding(name):
         deep = _deep(data, name)
         pixels, values, notes = _with_pillow(data, name) if deep is None else split(deep)
-    return Picture(pixels, hashlib.sha256(data).hexdigest(), name, notes, values)
+    moves = FRAMES in notes and (deep is None or data.startswith(npy.MAGIC))
+    return Picture(pixels, hashlib.sha256(data).hexdigest(), name, notes, values, clip=data if moves else None)
 
 
 def _deep(data: bytes, name: str) -> Deep | None:
@@ -169,7 +176,7 @@ def _with_pillow(data: bytes, name: str) -> tuple[NDArray[np.uint8], Array | Non
         if getattr(image, "is_animated", False):
             image.seek(0)
             notes = (FRAMES,)
-        pixels, values, more = _to_rgb(image)
+        pixels, values, more = to_rgb(image)
     return pixels, values, notes + more
 
 
@@ -219,16 +226,18 @@ def _read_file(path: Path, name: str | None) -> Picture:
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
+def decoding(name: str) -> Iterator[None]:
     """Turn what decoders raise into a PictureError; their warnings tell the user nothing."""
     try:
         with _WARNINGS, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(PIL|pydicom)\.")
-            logging.getLogger("pydicom").addFilter(_never)
+            warnings.filterwarnings("ignore", module=r"(PIL|pydicom|tifffile)\.")
+            for library in _TALKATIVE:
+                logging.getLogger(library).addFilter(_never)
             try:
                 yield
             finally:
-                logging.getLogger("pydicom").removeFilter(_never)
+                for library in _TALKATIVE:
+                    logging.getLogger(library).removeFilter(_never)
     except UnidentifiedImageError:
         raise PictureError(f"{name} is not a picture that can be read.", f"Use one of {_READ}.") from None
     except Image.DecompressionBombError:
@@ -267,7 +276,8 @@ def _orientation(image: Image.Image) -> int:
     return int(value) if value in _UPRIGHT else 1
 
 
-def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], Array | None, tuple[str, ...]]:
+def to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], Array | None, tuple[str, ...]]:
+    """Decode an image; return its pixels, uint8 (height, width, 3), its own values where deeper, and notes."""
     notes: list[str] = []
     orientation = _orientation(image)
     image.load()
@@ -333,7 +343,7 @@ def _array_to_rgb(array: NDArray[Any]) -> tuple[NDArray[np.uint8], Array | None,
     kept = kept.copy() if kept is original else kept
     values = np.ascontiguousarray(array).astype(np.uint8)
     if values.shape[2] == 4:
-        rgb, _, more = _to_rgb(Image.fromarray(values))
+        rgb, _, more = to_rgb(Image.fromarray(values))
         return rgb, None, notes + more
     return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:2], 3))), kept, notes
 

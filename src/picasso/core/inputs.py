@@ -1,7 +1,8 @@
 """What Python code has in a picture's place: tensors that are preprocessed already, batches, data loaders.
 
-A floating-point batch is the network's own input. So is a floating-point torch tensor (channels, height, width).
-Everything else is a picture, and goes through the model's preprocessing.
+A floating-point batch is the network's own input. So is a floating-point torch tensor (channels, height, width), and
+for a network of clips any floating-point array of a clip. Everything else is a picture, and goes through the model's
+preprocessing.
 """
 
 from __future__ import annotations
@@ -41,19 +42,24 @@ def read_inputs(model: Model, source: object) -> tuple[Iterator[Picture], bool]:
         PictureError: It is nothing of the kind, or does not fit the model.
     """
     names = (f"input-{number}" for number in count())
-    alone = _is_alone(source)
+    alone = _is_alone(source, _batch_axes(model))
     return _pictures(model, source, iter(("input",)) if alone else names), alone
 
 
-def _is_alone(source: object) -> bool:
+def _batch_axes(model: Model) -> int:
+    """Return how many axes an array of several pictures, or of several clips, has."""
+    return 4 if model.facts.frames is None else 5
+
+
+def _is_alone(source: object, batch_axes: int) -> bool:
     if isinstance(source, Mapping):
-        return _is_alone(_of_row(source))
+        return _is_alone(_of_row(source), batch_axes)
     if _is_pair(source):
-        return _is_alone(source[0])  # type: ignore[index]
+        return _is_alone(source[0], batch_axes)  # type: ignore[index]
     if _is_picture(source):
         return True
     if _is_array(source):
-        return _axes(source) != 4
+        return _axes(source) != batch_axes
     return not isinstance(source, Iterable) and not hasattr(source, "__getitem__")
 
 
@@ -98,7 +104,7 @@ def _is_pair(source: object) -> bool:
         return False
     first, second = source[0], source[1]
     if _is_array(first):
-        batch = int(first.shape[0]) if _axes(first) == 4 else 0
+        batch = int(first.shape[0]) if _axes(first) in (4, 5) else 0
         if _axes(first) < 3:
             return False
     elif isinstance(first, Image.Image | Mapping):
@@ -123,6 +129,10 @@ def _of_row(row: Mapping[Any, Any]) -> object:
 def _of_array(model: Model, source: Any, names: Iterator[str]) -> Iterator[Picture]:
     array, torch = _as_numpy(source), _is_torch(source)
     floating = array.dtype.kind == "f"
+    if model.facts.frames is not None and array.ndim in (4, 5):
+        for clip in array if array.ndim == 5 else array[None]:
+            yield _given(model, _clip_last(clip, model), next(names)) if floating else _one_clip(clip, model)
+        return
     if floating and (array.ndim == 4 or (array.ndim == 3 and torch)):
         rows = array if array.ndim == 4 else array[None]
         last = _channels_last(rows, model.input_shape, torch)
@@ -157,6 +167,29 @@ def _one_picture(model: Model, array: NDArray[Any]) -> Picture:
     return Picture(pixels, digest_arrays(pixels, values), "array", notes, values)
 
 
+def _clip_last(clip: NDArray[Any], model: Model) -> NDArray[Any]:
+    """Bring the network's own input to (frames, height, width, channels), in whichever order it fits the model."""
+    for axis in (3, 0, 1):
+        turned = np.moveaxis(clip, axis, 3)
+        if turned.shape == model.x_shape:
+            return turned
+    wanted = " x ".join(map(str, model.x_shape))
+    raise PictureError(f"The model reads clips of {wanted} (frames, height, width, channels). Got {clip.shape}.", _HINT)
+
+
+def _one_clip(clip: NDArray[Any], model: Model) -> Picture:
+    """Read an array of frames, (frames, height, width, channels) or as PyTorch has them, with the channels before."""
+    if clip.shape[3] not in (1, 3) and clip.shape[1] in (1, 3):
+        clip = np.moveaxis(clip, 1, 3)
+    if clip.dtype != np.uint8 or clip.shape[3] not in (1, 3) or not clip.size:
+        raise PictureError(
+            f"A clip must be uint8 (frames, height, width, 3). Got {clip.dtype} {clip.shape}.",
+            "Give the network's own input as floating point.",
+        )
+    frames = np.array(np.broadcast_to(clip, (*clip.shape[:3], 3)), order="C")
+    return Picture(frames[0], digest_arrays(frames), "clip", clip=frames)
+
+
 def _channels_last(rows: NDArray[Any], wanted: tuple[int, int, int], torch: bool) -> NDArray[Any]:
     """Bring a batch to (n, height, width, channels), in whichever order it fits the model."""
     height, width, channels = wanted
@@ -172,7 +205,7 @@ def _channels_last(rows: NDArray[Any], wanted: tuple[int, int, int], torch: bool
 
 
 def _given(model: Model, row: NDArray[Any], name: str) -> Picture:
-    """Make a picture of one input (h, w, c); shown is what the preprocessing made it of, where that can be undone."""
+    """Make a picture of one input (h, w, c), or a clip; shown is what it was made of, where that can be undone."""
     x = np.array(row, dtype=np.float32, order="C")
     if not np.isfinite(x).all():
         raise PictureError("The network's input that was given holds NaN or infinite values.")
@@ -184,4 +217,6 @@ def _given(model: Model, row: NDArray[Any], name: str) -> Picture:
         notes.append(f"Shown stretched: {x.min():g} became black, {x.max():g} white.")
     else:
         notes.append("Shown with the model's preprocessing undone.")
+    if x.ndim == 4:
+        return Picture(pixels[0], digest_arrays(x), name, tuple(notes), x=x, clip=pixels)
     return Picture(pixels, digest_arrays(x), name, tuple(notes), x=x)

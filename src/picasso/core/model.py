@@ -1,7 +1,8 @@
 """The Model contract: what Picasso asks of a network, whatever framework it comes from.
 
-At every boundary arrays are NumPy float32, channels last: (n, height, width, channels). An adapter in `models/`
-implements the few abstract methods; everything else is built on them here, once.
+At every boundary arrays are NumPy float32, channels last: (n, height, width, channels), and for a network of clips
+(n, frames, height, width, channels). An adapter in `models/` implements the few abstract methods; everything else is
+built on them here, once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core import clips
 from picasso.core import labels as label_files
 from picasso.core.errors import (
     ModelFailedError,
@@ -96,7 +98,8 @@ class Layer:
         grid: For tokens, (tokens, channels): the (rows, columns) of the picture's patches; class and register tokens
             come before them. None for everything else.
         positions: Whether its positions are places of the picture: not so what attention weighs, (tokens, tokens,
-            heads), or windows. None where that is judged by the shape.
+            heads), or windows. None where that is judged by the shape. True for a layer with frames, (frames, rows,
+            columns, channels): it has a map for each.
     """
 
     name: str
@@ -112,6 +115,8 @@ class Layer:
             return False
         if self.grid is not None:
             return self.grid[0] * self.grid[1] > 1
+        if len(self.shape) == 4:
+            return self.positions is True and self.shape[1] * self.shape[2] > 1
         return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
 
 
@@ -137,7 +142,7 @@ class Facts:
     """What was found out about a network when it was opened.
 
     Args:
-        input_shape: (height, width, channels) of the input.
+        input_shape: (height, width, channels) of the input, or of each frame of it.
         columns: Number of columns of its scores.
         head: What turns the scores into probabilities.
         units: What a score is: "logit", "log probability" or "score".
@@ -146,6 +151,7 @@ class Facts:
         notes: How the facts were found, one sentence each.
         fixed_batch: The only number of pictures that the network takes at a time, or None.
         task: What it answers. `columns` are those of each picture, pixel or box.
+        frames: How many frames it reads, where it reads clips; else None.
     """
 
     input_shape: tuple[int, int, int]
@@ -157,20 +163,23 @@ class Facts:
     notes: tuple[str, ...] = ()
     fixed_batch: int | None = None
     task: Task = Task.CLASSIFICATION
+    frames: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture, ready for one model.
+    """One picture or clip, ready for one model.
 
     Args:
         picture: The picture.
-        x: What the network reads, float32 (1, h, w, c).
-        view: What the network sees, as a picture of the input's size: uint8 (h, w, 3). Maps are laid over it.
+        x: What the network reads, float32 (1, h, w, c), of a clip (1, frames, h, w, c).
+        view: What the network sees, as a picture of the input's size: uint8 (h, w, 3). Maps are laid over it. Of a
+            clip the middle frame.
         frame: Which part of the picture that is; None where a user's `preprocess` hook made the input, or the input
             itself was given.
         colors: Whether x is made of 8-bit colors. Else it is made of the file's own values, or was given and cannot
             have been made of colors; then a color means nothing to the network.
+        views: Of a clip what the network sees in every frame, uint8 (frames, h, w, 3); else None.
     """
 
     picture: Picture
@@ -178,6 +187,7 @@ class Sample:
     view: NDArray[np.uint8]
     frame: Frame | None
     colors: bool = True
+    views: NDArray[np.uint8] | None = None
 
 
 def _nothing(done: int, total: int) -> None:
@@ -217,7 +227,7 @@ class Model(ABC):
         self.facts = facts
         self.hooks = hooks
         self.name = name
-        self.batch_size = batch_size or DEFAULT_BATCH
+        self.batch_size = batch_size or max(1, DEFAULT_BATCH // (facts.frames or 1))
         self.head = facts.head
         self.binary = facts.task is Task.CLASSIFICATION and facts.columns == 1 and facts.head is Head.SIGMOID
         self.labels = self._bind_labels()
@@ -240,6 +250,8 @@ class Model(ABC):
             ModelFailedError: The user's `preprocess` hook raised.
             ModelOutputError: It returned another shape than (1, h, w, c), or numbers that are not finite.
         """
+        if self.facts.frames is not None:
+            return self._prepare_clip(picture, self.facts.frames)
         own_hook = type(self.hooks).preprocess is not ModelFile.preprocess
         if picture.x is not None:
             colors = not own_hook and self.preprocessing.undo(picture.x) is not None
@@ -254,19 +266,52 @@ class Model(ABC):
         self.check_input(x, 1)
         return Sample(picture, x, as_view(x[0]), None)
 
+    def _prepare_clip(self, picture: Picture, count: int) -> Sample:
+        """Turn a clip, or a still picture that is repeated, into what a network of clips reads, frame by frame."""
+        frames, notes = clips.frames_of(picture)
+        own_hook = type(self.hooks).preprocess is not ModelFile.preprocess
+        if picture.x is not None:
+            colors = not own_hook and self.preprocessing.undo(picture.x) is not None
+            return Sample(picture, picture.x[None], frames[count // 2], None, colors, frames)
+        places = clips.chosen(len(frames), count)
+        picture = clips.noted(replace(picture, notes=(*picture.notes, *notes)), len(frames), count)
+        if own_hook:
+            x = self.preprocess([frames[places]])
+            views = as_view(x[0])
+            return Sample(picture, x, views[count // 2], None, views=views)
+        # Each frame once: a still picture is all of them.
+        still = picture.clip is None
+        shots = {place: picture if still else replace(picture, pixels=frames[place], values=None) for place in places}
+        read = {place: self.preprocessing.read(shot) for place, shot in shots.items()}
+        x = np.stack([read[place][0] for place in places])[None]
+        self.check_input(x, 1)
+        views = np.stack([read[place][1] for place in places])
+        return Sample(
+            picture, x, views[count // 2], read[0][2], colors=self.preprocessing.color != "values", views=views
+        )
+
     def preprocess(self, pictures: Sequence[NDArray[Any]]) -> Array:
-        """Turn pictures into the network's input, float32 (n, h, w, c).
+        """Turn pictures into the network's input, float32 (n, h, w, c); clips into (n, frames, h, w, c).
 
         Args:
-            pictures: uint8 (h, w, 3) RGB; for a network that reads a file's own values, those, (h, w, channels).
+            pictures: uint8 (h, w, 3) RGB; for a network that reads a file's own values, those, (h, w, channels). For
+                a network of clips also (frames, h, w, 3).
         """
+        count = self.facts.frames
+        shots = list(pictures)
+        if count is not None:
+            stacks = [shot if shot.ndim == 4 else shot[None] for shot in shots]
+            # Copies, as a hook may draw into what it gets.
+            shots = [stack[place].copy() for stack in stacks for place in clips.chosen(len(stack), count)]
         with self.running("The preprocess hook"):
-            x = np.asarray(self.hooks.preprocess(pictures), dtype=np.float32)
+            x = np.asarray(self.hooks.preprocess(shots), dtype=np.float32)
+        if count is not None and x.ndim == 4 and len(x) == len(shots):
+            x = x.reshape(len(pictures), count, *x.shape[1:])
         self.check_input(x, len(pictures))
         return x
 
     def plain(self, sample: Sample, shade: int) -> Array:
-        """Return what the network reads where the picture has one shade, (h, w, c).
+        """Return what the network reads where the picture has one shade, (h, w, c); of a clip (frames, h, w, c).
 
         Args:
             sample: The picture whose place it takes.
@@ -277,11 +322,13 @@ class Model(ABC):
         if sample.colors:
             x = self.preprocess([np.full_like(sample.picture.pixels, shade)])[0]
             return x
-        low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+        low, high = x.min(axis=tuple(range(x.ndim - 1))), x.max(axis=tuple(range(x.ndim - 1)))
         return np.broadcast_to(low + (high - low) * np.float32(shade / 255), x.shape)
 
     def postprocess(self, activation: Array) -> Array:
         """Lay an activation (n, ...) out as an image, (n, h, w, channels), through the user's hook.
+
+        What a network of clips has for each frame becomes (n, frames, h, w, channels).
 
         Raises:
             ModelOutputError: The result has no two axes of space.
@@ -290,7 +337,7 @@ class Model(ABC):
             return self._laid_out(activation)
         with self.running("The postprocess hook"):
             image = np.asarray(self.hooks.postprocess(activation), dtype=np.float32)
-        if image.ndim != 4:
+        if image.ndim != 4 and not (image.ndim == 5 and self.facts.frames):
             raise ModelOutputError(
                 f"The layer's activation has shape {image.shape}; a map needs (n, height, width, channels).",
                 "Choose a layer with space, or override postprocess() in a model file.",
@@ -299,7 +346,7 @@ class Model(ABC):
 
     def _laid_out(self, activation: Array) -> Array:
         """Lay tokens (n, tokens, channels) out on the grid of the picture's patches; maps stay as they are."""
-        if activation.ndim == 4:
+        if activation.ndim == 4 or (activation.ndim == 5 and self.facts.frames):
             return activation
         grids = {layer.shape[0]: layer.grid for layer in self.layers() if layer.grid is not None}
         grid = grids.get(activation.shape[1]) if activation.ndim == 3 else None
@@ -330,7 +377,8 @@ class Model(ABC):
 
     # --- the network -----------------------------------------------------------------------------------------
 
-    # An adapter implements these for one batch, float32 (n, h, w, c); the public methods below split and join.
+    # An adapter implements these for one batch, float32 (n, h, w, c) or for clips (n, frames, h, w, c); the public
+    # methods below split and join.
 
     @abstractmethod
     def _outputs(self, x: Array) -> dict[str, Array]:
@@ -353,7 +401,8 @@ class Model(ABC):
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution."""
-        return with_grids(self._layers(), self.input_shape)
+        # The tokens of clips lie in time, too.
+        return self._layers() if self.facts.frames else with_grids(self._layers(), self.input_shape)
 
     def activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Return the outputs of layers, (n, ...), channels last, by name.
@@ -408,8 +457,13 @@ class Model(ABC):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of the network's input."""
+        """(height, width, channels) of the network's input, or of each frame of it."""
         return self.facts.input_shape
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """Shape of what the network reads of one picture: `input_shape`, behind the number of frames for clips."""
+        return self.input_shape if self.facts.frames is None else (self.facts.frames, *self.input_shape)
 
     @property
     def digest(self) -> str:
@@ -499,10 +553,11 @@ class Model(ABC):
         """Return the class scores of the picture with each box replaced, one at a time.
 
         Args:
-            x: One picture, float32 (1, h, w, c).
-            boxes: int (m, 4): top, left, height, width in pixels of the input, inside the picture.
+            x: One picture, float32 (1, h, w, c), or clip, (1, frames, h, w, c).
+            boxes: int (m, 4): top, left, height, width in pixels of the input, inside the picture; in all frames of
+                a clip. Or int (m, 6) for a part of a clip: first frame and number of frames before these four.
             contents: (h, w, c), from which each box takes what lies there; or (m, height, width, c), one content
-                for each box, boxes of equal size.
+                for each box, boxes of equal size. With the frames before the height for a clip.
             progress: Called after each batch with (done, m).
 
         Returns:
@@ -517,9 +572,8 @@ class Model(ABC):
             stop = min(start + self.batch_size, len(boxes))
             batch = np.repeat(x, stop - start, axis=0)
             for row, index in enumerate(range(start, stop)):
-                top, left, height, width = boxes[index]
-                place = np.s_[top : top + height, left : left + width]
-                batch[row][place] = contents[place] if contents.ndim == 3 else contents[index]
+                place = clips.place_of(boxes[index])
+                batch[row][place] = contents[place] if contents.ndim == x.ndim - 1 else contents[index]
             rows.append(self.predict(batch))
             start = stop
             progress(start, len(boxes))
@@ -566,8 +620,10 @@ class Model(ABC):
 
     def check_input(self, x: Array, count: int) -> None:
         """Refuse an input of the wrong shape or with numbers that are not finite."""
-        if x.ndim != 4 or len(x) != count or not x.size:
-            raise ModelOutputError(f"The network's input must be ({count}, height, width, channels). Got {x.shape}.")
+        leading = (count,) if self.facts.frames is None else (count, self.facts.frames)
+        if x.ndim != len(leading) + 3 or x.shape[: len(leading)] != leading or not x.size:
+            axes = ", ".join(map(str, leading))
+            raise ModelOutputError(f"The network's input must be ({axes}, height, width, channels). Got {x.shape}.")
         if not np.isfinite(x).all():
             raise ModelOutputError("Preprocessing gave NaN or infinite values.", "Check scale, mean and std.")
 
@@ -649,7 +705,7 @@ class Model(ABC):
 
 
 def as_view(x: Array) -> NDArray[np.uint8]:
-    """Show an input of unknown scaling as a picture: its range stretched to 0..255."""
+    """Show an input of unknown scaling as a picture, or a clip as pictures: its range stretched to 0..255."""
     low, high = float(x.min()), float(x.max())
     grey = np.round((x - low) * (255.0 / (high - low or 1.0))).astype(np.uint8)
-    return np.ascontiguousarray(grey[..., :3] if grey.shape[2] >= 3 else np.repeat(grey[..., :1], 3, axis=2))
+    return np.ascontiguousarray(grey[..., :3] if grey.shape[-1] >= 3 else np.repeat(grey[..., :1], 3, axis=-1))

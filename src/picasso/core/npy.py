@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from picasso.core.depth import CheckSize, Deep
 from picasso.core.errors import PictureError
+from picasso.core.tiff import FRAMES
 
 MAGIC = b"\x93NUMPY"
 _FEW = 4
@@ -21,6 +22,8 @@ _FEW = 4
 def read_npy(data: bytes, check: CheckSize) -> Deep:
     """Read an array (height, width), (height, width, channels) or (channels, height, width).
 
+    Of a clip, uint8 (frames, height, width, 1 or 3), the first frame is read; `read_clip` reads all.
+
     Args:
         data: The whole file.
         check: Called with width, height and channels before they are read.
@@ -29,6 +32,23 @@ def read_npy(data: bytes, check: CheckSize) -> Deep:
         PictureError: It holds no numbers, or no picture's shape, or is too large.
         ValueError: It is damaged.
     """
+    values = _values(data, check)
+    if values.ndim == 4:
+        return Deep(values[0], (FRAMES,))
+    if values.ndim == 2:
+        return Deep(values[..., None])
+    if not channels_first(values.shape):
+        return Deep(values)
+    return Deep(np.moveaxis(values, 0, 2), ("Its channels come first.",))
+
+
+def read_clip(data: bytes) -> NDArray[np.uint8]:
+    """Read the frames of a clip that `read_npy` took: uint8 (frames, height, width, 3)."""
+    values = _values(data, lambda *size: None)
+    return np.ascontiguousarray(np.broadcast_to(values, (*values.shape[:3], 3)))
+
+
+def _values(data: bytes, check: CheckSize) -> NDArray[Any]:
     file = io.BytesIO(data)
     version = npy.read_magic(file)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -39,25 +59,22 @@ def read_npy(data: bytes, check: CheckSize) -> Deep:
         raise PictureError(
             f"The array holds {dtype}; a picture holds plain numbers.", "Save it with .astype('float32')."
         )
-    if len(shape) not in (2, 3) or any(side < 1 for side in shape):
+    clip = len(shape) == 4 and dtype == np.uint8 and shape[3] in (1, 3)
+    if (len(shape) not in (2, 3) and not clip) or any(side < 1 for side in shape):
         raise PictureError(
             f"The array has shape {shape}; a picture is (height, width), with its channels last or first.",
-            "Give several pictures as several files.",
+            "Give several pictures as several files, a clip as uint8 (frames, height, width, 3).",
         )
-    first = channels_first(shape)
-    height, width, channels = (shape[1], shape[2], shape[0]) if first else (*shape, 1)[:3]
+    sides = shape[1:] if clip else shape
+    first = channels_first(sides)
+    height, width, channels = (sides[1], sides[2], sides[0]) if first else (*sides, 1)[:3]
     check(width, height, channels)
     count = math.prod(shape)
     if len(data) - file.tell() < count * dtype.itemsize:
         raise ValueError(f"it ends before the {count} numbers that it promises")
     flat = np.frombuffer(data, dtype, count, file.tell())
     values: NDArray[Any] = flat.reshape(shape, order="F" if by_columns else "C")
-    values = values.astype(dtype.newbyteorder("="), copy=False)
-    if len(shape) == 2:
-        return Deep(values[..., None])
-    if not first:
-        return Deep(values)
-    return Deep(np.moveaxis(values, 0, 2), ("Its channels come first.",))
+    return values.astype(dtype.newbyteorder("="), copy=False)
 
 
 def channels_first(shape: tuple[int, ...]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
+from picasso.core.clips import MAX_FRAMES
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
 from picasso.core.found_labels import beside, imagenet
 from picasso.core.hooks import Head, ModelFile, number_labels
@@ -67,6 +68,7 @@ def load_model(
     output: str = "",
     hold: Mapping[str, Any] | None = None,
     trust: str | Collection[str] | None = None,
+    frames: int | None = None,
 ) -> Model:
     """Open a model.
 
@@ -90,6 +92,7 @@ def load_model(
         hold: What the other inputs get, by name; zeros where nothing is said.
         trust: SHA-256 of a file, or several, that may run code that comes with them. The message that refuses such
             a file says its digest.
+        frames: For a network of clips, how many frames it reads, where its input does not say.
 
     Returns:
         The model, ready to predict.
@@ -120,7 +123,7 @@ def load_model(
             hold={name: _held(name, value) for name, value in (hold or {}).items()},
             trust=read_trust(trust),
         )
-        model = _open(source, labels, preprocessing, head, options)
+        model = _open(source, labels, preprocessing, head, frames, options)
     code |= set().union(*imported)
     if code:
         model.hooks.source_digest = digest_of(code)
@@ -133,6 +136,7 @@ def _open(
     labels: str | Path | Sequence[str] | None,
     preprocessing: Preprocessing | None,
     head: Head | str | None,
+    frames: int | None,
     options: Options,
 ) -> Model:
     hooks = ModelFile()
@@ -157,6 +161,9 @@ def _open(
         hooks.head = _head(head)
     elif hooks.head is not None:
         hooks.head = _head(hooks.head)
+    hooks.frames = hooks.frames if frames is None else frames
+    if hooks.frames is not None and (type(hooks.frames) is not int or not 1 <= hooks.frames <= MAX_FRAMES):
+        raise ConfigurationError(f"frames must be a whole number, 1 to {MAX_FRAMES}. Got {hooks.frames!r}.")
     files += [source, hooks.labels]
     size = options.batch_size
     if size is not None and (not isinstance(size, int) or size < 1):

@@ -161,7 +161,7 @@ class Preprocessing(BaseModel):
         return np.ascontiguousarray(result, dtype=np.float32)
 
     def undo(self, x: Array) -> NDArray[np.uint8] | None:
-        """Return the pixels, uint8 RGB (h, w, 3), of which an input (h, w, c) was made.
+        """Return the pixels, uint8 RGB (..., h, w, 3), of which an input (..., h, w, c) was made.
 
         Returns:
             None where this preprocessing cannot have made it of pixels: they would lie outside 0..255.
@@ -172,7 +172,7 @@ class Preprocessing(BaseModel):
         if pixels.min() < -0.5 or pixels.max() > 255.5:
             return None
         rgb = np.round(pixels).clip(0, 255).astype(np.uint8)[..., :: -1 if self.color == "bgr" else 1]
-        return np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:2], 3)))
+        return np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:-1], 3)))
 
     def read(self, picture: Picture) -> tuple[Array, NDArray[np.uint8], Frame]:
         """Return the network's input (h, w, c), what it sees as a picture, and where that lies in the original.

@@ -59,8 +59,9 @@ def explain(
         model: From `load_model`.
         picture: A path, bytes, a PIL image, an array (height, width[, channels]). A floating-point batch (n, height,
             width, channels) or (n, channels, height, width), or a torch tensor (channels, height, width): the
-            network's own input, already preprocessed. Or a list, data loader or other iterable of any of these, of
-            pairs (x, y) or of dicts with "pixel_values" or "image".
+            network's own input, already preprocessed. For a network of clips a GIF, WebP, PNG, TIFF or .npy of several
+            frames, or an array uint8 (frames, height, width, 3). Or a list, data loader or other iterable of any of
+            these, of pairs (x, y) or of dicts with "pixel_values" or "image".
         visualization: Registered name: "partial-occlusion", "grad-cam", "saliency-map", "class-probabilities", ...
         target: What to explain: a class index, a label, "a - b" for a difference, or a list; by default the `top`
             best classes.
@@ -112,6 +113,8 @@ def explain(
 
 def _renamed(result: Result, picture: Picture) -> Result:
     """Return the result of a picture that was seen before under another name."""
+    if "frames" in result.record["model"]:  # how a clip was read is known only then
+        picture = replace(picture, notes=result.picture.notes)
     named = {"name": picture.name, "notes": list(picture.notes)}
     record = result.record | {"picture": result.record["picture"] | named}
     return replace(result, picture=picture, record=record)
@@ -220,13 +223,20 @@ def result_key(
 def missing(model: Model, entry: Entry) -> str:
     """Say why a visualization does not fit a model, or return ""."""
     kind = entry.load()
-    return lacking(kind.title, kind.needs, model.capabilities, model.framework)
+    said = lacking(kind.title, kind.needs, model.capabilities, model.framework)
+    return said or stills_only(kind.title, kind.takes_clips, model.facts.frames)
 
 
 def lacking(title: str, needs: Iterable[str], capabilities: Iterable[str], framework: str) -> str:
     """Say what a visualization needs that a model cannot do, or return ""."""
     absent = sorted(set(needs) - set(capabilities))
     return f"{title} needs {', '.join(absent)}, which this {framework} model lacks." if absent else ""
+
+
+def stills_only(title: str, takes_clips: bool, frames: int | None) -> str:
+    """Say that a visualization looks at still pictures only, and the model reads clips of so many frames, or ""."""
+    fits = takes_clips or frames is None
+    return "" if fits else f"{title} looks at still pictures only; this model reads clips of {frames} frames."
 
 
 def run(
@@ -264,6 +274,7 @@ def run(
         raise NotSupportedError(reason, "Choose another visualization.")
     started = time.perf_counter()
     sample = model.prepare(picture)
+    picture = sample.picture
     place = read_place(at)
     model = focused(model, sample, place)
     scores = model.predict(sample.x)[0]
@@ -353,7 +364,8 @@ def _record(
             "input_shape": list(model.input_shape),
             "preprocessing": preprocessing.model_dump(mode="json") if preprocessing and sample.frame else None,
             "notes": list(model.facts.notes),
-        },
+        }
+        | ({} if model.facts.frames is None else {"frames": model.facts.frames}),
         "asked": model.focus.about if model.focus else None,
         "at": place.text if place else None,
         "picture": {

@@ -106,7 +106,7 @@ def last_heard(model: Model, spatial: Sequence[Layer]) -> Layer | None:
     candidates = list(spatial[-TRACED:])
     if not candidates or "gradients" not in model.capabilities:
         return candidates[-1] if candidates else None
-    x = np.random.default_rng(0).normal(size=(1, *model.input_shape)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(1, *model.x_shape)).astype(np.float32)
     names = [layer.name for layer in candidates]
     pulled = model.pullback(x, [_Everything()], names)
     gradients = pulled.gradients

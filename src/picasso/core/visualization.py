@@ -17,6 +17,7 @@ from picasso.core.errors import PluginError
 from picasso.core.focus import Focus
 from picasso.core.model import Capability, Model, Sample
 from picasso.core.panels import Panel
+from picasso.core.panels.filmstrip import filmstrips
 from picasso.core.panels.heatmap import heatmaps
 from picasso.core.preprocessing import Array
 from picasso.core.settings import Settings
@@ -104,6 +105,7 @@ class Visualization(ABC, Generic[S]):
         needs: What the model must be able to do.
         version: Raise it when the numbers change.
         subject: What it looks at.
+        takes_clips: Whether it also looks at clips: `sample.x` is (1, frames, h, w, c) then, `sample.views` the frames.
     """
 
     name: ClassVar[str]
@@ -112,6 +114,7 @@ class Visualization(ABC, Generic[S]):
     needs: ClassVar[frozenset[Capability]] = frozenset({Capability.PREDICT})
     version: ClassVar[int] = 1
     subject: ClassVar[Subject] = Subject.PICTURES
+    takes_clips: ClassVar[bool] = False
     settings_type: ClassVar[type[Settings]] = Settings
 
     def __init_subclass__(cls, **kwargs: object) -> None:
@@ -156,6 +159,8 @@ class AttributionMethod(Visualization[S]):
             raise PluginError(f"{self.name} returned {len(attributions)} attributions for {len(ctx.targets)} targets.")
         for attribution in attributions:
             self._check(attribution, sample)
+        if sample.views is not None:
+            attributions = [replace(attribution, in_frames=True) for attribution in attributions]
         focus = ctx.model.focus
         if focus is not None:
             unit = ctx.model.facts.units
@@ -166,13 +171,20 @@ class AttributionMethod(Visualization[S]):
         ctx.attributions = attributions
         probabilities = ctx.model.probabilities(ctx.scores)
         certain = [_certain(a.target, probabilities, focus) for a in attributions]
-        yield from heatmaps(attributions, sample.view, sample.frame, certain, self.clip)
+        yield from heatmaps(attributions, sample.view, sample.frame, certain, self.clip, sample.views)
+        if sample.views is not None:
+            yield from filmstrips(attributions, sample.views, self.clip)
 
     def _check(self, attribution: Attribution, sample: Sample) -> None:
         """Refuse what is no map over the picture."""
         if not isinstance(attribution, Attribution):
             raise PluginError(f"{self.name} must return Attributions. Got {type(attribution).__name__}.")
         shape = np.shape(attribution.values)
+        if sample.views is not None:
+            frames = sample.views.shape[:3]
+            if len(shape) not in (3, 4) or shape[:3] != frames:
+                raise PluginError(f"The values of {self.name} must be (frames, h, w) = {frames} here. Got {shape}.")
+            return
         if len(shape) not in (2, 3):
             raise PluginError(f"The values of {self.name} must be (h, w) or (h, w, channels). Got {shape}.")
         under = (sample.view if attribution.picture is None else attribution.picture).shape[:2]

@@ -1,4 +1,4 @@
-"""Any Python callable as a model: a black box that maps (n, h, w, c) to (n, classes)."""
+"""Any Python callable as a model: a black box that maps (n, h, w, c), or clips, to (n, classes)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ def claims(source: object) -> bool:
 
 
 def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Options) -> Model:
-    """Open a callable on float32 (n, h, w, c) arrays that returns scores or probabilities (n, classes)."""
+    """Open a callable on float32 (n, h, w, c) arrays that returns scores or probabilities (n, classes).
+
+    Where `hooks.frames` is set it gets (n, frames, h, w, c).
+    """
     notes: list[str] = []
     shape = opened.declared_shape(hooks)
     if shape is None:
         hooks.preprocessing, assumed = opened.assumed_preprocessing(224, 3)
         shape = hooks.preprocessing.shape
         notes.append(assumed)
+    clip = () if hooks.frames is None else (hooks.frames,)
     with Model.running("The function"):
-        raw = named_arrays(source(opened.probe(shape)))
+        raw = named_arrays(source(opened.probe((*clip, *shape))))
     readout = find_readout(raw, shape, hooks, options.output)
     facts = Facts(
         input_shape=shape,
@@ -46,6 +50,7 @@ def open_model(source: Callable[[Array], Any], hooks: ModelFile, options: Option
         size=0,
         notes=(*notes, readout.note),
         task=readout.task,
+        frames=hooks.frames,
     )
     return FunctionModel(source, readout, facts, hooks, options)
 
@@ -72,7 +77,7 @@ class FunctionModel(Model):
 
     def _ask(self) -> dict[str, Array]:
         with self.running("The function"):
-            return named_arrays(self._function(opened.probe(self.input_shape)))
+            return named_arrays(self._function(opened.probe(self.x_shape)))
 
     def _outputs(self, x: Array) -> dict[str, Array]:
         outputs = self._readout.read(named_arrays(self._function(x)))

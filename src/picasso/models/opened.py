@@ -36,12 +36,12 @@ def assumed_preprocessing(size: int | tuple[int, int], channels: int) -> tuple[P
     return Preprocessing.model_validate({"size": size, "color": color}), note
 
 
-def probe(shape: tuple[int, int, int]) -> Array:
-    """Return a fixed input, float32 (6, h, w, c), to see what a network answers.
+def probe(shape: tuple[int, ...]) -> Array:
+    """Return a fixed input, float32 (6, h, w, c) or for clips (6, frames, h, w, c), to see what a network answers.
 
     The pictures grow from ordinary to absurd, since small logits look like probabilities until the input grows.
     """
-    growth = np.array([1, 1, 30, 30, 1000, 1000], np.float32).reshape(-1, 1, 1, 1)
+    growth = np.array([1, 1, 30, 30, 1000, 1000], np.float32).reshape(-1, *(1 for _ in shape))
     return np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32) * growth
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from picasso.core import runner
 from picasso.core.model import Model
 from picasso.core.names import path_parts
 from picasso.service.configuration import ModelSpecification
+from picasso.service.plugin_process import Description
 
 _MOST_FILES = 2000
 """Files of a model folder whose times are looked at."""
@@ -44,6 +46,7 @@ class Card:
         task: What it answers: "classification", "segmentation" or "detection".
         digest: Of everything that decides what the model answers.
         files: What it was opened from.
+        frames: How many frames it reads, where it reads clips; else None.
     """
 
     framework: str
@@ -61,6 +64,7 @@ class Card:
     digest: str
     task: str
     files: tuple[Seen, ...]
+    frames: int | None = None
 
     @classmethod
     def of(cls, model: Model, files: tuple[Seen, ...]) -> Card:
@@ -86,6 +90,7 @@ class Card:
             digest=model.digest,
             task=str(model.facts.task),
             files=files,
+            frames=model.facts.frames,
         )
 
     @classmethod
@@ -96,6 +101,13 @@ class Card:
     def fresh(self) -> bool:
         """Say whether the files are still what they were when the model was opened."""
         return look({file.path for file in self.files}) == frozenset(self.files)
+
+
+def unfit(visualization: Description, card: Card) -> str:
+    """Say why a visualization does not fit a model, or return ""."""
+    title = visualization.title
+    said = runner.lacking(title, visualization.needs, card.capabilities, card.framework)
+    return said or runner.stills_only(title, visualization.takes_clips, card.frames)
 
 
 def look(paths: Iterable[str]) -> frozenset[Seen]:

@@ -14,7 +14,7 @@ from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
 from picasso.core.model import Task
 from picasso.service import work
-from picasso.service.cards import Card
+from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
 from picasso.service.job_store import JobStore
@@ -217,7 +217,7 @@ class Jobs:
         card = Card.read(model.card)
         if not card.fresh():
             return []
-        if reason := runner.lacking(visualization.title, visualization.needs, card.capabilities, card.framework):
+        if reason := unfit(visualization, card):
             raise NotSupportedError(reason, "Choose another visualization.")
         task, place = Task(card.task), read_place(request.at)
         if place is not None and task is Task.CLASSIFICATION:

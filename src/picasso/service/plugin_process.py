@@ -31,6 +31,7 @@ class Description:
         digest: Of its file and template.
         template: Source of its Jinja template, or "".
         error: The traceback of a broken plug-in, or "".
+        takes_clips: Whether it also looks at clips.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Description:
     digest: str
     template: str
     error: str
+    takes_clips: bool = False
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Description:
@@ -118,6 +120,7 @@ def _describe(name: str, entry: Entry) -> Description:
             digest=entry.digest,
             template=entry.template,
             error="",
+            takes_clips=kind.takes_clips,
         )
         json.dumps(asdict(described))
         return described

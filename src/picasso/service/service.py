@@ -7,11 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from picasso.core import runner
 from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PluginError
 from picasso.core.names import scheme_of
 from picasso.service.artifacts import Artifacts
-from picasso.service.cards import Card, files_of
+from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.configuration import Configuration, ModelSpecification
 from picasso.service.database import Database
@@ -161,7 +160,7 @@ class Service:
         if card is not None:
             for name, item in self.catalog.all().items():
                 broken = f"{name} is broken." if item.error else ""
-                missing[name] = broken or runner.lacking(item.title, item.needs, card.capabilities, card.framework)
+                missing[name] = broken or unfit(item, card)
         return ModelView(record, state, card, record.name in self.jobs.warm(), missing)
 
     def _prepare(self) -> None:

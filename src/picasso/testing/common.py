@@ -67,6 +67,12 @@ def trial_picture(seed: int, height: int, width: int, channels: int | None = Non
     return replace(picture, values=values)
 
 
+def trial_clip(seed: int, height: int, width: int, frames: int) -> Picture:
+    """Return a clip whose frames differ."""
+    shots = np.stack([trial_picture(1000 * seed + place, height, width).pixels for place in range(frames)])
+    return replace(trial_picture(1000 * seed, height, width), clip=shots)
+
+
 @contextmanager
 def untouched(model: Model, subject: str) -> Iterator[None]:
     """Raise when the model is another one afterwards: parameters, digest, modes, flags, hooks, gradients."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picasso.core.asking import focused
+from picasso.core.clips import place_of
 from picasso.core.errors import CanceledError, NotFoundError
 from picasso.core.hooks import Head
 from picasso.core.images import Picture
 from picasso.core.model import INPUT, Capability, Model, Pullback, ReluRule, Rules
 from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES
-from picasso.testing.common import close, must_raise, rule, trial_picture, untouched
+from picasso.testing.common import close, must_raise, rule, trial_clip, trial_picture, untouched
 
 
 def check_model(model: Model) -> None:
@@ -32,6 +35,8 @@ def check_model(model: Model) -> None:
         declared = model.hooks.preprocessing
         channels = declared.channels if declared and declared.color == "values" else None
         pictures = [trial_picture(seed, 40 + 8 * seed, 56, channels) for seed in range(5)]
+        if model.facts.frames is not None:
+            pictures[1:] = [trial_clip(seed, 40 + 8 * seed, 56, 3 * seed) for seed in range(1, 5)]
         x = _check_input(model, pictures)
         model = focused(model, model.prepare(pictures[0]), None)
         _check_scores(model, x)
@@ -50,17 +55,26 @@ def _check_input(model: Model, pictures: Sequence[Picture]) -> Array:
     name = model.name
     samples = [model.prepare(picture) for picture in pictures]
     for sample in samples:
-        wanted = (1, *model.input_shape)
+        wanted = (1, *model.x_shape)
         rule(sample.x.shape == wanted, name, f"prepare() must give x of shape {wanted}. Got {sample.x.shape}.")
         rule(sample.x.dtype == np.float32, name, f"x must be float32. Got {sample.x.dtype}.")
         seen = (*model.input_shape[:2], 3)
         good = sample.view.shape == seen and sample.view.dtype == np.uint8
         rule(good, name, f"what the model sees must be uint8 {seen}. Got {sample.view.dtype} {sample.view.shape}.")
+        shapes = None if sample.views is None else sample.views.shape[:1]
+        good = shapes == (None if model.facts.frames is None else (model.facts.frames,))
+        rule(good, name, f"prepare() must give what the model sees of each frame of a clip. Got {shapes}.")
     x = np.concatenate([sample.x for sample in samples])
-    together = model.preprocess([p.pixels if p.values is None else p.values for p in pictures])
+    together = model.preprocess([_raw(picture) for picture in pictures])
     rule(together.dtype == np.float32, name, f"preprocess() must give float32. Got {together.dtype}.")
     rule(close(together, x), name, "preprocess() of several pictures must equal that of each.")
     return x
+
+
+def _raw(picture: Picture) -> NDArray[Any]:
+    if isinstance(picture.clip, np.ndarray):
+        return picture.clip
+    return picture.pixels if picture.values is None else picture.values
 
 
 def _check_scores(model: Model, x: Array) -> None:
@@ -109,15 +123,20 @@ def _check_patches(model: Model, x: Array) -> None:
     corners = [(0, 0), (0, width - wide), (height - tall, 0), (height - tall, width - wide), (height // 3, width // 5)]
     boxes = np.array([(top, left, tall, wide) for top, left in corners], dtype=np.int64)
     random = np.random.default_rng(0)
-    shared = np.broadcast_to(x[0].mean(axis=(0, 1)), x[0].shape).astype(np.float32)
-    single = random.uniform(x.min(), x.max(), (len(boxes), tall, wide, x.shape[3])).astype(np.float32)
+    shared = np.broadcast_to(x[0].mean(axis=tuple(range(x.ndim - 2))), x[0].shape).astype(np.float32)
+    clip = model.x_shape[:-3]
+    single = random.uniform(x.min(), x.max(), (len(boxes), *clip, tall, wide, x.shape[-1])).astype(np.float32)
     whole = np.array([(0, 0, height, width)], dtype=np.int64)
+    cases = [(boxes, shared), (boxes, single), (whole, shared)]
+    if model.facts.frames is not None:
+        length = max(1, model.facts.frames // 2)
+        cases.append((np.array([(model.facts.frames - length, length, *box) for box in boxes], np.int64), shared))
     kept = x.copy()
-    for places, contents in ((boxes, shared), (boxes, single), (whole, shared)):
+    for places, contents in cases:
         covered = np.repeat(x, len(places), axis=0)
-        for row, (top, left, rows, columns) in enumerate(places):
-            part = contents[top : top + rows, left : left + columns] if contents.ndim == 3 else contents[row]
-            covered[row, top : top + rows, left : left + columns] = part
+        for row, box in enumerate(places):
+            place = place_of(box)
+            covered[row][place] = contents[place] if contents.ndim == x.ndim - 1 else contents[row]
         reports: list[tuple[int, int]] = []
         patched = model.predict_patched(x, places, contents, lambda *report, into=reports: into.append(report))
         rule(patched.dtype == np.float32, name, f"predict_patched() must be float32. Got {patched.dtype}.")
@@ -175,7 +194,7 @@ def _check_gradients(model: Model, x: Array) -> None:
     unknown = lambda: model.pullback(x[:1], [target], ["no such layer"])  # noqa: E731
     must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
     if Capability.ACTIVATIONS in model.capabilities:
-        names = [layer.name for layer in model.layers() if len(layer.shape) == 3]
+        names = [layer.name for layer in model.layers() if len(layer.shape) in (3, 4)]
         places = list(dict.fromkeys(names[:1] + names[-1:]))
         inner = model.pullback(x[:2], [target], places)
         seen = model.activations(x[:2], places)

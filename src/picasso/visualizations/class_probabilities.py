@@ -16,6 +16,7 @@ class ClassProbabilities(Visualization[ClassProbabilitiesSettings]):
 
     name = "class-probabilities"
     title = "Class probabilities"
+    takes_clips = True
 
     def run(self, ctx: Context, sample: Sample, settings: ClassProbabilitiesSettings) -> Iterator[Panel]:
         ctx.progress(0, 1)

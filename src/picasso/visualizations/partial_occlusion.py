@@ -57,6 +57,14 @@ class PartialOcclusionSettings(Settings):
         description="input: cover what the network reads. image: cover the picture, at 244 x 244, before "
         "preprocessing; slower.",
     )
+    frames: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        title="Frames",
+        description="Of a clip: how many frames a window covers, one stretch of so many after another; left empty: "
+        "a quarter of them.",
+    )
 
     @model_validator(mode="after")
     def _one_spacing(self) -> "PartialOcclusionSettings":
@@ -67,11 +75,20 @@ class PartialOcclusionSettings(Settings):
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of a run: boxes (m, 4) = top, left, height, width, row by row, and the grid that they form."""
+    """The windows of a run: boxes (m, 4) = top, left, height, width, row by row, and the grid that they form.
+
+    Of a clip boxes (m, 6) = first frame, frames, top, left, height, width, and `stretches` such grids in time.
+    """
 
     boxes: Boxes
     rows: int
     columns: int
+    stretches: int | None = None
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """(rows, columns), or (stretches, rows, columns)."""
+        return (self.rows, self.columns) if self.stretches is None else (self.stretches, self.rows, self.columns)
 
 
 class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
@@ -80,6 +97,7 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
     name = "partial-occlusion"
     title = "Partial occlusion"
     references = ("Zeiler and Fergus 2014, arXiv:1311.2901",)
+    takes_clips = True
 
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: PartialOcclusionSettings
@@ -88,10 +106,13 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
             raise SettingsError("score must be logit: the model's head is none, so it gives no probabilities.")
         if settings.space == "input":
             picture, base = sample.view, ctx.scores
-            windows = lay_windows(sample.x.shape[1], sample.x.shape[2], settings)
+            frames = None if sample.views is None else len(sample.views)
+            windows = lay_windows(picture.shape[0], picture.shape[1], settings, frames)
             scores = ctx.model.predict_patched(
                 sample.x, windows.boxes, _content(ctx, sample, settings.fill), _report(ctx)
             )
+        elif sample.views is not None:
+            raise SettingsError("space must be input: the picture of a clip is many.")
         elif not sample.colors:
             raise SettingsError("space must be input: the network reads no 8-bit colors that could be covered before.")
         else:
@@ -101,18 +122,18 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
             scores = _occlude_pictures(ctx, picture, windows, settings.fill)
         if settings.score == "probability":
             base, scores = ctx.model.probabilities(base), ctx.model.probabilities(scores)
-        ctx.keep("scores", scores.reshape(windows.rows, windows.columns, -1))
+        ctx.keep("scores", scores.reshape(*windows.grid, -1))
         units = "probability" if settings.score == "probability" else ctx.model.facts.units
-        height, width = picture.shape[:2]
+        shape = picture.shape[:2] if sample.views is None else sample.views.shape[:3]
         return [
             Attribution(
-                values=spread(target.of_classes(base) - target.of_classes(scores), windows, height, width),
+                values=spread(target.of_classes(base) - target.of_classes(scores), windows, shape),
                 target=target,
                 units=f"change in {units}",
                 sign="signed",
                 score=float(target.of_classes(base)),
                 baseline=settings.fill,
-                native=(target.of_classes(base) - target.of_classes(scores)).reshape(windows.rows, windows.columns),
+                native=(target.of_classes(base) - target.of_classes(scores)).reshape(windows.grid),
                 drops=True,
                 laid="each pixel: the mean over the windows that cover it",
                 picture=None if settings.space == "input" else picture,
@@ -127,12 +148,14 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
         yield _example(picture, lay_windows(picture.shape[0], picture.shape[1], settings), settings.fill)
 
 
-def lay_windows(height: int, width: int, settings: PartialOcclusionSettings) -> Windows:
-    """Lay the windows over a picture.
+def lay_windows(height: int, width: int, settings: PartialOcclusionSettings, frames: int | None = None) -> Windows:
+    """Lay the windows over a picture, or over each stretch of a clip of so many frames.
 
     Raises:
-        SettingsError: The window is larger than the picture.
+        SettingsError: The window is larger than the picture, or longer than the clip.
     """
+    if frames is not None:
+        return _over_stretches(lay_windows(height, width, settings), frames, settings.frames)
     tops, tall = _starts(height, "height", settings)
     lefts, wide = _starts(width, "width", settings)
     boxes = []
@@ -141,6 +164,16 @@ def lay_windows(height: int, width: int, settings: PartialOcclusionSettings) -> 
             # In picture space the last window of a grid may reach beyond the edge, as it always did there.
             boxes.append((top, left, min(tall, height - top), min(wide, width - left)))
     return Windows(np.array(boxes, dtype=np.int64), len(tops), len(lefts))
+
+
+def _over_stretches(windows: Windows, frames: int, chosen: int | None) -> Windows:
+    """Lay the windows of a picture over one stretch of frames after another; the last is moved flush with the end."""
+    length = max(1, round(frames / 4)) if chosen is None else chosen
+    if length > frames:
+        raise SettingsError(f"frames must be at most the clip's {frames}. Got {length}.")
+    starts = [min(start, frames - length) for start in range(0, frames, length)]
+    boxes = np.array([(start, length, *box) for start in starts for box in windows.boxes], dtype=np.int64)
+    return Windows(boxes, windows.rows, windows.columns, len(starts))
 
 
 def _starts(side: int, name: str, settings: PartialOcclusionSettings) -> tuple[list[int], int]:
@@ -160,39 +193,40 @@ def _starts(side: int, name: str, settings: PartialOcclusionSettings) -> tuple[l
     return starts, window
 
 
-def spread(drops: Array, windows: Windows, height: int, width: int) -> Array:
+def spread(drops: Array, windows: Windows, shape: tuple[int, ...]) -> Array:
     """Give each pixel the mean drop over the windows that cover it, NaN where none does.
 
     Args:
         drops: (m,), one for each window.
         windows: The windows.
-        height, width: Of the picture.
+        shape: (height, width) of the picture, (frames, height, width) of the clip.
 
     Returns:
-        float32 (height, width).
+        float32, of that shape.
     """
-    total = np.zeros((height, width))
-    count = np.zeros((height, width))
-    for (top, left, tall, wide), drop in zip(windows.boxes, drops, strict=True):
-        total[top : top + tall, left : left + wide] += drop
-        count[top : top + tall, left : left + wide] += 1
+    total, count = np.zeros(shape), np.zeros(shape)
+    for box, drop in zip(windows.boxes, drops, strict=True):
+        place = _place(box)
+        total[place] += drop
+        count[place] += 1
     with np.errstate(invalid="ignore"):
         return np.asarray(total / np.where(count == 0, np.nan, count), dtype=np.float32)
 
 
 def _content(ctx: Context, sample: Sample, fill: str) -> Array:
-    """Return what the windows show instead, (h, w, c), as the network reads it."""
+    """Return what the windows show instead, of the shape of the input, as the network reads it."""
     if fill in COLORS:
         return ctx.model.plain(sample, COLORS[fill])
     x = sample.x[0]
     if fill == "mean":
-        return np.broadcast_to(x[_inside(sample)].mean(axis=(0, 1)), x.shape)
+        shown = x[(..., *_inside(sample), slice(None))]
+        return np.broadcast_to(shown.mean(axis=tuple(range(x.ndim - 1))), x.shape)
     return _blurred(x)
 
 
 def _inside(sample: Sample) -> tuple[slice, slice]:
     """Return the part of the input that shows the picture, without the bars that padding adds."""
-    height, width = sample.x.shape[1:3]
+    height, width = sample.x.shape[-3:-1]
     frame, picture = sample.frame, sample.picture
     if frame is None:
         return slice(0, height), slice(0, width)
@@ -204,12 +238,12 @@ def _inside(sample: Sample) -> tuple[slice, slice]:
 
 
 def _blurred(x: Array) -> Array:
-    """Blur (h, w, c) with a Gaussian of a tenth of each side, edges repeated."""
-    for axis in (0, 1):
+    """Blur (..., h, w, c) with a Gaussian of a tenth of each side, edges repeated; every frame for itself."""
+    for axis in (x.ndim - 3, x.ndim - 2):
         sigma = x.shape[axis] / 10
         reach = int(3 * sigma + 0.5)
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-        padding = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
+        padding = [(reach, reach) if a == axis else (0, 0) for a in range(x.ndim)]
         padded = np.pad(x.astype(np.float64), padding, mode="edge")
         x = np.apply_along_axis(np.convolve, axis, padded, kernel / kernel.sum(), "valid").astype(np.float32)
     return x
@@ -245,9 +279,11 @@ def _covering(picture: Pixels, fill: str) -> Pixels:
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(min(picture.shape[:2]) / 10)))
 
 
-def _place(box: NDArray[np.int64]) -> tuple[slice, slice]:
-    top, left, tall, wide = (int(value) for value in box)
-    return slice(top, top + tall), slice(left, left + wide)
+def _place(box: NDArray[np.int64]) -> tuple[slice, ...]:
+    """Return where a window lies in a picture (h, w, ...), or in a clip (frames, h, w, ...)."""
+    top, left, tall, wide = (int(value) for value in box[-4:])
+    place = slice(top, top + tall), slice(left, left + wide)
+    return place if len(box) == 4 else (slice(int(box[0]), int(box[0] + box[1])), *place)
 
 
 def _report(ctx: Context) -> Any:
@@ -256,7 +292,8 @@ def _report(ctx: Context) -> Any:
 
 def _grids(attributions: Sequence[Attribution]) -> Images:
     """Show what was measured: one cell for each window, all classes on one color scale."""
-    grids = [attribution.native for attribution in attributions if attribution.native is not None]
+    # The stretches of a clip stand one below the other.
+    grids = [a.native.reshape(-1, a.native.shape[-1]) for a in attributions if a.native is not None]
     limits = shared_limits(grids, "signed")
     cell = max(1, 240 // max(grids[0].shape))
     return Images(

@@ -45,6 +45,7 @@ class SaliencyMap(AttributionMethod[SaliencyMapSettings]):
     title = "Saliency map"
     references = ("Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034",)
     needs = frozenset({Capability.GRADIENTS})
+    takes_clips = True
     clip = 0.005
 
     def attribute(
@@ -64,9 +65,9 @@ class SaliencyMap(AttributionMethod[SaliencyMapSettings]):
         for target, gradient in zip(targets, pulled.gradients[INPUT][:, 0], strict=True):
             values = gradient * sample.x[0] if settings.times_input else gradient
             if settings.reduction == "max_abs":
-                values = np.abs(values).max(axis=2)
+                values = np.abs(values).max(axis=-1)
             elif settings.reduction == "sum":
-                values = values.sum(axis=2)
+                values = values.sum(axis=-1)
             maps.append(
                 Attribution(
                     values=np.ascontiguousarray(values, dtype=np.float32),

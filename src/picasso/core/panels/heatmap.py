@@ -72,8 +72,9 @@ def heatmaps(
     frame: Frame | None,
     probabilities: list[float | None],
     clip: float,
+    views: NDArray[np.uint8] | None = None,
 ) -> list[Heatmap]:
-    """Turn the attributions of one run into panels that share one color scale.
+    """Turn the attributions of one run into panels that share one color scale; of a clip, its strongest frame.
 
     Args:
         attributions: One for each target, best class first.
@@ -81,6 +82,7 @@ def heatmaps(
         frame: Which part of the original picture that is.
         probabilities: One for each attribution, or None.
         clip: Share of all values that may lie beyond the limits, 0..1.
+        views: Of a clip what the model saw in each frame, uint8 (frames, h, w, 3).
     """
     flat = [attribution.flat() for attribution in attributions]
     limits = render.shared_limits(flat, attributions[0].sign, clip)
@@ -91,12 +93,17 @@ def heatmaps(
         notes = attribution.notes
         if finite.size and not finite.any():
             notes = ("The map is all zero.", *notes)
+        under, native = view if attribution.picture is None else attribution.picture, attribution.native
+        if views is not None:
+            shown, share = strongest_frame(values)
+            notes = (f"Frame {shown + 1} of {len(views)}, which holds the most of the map: {share:.0%}.", *notes)
+            values, under, native = values[shown], views[shown], None
         panels.append(
             Heatmap(
                 id=f"map-{rank}",
                 title=attribution.target.label,
                 values=values.astype(np.float32),
-                picture=view if attribution.picture is None else attribution.picture,
+                picture=under,
                 units=attribution.units,
                 sign=attribution.sign,
                 limits=limits,
@@ -106,7 +113,7 @@ def heatmaps(
                 target=attribution.target.label,
                 score=attribution.score,
                 probability=probabilities[rank],
-                native=attribution.native,
+                native=native,
                 laid=attribution.laid,
                 kept=attribution.drops,
                 frame=frame if attribution.picture is None else None,
@@ -114,3 +121,11 @@ def heatmaps(
             )
         )
     return panels
+
+
+def strongest_frame(values: Array) -> tuple[int, float]:
+    """Return the frame of a map (frames, h, w) with the largest sum of sizes, and its share of all, 0..1."""
+    sums = np.abs(np.nan_to_num(values)).sum(axis=(1, 2), dtype=np.float64)
+    if not sums.any():
+        return len(values) // 2, 0.0
+    return int(sums.argmax()), float(sums.max() / sums.sum())
