@@ -7,6 +7,7 @@ import io
 import struct
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "deflate tiles": {"compression": "zlib", "tile": (32, 16)},
     "differences": {"compression": "zlib", "predictor": True},
     "differences in tiles": {"compression": "zlib", "predictor": True, "tile": (16, 16)},
+    "zstandard": {"compression": "zstd", "predictor": True, "rowsperstrip": 10},
+    "lzma tiles": {"compression": "lzma", "tile": (16, 16)},
     "big": {"bigtiff": True, "rowsperstrip": 9},
     "big tiles": {"bigtiff": True, "tile": (16, 16), "byteorder": ">"},
 }
@@ -77,7 +80,7 @@ def test_every_layout(name: str, planes: str) -> None:
 
 
 def packed(array: np.ndarray, compression: int, predictor: int, order: str) -> bytes:
-    """A TIFF in libtiff's other codings, which tifffile alone does not write: Pillow packs the bytes."""
+    """A TIFF in libtiff's other codings, packed by Pillow, so that tifffile does not read what it wrote itself."""
     height, width, channels = array.shape
     size = array.dtype.itemsize
     steps: np.ndarray
@@ -312,7 +315,7 @@ def test_a_deflate_bomb_gives_no_more_than_its_pixels() -> None:
         ({256: 2**32 - 1, 257: 2**32 - 1}, "at most 80 million are read"),
         ({277: 60_000, 258: 16}, "at most 100 million are read"),
         ({322: 2**31, 323: 2**31, 324: 8, 325: 100}, "larger than the picture"),
-        ({273: 2**32 - 5}, "too short"),
+        ({273: 2**32 - 5}, "failed to read 16200 bytes"),
         ({279: 3}, "too short"),
         ({259: 34712}, r"compressed in a way \(number 34712\)"),
         ({257: 0}, "not a picture|damaged|has no pixels"),
@@ -328,6 +331,91 @@ def test_what_a_header_promises_falsely(change: dict[int, int], said: str) -> No
     with pytest.raises(PictureError, match=said):
         decode_picture(data)
     assert time.process_time() - started < 1
+
+
+def tiff(body: bytes, *pages: dict[int, tuple[int, int, int]], more: int = 0) -> bytes:
+    """A TIFF of pages of 90 x 90 values of 16 bits, after bytes from byte 8 on; tags are (type, count, value)."""
+    usual = {256: 90, 257: 90, 258: 16, 259: 1, 262: 1, 273: 8, 277: 1, 278: 90, 279: 16200}
+    whole, place = [], 8 + len(body)
+    for index, page in enumerate(pages):
+        tags = {tag: (4, 1, value) for tag, value in usual.items()} | page
+        rows = [struct.pack("<HHII", tag, *said) for tag, said in sorted(tags.items())]
+        rows += [struct.pack("<HHII", 60_000, 4, 1, 1)] * more
+        place += 6 + 12 * len(rows)
+        following = struct.pack("<I", place if index + 1 < len(pages) else 0)
+        whole.append(struct.pack("<H", len(rows)) + b"".join(rows) + following)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(body)) + body + b"".join(whole)
+
+
+CHANNELS = b"ImageJ=1\nimages=64\nchannels=64\n".ljust(40)
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "millions of strips": (lambda: tiff(bytes(60 * 2**20), {273: (4, 15 * 2**20, 8)}), "tags are too large"),
+    "millions of depths": (lambda: tiff(bytes(60 * 2**20), {258: (3, 30 * 2**20, 8)}), "tags are too large"),
+    "a long text": (lambda: tiff(bytes(60 * 2**20), {270: (2, 60 * 2**20, 8)}), "tags are too large"),
+    "a microscope's tables": (
+        lambda: tiff(struct.pack("<II", 16, 8) * 2**21, {33628: (4, 2**20, 8), 33629: (5, 2**28, 8)}),
+        "tags are too large",
+    ),
+    "thousands of tags": (lambda: tiff(bytes(16200), {}, more=4000), "more than 500 tags"),
+    "thousands of tags on each page": (
+        lambda: tiff(CHANNELS + bytes(16200), *[{270: (2, 40, 8)}] * 64, more=4000),
+        "more than 500 tags",
+    ),
+    "too many strips": (
+        lambda: tiff(bytes(2**20), {257: (4, 1, 100_001), 278: (4, 1, 1), 273: (4, 100_001, 8), 279: (4, 100_001, 8)}),
+        "cut into 100001 parts",
+    ),
+    "too many strips on all pages": (
+        lambda: tiff(
+            CHANNELS + bytes(8000),
+            *[{270: (2, 40, 8), 257: (4, 1, 2000), 278: (4, 1, 1), 273: (4, 2000, 8), 279: (4, 2000, 8)}] * 64,
+        ),
+        "cut into 102000 parts",
+    ),
+    "the same bytes again and again": (
+        lambda: tiff(
+            struct.pack("<I", 8) * 90 + struct.pack("<I", 5 * 2**20) * 90 + bytes(5 * 2**20),
+            {273: (4, 90, 8), 278: (4, 1, 1), 279: (4, 90, 368)},
+        ),
+        "larger than the file",
+    ),
+    "tiles far beyond the picture": (
+        lambda: tiff(bytes(60_000), {322: (4, 1, 16), 323: (4, 1, 2**24), 324: (4, 6, 8), 325: (4, 6, 8)}),
+        "larger than the picture",
+    ),
+    "a volume": (lambda: tiff(bytes(16200), {32997: (4, 1, 2**31)}), "it is a volume"),
+    "a text for a width": (lambda: tiff(bytes(16200), {256: (2, 1, 65)}), "damaged"),
+    "places of no whole numbers": (lambda: tiff(bytes(16200), {273: (11, 1, 0x41000000)}), "damaged"),
+    "a predictor that is none": (lambda: tiff(bytes(16200), {259: (4, 1, 8), 317: (4, 1, 77)}), "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_tiffs_are_refused_fast_and_quietly(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    make, said = HOSTILE[name]
+    data = make()
+    started = time.process_time()
+    with pytest.raises(PictureError, match=said):
+        decode_picture(data)
+    assert time.process_time() - started < 2
+    assert not [record for record in caplog.records if record.name == "tifffile"]
+
+
+def test_what_a_tiff_says_opens_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OME files may name others that hold their planes."""
+    array = noise((2, 20, 30), "uint16")
+    planes = "".join(
+        f'<TiffData FirstC="{channel}" IFD="0"><UUID FileName="other.tif">urn:uuid:{channel}</UUID></TiffData>'
+        for channel in range(2)
+    )
+    sizes = 'DimensionOrder="XYCZT" Type="uint16" SizeX="30" SizeY="20" SizeC="2" SizeZ="1" SizeT="1"'
+    text = f'<OME UUID="urn:uuid:9"><Image ID="Image:0"><Pixels ID="Pixels:0" {sizes}>{planes}</Pixels></Image></OME>'
+    data = written(array, description=text)
+    (tmp_path / "other.tif").write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("builtins.open", None)
+    monkeypatch.setattr("io.open", None)
+    np.testing.assert_array_equal(decode_picture(data).values, np.moveaxis(array, 0, 2))
 
 
 VALID = [

@@ -17,11 +17,10 @@ from PIL import Image, UnidentifiedImageError
 
 from picasso.core.depth import CheckSize, Deep, stretched
 from picasso.core.errors import MissingExtraError, PictureError
-from picasso.core.tiff import FRAMES, unpacked
+from picasso.core.tiff import FRAMES
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
-_PACKBITS = 32773
 _READ = [
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleIntercept", "RescaleSlope",
@@ -120,6 +119,7 @@ def _with_samples(frame: NDArray[Any]) -> NDArray[Any]:
 
 def _run_lengths(found: Any) -> NDArray[Any]:
     """Decode run lengths: one part for each byte of each sample, highest first; never more than the picture's bytes."""
+    from imagecodecs import packbits_decode
     from pydicom.encaps import get_frame
     from pydicom.pixels.processing import convert_color_space
 
@@ -132,7 +132,7 @@ def _run_lengths(found: Any) -> NDArray[Any]:
         raise ValueError("the number of parts is wrong")
     ends = (*starts[1:count], len(data))
     parts = [
-        np.frombuffer(unpacked(data[start:end], _PACKBITS, columns, rows), np.uint8)
+        np.frombuffer(packbits_decode(data[start:end], out=rows * columns), np.uint8)
         for start, end in zip(starts[:count], ends, strict=True)
     ]
     whole = np.stack(parts).reshape(samples, size, rows, columns)

@@ -1,22 +1,23 @@
 """Deep TIFF: 16, 32 and 64 bits, integers and floating point, any number of channels; BigTIFF, tiles and strips.
 
-Written for untrusted bytes: every size is checked before it is allocated, and nothing is unpacked beyond it.
+tifffile reads it. As the bytes are untrusted, this module bounds what the library would do with them: how much it reads
+to learn what the file holds, and how much it unpacks.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import struct
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from picasso.core.depth import CheckSize, Deep, upright
 from picasso.core.errors import PictureError
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FRAMES = "It holds several frames; the first is used."
@@ -24,37 +25,42 @@ _PREDICTED = (5, 8, 32946, 34925, 50000)
 """LZW, deflate (twice), LZMA and Zstandard: with these a predictor means something, as in libtiff."""
 _COMPRESSIONS = (1, 32773, *_PREDICTED)
 """What is unpacked here: nothing, PackBits, and those."""
-_INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8"}
-"""NumPy's types of TIFF's types of whole numbers."""
-_MOST_PARTS = 200_000
-"""Strips or tiles of one page at most."""
+_MOST_PARTS = 100_000
+"""Strips or tiles at most, over all pages that are read."""
 _MOST_PAGES = 64
 """Pages that are read as channels at most."""
+_MOST_TAGS = 500
+"""Tags of one page at most."""
+_MOST_SAID = 8 * 2**20
+"""Bytes that are read at most to learn what the file holds."""
+_READ_COST = 100
+"""So many bytes of that each reading takes at least: millions of tiny ones take a minute."""
+_SPARE = 2**27
+"""Bytes that are unpacked at most beyond twice the picture's own: tiles reach over its edge."""
+_AT_ONCE = 2**22
+"""Bytes that are read before they are unpacked."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 
 
-class _DamagedError(ValueError):
-    """What the file says about itself cannot be."""
+class _Metered(io.BytesIO):
+    """Bytes of which only so many are read, until the meter is taken off."""
 
+    left: float = _MOST_SAID
 
-@dataclass(frozen=True)
-class _Page:
-    """The first page's geometry and coding."""
+    def _charge(self, size: int) -> None:
+        self.left -= max(size, _READ_COST)
+        if self.left < 0:
+            raise PictureError("The TIFF's tags are too large.", "Save it again without them.")
 
-    width: int
-    height: int
-    channels: int
-    dtype: np.dtype[Any]
-    compression: int
-    predictor: int
-    planar: bool
-    photometric: int
-    alpha: bool
-    orientation: int
-    part: tuple[int, int]
-    tiled: bool
-    offsets: tuple[int, ...]
-    counts: tuple[int, ...]
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._charge(len(data))
+        return data
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        size = super().readinto(buffer)
+        self._charge(size)
+        return size
 
 
 def read_tiff(data: bytes, check: CheckSize) -> Deep | None:
@@ -71,183 +77,144 @@ def read_tiff(data: bytes, check: CheckSize) -> Deep | None:
         PictureError: It is too large, or coded in a way that is not read.
         ValueError: It is damaged.
     """
+    from tifffile import TiffFile
+
+    file = _Metered(data)
     try:
-        order, big, first = _header(data)
-        tags, following = _tags(data, order, big, first)
-        page = _page(tags, order)
-    except (struct.error, _DamagedError):
+        # What these three makers' files say of themselves would have the library look for more.
+        tiff = TiffFile(file, is_lsm=False, is_ndpi=False, is_scanimage=False)
+        page = tiff.pages.first
+        deep = _is_deep(page)
+    except (PictureError, MemoryError):
+        raise
+    except Exception:  # a hostile file makes the library stumble in any way
         return None  # Pillow says what is wrong with it
-    if page is None:
+    if not deep:
         return None
-    count = _pages_of_channels(tags) if following and page.channels == 1 else 1
-    check(page.width, page.height, page.channels * count)
-    if page.compression not in _COMPRESSIONS:
-        raise PictureError(
-            f"The TIFF is compressed in a way (number {page.compression}) that is not read at this depth.",
-            "Save it with LZW, deflate or without compression.",
-        )
-    bands = [_values(data, page)]
-    while len(bands) < count and following:
-        tags, following = _tags(data, order, big, following)
-        other = _page(tags, order)
-        if other is None or (other.width, other.height, other.channels, other.dtype) != (
-            page.width, page.height, 1, page.dtype
-        ):  # fmt: skip
-            raise ValueError("its pages are not of one size")
-        bands.append(_values(data, other))
+    several = bool(tiff.pages.is_multipage)
+    count = _pages_of_channels(page) if several and page.samplesperpixel == 1 else 1
+    check(page.imagewidth, page.imagelength, page.samplesperpixel * count)
+    pages = [page, *(_like(page, tiff, index) for index in range(1, count))]
+    _check_parts(pages, len(data))
+    file.left = float("inf")
+    bands = [band for one in pages for band in _values(one)]
     values = np.concatenate(bands, axis=2) if len(bands) > 1 else bands[0]
-    notes = [f"Its {count} pages are read as channels."] if count > 1 else [FRAMES] if following else []
-    if page.alpha:
+    notes = [f"Its {count} pages are read as channels."] if count > 1 else [FRAMES] if several else []
+    if _has_alpha(page):
         values = values[..., :-1]
         notes.append("Its transparency is left out.")
-    if page.orientation in range(2, 9):
-        values = upright(values, page.orientation)
-        notes.append(f"Turned upright (EXIF orientation {page.orientation}).")
+    orientation = page.tags.valueof(274)
+    if orientation in range(2, 9):
+        values = upright(values, int(orientation))
+        notes.append(f"Turned upright (EXIF orientation {int(orientation)}).")
     return Deep(values, tuple(notes), inverted=page.photometric == _WHITE_IS_ZERO)
 
 
-def _header(data: bytes) -> tuple[str, bool, int]:
-    """Return the byte order, whether it is a BigTIFF, and where the first page lies."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
-    return order, big, struct.unpack_from(f"{order}Q" if big else f"{order}I", data, 8 if big else 4)[0]
+def _is_deep(page: TiffPage) -> bool:
+    """Say whether a page is read here; Pillow reads eight bits or fewer, palettes, odd color spaces.
+
+    Raises:
+        ValueError: What should be a number is none.
+    """
+    _check_tags(page)
+    channels, bits, kind = page.samplesperpixel, page.bitspersample, page.sampleformat
+    plain = bits == 8 and kind == 1 and (channels == _colors(page) or _has_alpha(page))
+    known = bits in {1: (8, 16, 32, 64), 2: (8, 16, 32, 64), 3: (16, 32, 64)}.get(kind, ())
+    return known and not plain and page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and page.fillorder == 1
 
 
-def _tags(data: bytes, order: str, big: bool, at: int) -> tuple[dict[int, Any], int]:
-    """Return the tags of a page, whole numbers as arrays and text as bytes, and where the next page lies."""
-    count = struct.unpack_from(f"{order}Q" if big else f"{order}H", data, at)[0]
-    at += 8 if big else 2
-    entry, room = ("HHQ8s", 8) if big else ("HHI4s", 4)
-    size = struct.calcsize(f"={entry}")
-    if count * size > len(data) - at:
-        raise _DamagedError
-    found: dict[int, Any] = {}
-    for index in range(count):
-        tag, kind, number, inline = struct.unpack_from(f"{order}{entry}", data, at + index * size)
-        dtype = _INTEGERS.get(kind, "u1" if kind == 2 else "")
-        if not dtype:
-            continue
-        length = number * np.dtype(dtype).itemsize
-        where = struct.unpack(f"{order}Q" if big else f"{order}I", inline)[0]
-        raw = inline[:length] if length <= room else data[where : where + length]
-        if not number or len(raw) < length:
-            raise _DamagedError
-        found[tag] = raw if kind == 2 else np.frombuffer(raw, order + dtype)
-    return found, struct.unpack_from(f"{order}Q" if big else f"{order}I", data, at + count * size)[0]
+def _check_tags(page: TiffPage) -> None:
+    """Refuse a page with too many tags, whose reading takes the square of their number, or with wrong ones."""
+    if len(page.tags) > _MOST_TAGS:
+        raise PictureError(f"A page of the TIFF has more than {_MOST_TAGS} tags.", "Save it again without them.")
+    sizes = [page.imagewidth, page.imagelength, page.samplesperpixel]
+    sizes += [page.tilewidth, page.tilelength, page.tiledepth] if page.is_tiled else [page.rowsperstrip]
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError("it says no size")
+    if not all(isinstance(place, int) and place >= 0 for place in (*page.dataoffsets, *page.databytecounts)):
+        raise ValueError("it does not say where its parts lie")
 
 
-def _page(tags: dict[int, Any], order: str) -> _Page | None:
-    """Return a page's geometry, or None where Pillow reads it: eight bits or fewer, palettes, odd color spaces."""
-
-    def one(tag: int, default: int) -> int:
-        return int(tags[tag][0]) if tag in tags else default
-
-    def same(tag: int, default: int) -> int:
-        several = {int(value) for value in tags.get(tag, (default,))}
-        return several.pop() if len(several) == 1 else -1
-
-    width, height, channels = one(256, 0), one(257, 0), one(277, 1)
-    bits, kind, photometric = same(258, 1), same(339, 1), one(262, _BLACK_IS_ZERO)
-    extra = [int(value) for value in tags.get(338, ())]
-    color = 3 if photometric == _RGB else 1
-    alpha = channels == color + 1 and extra[:1] in ([1], [2])
-    plain = bits == 8 and kind == 1 and (channels == color or alpha)
-    letter = {1: "u", 2: "i", 3: "f"}.get(kind, "")
-    known = bits in ((16, 32, 64) if letter == "f" else (8, 16, 32, 64))
-    colors = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
-    if plain or not letter or not known or photometric not in colors or one(266, 1) != 1 or not channels:
-        return None
-    tiled = 322 in tags
-    part = (one(323, 0), one(322, 0)) if tiled else (min(one(278, height), height), width)
-    offsets = tags.get(324 if tiled else 273)
-    counts = tags.get(325 if tiled else 279)
-    if offsets is None or counts is None or len(offsets) != len(counts) or 0 in (*part, width, height):
-        raise _DamagedError
-    if len(offsets) > _MOST_PARTS:
-        raise PictureError(
-            f"The TIFF is cut into {len(offsets)} parts; at most {_MOST_PARTS} are read.", "Save it again."
-        )
-    return _Page(
-        width, height, channels, np.dtype(f"{order}{letter}{bits // 8}"), one(259, 1), one(317, 1), one(284, 1) == 2,
-        photometric, alpha, one(274, 1), part, tiled, tuple(offsets.tolist()), tuple(counts.tolist()),
-    )  # fmt: skip
+def _colors(page: TiffPage) -> int:
+    return 3 if page.photometric == _RGB else 1
 
 
-def _pages_of_channels(tags: dict[int, Any]) -> int:
+def _has_alpha(page: TiffPage) -> bool:
+    """Say whether the last channel is transparency."""
+    return page.samplesperpixel == _colors(page) + 1 and tuple(page.extrasamples[:1]) in ((1,), (2,))
+
+
+def _pages_of_channels(page: TiffPage) -> int:
     """Return how many pages are the channels of one picture, as ImageJ and OME files say; else 1."""
-    text = bytes(tags[270])[:100_000] if isinstance(tags.get(270), bytes) else b""
+    # The library's own reading of it would open other files that the text names.
+    text = page.description[:100_000]
 
-    def number(pattern: bytes) -> int:
+    def number(pattern: str) -> int:
         match = re.search(pattern, text)
         return int(match[1]) if match else 1
 
-    if text.startswith(b"ImageJ="):
-        count = number(rb"channels=(\d{1,3})\b")
-        alone = number(rb"images=(\d{1,9})\b") == count
+    if text.startswith("ImageJ="):
+        count = number(r"channels=(\d{1,3})\b")
+        alone = number(r"images=(\d{1,9})\b") == count
     else:
-        count = number(rb'SizeC="(\d{1,3})"')
-        alone = number(rb'SizeZ="(\d{1,9})"') == number(rb'SizeT="(\d{1,9})"') == 1
+        count = number(r'SizeC="(\d{1,3})"')
+        alone = number(r'SizeZ="(\d{1,9})"') == number(r'SizeT="(\d{1,9})"') == 1
     return count if alone and 1 < count <= _MOST_PAGES else 1
 
 
-def _values(data: bytes, page: _Page) -> NDArray[Any]:
-    """Decode a page to (height, width, channels)."""
-    tall, wide = page.part
-    rows, columns = -(-page.height // tall), -(-page.width // wide)
-    planes = page.channels if page.planar else 1
-    depth = page.channels // planes
-    if len(page.offsets) < rows * columns * planes:
-        raise ValueError("parts of it are missing")
-    # Tiles reach beyond the picture: one tile may be much larger than it.
-    if tall * wide * depth > 4 * page.height * page.width * page.channels + 2**20:
-        raise ValueError("its tiles are larger than the picture")
-    values = np.zeros((page.height, page.width, page.channels), page.dtype.newbyteorder("="))
-    for index in range(rows * columns * planes):
-        plane, place = divmod(index, rows * columns)
-        top, left = place // columns * tall, place % columns * wide
-        lines = tall if page.tiled else min(tall, page.height - top)
-        packed = data[page.offsets[index] : page.offsets[index] + page.counts[index]]
-        if not packed and page.tiled:
-            continue  # a sparse file leaves empty tiles out
-        part = _part(packed, page, (lines, wide, depth))[: page.height - top, : page.width - left]
-        bands = slice(plane, plane + 1) if page.planar else slice(None)
-        values[top : top + lines, left : left + wide, bands] = part
-    return values
+def _like(first: TiffPage, tiff: TiffFile, index: int) -> TiffPage:
+    """Return another page, which must be like the first."""
+    page = tiff.pages[index]
+    _check_tags(page)
+    if (page.shaped, page.dtype, page.compression) != (first.shaped, first.dtype, first.compression):
+        raise ValueError("its pages are not of one kind")
+    return page
 
 
-def _part(packed: bytes, page: _Page, shape: tuple[int, int, int]) -> NDArray[Any]:
-    """Unpack one strip or tile, and undo the differences that its predictor stored."""
-    rows, columns, depth = shape
-    size = page.dtype.itemsize
-    line = columns * depth * size
-    predictor = page.predictor if page.compression in _PREDICTED else 1
-    raw = packed if page.compression == 1 else unpacked(packed, page.compression, line, rows)
-    if len(raw) < rows * line:
-        raise ValueError("a part of it is too short")
-    if predictor == 3:
-        steps = np.frombuffer(raw, np.uint8, rows * line).reshape(rows, columns * size, depth)
-        planes = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(rows, size, columns * depth)
-        return np.ascontiguousarray(planes.transpose(0, 2, 1)).view(f">f{size}").reshape(shape)
-    values = np.frombuffer(raw, page.dtype, rows * columns * depth).reshape(shape)
-    if predictor == 2:
-        whole = page.dtype.newbyteorder("=").str.replace("f", "u")
-        steps = values.view(page.dtype.str.replace("f", "u"))
-        values = np.cumsum(steps, axis=1, dtype=whole).view(page.dtype.newbyteorder("="))
-    return values
+def _check_parts(pages: list[TiffPage], size: int) -> None:
+    """Refuse pages whose strips or tiles are too many, missing, or more than the picture, before one is unpacked.
 
+    A strip or tile is unpacked to no more than its own size: the library gives its decoders a buffer of that size.
 
-def unpacked(packed: bytes, compression: int, line: int, rows: int) -> bytes:
-    """Unpack bytes as TIFF packs them, never more than `rows` lines of `line` bytes.
-
-    Pillow does it at the speed of C: the bytes are handed to it as a grey picture of eight bits.
-
-    Raises:
-        OSError: They are damaged.
+    Args:
+        pages: All that will be decoded, of one shape.
+        size: Bytes of the file.
     """
-    tags = [(256, line), (257, rows), (258, 8), (259, compression), (262, 1), (273, 8), (277, 1), (278, rows)]
-    tags.append((279, len(packed)))
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
-    start = struct.pack("<I", 8 + len(packed))
-    file = b"II*\0" + start + packed + struct.pack("<H", len(tags)) + entries + bytes(4)
-    with Image.open(io.BytesIO(file), formats=("TIFF",)) as image:
-        return image.tobytes()
+    picture = unpacked = packed = cuts = 0
+    short = False
+    for page in pages:
+        if page.compression not in _COMPRESSIONS:
+            raise PictureError(
+                f"The TIFF is compressed in a way (number {int(page.compression)}) that is not read at this depth.",
+                "Save it with LZW, deflate or without compression.",
+            )
+        if page.compression not in _PREDICTED:
+            page.predictor = 1  # libtiff takes no notice of it there
+        if page.imagedepth != 1 or (page.is_tiled and page.tiledepth != 1):
+            raise ValueError("it is a volume")
+        across = page.tilewidth if page.is_tiled else page.imagewidth
+        down = page.tilelength if page.is_tiled else page.rowsperstrip
+        planes, depth = page.shaped[0], page.shaped[-1]
+        parts = planes * -(-page.imagelength // down) * -(-page.imagewidth // across)
+        cuts += parts
+        if cuts > _MOST_PARTS:
+            raise PictureError(f"The TIFF is cut into {cuts} parts; at most {_MOST_PARTS} are read.", "Save it again.")
+        if min(len(page.dataoffsets), len(page.databytecounts)) < parts:
+            raise ValueError("parts of it are missing")
+        counts = page.databytecounts[:parts]
+        short |= page.compression == 1 and parts == 1 and counts[0] < page.nbytes
+        picture += page.nbytes
+        unpacked += parts * across * down * depth * page.dtype.itemsize
+        packed += sum(counts)
+    if unpacked > 2 * picture + _SPARE:
+        raise ValueError("its tiles are larger than the picture")
+    if packed > 2 * size + picture:  # the same bytes are read again and again
+        raise ValueError("its parts are larger than the file")
+    if short:  # the library would read on
+        raise ValueError("a part of it is too short")
+
+
+def _values(page: TiffPage) -> NDArray[Any]:
+    """Decode a page to (planes, height, width, channels of a plane)."""
+    values: NDArray[Any] = page.asarray(squeeze=False, maxworkers=1, buffersize=_AT_ONCE)
+    return values[:, 0]
