@@ -14,6 +14,11 @@ from picasso.core.preprocessing import Array, Preprocessing
 PROBE_SIDES = (224, 32, 64, 28, 128, 96, 299, 256, 512)
 """Input sides that are tried, in this order, where a network does not say its own."""
 
+CLIP_SIDES = (112, 224, 64, 32, 128, 96, 256)
+"""The same for networks of clips."""
+CLIP_FRAMES = (16, 8, 32, 4)
+"""Numbers of frames that are tried, in this order, where nothing says how many a network reads."""
+
 
 def declared_shape(hooks: ModelFile) -> tuple[int, int, int] | None:
     """Return the input's shape (h, w, c) that the user's preprocessing makes, or None where none is declared."""

@@ -66,9 +66,13 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     network = network.module if type(network).__name__ in ("DataParallel", "DistributedDataParallel") else network
     if path is not None:
         network = torch_files.read_module(path, options.factory, options.trust)
-    batch, shape, zeros = None, opened.declared_shape(hooks), list[str]()
+    batch, zeros = None, list[str]()
+    shape: Shape | None = opened.declared_shape(hooks)
+    frames = hooks.frames
     if is_exported(network):
-        live, batch, shape = False, fixed_batch(network, options.input), shape or input_shape(network, options.input)
+        live, batch, exported = False, fixed_batch(network, options.input), input_shape(network, options.input)
+        if exported is not None:
+            shape, frames = shape or exported[-3:], exported[0] if len(exported) == 4 else frames
         asked_for, options = options, with_inputs(network, options)
         zeros = sorted(set(options.hold) - set(asked_for.hold))
         network = module_of(network)
@@ -77,18 +81,22 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     notes = [note] if note else []
     if zeros:
         notes.append(f"Other inputs get zeros: {', '.join(zeros)}.")
-    known = shape is not None
-    shape, batch, asking, found = _first_that_answers(module, shape, device, batch, options)
+    known, said = shape is not None, frames is not None
+    whole, batch, asking, found = _first_that_answers(module, shape, frames, device, batch, options)
+    shape, frames = whole[-3:], whole[0] if len(whole) == 4 else None
+    if frames is not None and not said:
+        notes.append(f"The network reads clips; it takes {frames} frames.")
     if not known:
         notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {shape[2]} channels.")
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
-        hooks.preprocessing, said = opened.assumed_preprocessing(shape[:2], shape[2])
-        notes.append(said)
-    asked = asking.ask(shape, batch)
+        hooks.preprocessing, assumed = opened.assumed_preprocessing((shape[0], shape[1]), shape[2])
+        notes.append(assumed)
+    asked = asking.ask(whole, batch)
     if asking.boxes:
         hooks.boxes = hooks.boxes or "xyxy"
         notes.append(f"Boxes come behind the network's own suppression, at most {asking.detections.boxes} a picture.")
-    readout = find_readout(asked.raw, shape, hooks, options.output, asked.head, channels_first=True)
+    size = shape[0], shape[1], shape[2]
+    readout = find_readout(asked.raw, size, hooks, options.output, asked.head, channels_first=True)
     module = asking.call.module
     labels = own_labels(module, readout.columns) if hooks.labels is None else ()
     if labels:
@@ -98,7 +106,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     notes += [*found, *asked.notes, *([_SCRIPT] if kind is ScriptModel else [])]
     notes += [_QUANTIZED] if is_quantized(module) else []
     facts = Facts(
-        input_shape=shape,
+        input_shape=size,
         columns=readout.columns,
         head=readout.head,
         units=readout.units,
@@ -107,20 +115,21 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
         notes=(*notes, readout.note),
         fixed_batch=asked.batch,
         task=readout.task,
+        frames=frames,
     )
     return kind(asking, readout, asked.head is not None, facts, hooks, options, live, asked.random)
 
 
 def _first_that_answers(
-    module: Any, declared: Shape | None, device: Any, batch: int | None, options: Options
+    module: Any, declared: Shape | None, frames: int | None, device: Any, batch: int | None, options: Options
 ) -> tuple[Shape, int | None, Asking, list[str]]:
     """Find an input shape, a way of calling and where need be a number of pictures with which the network runs."""
     import torch
 
     dtype = dtype_of(module)
     first: Exception | None = None
-    for shape, call in tried(module, declared, find_call(module, options, device, dtype)):
-        x = torch.zeros((batch or 1, shape[2], *shape[:2]), device=device, dtype=dtype)
+    for shape, call in tried(module, declared, frames, find_call(module, options, device, dtype)):
+        x = torch.zeros((batch or 1, shape[-1], *shape[:-1]), device=device, dtype=dtype)
         try:
             with at_rest(module, frozen=False), torch.no_grad():
                 call(x)
@@ -131,12 +140,12 @@ def _first_that_answers(
     assert first is not None, "something was tried"
     if dtype in (torch.float16, torch.bfloat16) and "not implemented for" in str(first):
         wide = copy.deepcopy(module).float()
-        shape, batch, asking, notes = _first_that_answers(wide, declared, device, batch, options)
+        shape, batch, asking, notes = _first_that_answers(wide, declared, frames, device, batch, options)
         said = f"A copy of the network in float32 is run, since {device} lacks operations in {dtype}."
         return shape, batch, asking, [said, *notes]
     for count in _BATCHES if declared is not None and batch is None else ():
         with suppress(ModelFailedError):
-            return _first_that_answers(module, declared, device, count, options)
+            return _first_that_answers(module, declared, frames, device, count, options)
     if declared is None:
         raise no_shape(str(first).strip().splitlines()[0] if str(first).strip() else type(first).__name__)
     with Model.running():

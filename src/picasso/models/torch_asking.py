@@ -11,7 +11,7 @@ from picasso.core.hooks import Head
 from picasso.core.model import Model, ReluRule
 from picasso.core.preprocessing import Array
 from picasso.models import opened, torch_functions
-from picasso.models.torch_inputs import Call
+from picasso.models.torch_inputs import Call, Shape
 from picasso.models.torch_outputs import Detections, are_detections, arrays, before_heads, named_outputs
 from picasso.models.torch_state import at_rest, is_out_of_memory
 
@@ -55,23 +55,23 @@ class Asking:
         self.boxes = False
 
     def run(self, x: Array) -> dict[str, Array]:
-        """Return the outputs of pictures, (n, h, w, c), by name, a head at the end taken off."""
+        """Return the outputs of pictures, (n, h, w, c), or clips by name, a head at the end taken off."""
         import torch
 
         heads: torch_functions.Heads = []
         watching = torch_functions.watching(ReluRule.STANDARD, heads)
         with at_rest(self.call.module, frozen=False), torch.no_grad(), watching:
-            tensor = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))).to(self.device, self.dtype)
+            tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1))).to(self.device, self.dtype)
             answer = self.call(tensor)
             self.boxes = self.boxes or any(map(are_detections, answer if isinstance(answer, tuple) else (answer,)))
             found, self.head = before_heads(named_outputs(answer, self.detections), heads)
         return arrays(found)
 
-    def ask(self, shape: tuple[int, int, int], batch: int | None) -> Asked:
+    def ask(self, shape: Shape, batch: int | None) -> Asked:
         """Return the answer to the probe.
 
         Args:
-            shape: (h, w, c) of the input.
+            shape: (h, w, c) of the input, of clips (frames, h, w, c).
             batch: The only number of pictures that the network is known to take, or None to find out.
         """
         x = opened.probe(shape)

@@ -13,7 +13,18 @@ from typing import Any
 
 NOWHERE = -1
 """The axis of a tensor whose positions are no places of the picture: heads, windows, what attention weighs."""
-_FIRST = ("conv", "batch_norm", "group_norm", "instance_norm", "pool1d", "pool2d", "upsample", "interpolate", "pixel_")
+_FIRST = (
+    "conv",
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "pool1d",
+    "pool2d",
+    "pool3d",
+    "upsample",
+    "interpolate",
+    "pixel_",
+)
 _LAST = ("linear", "layer_norm", "rms_norm")
 _PRODUCTS = ("matmul", "rmatmul", "bmm", "mm", "baddbmm", "addmm", "einsum", "scaled_dot_product_attention")
 _MOVES = ("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "T", "mT")

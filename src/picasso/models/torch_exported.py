@@ -43,11 +43,17 @@ def module_of(program: Any) -> Any:
     return graph_module
 
 
-def input_shape(program: Any, picture: str = "") -> tuple[int, int, int] | None:
-    """Return the input's shape (h, w, c) that the program was exported for, or None where it is not 4-dimensional."""
+def input_shape(program: Any, picture: str = "") -> tuple[int, ...] | None:
+    """Return the input's shape (h, w, c), or of clips (frames, h, w, c), that the program was exported for.
+
+    None where it has another number of axes.
+    """
     shape = _picture(program, picture)
-    if len(shape) != 4 or not all(isinstance(side, int) for side in shape[1:]):
+    if len(shape) not in (4, 5) or not all(isinstance(side, int) for side in shape[1:]):
         return None
+    if len(shape) == 5:
+        frames, channels = (shape[2], shape[1]) if shape[1] <= 4 < shape[2] else (shape[1], shape[2])
+        return frames, *shape[3:], channels
     return shape[2], shape[3], shape[1]
 
 

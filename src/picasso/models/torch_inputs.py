@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from picasso.core.clips import MAX_FRAMES
 from picasso.core.errors import ConfigurationError, ModelOutputError
 from picasso.core.opening import Options
 from picasso.models import opened
 
-Shape = tuple[int, int, int]
-Lies = Literal["first", "last", "list"]
-"""How pictures reach a network: (n, c, h, w), (n, h, w, c), or a list of (c, h, w)."""
+Shape = tuple[int, ...]
+"""(height, width, channels) of a picture, (frames, height, width, channels) of a clip."""
+Lies = Literal["first", "last", "list", "frames"]
+"""How pictures reach a network: (n, c, h, w), (n, h, w, c), or a list of (c, h, w); clips (n, c, frames, h, w),
+(n, frames, h, w, c), a list of (c, frames, h, w), or (n, frames, c, h, w)."""
 _PICTURES = ("pixel_values", "image", "images", "img", "imgs")
 _SAID = {
     "first": "",
     "last": "The network takes its channels last.",
     "list": "The network takes a list of pictures.",
+    "frames": "The network takes frames before channels.",
 }
 
 
@@ -44,11 +48,15 @@ class Call:
     order: tuple[str, ...] = ()
 
     def __call__(self, x: Any) -> Any:
-        """Return what the network answers to x, (n, c, h, w)."""
+        """Return what the network answers to x, (n, c, h, w) or of clips (n, c, frames, h, w)."""
         import torch
 
         # Contiguous: a network that uses .view() would refuse the other layout.
-        given = list(x) if self.lies == "list" else x.permute(0, 2, 3, 1).contiguous() if self.lies == "last" else x
+        given = list(x) if self.lies == "list" else x
+        if self.lies == "last":
+            given = x.movedim(1, -1).contiguous()
+        elif self.lies == "frames":
+            given = x.transpose(1, 2).contiguous()
         if not self.picture:
             return self.module(given)
         named = {
@@ -94,19 +102,38 @@ def find_call(module: Any, options: Options, device: Any, dtype: Any) -> Call:
     return Call(module, "" if picture == first and not held else picture, "first", held, order)
 
 
-def tried(module: Any, declared: Shape | None, call: Call) -> Iterator[tuple[Shape, Call]]:
+def tried(module: Any, declared: Shape | None, frames: int | None, call: Call) -> Iterator[tuple[Shape, Call]]:
     """Yield the input shapes and calls that may fit, the likeliest first.
 
     Args:
         module: The network.
         declared: (h, w, c) where it is known.
+        frames: How many frames it reads, where that is declared: then it reads clips.
         call: How the network is called.
     """
-    layouts: tuple[Lies, ...] = ("first", "last", "list")
-    shapes = [declared] if declared else list(_usual(module))
-    for lies in layouts:
-        for shape in shapes:
-            yield shape, replace(call, lies=lies)
+    volumes = any(_is_convolution(part, 3) for part in module.modules())
+    stills: tuple[Lies, ...] = ("first", "last", "list")
+    clips: tuple[Lies, ...] = ("first", "frames", "last") if volumes else ("frames", "first", "last")
+    own = frames or _own_frames(module)
+    counts = (own,) if own else opened.CLIP_FRAMES if volumes else opened.CLIP_FRAMES[:2]
+
+    def of_stills() -> Iterator[tuple[Shape, Call]]:
+        for lies in stills:
+            for shape in [declared] if declared else _usual(module, opened.PROBE_SIDES):
+                yield shape, replace(call, lies=lies)
+
+    def of_clips() -> Iterator[tuple[Shape, Call]]:
+        for lies in clips:
+            for shape in [declared] if declared else _usual(module, opened.CLIP_SIDES):
+                for count in counts:
+                    yield (count, *shape), replace(call, lies=lies)
+
+    if frames is not None:
+        yield from of_clips()
+    elif volumes:
+        yield from itertools.chain(of_clips(), of_stills())
+    else:
+        yield from itertools.chain(of_stills(), of_clips())
 
 
 def no_shape(problem: str) -> ModelOutputError:
@@ -117,14 +144,15 @@ def no_shape(problem: str) -> ModelOutputError:
     )
 
 
-def _usual(module: Any) -> Iterator[Shape]:
+def _usual(module: Any, sides: Sequence[int]) -> Iterator[Shape]:
     """Yield shapes from what the network says of itself, and from its first convolution and the usual sides."""
     size = _own_size(module)
-    known = next((m.weight.shape[1] * getattr(m, "groups", 1) for m in module.modules() if _is_convolution(m)), None)
+    first = next((part for part in module.modules() if _is_convolution(part, 2) or _is_convolution(part, 3)), None)
+    known = None if first is None else first.weight.shape[1] * getattr(first, "groups", 1)
     for channels in [int(known)] if known else [3, 1]:
         if size is not None:
             yield (*size, channels)
-        for side in opened.PROBE_SIDES:
+        for side in sides:
             yield side, side, channels
 
 
@@ -145,9 +173,15 @@ def _own_size(module: Any) -> tuple[int, int] | None:
     return None
 
 
-def _is_convolution(part: Any) -> bool:
+def _own_frames(module: Any) -> int | None:
+    """Return the number of frames that a network of a known library says of itself."""
+    count = getattr(getattr(module, "config", None), "num_frames", None)
+    return count if isinstance(count, int) and 0 < count <= MAX_FRAMES else None
+
+
+def _is_convolution(part: Any, axes: int) -> bool:
     kind = getattr(part, "original_name", type(part).__name__)
-    return "Conv2d" in kind and getattr(getattr(part, "weight", None), "ndim", 0) == 4
+    return f"Conv{axes}d" in kind and getattr(getattr(part, "weight", None), "ndim", 0) == axes + 2
 
 
 @dataclass(frozen=True)

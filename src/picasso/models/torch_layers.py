@@ -80,7 +80,7 @@ Run = Callable[[int, Axes], None]
 
 
 def find_layers(
-    module: Any, input_shape: tuple[int, int, int], fixed: int | None, run: Run
+    module: Any, input_shape: tuple[int, ...], fixed: int | None, run: Run
 ) -> dict[str, tuple[Layer, Layout]]:
     """Trace a network and return its layers in the order of execution, with how their tensors lie.
 
@@ -89,7 +89,7 @@ def find_layers(
 
     Args:
         module: The network.
-        input_shape: (height, width, channels).
+        input_shape: (height, width, channels), of clips (frames, height, width, channels).
         fixed: The only number of pictures that it takes, or None.
         run: Runs it.
     """
@@ -266,12 +266,14 @@ def _placed(
     name: str,
     seen: _Seen,
     layout: Layout,
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     maps: set[tuple[int, ...]],
 ) -> tuple[Layer, Layout]:
     """Complete a layout with its channels, and say what the layer is."""
     axis, positions, dimensions = seen.axis, None, len(seen.shape)
-    if layout.folds != 1 or axis == NOWHERE or dimensions > 4:
+    if len(input_shape) == 4 and _has_frames(seen, layout, input_shape):
+        positions = True
+    elif layout.folds != 1 or axis == NOWHERE or dimensions > 4:
         positions = False
     elif dimensions == 4 and layout.batch == 0:
         axis = _likely(seen.shape, input_shape, maps) if axis is None else axis
@@ -291,17 +293,30 @@ def _placed(
     return Layer(name, seen.kind, shape, positions=positions), layout
 
 
-def _likely(shape: tuple[int, ...], input_shape: tuple[int, int, int], maps: set[tuple[int, ...]]) -> int | None:
+def _has_frames(seen: _Seen, layout: Layout, input_shape: tuple[int, ...]) -> bool:
+    """Say whether a layer of a network of clips has a map for each frame.
+
+    Its tensor has an axis of frames before those of the map, or has the frames of all clips on the axis of the clips.
+    """
+    if seen.axis in (None, NOWHERE, layout.batch) or layout.batch != 0:
+        return False
+    sides = tuple(side for place, side in enumerate(seen.shape) if place not in (0, seen.axis))
+    frames = sides[:-2] if layout.folds == 1 else (layout.folds, *sides[:-2])
+    return len(frames) == 1 and len(sides) >= 2 and _is_picture(sides[-2:], input_shape)
+
+
+def _likely(shape: tuple[int, ...], input_shape: tuple[int, ...], maps: set[tuple[int, ...]]) -> int | None:
     """Guess the channels of a map that no known operation made: the other sides are those of a map, or of the input."""
     ends = {1: (shape[2], shape[3]), 3: (shape[1], shape[2])}
     fitting = [axis for axis, sides in ends.items() if sides in maps]
     if not fitting:
-        height, width, _ = input_shape
+        height, width = input_shape[-3:-1]
         fitting = [axis for axis, (rows, columns) in ends.items() if rows * width == columns * height]
     return fitting[0] if fitting else None
 
 
-def _is_picture(sides: tuple[int, ...], input_shape: tuple[int, int, int]) -> bool:
+def _is_picture(sides: tuple[int, ...], input_shape: tuple[int, ...]) -> bool:
     """Say whether a map has about the proportions of the input: windows by their positions have not."""
-    stretched = sides[0] * input_shape[1] / (sides[1] * input_shape[0])
+    height, width = input_shape[-3:-1]
+    stretched = sides[0] * width / (sides[1] * height)
     return 1 / _MOST_STRETCHED <= stretched <= _MOST_STRETCHED

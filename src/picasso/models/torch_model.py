@@ -89,7 +89,8 @@ class TorchModel(Model):
         if self._listed is None or self._listed[0] != parts:
             fixed = self.facts.fixed_batch
             with self.running():
-                self._listed = parts, torch_layers.find_layers(self.module, self.input_shape, fixed, self._trace)
+                found = torch_layers.find_layers(self.module, self.x_shape, fixed, self._trace)
+                self._listed = parts, found
         return self._listed[1]
 
     def _trace(self, count: int, axes: Axes) -> None:
@@ -98,7 +99,7 @@ class TorchModel(Model):
         self._forward(x)
 
     def _probe(self, count: int) -> Array:
-        return np.resize(opened.probe(self.input_shape)[:2], (count, *self.input_shape))
+        return np.resize(opened.probe(self.x_shape)[:2], (count, *self.x_shape))
 
     def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
         table = self._table() if layers else {}
@@ -177,7 +178,7 @@ class TorchModel(Model):
         import torch
 
         # Contiguous channels first: a network that uses .view() would refuse the channels-last layout.
-        tensor = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
+        tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
         return tensor.to(self.device, self._asking.dtype)
 
     def _check_ran(self, layers: Sequence[str], seen: dict[str, Any]) -> None:
