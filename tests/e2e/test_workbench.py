@@ -133,7 +133,7 @@ def test_settings_are_sent_and_recorded(bench: Page) -> None:
     bench.locator(".settings summary").click()
     bench.locator('[data-setting="window"] input').fill("8")
     bench.locator('[data-setting="window"] select').select_option("px")
-    bench.locator('[data-setting="fill"]').get_by_text("black").click()
+    bench.locator('[data-setting="fill"]').get_by_text("black", exact=True).click()
     bench.keyboard.press("Control+Enter")
     finished(bench)
     bench.get_by_text("Every choice behind this result").click()
