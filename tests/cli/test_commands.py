@@ -39,7 +39,7 @@ def test_listing_loads_no_framework(tmp_path: Path) -> None:
 def test_inspect_shows_what_was_found(shell: Shell) -> None:
     answer = shell("inspect", HALVES)
     assert answer.code == 0
-    for words in ("24 x 32 pixels, 3 channels", "softmax", "left, right", "do not show their layers"):
+    for words in ("24 x 32 pixels, 3 channels", "softmax", "left · right", "do not show their layers"):
         assert words in answer.out
     facts = shell("inspect", HALVES, "--json").json
     assert facts["input"] == {"height": 24, "width": 32, "channels": 3}

@@ -20,7 +20,7 @@ def show_model(facts: dict[str, Any]) -> None:
     console = output.console()
     size = facts["input"]
     labels: list[str] = facts["labels"]
-    shown = ", ".join(labels[:_MANY]) + (f", ... ({len(labels)} in all)" if len(labels) > _MANY else "")
+    shown = " · ".join(labels[:_MANY]) + (f" · ... ({len(labels)} in all)" if len(labels) > _MANY else "")
     table = output.columns("", "", show_header=False, title=f"Model {facts['name']}", title_justify="left")
     rows = {
         "Framework": facts["framework"],
