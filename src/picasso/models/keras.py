@@ -71,10 +71,11 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     engine = make_engine(network, found.device, entrance.spec)
     notes = [f"Keras {keras.__version__} runs on {keras.backend.backend()}.", *found.notes, *entrance.notes]
 
-    x = opened.probe(entrance.shape)
+    x = opened.probe(entrance.whole)
     x = np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if entrance.channels_first else x
     entrance, raw, trace = _look(engine, entrance, x)
-    layers = finding.list_layers(trace.ran, entrance.batch or len(x), entrance.channels_first)
+    clips = entrance.frames is not None
+    layers = finding.list_layers(trace.ran, entrance.batch or len(x), entrance.channels_first, clips)
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
         notes.append(_assume(hooks, entrance, finding.scales_itself(trace.ran)))
     readout = _find_readout(engine, entrance, x, raw, trace, hooks, options.output)
@@ -95,6 +96,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
         notes=tuple(notes),
         fixed_batch=entrance.batch,
         task=readout.task,
+        frames=entrance.frames,
     )
     live = found.live and not options.owned
     made = KerasModel(engine, entrance, readout, layers, trace.relus, live, facts, hooks, options)

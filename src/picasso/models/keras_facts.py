@@ -34,7 +34,7 @@ class Entrance:
     """How pictures enter the model.
 
     Args:
-        shape: (height, width, channels).
+        shape: (height, width, channels), of each frame where it reads clips.
         spec: The input's shape in the model's own order without the batch, None where free.
         channels_first: Whether that order is (channels, height, width).
         batch: The only number of pictures that the model takes at a time, or None.
@@ -42,6 +42,7 @@ class Entrance:
         place: Which of the model's inputs it is, as they are counted flat.
         held: What the others get, by place, for one picture.
         notes: What was assumed, one sentence each.
+        frames: How many frames the model reads, where it reads clips; else None.
     """
 
     shape: tuple[int, int, int]
@@ -52,6 +53,12 @@ class Entrance:
     place: int = 0
     held: Mapping[int, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    frames: int | None = None
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """Shape of what the model reads at once: `shape`, behind the frames of a clip."""
+        return self.shape if self.frames is None else (self.frames, *self.shape)
 
 
 @dataclass(frozen=True)
@@ -78,16 +85,19 @@ def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, options: 
         whole, dtype = tuple(inputs[place].shape), keras.backend.standardize_dtype(inputs[place].dtype)
     else:
         whole, dtype = _built_shape(model, declared), "float32"
-    if len(whole) != 4:
-        raise ModelFileError(
-            f"The model reads an array of shape {whole}; a picture is (batch, height, width, channels)."
-        )
-    first = _channels_first(whole, parts, keras)
-    spec = whole[1:]
+    clips = len(whole) == 5 and whole[4] in (1, 3, None)
+    if (len(whole) != 4 and not clips) or (hooks.frames is not None and not clips):
+        said = "a picture is (batch, height, width, channels)"
+        if hooks.frames is not None or len(whole) == 5:
+            said = "a clip is (batch, frames, height, width, channels)"
+        raise ModelFileError(f"The model reads an array of shape {whole}; {said}.")
+    first = not clips and _channels_first(whole, parts, keras)
+    frames = _frames(whole[1], hooks.frames) if clips else None
+    spec = whole[2:] if clips else whole[1:]
     height, width, channels = (spec[1], spec[2], spec[0]) if first else spec
     wanted = declared or (height or DEFAULT_SIDE, width or DEFAULT_SIDE, channels or 3)
     shape = (height or wanted[0], width or wanted[1], channels or wanted[2])
-    if np.prod(shape, dtype=float) > MOST_NUMBERS:
+    if np.prod(shape, dtype=float) * (frames or 1) > MOST_NUMBERS:
         raise ModelFileError(f"The model reads pictures of {size_text(shape)}: that is too large.")
     if declared is not None and shape != declared:
         raise ConfigurationError(
@@ -96,7 +106,20 @@ def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, options: 
         )
     held, notes = _held(inputs, place, options.hold, keras)
     batch, floating = whole[0] if inputs else None, dtype.startswith(("float", "bfloat"))
-    return Entrance(shape, spec, first, batch, floating, place, held, notes)
+    if clips and whole[1] is None and hooks.frames is None:
+        notes = (*notes, f"The model reads clips of any number of frames; {frames} are given.")
+    return Entrance(shape, whole[1:], first, batch, floating, place, held, notes, frames)
+
+
+def _frames(own: int | None, declared: int | None) -> int:
+    """Return how many frames a model reads.
+
+    Raises:
+        ConfigurationError: Another number was declared.
+    """
+    if own is not None and declared not in (None, own):
+        raise ConfigurationError(f"The model reads clips of {own} frames; {declared} were declared.")
+    return own or declared or opened.CLIP_FRAMES[0]
 
 
 def _place(inputs: Sequence[Any], wanted: str) -> int:
@@ -108,7 +131,7 @@ def _place(inputs: Sequence[Any], wanted: str) -> int:
         if wanted.isdigit() and int(wanted) < len(names):
             return int(wanted)
         raise ConfigurationError(f"The model has no input '{wanted}'.", f"It has {', '.join(names)}.")
-    pictures = [place for place, tensor in enumerate(inputs) if len(tensor.shape) == 4]
+    pictures = [place for place, tensor in enumerate(inputs) if len(tensor.shape) in (4, 5)]
     if len(pictures) == 1:
         return pictures[0]
     listed = ", ".join(f"{tensor.name} {tuple(tensor.shape[1:])}" for tensor in inputs)
@@ -161,13 +184,16 @@ def scales_itself(ran: Sequence[tuple[Part, Output | None]]) -> bool:
     return False
 
 
-def list_layers(ran: Sequence[tuple[Part, Output | None]], batch: int, channels_first: bool) -> dict[str, Listed]:
+def list_layers(
+    ran: Sequence[tuple[Part, Output | None]], batch: int, channels_first: bool, clips: bool = False
+) -> dict[str, Listed]:
     """Return the layers by name, in the order in which they ended.
 
     Args:
         ran: The operations that ran, with what each returned.
         batch: The number of pictures that went in.
         channels_first: Whether the input had its channels first.
+        clips: Whether the model reads clips: then an output of five axes has a map for each frame.
     """
     calls: dict[str, int] = {}
     found: dict[str, Listed] = {}
@@ -188,7 +214,8 @@ def list_layers(ran: Sequence[tuple[Part, Output | None]], batch: int, channels_
         name = call_name(part.name, calls[part.name])
         inner = (shape[2], shape[3], shape[1]) if turned else shape[1:]
         kind = type(part.operation).__name__
-        found[name] = Listed(Layer(name, kind, tuple(int(side) for side in inner)), turned)
+        positions = True if clips and len(shape) == 5 else None
+        found[name] = Listed(Layer(name, kind, tuple(int(side) for side in inner), positions=positions), turned)
     return found
 
 
