@@ -1,6 +1,11 @@
 """Networks of clips: each framework's own order of axes, maps per frame, agreement with the framework itself."""
 
 import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +23,7 @@ from picasso.models import torch as adapter
 from picasso.plugin import ModelFile
 from picasso.testing import check_model
 
+ROOT = Path(__file__).resolve().parents[2]
 PLAIN = Preprocessing(size=(12, 16), scale=1.0)
 FRAME, CORNER = 5, np.s_[:4, -4:]
 """What the network of `corner` looks at, and nothing else."""
@@ -322,3 +328,24 @@ def test_functions_read_clips() -> None:
     check_model(model)
     values = explain(model, CLIP, window=4, stride=4, frames=1, fill="black", target=0).attributions[0].values
     assert set(np.argwhere(values)[:, 0]) == {FRAME}
+
+
+def test_keras_models_read_clips(tmp_path: Path) -> None:
+    """In a process of its own, since a process has one Keras backend."""
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    program = [sys.executable, "-m", "tests.models.video_keras", str(tmp_path / "said.json")]
+    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = json.loads((tmp_path / "said.json").read_text())
+    for name in ("volumes", "each", "one"):
+        assert said[name]["error"] < 1e-5
+        assert said[name]["shown"] == [8, 12, 16]
+    assert said["volumes"]["layers"] == {"first": [8, 12, 16, 4], "max_pooling3d": [4, 6, 8, 4], "last": [4, 6, 8, 5]}
+    assert said["volumes"]["native"] == [4, 6, 8]
+    assert said["each"]["layers"] == {"last": [8, 10, 14, 4]}
+    assert said["each"]["native"] == [8, 10, 14]
+    assert said["one"]["first place"] == [5, 0, 12]
+    assert said["free"] == 16
+    assert said["other"].startswith("The model reads clips of 8 frames; 9 were declared.")
+    assert "a clip is (batch, frames, height, width, channels)" in said["still"]
+    assert "a clip is (batch, frames, height, width, channels)" in said["first"]

@@ -125,6 +125,8 @@ def try_conventions(model: Model, pictures: object, labels: Sequence[int | str |
     """
     if model.facts.task is not Task.CLASSIFICATION or model.head is Head.NONE:
         raise NotSupportedError("The detective needs a classifier with probabilities.")
+    if model.facts.frames is not None:
+        raise NotSupportedError("The detective tries still pictures; this model reads clips.")
     if type(model.hooks).preprocess is not ModelFile.preprocess:
         raise NotSupportedError("The detective tries declared preprocessings; this model has a preprocess hook.")
     used = model.preprocessing

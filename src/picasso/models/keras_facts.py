@@ -108,7 +108,9 @@ def find_entrance(model: Any, parts: Sequence[Part], hooks: ModelFile, options: 
     batch, floating = whole[0] if inputs else None, dtype.startswith(("float", "bfloat"))
     if clips and whole[1] is None and hooks.frames is None:
         notes = (*notes, f"The model reads clips of any number of frames; {frames} are given.")
-    return Entrance(shape, whole[1:], first, batch, floating, place, held, notes, frames)
+    # With the frames known: Keras maps a layer over unknown ones in another way, which is wrong in a compiled graph.
+    whole_spec = whole[1:] if frames is None else (frames, *spec)
+    return Entrance(shape, whole_spec, first, batch, floating, place, held, notes, frames)
 
 
 def _frames(own: int | None, declared: int | None) -> int:
@@ -172,6 +174,8 @@ def scales_itself(ran: Sequence[tuple[Part, Output | None]]) -> bool:
     """Say whether the model begins by scaling pixels of 0..255 itself."""
     for part, _ in ran:
         operation = part.operation
+        if hasattr(operation, "layers"):  # a model inside, all of which ran before it
+            continue
         kind = getattr(operation, "arithmetic", "") or type(operation).__name__
         if kind == "Rescaling":
             return bool(np.max(np.abs(operation.scale)) * 255 < LARGE)

@@ -169,6 +169,7 @@ def describe(model: Model) -> dict[str, Any]:
     from picasso.core.hooks import ModelFile
 
     height, width, channels = model.input_shape
+    clip = {} if model.facts.frames is None else {"frames": model.facts.frames}
     preprocessing = model.hooks.preprocessing
     hooks = ("preprocess", "postprocess", "decode_prob")
     own = [name for name in hooks if getattr(type(model.hooks), name) is not getattr(ModelFile, name)]
@@ -184,7 +185,7 @@ def describe(model: Model) -> dict[str, Any]:
         "name": model.name,
         "framework": model.framework,
         "task": str(model.facts.task),
-        "input": {"height": height, "width": width, "channels": channels},
+        "input": {"height": height, "width": width, "channels": channels} | clip,
         "preprocessing": preprocessing.model_dump(mode="json") if preprocessing else None,
         "own_hooks": own,
         "head": str(model.head),

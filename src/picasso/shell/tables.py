@@ -19,13 +19,14 @@ def show_model(facts: dict[str, Any]) -> None:
     """Print what `models.describe` found out about a model."""
     console = output.console()
     size = facts["input"]
+    clips = f", clips of {size['frames']} frames" if "frames" in size else ""
     labels: list[str] = facts["labels"]
     shown = " · ".join(labels[:_MANY]) + (f" · ... ({len(labels)} in all)" if len(labels) > _MANY else "")
     table = output.columns("", "", show_header=False, title=f"Model {facts['name']}", title_justify="left")
     rows = {
         "Framework": facts["framework"],
         "Task": facts["task"],
-        "Input": f"{size['height']} x {size['width']} pixels, {size['channels']} channels",
+        "Input": f"{size['height']} x {size['width']} pixels, {size['channels']} channels{clips}",
         "Preprocessing": _preprocessing(facts["preprocessing"]),
         "Own hooks": ", ".join(facts["own_hooks"]) or "none",
         "Head": f"{facts['head']}; what is explained is a {facts['score_units']}",
