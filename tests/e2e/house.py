@@ -5,6 +5,7 @@ Run as a program (`python house.py FOLDER`) it serves them, and prints its addre
 
 from __future__ import annotations
 
+import pickle
 import sys
 from importlib import resources
 from pathlib import Path
@@ -57,6 +58,29 @@ class Painter(ModelFile):
 
     def load(self):
         return masks
+'''
+FINDER = '''
+"""A detector of two boxes, each as sure as it is red."""
+
+import numpy as np
+
+from picasso.plugin import ModelFile, Preprocessing
+
+
+def answer(x):
+    boxes = np.tile(np.array([[0, 0, 16, 16], [0, 16, 32, 32]], np.float32), (len(x), 1, 1))
+    red = np.stack([x[:, :16, :16, 0].mean((1, 2)), x[:, 16:, :, 0].mean((1, 2))], axis=1)
+    return {"boxes": boxes, "scores": red[..., None] * 4 - 1}
+
+
+class Finder(ModelFile):
+    labels = ("thing",)
+    preprocessing = Preprocessing(size=32)
+    head = "sigmoid"
+    boxes = "xyxy"
+
+    def load(self):
+        return answer
 '''
 UNOPENABLE = '''
 """A model that cannot be opened."""
@@ -151,6 +175,7 @@ def furnish(folder: Path) -> None:
         "plain.py": PLAIN,
         "many.py": MANY,
         "painter.py": PAINTER,
+        "finder.py": FINDER,
         "unopenable.py": UNOPENABLE,
         "visualizations/slow_motion.py": SLOW_MOTION,
         "visualizations/fun_viz.py": FUN_VIZ,
@@ -159,6 +184,8 @@ def furnish(folder: Path) -> None:
         "visualizations/broken.py": BROKEN,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")
+    # A pickle of something else than weights: what a whole pickled network looks like before it is opened.
+    (folder / "whole.pt").write_bytes(pickle.dumps(Path("weights")))
 
 
 def main(folder: Path) -> None:
@@ -167,7 +194,14 @@ def main(folder: Path) -> None:
     from picasso.web.serve import serve
 
     story = Path(str(resources.files("picasso"))) / "demo" / "story"
-    files = ("plain.py:Plain", "many.py:Many", "painter.py:Painter", "unopenable.py:Unopenable")
+    files = (
+        "plain.py:Plain",
+        "many.py:Many",
+        "painter.py:Painter",
+        "finder.py:Finder",
+        "unopenable.py:Unopenable",
+        "whole.pt",
+    )
     configuration = Configuration(
         models=tuple(ModelSpecification(source=f"{folder}/{name}") for name in files),
         data=folder / "data",

@@ -26,9 +26,11 @@ class ClassProbabilities(Visualization[ClassProbabilitiesSettings]):
         focus = ctx.model.focus
         share = focus.share if focus else "score" if ctx.model.head == "none" else "probability"
         said = f"Of {focus.about}. " if focus else ""
+        # Where each class of a segmenter is asked about over its own mask, what is known of it is the mask's size.
+        title = share.capitalize() if share.startswith("share") else "Class probabilities"
         yield Bars(
             id="probabilities",
-            title="Class probabilities",
+            title=title,
             caption=f"{said}The head is {ctx.model.head}; scores are {ctx.model.facts.units}s.",
             labels=tuple(prediction.label for prediction in best),
             values=tuple(prediction.probability for prediction in best),

@@ -73,6 +73,7 @@ class DetectedBoxes(Visualization[DetectedBoxesSettings]):
                 values=tuple(float(value) for value in sure),
                 units="probability",
                 maximum=1.0,
+                colors=tuple("#{:02x}{:02x}{:02x}".format(*class_colors(len(model.labels))[kind]) for kind in kinds),
             )
         ctx.progress(1, 1)
 

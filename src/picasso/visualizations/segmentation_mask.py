@@ -56,17 +56,18 @@ class SegmentationMask(Visualization[SegmentationMaskSettings]):
         colors = class_colors(len(model.labels))
         shares = np.array([float((best == index).mean()) for index in range(len(model.labels))])
         ranked = [int(index) for index in np.argsort(-shares, kind="stable") if shares[index] > 0]
+        names = " · ".join(model.labels[index] for index in ranked[:8]) or "no class reaches the threshold"
         yield Images(
             id="mask",
             title="Segmentation mask",
             caption=f"{best.shape[0]} x {best.shape[1]} cells over the network's input.",
             pictures=(_painted(sample.view, best, colors, settings.opacity), _certainty(sure, sample.view.shape)),
-            captions=(" · ".join(model.labels[index] for index in ranked[:8]), "certainty: black 0, white 1"),
+            captions=(names, "certainty: black 0, white 1"),
         )
         yield Bars(
             id="shares",
             title="Share of the picture",
-            caption="How many of the pixels each class takes.",
+            caption="How many of the pixels each class takes, in the colors of the picture above.",
             labels=tuple(model.labels[index] for index in ranked),
             values=tuple(float(shares[index]) for index in ranked),
             units="share of the picture",

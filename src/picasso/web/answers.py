@@ -238,6 +238,7 @@ class ResultSummary(BaseModel):
     title: str
     picture: PictureAnswer
     targets: list[dict[str, Any]]
+    at: str | None = Field(description="Where in the picture, as it was asked; null for everywhere and for masks.")
     predictions: list[dict[str, Any]]
     created: str
     page: str = Field(description="Address of its page.")
@@ -253,6 +254,7 @@ class ResultSummary(BaseModel):
             "title": result.document["visualization"]["title"],
             "picture": PictureAnswer.of(picture),
             "targets": result.document["targets"],
+            "at": result.document.get("at"),
             "predictions": result.document["predictions"][:5],
             "created": result.created,
             "page": f"/results/{result.key}",

@@ -16,7 +16,7 @@ let limit = PAGE;
 
 /** @param {any} result */
 function tile(result) {
-  const { key, picture, predictions, model, title, created } = result;
+  const { key, picture, predictions, model, title, created, at } = result;
   const best = predictions?.[0];
   const certain = best && (best.probability >= 0 && best.probability <= 1 ? percent(best.probability) : number(best.probability));
   const item = h("li", { class: "tile" },
@@ -24,12 +24,21 @@ function tile(result) {
       h("span", { class: "tile-picture" }, h("img", { src: picture.thumbnail, alt: "", width: 200, height: 200, loading: "lazy" })),
       h("span", { class: "tile-name" }, picture.name),
       best && h("span", {}, `${best.label} ${certain}`),
+      at && h("span", { class: "muted" }, spot(at)),
       h("span", { class: "muted" }, title), h("span", { class: "muted" }, model), h("span", { class: "muted" }, ago(created))),
     h("button", {
       type: "button", class: "tile-delete icon-only quiet", title: "Delete", "aria-label": `Delete ${title} of ${picture.name}`,
       onclick: () => ask(result, item),
     }, icon("trash")));
   return item;
+}
+
+/**
+ * @param {string} at a detection, a pixel, or left, top, width and height
+ */
+function spot(at) {
+  const [left, top, width, height] = at.split(",");
+  return at.startsWith("#") ? `detection ${at.slice(1)}` : `at ${left}, ${top}${width ? `, ${width} \u00d7 ${height}` : ""}`;
 }
 
 /**

@@ -10,6 +10,12 @@ import { sentence } from "../parts/record.js";
 
 const POLL_MS = 700;
 const LABELS_SHOWN = 12;
+/** @type {Record<string, string>} */
+const TASKS = {
+  classification: "classification: it answers for the whole picture",
+  segmentation: "segmentation: it answers for each pixel",
+  detection: "detection: it answers for each box",
+};
 const WORDS = { new: "not opened yet", opening: "opening\u2026", ready: "ready", failed: "failed to open" };
 const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("add"));
@@ -42,6 +48,7 @@ function facts(card) {
   const labels = card.labels.slice(0, LABELS_SHOWN).join(" · ");
   return [
     row("Framework", card.framework),
+    row("Task", TASKS[card.task] ?? card.task),
     row("Input", inputSize(card.input_shape)),
     row(`Classes (${card.labels.length})`, card.labels.length > LABELS_SHOWN ? `${labels}, \u2026` : labels),
     row("Head", `${card.head}; scores are ${card.score_units}s`),

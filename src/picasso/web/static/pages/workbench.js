@@ -72,10 +72,17 @@ function refit() {
     settings.show(visualization.schema, state.settings[visualization.name] ?? {}, card, visualization.defaults);
   }
   const task = card?.task ?? "classification";
-  targets.show(card?.labels ?? [], Boolean(visualization?.attributes), task);
   // What shows the whole answer has no place.
   const whole = visualization?.needs.includes(task);
   spot.show(whole ? "classification" : task, tray.pictures[0] ?? null);
+  aim();
+}
+
+/** Offers what can be explained of the chosen model, here or everywhere. */
+function aim() {
+  const card = models.model?.card;
+  const attributes = Boolean(visualizations.visualization?.attributes);
+  targets.show(card?.labels ?? [], attributes, card?.task ?? "classification", Boolean(spot.value().at));
 }
 
 function problemFrom(/** @type {unknown} */ error) {
@@ -85,7 +92,7 @@ function problemFrom(/** @type {unknown} */ error) {
     if (settings.error(name, message)) return announce(message);
   }
   if (code === "bad-target") {
-    (/place|mask|detection/.test(message) && spot.value().at ? spot : targets).error(`${message} ${hint}`.trim());
+    (/place|mask|detect|pixel|box/.test(message) && spot.value().at ? spot : targets).error(`${message} ${hint}`.trim());
     return announce(message);
   }
   fill(banner, problem(error));
@@ -145,7 +152,10 @@ settings.addEventListener("change", () => {
   remember();
 });
 targets.addEventListener("change", remember);
-spot.addEventListener("change", remember);
+spot.addEventListener("change", () => {
+  aim();
+  remember();
+});
 view.addEventListener("end", () => {
   follow();
   describe();

@@ -44,7 +44,7 @@ export class ClassTabs {
         },
         h("span", { class: "tab-label" }, tab.label),
         h("span", { class: "tab-amount" }, amount),
-        h("span", { class: "tab-bar", "aria-hidden": "true" }, fillBar));
+        typeof tab.probability === "number" && h("span", { class: "tab-bar", "aria-hidden": "true" }, fillBar));
     }));
     if (focused) this.element.querySelector('[aria-selected="true"]')?.focus();
   }

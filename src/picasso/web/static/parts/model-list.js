@@ -3,7 +3,7 @@
 import { list, post } from "../api.js";
 import { announce, fill, focusOn, h } from "../dom.js";
 import { inputSize, plural } from "../format.js";
-import { problem } from "./problem.js";
+import { advice, problem } from "./problem.js";
 
 /** @typedef {import("../types.js").Model} Model */
 
@@ -117,8 +117,8 @@ export class ModelList extends EventTarget {
     const { card, state, name } = model;
     const chosen = name === this.chosen;
     const facts = card
-      ? [card.framework, inputSize(card.input_shape), plural(card.labels.length, "class", "classes"),
-        card.head === "none" ? "no head" : card.head].join(" \u00b7 ")
+      ? [card.framework, card.task !== "classification" && card.task, inputSize(card.input_shape), plural(card.labels.length, "class", "classes"),
+        card.head === "none" ? "no head" : card.head].filter(Boolean).join(" \u00b7 ")
       : STATES[state];
     return h("label", { class: ["card", chosen && "chosen"], "data-state": state, "data-model": name },
       h("input", {
@@ -146,7 +146,7 @@ function labelsLine(labels) {
 function failure(error, again) {
   announce(error.message);
   return h("span", { class: "card-error" },
-    h("strong", {}, error.message), " ", error.hint, " ",
+    h("strong", {}, error.message), " ", advice(error), " ",
     h("button", {
       type: "button", class: "text", onclick: (/** @type {Event} */ event) => {
         event.preventDefault();

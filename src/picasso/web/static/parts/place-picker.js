@@ -1,11 +1,14 @@
 /** Where in the picture is asked: everything, or a box or a pixel that the visitor draws; for segmenters and detectors. */
 
-import { fill, focusOn, freshId, h } from "../dom.js";
+import { announce, fill, focusOn, freshId, h } from "../dom.js";
 
 /** @typedef {import("../types.js").Picture} Picture */
 
 /** Pixels of the screen that a pointer must move for a box; less is a click on one pixel. */
 const SLACK = 4;
+/** The picture to draw on is at most so wide and so tall. */
+const SIDE = 340;
+const TALL = 420;
 const STEP = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const WHOLE = {
   segmentation: "each class over its own predicted mask",
@@ -113,6 +116,10 @@ export class PlacePicker extends EventTarget {
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.nudge(event),
     }, h("img", { src: this.picture.file, alt: "", draggable: "false", onload: () => this.mark() }), this.box);
     this.surface = board;
+    // As large as fits, in the picture's own shape: a slim picture stays slim.
+    const { width, height } = this.picture;
+    board.style.aspectRatio = `${width} / ${height}`;
+    board.style.maxWidth = `${Math.max(48, Math.min(SIDE, (TALL * width) / height))}px`;
     return h("div", { class: "place-drawing" }, board, h("p", { class: "field-hint" }, help), field);
   }
 
@@ -163,11 +170,16 @@ export class PlacePicker extends EventTarget {
     const { width, height } = /** @type {Picture} */ (this.picture);
     const box = this.numbers() ?? [width * 0.375, height * 0.375, width / 4, height / 4].map(Math.round);
     const by = Math.max(1, Math.round(Math.min(width, height) / 50));
-    const first = event.shiftKey && box.length === 4 ? 2 : 0;
-    box[first] = Math.max(first ? 1 : 0, box[first] + step[0] * by);
-    box[first + 1] = Math.max(first ? 1 : 0, box[first + 1] + step[1] * by);
+    const sizes = event.shiftKey && box.length === 4;
+    [width, height].forEach((side, axis) => {
+      const within = (/** @type {number} */ value, /** @type {number} */ least, /** @type {number} */ most) =>
+        Math.max(least, Math.min(most, value + step[axis] * by));
+      if (sizes) box[axis + 2] = within(box[axis + 2], 1, side - box[axis]);
+      else box[axis] = within(box[axis], 0, side - (box[axis + 2] ?? 1));
+    });
     this.at = box.join(",");
     this.mark();
+    announce(this.words().trim());
     this.#changed();
   }
 

@@ -4,14 +4,28 @@ import { asApiError } from "../api.js";
 import { h, icon } from "../dom.js";
 
 /**
+ * What to do about an error, for someone at a page: a trusted file is named in the configuration, not on a command line.
+ *
+ * @param {import("../types.js").Problem} error
+ * @returns {string}
+ */
+export function advice({ code, hint }) {
+  if (code !== "unsafe-model") return hint;
+  return hint.replace(/open it with --trust (\w+) \(in Python trust='\1'\)\.?/,
+    'write trust = ["$1"] under its [[model]] in picasso.toml, and start Picasso again.');
+}
+
+/**
  * @param {unknown} error an ApiError, or {code, message, hint}
  * @param {{label: string, act: () => void} | null} [action]
  * @returns {HTMLElement}
  */
 export function problem(error, action = null) {
-  const { message, hint } = /** @type {any} */ (error)?.message !== undefined && !(error instanceof Error)
+  const known = /** @type {any} */ (error)?.message !== undefined && !(error instanceof Error)
     ? /** @type {import("../types.js").Problem} */ (error)
     : asApiError(error);
+  const { message } = known;
+  const hint = advice(known);
   return h("div", { class: "problem", role: "alert" },
     icon("warn"),
     h("div", {}, h("p", { class: "problem-message" }, message), hint && h("p", { class: "problem-hint" }, hint)),

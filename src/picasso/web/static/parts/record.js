@@ -2,7 +2,7 @@
 
 import { list } from "../api.js";
 import { h } from "../dom.js";
-import { number, percent } from "../format.js";
+import { number, percent, plural } from "../format.js";
 
 /**
  * @param {any} document the result's document
@@ -24,7 +24,7 @@ export function record(document) {
         ? `, convergence error ${number(one.convergence_error)}` : ""})`).join("; ")],
     ["Best classes", (document.predictions ?? []).slice(0, 5).map((/** @type {any} */ one) =>
       `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(" · ")],
-    ["Explained", document.asked ?? ""],
+    ["Where", document.asked ?? ""],
     ["Picture", `${picture.name}, ${picture.width} \u00d7 ${picture.height}`],
     ["Picture digest", shortened(picture.digest)],
     ["Picture notes", (picture.notes ?? []).join(" ")],
@@ -57,11 +57,13 @@ function shortened(digest) {
 
 /** @param {Record<string, any>} preprocessing */
 export function sentence(preprocessing) {
-  const { size, resize, color, interpolation, scale, mean, std, short_side: side } = preprocessing;
+  const { size, resize, color, bands, interpolation, scale, mean, std, short_side: side } = preprocessing;
   const shape = Array.isArray(size) ? `${size[1]} \u00d7 ${size[0]}` : `${size} \u00d7 ${size}`;
   const cut = resize === "crop" && side ? `crop (short side ${side})` : resize;
+  const channels = bands ?? Math.max([mean].flat().length, [std].flat().length);
+  const colors = color === "values" ? `the file's own values (${plural(channels, "channel")})` : color === "grey" ? "gray" : color;
   const list = (/** @type {number[] | number} */ values) => [values].flat().map((value) => number(value)).join(", ");
-  return `${cut} to ${shape}, ${interpolation}, ${color === "grey" ? "gray" : color}; ` +
+  return `${cut} to ${shape}, ${interpolation}, ${colors}; ` +
     `times ${number(scale)}, minus ${list(mean)}, divided by ${list(std)}`;
 }
 

@@ -3,6 +3,7 @@
 import { fill, focusOn, freshId, h, icon } from "../dom.js";
 
 const FEW = 6;
+const EDGES = ["left", "top", "right", "bottom"];
 const SHOWN = 40;
 
 /** @typedef {{value: number | string, label: string}} Choice */
@@ -15,6 +16,8 @@ export class TargetPicker extends EventTarget {
     this.place = place;
     /** @type {string[]} */
     this.labels = [];
+    /** What may be chosen besides them: the edges of a detector's box. */
+    this.edges = /** @type {string[]} */ ([]);
     this.mode = "best";
     this.top = 5;
     /** What is counted, and how many of them there may be. */
@@ -29,12 +32,18 @@ export class TargetPicker extends EventTarget {
    * @param {string[]} labels the model's classes
    * @param {boolean} offered whether the visualization explains classes
    * @param {string} task what the model answers: a detector may find more things than it has classes
+   * @param {boolean} placed whether one place is asked about: there a detector says its classes and a box's edges
    */
-  show(labels, offered, task) {
-    this.noun = task === "detection" ? "detection" : "class";
-    this.most = task === "detection" ? 20 : Math.min(20, labels.length || 20);
-    const other = labels.join("\0") !== this.labels.join("\0");
+  show(labels, offered, task, placed) {
+    const detections = task === "detection" && !placed;
+    const edges = task === "detection" && placed ? EDGES : [];
+    const before = [...this.labels, ...this.edges].join("\0");
+    const other = [...labels, ...edges].join("\0") !== before;
+    if (!other && this.noun === (detections ? "detection" : "class") && this.place.hidden !== (offered && labels.length > 0)) return;
+    this.noun = detections ? "detection" : "class";
+    this.most = detections ? 20 : Math.min(20, labels.length || 20);
     this.labels = labels;
+    this.edges = edges;
     if (other) this.chosen = this.chosen.filter((choice) => this.read(String(choice.label)));
     this.place.hidden = !offered || !labels.length;
     this.draw();
@@ -55,6 +64,7 @@ export class TargetPicker extends EventTarget {
     }
     if (this.noun === "detection") return this.top === 1 ? "the best detection" : `the ${this.top} best detections`;
     const count = Math.min(this.top, this.labels.length);
+    if (this.labels.length === 1) return this.labels[0];
     if (count === this.labels.length) return count === 2 ? "both classes" : `all ${count} classes`;
     return count === 1 ? "the best class" : `the ${count} best classes`;
   }
@@ -103,6 +113,7 @@ export class TargetPicker extends EventTarget {
 
   best() {
     const { most } = this;
+    if (most === 1) return null;
     const input = h("input", {
       type: "number", min: 1, max: most, step: 1, value: Math.min(this.top, most), "aria-label": `How many of the best ${this.noun === "detection" ? "detections" : "classes"}`,
       class: "short", onchange: () => {
@@ -118,7 +129,7 @@ export class TargetPicker extends EventTarget {
     const differences = this.labels.length <= 3
       ? this.labels.flatMap((a) => this.labels.filter((b) => a !== b).map((b) => `${a} - ${b}`))
       : [];
-    return h("div", { class: "chips" }, [...this.labels, ...differences].map((label) => {
+    return h("div", { class: "chips" }, [...this.labels, ...differences, ...this.edges].map((label) => {
       const on = this.chosen.some((choice) => choice.label === label);
       return h("button", {
         type: "button", class: "chip", "aria-pressed": String(on), "data-label": label, onclick: () => {
@@ -128,7 +139,7 @@ export class TargetPicker extends EventTarget {
           focusOn(this.place, `[data-label="${CSS.escape(label)}"]`);
           this.#changed();
         },
-      }, on && icon("check"), label.replace(" - ", " \u2212 "));
+      }, on && icon("check"), this.edges.includes(label) ? `${label} edge` : label.replace(" - ", " \u2212 "));
     }));
   }
 
@@ -138,6 +149,7 @@ export class TargetPicker extends EventTarget {
    */
   read(text) {
     const at = this.labels.indexOf(text);
+    if (this.edges.includes(text)) return { value: text, label: text };
     if (at >= 0) {
       return this.labels.indexOf(text, at + 1) < 0 ? { value: text, label: text } : { value: at, label: text };
     }
@@ -234,7 +246,8 @@ export class TargetPicker extends EventTarget {
     const first = cut > 0 ? text.slice(0, cut) : "";
     const difference = first && this.labels.includes(first);
     const wanted = (difference ? text.slice(cut + 3) : text).trim().toLowerCase();
-    const labels = this.labels.filter((label) => label !== first && label.toLowerCase().includes(wanted));
+    const offered = difference ? this.labels : [...this.labels, ...this.edges];
+    const labels = offered.filter((label) => label !== first && label.toLowerCase().includes(wanted));
     labels.sort((a, b) => Number(b.toLowerCase().startsWith(wanted)) - Number(a.toLowerCase().startsWith(wanted)));
     return labels.slice(0, SHOWN).map((label) => (difference ? `${first} - ${label}` : label));
   }
