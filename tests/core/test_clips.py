@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso import Preprocessing, explain, load_model
-from picasso.core import clips
+from picasso.core import clips, registry, runner
 from picasso.core.attribution import Attribution, nearest
 from picasso.core.clips import chosen, frames_of, place_of
 from picasso.core.detective import try_conventions
-from picasso.core.errors import ConfigurationError, NotSupportedError, PictureError
+from picasso.core.errors import ConfigurationError, NotSupportedError, PictureError, PluginError
+from picasso.core.hooks import Head
 from picasso.core.images import decode_picture, read_picture
 from picasso.core.inputs import read_inputs
-from picasso.core.model import Model
+from picasso.core.model import Facts, Model
 from picasso.core.targets import Target
 
 GREYS = (0, 60, 120, 180, 240, 30)
@@ -231,3 +232,52 @@ def test_the_detective_asks_for_a_network_of_pictures() -> None:
     clip_model = load_model(mean, preprocessing=Preprocessing(size=(6, 8)), frames=3)
     with pytest.raises(NotSupportedError, match="The detective tries still pictures; this model reads clips"):
         try_conventions(clip_model, [read_picture(FRAMES[0])])
+
+
+def test_what_looks_at_pictures_only_says_so() -> None:
+    entry = registry.visualization("saliency-map")
+    assert runner.missing(model(3), registry.visualization("class-probabilities")) == ""
+    assert "needs gradients" in runner.missing(model(3), entry)
+    said = runner.stills_only("Saliency map", False, 3)
+    assert said == "Saliency map looks at still pictures only; this model reads clips of 3 frames."
+    assert runner.stills_only("Saliency map", False, None) == runner.stills_only("Saliency map", True, 3) == ""
+
+
+def test_a_plug_in_that_knows_no_clips_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.visualization("class-probabilities").load(), "takes_clips", False)
+    with pytest.raises(NotSupportedError, match=r"looks at still pictures only; this model reads clips of 6 frames\."):
+        explain(model(6), FRAMES, "class-probabilities")
+
+
+def test_maps_of_other_shapes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind: Any = registry.visualization("partial-occlusion").load()
+    whole = kind.attribute
+
+    def flat(self: Any, *arguments: Any) -> Any:
+        return [replace(one, values=one.values[0]) for one in whole(self, *arguments)]
+
+    monkeypatch.setattr(kind, "attribute", flat)
+    with pytest.raises(PluginError, match=r"must be \(frames, h, w\) = \(6, 6, 8\) here\. Got \(6, 8\)"):
+        explain(model(6), FRAMES, top=1)
+
+
+def test_frames_for_a_network_of_pictures_are_refused() -> None:
+    class Stills(Model):
+        framework = "paper"
+
+        def _outputs(self, x: Any) -> Any:
+            raise NotImplementedError
+
+    class Opener:
+        @staticmethod
+        def claims(source: object) -> bool:
+            return True
+
+        @staticmethod
+        def open_model(source: object, hooks: Any, options: Any) -> Model:
+            return Stills(Facts((6, 8, 3), 2, Head.SOFTMAX, "logit", "", 0), hooks, "stills")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "openers", lambda: [Opener])
+        with pytest.raises(ConfigurationError, match="frames=3 was given, and this paper model reads still pictures"):
+            load_model(mean, frames=3)

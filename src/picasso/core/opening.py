@@ -171,6 +171,11 @@ def _open(
     for opener in registry.openers():
         if not (isinstance(source, str) and "\0" in source) and opener.claims(source):
             model: Model = opener.open_model(source, hooks, _named(options, source))
+            if hooks.frames is not None and model.facts.frames is None:
+                raise ConfigurationError(
+                    f"frames={hooks.frames} was given, and this {model.framework} model reads still pictures.",
+                    "Leave frames out; clips are read by PyTorch, by Keras and by functions.",
+                )
             named = (Path(file).absolute() for file in files if isinstance(file, str) and _exists(Path(file)))
             model.files = tuple(dict.fromkeys((*named, *model.files)))
             if files[1] is None:
@@ -335,5 +340,7 @@ def describe(path: Path) -> str:
             return what
     if len(head) > 2 and head[0] == 0x08 and 3 <= head[1] <= 40 and head[2] in b"\x12\x3a":
         return "an ONNX file"
+    if head.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, whose file `git lfs pull` fetches"
     printable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in head)
     return "a text file" if printable > 0.95 * len(head) else "an unknown binary format"
