@@ -168,3 +168,38 @@ def test_a_detector_of_hugging_face() -> None:
     default = model.default_layer()
     assert default is not None
     assert default.grid == (8, 8), "the queries of the decoder lie nowhere"
+
+
+@pytest.mark.parametrize("name", ["Timesformer", "VideoMAE", "Vivit"])
+def test_transformers_of_clips(name: str) -> None:
+    tubes = {"VideoMAE": {"tubelet_size": 2}, "Vivit": {"tubelet_size": [2, 8, 8]}}.get(name, {})
+    config = getattr(transformers, f"{name}Config")(
+        image_size=32, patch_size=8, num_frames=4, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, num_labels=3, **tubes,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    network = getattr(transformers, f"{name}ForVideoClassification")(config).eval()
+    model = picasso.load_model(network)
+    assert model.x_shape == (4, 32, 32, 3)
+    x = np.random.default_rng(0).normal(size=(2, 4, 32, 32, 3)).astype(np.float32)
+    leaf = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 2))).requires_grad_()
+    scores = network(pixel_values=leaf).logits
+    np.testing.assert_allclose(model.predict(x), scores.detach().numpy(), atol=1e-5)
+    scores[:, 1].sum().backward()
+    assert leaf.grad is not None
+    found = model.pullback(x, [model.target(1)]).gradients[INPUT][0]
+    expected = np.moveaxis(leaf.grad.numpy(), 2, -1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_convolutional_network_of_clips() -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.video.r3d_18(weights=None, num_classes=3).eval()
+    model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=32), frames=8)
+    default = model.default_layer()
+    assert default is not None
+    assert (default.name, default.shape) == ("layer4", (1, 2, 2, 512))
+    x = np.random.default_rng(0).normal(size=(1, 8, 32, 32, 3)).astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).numpy()
+    np.testing.assert_allclose(model.predict(x), expected, atol=1e-5)
