@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import json
@@ -24,7 +25,7 @@ from picasso.core.errors import ConfigurationError, MissingExtraError, ModelFile
 from picasso.core.hooks import ModelFile
 from picasso.core.trust import file_digest
 from picasso.models import keras as adapter
-from picasso.models import keras_loading
+from picasso.models import keras_files, keras_loading
 from picasso.models.keras_loading import import_keras
 
 SIZE = picasso.Preprocessing(size=12)
@@ -103,6 +104,40 @@ def test_files_open_under_any_name(files: Path, tmp_path: Path, name: str) -> No
     assert model.origin() == expected.origin() == file_digest(files / name)
     assert model.facts.units == "logit"
     assert model.files == (misnamed,)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_weights_are_read_where_they_lie_in_an_archive(files: Path, tmp_path: Path, kind: int) -> None:
+    path = tmp_path / "other.keras"
+    with zipfile.ZipFile(files / "good.keras") as source, zipfile.ZipFile(path, "w", kind) as file:
+        file.comment = b"packed again"
+        for name in reversed(source.namelist()):
+            file.writestr(name, source.read(name))
+    with keras_files.archived_weights(path) as content, zipfile.ZipFile(path) as archive:
+        whole = h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
+        places: list[str] = []
+        whole.visit(places.append)
+        held = {place: content[place] for place in places if isinstance(whole[place], h5py.Dataset)}
+        assert held
+        for place, data in held.items():
+            np.testing.assert_array_equal(data, whole[place])
+    expected = picasso.load_model(files / "good.keras", preprocessing=SIZE)
+    np.testing.assert_array_equal(picasso.load_model(path, preprocessing=SIZE).predict(X), expected.predict(X))
+
+
+def test_what_an_archive_stores_is_not_read_from_its_start_again(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    usual = zipfile.ZipExtFile.read
+
+    def counted(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        content = usual(self, n)
+        read.append(len(content))
+        return content
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
+    keras_files.read_archive(files / "good.keras")
+    with zipfile.ZipFile(files / "good.keras") as archive:
+        assert sum(read) < archive.getinfo("model.weights.h5").file_size
 
 
 def spoiled(files: Path, folder: Path) -> dict[str, Path]:
@@ -225,6 +260,28 @@ def test_a_layer_that_the_users_own_code_registered_is_known(keras: Any, tmp_pat
     assert any("Doubling" in note for note in model.facts.notes)
 
 
+def test_layers_of_keras_applications_are_known(keras: Any, tmp_path: Path) -> None:
+    convnext = importlib.import_module("keras.src.applications.convnext")
+
+    scaled = small(keras, convnext.LayerScale(0.5, 3, name="scale"), convnext.StochasticDepth(0.2, name="depth"))
+    scaled.save(tmp_path / "scaled.keras")
+    expected = picasso.load_model(scaled, preprocessing=SIZE).predict(X)
+    model = picasso.load_model(tmp_path / "scaled.keras", preprocessing=SIZE)
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-6)
+    # Keras 2 does not say where a class lives.
+    with keras_loading.quiet():
+        scaled.save(tmp_path / "scaled.h5")
+    with h5py.File(tmp_path / "scaled.h5", "a") as content:
+        config = json.loads(content.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            layer.pop("module", None)
+            layer.pop("registered_name", None)
+        content.attrs["model_config"] = json.dumps(config)
+        content.attrs["keras_version"] = "2.15.0"
+    model = picasso.load_model(tmp_path / "scaled.h5", preprocessing=SIZE)
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-6)
+
+
 def test_weights_need_what_builds_the_network(files: Path, keras: Any) -> None:
     model = picasso.load_model(files / "some.weights.h5", preprocessing=SIZE, factory=lambda: small(keras))
     expected = picasso.load_model(files / "good.keras", preprocessing=SIZE)
@@ -304,6 +361,7 @@ def test_what_scales_its_own_input_gets_pixels_of_255(keras: Any) -> None:
         (lambda x: x / 127.5 - 1, 1),
         (lambda x: x * 2 - 1, 1 / 255),
         (lambda x: layers.Rescaling(1 / 255)(layers.RandomFlip()(x)), 1),
+        (lambda x: keras.Sequential([layers.RandomFlip()])(x) / 127.5 - 1, 1),
         (layers.Conv2D(3, 1), 1 / 255),
     ]
     for step, scale in cases:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from picasso.core.errors import MissingExtraError, ModelFileError, UnsafeModelError
 from picasso.core.opening import describe
@@ -19,7 +20,8 @@ from picasso.models.keras_safety import WAY_OUT, check_archive, check_hdf5
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 SUFFIXES = (".keras", *HDF5_SUFFIXES)
-ARCHIVE = frozenset({"config.json", "model.weights.h5"})
+WEIGHTS = "model.weights.h5"
+ARCHIVE = frozenset({"config.json", WEIGHTS})
 """What every Keras archive holds."""
 HDF5, ZIP = b"\x89HDF", b"PK\x03\x04"
 LARGEST_ARCHITECTURE = 2**27
@@ -151,11 +153,49 @@ def opened_hdf5(source: Any, name: str = "") -> Iterator[Any]:
 @contextmanager
 def archived_weights(path: Path) -> Iterator[Any]:
     """Open the HDF5 file of weights inside a .keras archive."""
-    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as inner:
-        stored = archive.getinfo("model.weights.h5").compress_type == zipfile.ZIP_STORED
-        # Jumping about in compressed content reads it again and again.
-        with opened_hdf5(inner if stored else io.BytesIO(inner.read()), path.name) as content:
+    with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as inner:
+        stored = archive.getinfo(WEIGHTS).compress_type == zipfile.ZIP_STORED
+        # Jumping about within an archive reads it again and again from its start.
+        if not stored:
+            with opened_hdf5(io.BytesIO(inner.read()), path.name) as content:
+                yield content
+            return
+        with path.open("rb") as file, opened_hdf5(_stretch(file, archive.getinfo(WEIGHTS)), path.name) as content:
             yield content
+
+
+def _stretch(file: BinaryIO, entry: zipfile.ZipInfo) -> Stretch:
+    """Return what an archive stores uncompressed, as it lies there."""
+    file.seek(entry.header_offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
+    return Stretch(file, entry.header_offset + 30 + name + extra, entry.compress_size)
+
+
+class Stretch(io.RawIOBase):
+    """A stretch of a file, read as if it were one of its own."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._at)
+        content = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
 
 
 def read_archive(path: Path) -> tuple[Any, str, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from picasso.core.errors import ModelFileError
 from picasso.models import keras_operations as operations
+from picasso.models.keras_safety import PARTS
 
 MODELS = frozenset({"Sequential", "Model", "Functional"})
 OLD_HARD_SIGMOID = "picasso>hard_sigmoid"
@@ -241,6 +242,8 @@ def _layer(layer: Any, keras: Any, keras_1: bool) -> dict[str, Any]:
         return _lambda(config)
     if keras.saving.get_registered_object(registered) is not None:
         return {"module": None, "class_name": kind, "config": config, "registered_name": registered}
+    if registered in PARTS:
+        return {"module": PARTS[kind], "class_name": kind, "config": config, "registered_name": None}
     name = CLASSES.get(kind, kind)
     known = getattr(keras.layers, name, None)
     if known is None or ">" in registered:

@@ -37,6 +37,12 @@ CLASS_MODULES = tuple(
     )
 )
 """Where the classes live that an architecture is made of."""
+PARTS = {
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+    "LayerScale": "keras.src.applications.convnext",
+    "StochasticDepth": "keras.src.applications.convnext",
+}
+"""Layers of which Keras makes its own networks, and where they live; no list of layers has them."""
 FUNCTION_MODULES = ("keras.activations", "keras.ops", "keras.src.activations", "keras.src.ops")
 """Where the functions live that a file may name; others (a download, say) must not be called by a file."""
 VOCABULARY = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"})
@@ -237,7 +243,11 @@ def _known(config: dict[str, Any], kind: str, keras: Any) -> bool:
             return kind in PLAIN or (
                 not config.get("registered_name") and any(hasattr(home, kind) for home in (keras.layers, keras))
             )
-        return module == "keras" or any(module == home or module.startswith(f"{home}.") for home in CLASS_MODULES)
+        return (
+            module == "keras"
+            or PARTS.get(kind) == module
+            or any(module == home or module.startswith(f"{home}.") for home in CLASS_MODULES)
+        )
     if module == "builtins":  # Keras's own functions by their bare names
         homes = (keras.activations, keras.initializers, keras.regularizers, keras.constraints)
         return isinstance(name, str) and any(hasattr(home, name) for home in homes)
