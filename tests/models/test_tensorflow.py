@@ -166,6 +166,30 @@ def test_a_keras_export_agrees_with_keras(tmp_path: Path) -> None:
     check_model(model)
 
 
+@pytest.mark.parametrize(
+    ("step", "scale"),
+    [
+        (lambda x: x / 255.0, 1),
+        (lambda x: x * (1 / 127.5) - 1.0, 1),
+        (lambda x: tf.cast(x[..., ::-1], tf.float32) - tf.constant([103.9, 116.8, 123.7]), 1),
+        (lambda x: x * 2.0 - 1.0, 1 / 255),
+        (lambda x: x - 0.5, 1 / 255),
+        (lambda x: x + x, 1 / 255),
+        (lambda x: x, 1 / 255),
+    ],
+)
+def test_a_graph_that_scales_its_own_input_gets_pixels_of_255(tmp_path: Path, step: Any, scale: float) -> None:
+    def build() -> Any:
+        x = v1.placeholder(tf.float32, (None, 16, 16, 3), name="x")
+        y = tf.nn.relu(tf.nn.conv2d(step(x), graphs.weights("k", (3, 3, 3, 4)), 1, "SAME"))
+        return tf.nn.softmax(tf.matmul(tf.reduce_mean(y, (1, 2)), graphs.weights("d", (4, 3))), name="y")
+
+    path, _, _ = graphs.frozen(build, tmp_path / "scaling.pb")
+    model = picasso.load_model(path)
+    assert model.preprocessing.scale == pytest.approx(scale)
+    assert any("begins by scaling" in note for note in model.facts.notes) == (scale == 1)
+
+
 # --- the ReLU rules -------------------------------------------------------------------------------------------------
 
 

@@ -154,6 +154,27 @@ def test_tables_are_read_from_the_models_own_assets_alone(tmp_path: Path) -> Non
             picasso.load_model(tmp_path / "hostile")
 
 
+class _Training(tf.Module):  # type: ignore[misc]
+    """Counts its calls, and learns from each, as a network in training does."""
+
+    def __init__(self) -> None:
+        self.mean = tf.Variable(tf.zeros((3,)))
+        self.dense = tf.Variable(tf.ones((3, 2)))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 16, 16, 3), name="x")])  # type: ignore[untyped-decorator]
+    def __call__(self, x: Any) -> Any:
+        self.mean.assign(0.9 * self.mean + 0.1 * tf.reduce_mean(x, (0, 1, 2)))
+        return tf.nn.softmax(tf.matmul(tf.reduce_mean(x - self.mean, (1, 2)), self.dense))
+
+
+def test_a_saved_model_in_training_says_so(tmp_path: Path) -> None:
+    module = _Training()
+    with graphs.silent():
+        tf.saved_model.save(module, str(tmp_path / "learning"), signatures=module.__call__)
+    with pytest.raises(ModelFileError, match=r"^learning changes its own weights as it answers: it was exported as"):
+        picasso.load_model(tmp_path / "learning")
+
+
 def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     net = graphs.ColorNet()
     with graphs.silent():

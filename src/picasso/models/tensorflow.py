@@ -19,8 +19,8 @@ from picasso.core.targets import Target, seeds
 from picasso.models import opened, original
 from picasso.models import tensorflow_files as files
 from picasso.models.readout import Readout, find_readout
-from picasso.models.tensorflow_engine import Engine, as_array
-from picasso.models.tensorflow_finding import Entrance
+from picasso.models.tensorflow_engine import ENTRANCE, Engine, as_array
+from picasso.models.tensorflow_finding import Entrance, scales_itself
 from picasso.models.tensorflow_layers import Listed, list_layers
 from picasso.models.tensorflow_preparing import Prepared, prepare
 from picasso.models.tensorflow_quiet import import_tensorflow, reason, silent
@@ -84,7 +84,7 @@ def _opened(found: Read, path: Path, origin: str, hooks: ModelFile, options: Opt
     engine, shape = _engine(prepared, hooks, options)
     notes = list(prepared.notes)
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
-        notes.append(_assume(hooks, shape, prepared.pixels))
+        notes.append(_assume(hooks, shape, prepared))
     batch, raw = _ask(engine, prepared, shape, bare=False)
     readout, bare = find_readout(raw, shape, hooks, channels_first=False), False
     head = engine.heads.get(readout.names[0])
@@ -286,7 +286,7 @@ def _ask(engine: Engine, prepared: Prepared, shape: Shape, bare: bool) -> tuple[
     return batch, {name: as_array(np.concatenate([one[name][:1] for one in answers])) for name in ends}
 
 
-def _assume(hooks: ModelFile, shape: Shape, pixels: bool) -> str:
+def _assume(hooks: ModelFile, shape: Shape, prepared: Prepared) -> str:
     """Fill in the preprocessing that is assumed, and say so."""
     height, width, channels = shape
     if channels not in (1, 3):
@@ -294,8 +294,9 @@ def _assume(hooks: ModelFile, shape: Shape, pixels: bool) -> str:
             f"The model reads {channels} channels; a picture has 1 or 3.", "Override preprocess() in a model file."
         )
     preprocessing, note = opened.assumed_preprocessing(height if height == width else (height, width), channels)
-    if pixels:
+    why = "reads whole numbers" if prepared.pixels else "begins by scaling them itself"
+    if prepared.pixels or scales_itself(prepared.graph, ENTRANCE):
         preprocessing = preprocessing.model_copy(update={"scale": 1.0})
-        note = note.replace("scaled to 0..1", "left at 0..255, since the graph reads whole numbers")
+        note = note.replace("scaled to 0..1", f"left at 0..255, since the graph {why}")
     hooks.preprocessing = preprocessing
     return note

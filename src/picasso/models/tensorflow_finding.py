@@ -22,6 +22,10 @@ HEAVY = frozenset({"MatMul", "Conv2D", "BatchMatMul", "BatchMatMulV2", "BatchMat
 SOFTMAXES = ("Softmax", "LogSoftmax")
 FLOATS = (1, 2, 14, 19)
 """How a GraphDef writes float32, float64, bfloat16 and float16."""
+SHAPING = ("Identity", "Cast", "Pad", "PadV2", "StridedSlice", "ReverseV2", "Transpose", "Reshape", "ResizeBilinear")
+"""Operations that leave the range of pixels as it is."""
+LARGE_PIXEL = 25
+"""Pixels of 0..255 that a graph has scaled are smaller than this; pixels of 0..1 that it has scaled up may be, too."""
 SMALLEST_SIDE = 8
 LARGE = 2**14
 """Bytes of a constant that is kept outside the graph, of which there may be several copies."""
@@ -303,6 +307,47 @@ def rest_value(node: Any, order: Sequence[Any]) -> float:
         elif one.op == "Sub" and inputs[1] in flips and nodes[inputs[0]].op == "Const":
             flips[one.name] = flips[inputs[1]] + 1
     return float("keep" in node.name.lower())
+
+
+def scales_itself(graph: Any, start: str) -> bool:
+    """Say whether a graph begins by scaling pixels of 0..255 itself.
+
+    Args:
+        graph: The GraphDef, its variables constants.
+        start: The node through which the picture comes in.
+    """
+    nodes = by_name(graph)
+    while True:
+        readers = [one for one in graph.node if one.op != "Shape" and any(split(t)[0] == start for t in sources(one))]
+        if len(readers) != 1:
+            return False
+        node = readers[0]
+        if node.op not in SHAPING:
+            break
+        if split(sources(node)[0])[0] != start:
+            return False
+        start = node.name
+    constants = [_constant(nodes, tensor) for tensor in sources(node) if split(tensor)[0] != start]
+    if len(constants) != 1 or constants[0] is None:
+        return False
+    size = constants[0]
+    if node.op in ("Add", "AddV2", "Sub", "BiasAdd"):
+        return size > 2
+    if node.op == "Mul":
+        return 0 < size * 255 < LARGE_PIXEL
+    return node.op in ("RealDiv", "Div") and size * LARGE_PIXEL > 255
+
+
+def _constant(nodes: Mapping[str, Any], tensor: str) -> float | None:
+    """Return the largest size in a constant, None for anything else."""
+    import tensorflow as tf
+
+    node = nodes.get(split(tensor)[0])
+    while node is not None and node.op in ("Identity", "Cast"):
+        node = nodes.get(split(node.input[0])[0])
+    if node is None or node.op != "Const" or node.attr["dtype"].type == tf.string.as_datatype_enum:
+        return None
+    return max((abs(float(one)) for one in tf.make_ndarray(node.attr["value"].tensor).ravel()), default=0.0)
 
 
 def other_inputs(graph: Any, ends: Sequence[str], entrance: Entrance) -> list[Any]:

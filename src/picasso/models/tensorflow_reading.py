@@ -238,7 +238,15 @@ def _freeze(folder: Path, tags: Sequence[str]) -> Read:
     else:
         function, notes = _callable(loaded, folder), ["The SavedModel has no signature: its own call is explained."]
     with reading(folder.name):
-        frozen = freeze(function)
+        try:
+            frozen = freeze(function)
+        except ValueError as error:
+            if "Assign" not in str(error):
+                raise
+            raise ModelFileError(
+                f"{folder.name} changes its own weights as it answers: it was exported as it is in training.",
+                "Export it with training=False, or give the file that it was made of, a .keras file, say.",
+            ) from error
     frozen.notes += notes
     return frozen
 
