@@ -29,6 +29,18 @@ def test_writes_maps_numbers_and_choices(shell: Shell, tmp_path: Path) -> None:
     assert answer.err == ""
 
 
+def test_names_in_brackets_are_printed_as_they_are(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("[unk]\n[red] light\n")
+    answer = shell("explain", HALVES, "photo.png", *QUICK, "--labels", "names.txt")
+    assert "[unk]" in answer.out
+    assert "[red] light" in answer.out
+
+
+def test_the_heading_is_one_line_however_narrow_the_table(shell: Shell) -> None:
+    answer = shell("explain", HALVES, "photo.png", "--with", "class-probabilities")
+    assert "photo.png: Class probabilities\n" in answer.out
+
+
 def test_the_flags_are_the_settings(shell: Shell, tmp_path: Path) -> None:
     shell("explain", HALVES, "--window", "25%", "photo.png", "--stride=4px", "--fill", "white", "--target", "right")
     record = json.loads((tmp_path / "picasso-out/photo.partial-occlusion.json").read_text("utf-8"))

@@ -223,6 +223,11 @@ def test_control_c_while_a_file_is_imported_is_no_error_of_the_file(tmp_path: Pa
     [
         ("model.dat", b"This is a text.\n", "model.dat is no model file: it is a text file."),
         ("model.dat", b"", "model.dat is no model file: it is an empty file."),
+        (
+            "model.dat",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "model.dat is no model file: it is a pointer of Git LFS, whose file `git lfs pull` fetches.",
+        ),
         ("model.dat", b"\0\1\2\3" * 9, "model.dat is no model file: it is an unknown binary format."),
         ("model.py", b"print('hello')\n", "model.py is no model file: it is a text file."),
         ("model.dat", b"\x89PNG\r\n\x1a\n", "model.dat is no model file: it is a PNG picture."),

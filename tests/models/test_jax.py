@@ -222,7 +222,16 @@ def test_the_size_is_found_by_trying() -> None:
     variables = started(module, jnp.zeros((1, 28, 28, 1)))
     model = picasso.load_model((module, variables))
     assert model.input_shape == (28, 28, 1)
-    assert model.facts.notes[0] == "The input's size was found by trying: 28 x 28, 1 channels."
+    assert model.facts.notes[0] == "The input's size was found by trying: 28 x 28, 1 channel."
+
+
+def test_a_size_alone_leaves_the_colors_to_the_network() -> None:
+    module = linen.Sequential([linen.Conv(4, (3, 3)), lambda x: x.mean((1, 2))])
+    variables = started(module, jnp.zeros((1, 28, 28, 1)))
+    model = picasso.load_model((module, variables), preprocessing=picasso.Preprocessing(size=20))
+    assert (model.input_shape, model.preprocessing.color) == ((20, 20, 1), "grey")
+    with pytest.raises(ModelOutputError, match=r"does not take an input of shape \(20, 20, 3\)"):
+        picasso.load_model((module, variables), preprocessing=picasso.Preprocessing(size=20, color="rgb"))
 
 
 # --- layers --------------------------------------------------------------------------------------------------

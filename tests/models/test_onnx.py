@@ -302,6 +302,17 @@ def test_a_declared_size_that_the_network_does_not_take() -> None:
         opened(classifier(), preprocessing=picasso.Preprocessing(size=12, color="grey"))
 
 
+def test_a_size_alone_leaves_colors_and_scale_to_the_network() -> None:
+    size = picasso.Preprocessing(size=12)
+    grey = before([node("Concat", ["x", "x", "x"], ["y"], axis=1)], ["n", 1, 12, 12], TensorProto.FLOAT)
+    model = picasso.load_model(grey, preprocessing=size)
+    assert (model.input_shape, model.preprocessing.color) == ((12, 12, 1), "grey")
+    source = before([node("Cast", ["x"], ["y"], to=1)], ["n", 3, 12, 12], TensorProto.UINT8)
+    assert picasso.load_model(source, preprocessing=size).preprocessing.scale == 1
+    said = picasso.Preprocessing(size=12, scale=0.5)
+    assert picasso.load_model(source, preprocessing=said).preprocessing.scale == 0.5
+
+
 @pytest.mark.parametrize(
     ("kind", "tolerance"), [(TensorProto.UINT8, 1e-5), (TensorProto.FLOAT16, 2e-3), (TensorProto.DOUBLE, 1e-5)]
 )
@@ -461,6 +472,17 @@ def test_operators_without_derivatives_leave_prediction_and_layers() -> None:
     with pytest.raises(NotSupportedError, match="gives no gradients: No gradients, since these operators"):
         model.pullback(X, [model.target(0)])
     check_model(model)
+
+
+def test_layers_behind_a_convolution_of_whole_numbers_have_their_channels_last(tmp_path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    onnx.save(classifier(), tmp_path / "net.onnx")
+    quantize_dynamic(tmp_path / "net.onnx", tmp_path / "small.onnx", weight_type=QuantType.QUInt8)
+    source = onnx.load(tmp_path / "small.onnx")
+    assert "ConvInteger" in {step.op_type for step in source.graph.node}
+    shapes = {layer.name: layer.shape for layer in opened(source).layers()}
+    assert (shapes["relu1"], shapes["relu6"], shapes["flatten"]) == ((12, 12, 6), (6, 6, 8), (8,))
 
 
 def test_a_difference_from_onnx_runtime_leaves_prediction(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import picasso
-from picasso.core.errors import ConfigurationError, ModelFileError
+from picasso.core.errors import ConfigurationError, ModelFailedError, ModelFileError
 from picasso.core.model import INPUT, Capability, Model
 from picasso.testing import check_model
 from tests.models.networks import Plain, seeded
@@ -33,6 +33,18 @@ class Around(nn.Module):
 
 def opened(network: nn.Module, **choices: Any) -> Model:
     return picasso.load_model(network, preprocessing=SIZE, **choices)
+
+
+@pytest.mark.parametrize(("channels", "color"), [(1, "grey"), (5, "values")])
+def test_a_size_alone_leaves_the_colors_to_the_network(channels: int, color: str) -> None:
+    network = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = opened(network)
+    assert (model.input_shape, model.preprocessing.color) == ((12, 12, channels), color)
+    for declared in ({"color": "rgb"}, {"mean": (0.5, 0.4, 0.3)}):
+        with pytest.raises(ModelFailedError, match=r"to have . channels?, but got 3"):
+            picasso.load_model(network, preprocessing=picasso.Preprocessing(size=12, **declared))
+    program = torch.export.export(network.eval(), (torch.zeros(2, channels, 12, 12),))
+    assert picasso.load_model(program, preprocessing=SIZE).input_shape == (12, 12, channels)
 
 
 @pytest.mark.parametrize(

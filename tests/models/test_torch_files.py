@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -73,6 +75,59 @@ def test_a_checkpoint_with_objects_needs_trust(tmp_path: Path) -> None:
     with pytest.raises(UnsafeModelError, match=f"pickled Python objects.*--trust {file_digest(path)}.*state_dict"):
         opened(path)
     agrees(opened(path, trust=file_digest(path)))
+
+
+def test_what_trainers_keep_beside_the_weights_needs_no_trust(tmp_path: Path) -> None:
+    path = tmp_path / "epoch3.pth"
+    kept = {"args": argparse.Namespace(rate=0.1), "best": np.float64(0.9), "folder": tmp_path, "step": np.int64(7)}
+    torch.save({"model": seeded(Plain).state_dict(), **kept}, path)
+    agrees(opened(path))
+
+
+NAMES = ["stop", "yield", "go", "left", "right"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"class_to_idx": {name: index for index, name in reversed([*enumerate(NAMES)])}},
+        {"idx_to_class": dict(enumerate(NAMES))},
+        {"classes": NAMES},
+    ],
+)
+def test_the_labels_that_a_checkpoint_keeps(tmp_path: Path, kept: dict[str, Any]) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"state_dict": seeded(Plain).state_dict(), **kept}, path)
+    model = opened(path)
+    assert list(model.labels) == NAMES
+    assert "The labels are those that the checkpoint keeps." in model.facts.notes
+    assert opened(path, labels=list("abcde")).labels == tuple("abcde")
+    torch.save({"state_dict": seeded(Plain).state_dict(), "classes": NAMES[:4], "names": 3}, path)
+    assert opened(path).labels[0] == "class 0", "of another number"
+
+
+def test_a_checkpoint_by_any_name(tmp_path: Path) -> None:
+    for name in ("epoch3.tar", "best.model", "checkpoint"):
+        torch.save({"epoch": 3, "model_state_dict": seeded(Plain).state_dict()}, tmp_path / name)
+        agrees(opened(tmp_path / name))
+    (tmp_path / "photos.tar").write_bytes(b"PK\x03\x04 and nothing more")
+    with pytest.raises(ModelFileError, match=r"photos\.tar is no model file"):
+        opened(tmp_path / "photos.tar")
+
+
+def test_a_bare_pickle_is_refused_without_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "net.pt").write_bytes(pickle.dumps(Setup(), protocol=4))
+    with pytest.raises(UnsafeModelError, match="pickled Python objects"):
+        opened(tmp_path / "net.pt")
+
+
+def test_a_program_that_pytorch_cannot_run_is_one_sentence(tmp_path: Path) -> None:
+    network = torch.nn.Module()
+    network.meta = torch.nn.Conv2d(3, 4, 3)  # type: ignore[assignment]  # a name that PyTorch's graphs use themselves
+    network.forward = lambda x: network.meta(x).mean((2, 3))  # type: ignore[method-assign]
+    torch.export.save(torch.export.export(network, (torch.zeros(2, 3, 12, 12),)), tmp_path / "net.pt2")
+    with pytest.raises(ModelFileError, match=r"PyTorch cannot run this exported program: .*meta.* Export it again"):
+        picasso.load_model(tmp_path / "net.pt2")
 
 
 def test_a_whole_pickled_network_needs_trust(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 import picasso
+from picasso.core.errors import ModelOutputError
+from picasso.core.hooks import Head
 from picasso.core.model import INPUT, Model, Task
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, Target
 from tests.models.networks import Plain, seeded
@@ -95,6 +97,34 @@ def test_boxes_of_any_number_become_rows_with_gradients() -> None:
     found = model.pullback(X[:1], [OneBox(label), OneBox(0, side=True)]).gradients[INPUT]
     np.testing.assert_allclose(found[0], expected.movedim(1, -1).numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found[1], moved.movedim(1, -1).numpy(), rtol=1e-4, atol=1e-6)
+
+
+class Joint(nn.Module):
+    """Returns places and probabilities in one array (n, 4 + classes, boxes), as YOLO networks do."""
+
+    def __init__(self, side: float) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.conv, self.side = nn.Conv2d(3, 7, 3, padding=1), side
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places, scores = self.conv(x).flatten(2).split([4, 3], 1)
+        return torch.cat([places.sigmoid() * self.side, scores.sigmoid()], 1)
+
+
+def test_places_and_probabilities_in_one_array_are_boxes() -> None:
+    network = Joint(12)
+    model = opened(network)
+    assert (model.facts.task, model.facts.columns, model.head) == (Task.DETECTION, 3, Head.SIGMOID)
+    assert "Boxes are read as cxcywh, in pixels of the input." in model.facts.notes[-1]
+    with torch.no_grad():
+        whole = network(first(X)).numpy().transpose(0, 2, 1)
+    outputs = model.outputs(X)
+    center, size = whole[..., :2], whole[..., 2:4]
+    np.testing.assert_allclose(outputs[BOXES], np.concatenate([center - size / 2, center + size / 2], 2), atol=1e-4)
+    np.testing.assert_allclose(1 / (1 + np.exp(-outputs[BOX_SCORES])), whole[..., 4:], atol=1e-5)
+    with pytest.raises(ModelOutputError, match=r"output \(7, 144\).*boxes = 'cxcywh'"):
+        opened(Joint(1))
 
 
 def test_a_detector_that_finds_nothing() -> None:

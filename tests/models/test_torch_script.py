@@ -10,6 +10,7 @@ import torch
 
 import picasso
 from picasso.core.errors import ModelFileError, NotFoundError, NotSupportedError, UnsafeModelError
+from picasso.core.hooks import Head
 from picasso.core.model import INPUT, Capability, ReluRule, Rules
 from picasso.core.trust import file_digest
 from picasso.testing import check_model
@@ -70,6 +71,16 @@ def test_a_live_script_module_says_what_it_lacks() -> None:
         model.activations(X, ["conv1"])
     with pytest.raises(NotSupportedError, match="deconvnet"):
         model.pullback(X, [model.target(0)], rules=Rules(ReluRule.DECONVNET))
+
+
+def test_log_probabilities_are_called_so() -> None:
+    network = torch.jit.script(torch.nn.Sequential(seeded(Plain).eval(), torch.nn.LogSoftmax(1)))
+    model = picasso.load_model(network, preprocessing=SIZE)
+    assert (model.head, model.facts.units) == (Head.SOFTMAX, "log probability")
+    assert model.facts.notes[-1] == "The network returns log probabilities (log softmax)."
+    plain = picasso.load_model(seeded(Plain), preprocessing=SIZE)
+    expected = plain.probabilities(plain.predict(X))
+    np.testing.assert_allclose(model.probabilities(model.predict(X)), expected, atol=1e-6)
 
 
 def test_the_input_is_found_by_trying() -> None:

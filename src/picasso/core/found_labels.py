@@ -15,7 +15,9 @@ from picasso.core.labels import fit_labels, read_labels
 _NAMES = (
     *("labels.txt", "labels.csv", "labels.json", "label.txt", "class_names.txt", "class_names.json", "classes.txt"),
     *("classes.json", "class_indices.json", "imagenet_class_index.json", "label_map.pbtxt", "labelmap.txt"),
-    *("synset_words.txt", "synset.txt", "names.txt", "metadata.json", "config.json", "data.yaml"),
+    *("synset_words.txt", "synset.txt", "names.txt", "class_to_idx.json", "idx_to_class.json", "index_to_name.json"),
+    *("id2label.json", "label2id.json", "categories.txt", "imagenet_classes.txt", "coco.names", "obj.names"),
+    *("metadata.json", "config.json", "data.yaml"),
 )
 """Files that are taken for the labels of a model in the same folder, the surest first."""
 _OF_MODEL = (".labels.txt", "_labels.txt", "-labels.txt", ".labels.json", "_labels.json", ".names", ".classes.txt")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from picasso.core.errors import ConfigurationError, MissingExtraError
+from picasso.core.errors import ConfigurationError, MissingExtraError, ModelOutputError
 from picasso.core.hooks import ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, Rules
 from picasso.core.opening import Options
@@ -51,10 +51,15 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     notes: list[str] = []
     with Model.running():
         shape = opened.declared_shape(hooks)
-        found = engine.fit(shape)
+        try:
+            found = engine.fit(shape)
+        except ModelOutputError:
+            if not opened.takes_channels(hooks, 1):
+                raise
+            found = shape = engine.fit(opened.declared_shape(hooks))
         if shape is None:
             shape = found
-            notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {shape[2]} channels.")
+            notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {opened.counted(shape[2])}.")
     if engine.channels_first:
         notes.append("The network reads channels first.")
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:

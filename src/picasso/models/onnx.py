@@ -65,6 +65,10 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     with readable(name):
         file = read_onnx(source, name)
         image = find_image_input(file.proto, file.weights, options.input, declared)
+        if image.axes != "flat" and opened.takes_channels(hooks, image.sides[2]):
+            declared = opened.declared_shape(hooks)
+        if image.whole_numbers:
+            _read_bytes(hooks)
         held, notes = held_inputs(file.proto, image, options.hold)
         ends = {value.name: before_head(file.proto, value.name) for value in file.proto.graph.output}
         names = dict.fromkeys((*ends, *(value for value, _ in ends.values())))
@@ -72,7 +76,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     known = declared or (image.sides if None not in image.sides else None)
     if known is None:
         shape = network.tried_shape()
-        notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {shape[2]} channels.")
+        notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {opened.counted(shape[2])}.")
     else:
         shape = image.check(known, declared is not None)  # type: ignore[arg-type]
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
@@ -262,6 +266,15 @@ def _compared(
         return False, (f"No gradients, since {problem}; predictions and layers come from ONNX Runtime.",)
     where = "PyTorch, on its device" if network.device.type != "cpu" else "ONNX Runtime, gradients and layers PyTorch"
     return True, (said, f"Predictions run on {where}.")
+
+
+def _read_bytes(hooks: ModelFile) -> None:
+    """Let the user's preprocessing, where it says nothing of scales, make the 0..255 that a network of bytes reads."""
+    said = hooks.preprocessing.model_fields_set if hooks.preprocessing else {"scale"}
+    if hooks.preprocessing and not said & {"scale", "mean", "std"}:
+        hooks.preprocessing = Preprocessing.model_validate(
+            hooks.preprocessing.model_dump(exclude_unset=True) | {"scale": 1.0}
+        )
 
 
 def _assumed(image: ImageInput, shape: tuple[int, int, int]) -> tuple[Preprocessing, str]:

@@ -20,6 +20,7 @@ _SECOND = frozenset(
     {
         *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool", "LRN"),
         *("BatchNormalization", "InstanceNormalization", "GroupNormalization", "DepthToSpace", "SpaceToDepth"),
+        *("ConvInteger", "QLinearConv", "QLinearAveragePool", "QLinearGlobalAveragePool"),
     }
 )
 """Operators whose channels are on the second axis."""
@@ -63,6 +64,9 @@ def find_layers(
     for step in steps:
         for number, value in enumerate(step.outputs):
             if value not in shapes:
+                # Whole numbers, as of a quantized convolution, are no layer, but what they become may be one.
+                if step.kind in _SECOND:
+                    axes[value] = 1
                 continue
             shape = shapes[value]
             axis = axes[value] = _axis(step, shape, axes, shapes)

@@ -41,6 +41,33 @@ def assumed_preprocessing(size: int | tuple[int, int], channels: int) -> tuple[P
     return Preprocessing.model_validate({"size": size, "color": color}), note
 
 
+def takes_channels(hooks: ModelFile, channels: int | None) -> bool:
+    """Let the user's preprocessing make a network's own channels, where it leaves the colors open; say if it does.
+
+    Args:
+        hooks: The user's choices; their preprocessing is replaced.
+        channels: How many the network reads, or None where that is not known.
+    """
+    declared = hooks.preprocessing
+    own = type(hooks).preprocess is not ModelFile.preprocess
+    if channels is None or declared is None or own or declared.channels == channels:
+        return False
+    said = declared.model_dump(exclude_unset=True)
+    colors: dict[str, object] = {"color": "grey"} if channels == 1 else {"color": "values", "bands": channels}
+    if channels == 3 or said.keys() & colors.keys():
+        return False
+    try:
+        hooks.preprocessing = Preprocessing.model_validate(said | colors)
+    except ValueError:  # a mean or deviation for each of other channels
+        return False
+    return True
+
+
+def counted(channels: int) -> str:
+    """Return "1 channel", "3 channels"."""
+    return "1 channel" if channels == 1 else f"{channels} channels"
+
+
 def probe(shape: tuple[int, ...]) -> Array:
     """Return a fixed input, float32 (6, h, w, c) or for clips (6, frames, h, w, c), to see what a network answers.
 
@@ -58,7 +85,8 @@ def find_head(answer: Array, chosen: Head | None) -> tuple[Head, str, str]:
         chosen: The user's own word, or None.
 
     Returns:
-        The head, the units of the network's own answer ("logit", "probability" or "score"), and a note.
+        The head, the units of the network's own answer ("logit", "probability", "log probability" or "score"), and
+        a note.
     """
     columns = answer.shape[1]
     # A network may overflow on the absurd part of the probe; what is left decides.
@@ -73,6 +101,9 @@ def find_head(answer: Array, chosen: Head | None) -> tuple[Head, str, str]:
         return Head.NONE, "score", "The head is none: scores are shown as they are."
     if sums_to_one and chosen in (None, Head.SOFTMAX):
         return Head.SOFTMAX, "probability", "The network returns probabilities that sum to 1 (softmax)."
+    logarithms = columns > 1 and bool((answer <= 1e-6).all())
+    if logarithms and chosen in (None, Head.SOFTMAX) and np.allclose(np.exp(answer).sum(axis=1), 1, atol=1e-3):
+        return Head.SOFTMAX, "log probability", "The network returns log probabilities (log softmax)."
     # Logits behind a normalization may stay within 0..1 however the input grows; a sigmoid comes near an end.
     decided = inside and bool(((answer < 0.01) | (answer > 0.99)).any())
     if inside and (decided or chosen is Head.SIGMOID) and chosen in (None, Head.SIGMOID):
@@ -80,7 +111,7 @@ def find_head(answer: Array, chosen: Head | None) -> tuple[Head, str, str]:
     if chosen is not None:
         return chosen, "logit", f"The head was declared: {chosen}."
     if columns == 1:
-        return Head.SIGMOID, "logit", "One output: taken for the logit of a sigmoid."
+        return Head.SIGMOID, "logit", "One output: taken for the logit of a sigmoid; for a quantity say head none."
     return Head.SOFTMAX, "logit", "The network returns logits; a softmax head is assumed."
 
 

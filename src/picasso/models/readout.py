@@ -262,10 +262,10 @@ def find_readout(
         values, units, note = _values(name, flat, chosen, inside)
         return MasksReadout(values, first, flat.shape[1], units, f"One row of scores for each pixel. {note}")
     listed = ", ".join(f"{name} {answer.shape[1:]}" for name, answer in raw.items())
-    raise ModelOutputError(
-        f"No output of the network is one that can be explained: {listed}.",
-        "A classifier returns (n, classes), a segmenter (n, classes, height, width), a detector boxes and scores.",
-    )
+    hint = "A classifier returns (n, classes), a segmenter (n, classes, height, width), a detector boxes and scores."
+    if len(raw) == 1 and all(answer.ndim == 3 for answer in raw.values()):
+        hint += " If these are boxes with their scores, say how a box is written in a model file: boxes = 'cxcywh'."
+    raise ModelOutputError(f"No output of the network is one that can be explained: {listed}.", hint)
 
 
 def _values(name: str, answer: Array, chosen: Head | None, inside: Head | None) -> tuple[Values, str, str]:
@@ -322,6 +322,16 @@ def _one(fitting: Raw, preferred: Sequence[str], raw: Raw, hooks: ModelFile) -> 
     )
 
 
+def _is_joint(answer: Array) -> bool:
+    """Say whether an answer (n, 4 + classes, boxes) is what YOLO networks return: places in pixels, probabilities."""
+    columns, count = answer.shape[1:]
+    if not 5 <= columns < count or not np.isfinite(answer).all():
+        return False
+    boxes, scores = answer[:, :4], answer[:, 4:]
+    likely = bool((scores >= 0).all() and (scores <= 1).all())
+    return likely and bool((boxes[:, 2:] >= 0).all()) and float(boxes.max()) > 2
+
+
 def _boxes(raw: Raw, input_shape: tuple[int, int, int], hooks: ModelFile, chosen: Head | None) -> BoxesReadout | None:
     """Return the readout of a detector, or None where the outputs are not those of one."""
     height, width, _ = input_shape
@@ -343,6 +353,11 @@ def _boxes(raw: Raw, input_shape: tuple[int, int, int], hooks: ModelFile, chosen
         best, joint = name, "last" if whole.shape[1] < whole.shape[2] else "first"
         whole = np.moveaxis(whole, 1, 2) if joint == "last" else whole
         boxes, answer, usual = whole[..., :4], whole[..., 4:], "cxcywh"
+    elif len(raw) == 1 and len(lists) == 1 and chosen in (None, Head.SIGMOID) and _is_joint(next(iter(lists.values()))):
+        name, whole = next(iter(lists.items()))
+        best, joint, usual = name, "last", "cxcywh"
+        whole = np.moveaxis(whole, 1, 2)
+        boxes, answer = whole[..., :4], whole[..., 4:]
     else:
         return None
     declared, _, of_one = (hooks.boxes or "").partition("-")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from picasso.core.errors import MissingExtraError, ModelFailedError
+from picasso.core.errors import MissingExtraError, ModelFailedError, PicassoError
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Facts, Model
 from picasso.core.opening import Options
@@ -17,7 +17,7 @@ from picasso.models import opened, torch_files
 from picasso.models.readout import find_readout
 from picasso.models.torch_asking import Asking
 from picasso.models.torch_exported import fixed_batch, input_shape, is_exported, module_of, with_inputs
-from picasso.models.torch_inputs import Shape, find_call, no_shape, tried
+from picasso.models.torch_inputs import Shape, find_call, no_shape, own_channels, tried
 from picasso.models.torch_model import ScriptModel, TorchModel
 from picasso.models.torch_outputs import detections_of
 from picasso.models.torch_state import (
@@ -40,7 +40,7 @@ _QUANTIZED = "The network computes with quantized numbers: it gives no gradients
 def claims(source: object) -> bool:
     """Say whether this adapter opens the source: a PyTorch file, module or exported program."""
     if isinstance(source, str):
-        return source.lower().endswith(torch_files.SUFFIXES)
+        return source.lower().endswith(torch_files.SUFFIXES) or torch_files.is_checkpoint(Path(source))
     return any(base.__module__ == _MODULE for base in type(source).__mro__) or is_exported(source)
 
 
@@ -60,15 +60,16 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("PyTorch is not installed.", "Install it with: pip install 'picasso[torch]'")
     path = Path(source) if isinstance(source, str) else None
+    kept: tuple[str, ...] = ()
     live = path is None and not options.owned
     # What a compiler or a parallel wrapper holds is the same network, with its layers in sight.
     network = getattr(source, "_orig_mod", source)
     network = network.module if type(network).__name__ in ("DataParallel", "DistributedDataParallel") else network
     if path is not None:
-        network = torch_files.read_module(path, options.factory, options.trust)
+        network, kept = torch_files.read_module(path, options.factory, options.trust)
     batch, zeros = None, list[str]()
     shape: Shape | None = opened.declared_shape(hooks)
-    frames = hooks.frames
+    frames, exported = hooks.frames, None
     if is_exported(network):
         live, batch, exported = False, fixed_batch(network, options.input), input_shape(network, options.input)
         if exported is not None:
@@ -82,12 +83,19 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     if zeros:
         notes.append(f"Other inputs get zeros: {', '.join(zeros)}.")
     known, said = shape is not None, frames is not None
-    whole, batch, asking, found = _first_that_answers(module, shape, frames, device, batch, options)
+    try:
+        answered = _first_that_answers(module, shape, frames, device, batch, options)
+    except PicassoError:
+        if not opened.takes_channels(hooks, exported[-1] if exported else own_channels(module)):
+            raise
+        shape = opened.declared_shape(hooks)
+        answered = _first_that_answers(module, shape, frames, device, batch, options)
+    whole, batch, asking, found = answered
     shape, frames = whole[-3:], whole[0] if len(whole) == 4 else None
     if frames is not None and not said:
         notes.append(f"The network reads clips; it takes {frames} frames.")
     if not known:
-        notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {shape[2]} channels.")
+        notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {opened.counted(shape[2])}.")
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
         hooks.preprocessing, assumed = opened.assumed_preprocessing((shape[0], shape[1]), shape[2])
         notes.append(assumed)
@@ -102,6 +110,9 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     if labels:
         hooks.labels = labels
         notes.append("The labels are those of the network's own configuration.")
+    elif hooks.labels is None and kept and len(kept) == readout.columns:
+        hooks.labels = kept
+        notes.append("The labels are those that the checkpoint keeps.")
     kind = ScriptModel if _is_script(module) else TorchModel
     notes += [*found, *asked.notes, *([_SCRIPT] if kind is ScriptModel else [])]
     notes += [_QUANTIZED] if is_quantized(module) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from picasso.core.errors import ModelFileError
 from picasso.core.opening import Options
 
 
@@ -21,6 +22,9 @@ def module_of(program: Any) -> Any:
 
     Returns:
         A torch.nn.Module; its submodules are named as the program's nodes.
+
+    Raises:
+        ModelFileError: PyTorch cannot make a module of it.
     """
     import torch
 
@@ -33,7 +37,14 @@ def module_of(program: Any) -> Any:
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             return self.target(*args, **kwargs)
 
-    graph_module = program.module()
+    try:
+        graph_module = program.module()
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(
+            f"PyTorch cannot run this exported program: {said.rstrip('.')}.",
+            "Export it again; a part of the network may have a name that PyTorch itself needs.",
+        ) from error
     for node in list(graph_module.graph.nodes):
         if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
             kind = node.target.overloadpacket.__name__

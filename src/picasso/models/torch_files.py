@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import argparse
+import pathlib
 import pickle
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from picasso.core.errors import ModelFileError, UnsafeModelError
+from picasso.core.label_formats import from_value
 from picasso.core.opening import describe, load_factory
 from picasso.core.trust import demand_trust
 from picasso.models.torch_archive import check_archive, check_size, weights_only
 from picasso.models.torch_weights import fill, read_index, read_safetensors, state_dict_in, without_prefix
 
-__all__ = ["SUFFIXES", "fill", "read_module", "read_weights", "without_prefix"]
+__all__ = ["SUFFIXES", "fill", "is_checkpoint", "read_module", "read_weights", "without_prefix"]
 
 INDEX = (".safetensors.index.json", ".bin.index.json")
 SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".torchscript", ".pth.tar", ".pt.tar", *INDEX)
 """How the names of PyTorch files end; what a file is, its content says."""
+_LABELS = ("class_to_idx", "idx_to_class", "class_names", "classes", "id2label", "labels", "names")
 _MODULES = ("model", "net", "network", "module", "ema")
 
 
-def read_module(path: Path, factory: Callable[[], Any] | str | None, trust: Collection[str] = ()) -> Any:
+def is_checkpoint(path: Path) -> bool:
+    """Say whether a file of any name, such as checkpoint.tar, is an archive that torch.save wrote."""
+    try:
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                return False
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def read_module(
+    path: Path, factory: Callable[[], Any] | str | None, trust: Collection[str] = ()
+) -> tuple[Any, tuple[str, ...]]:
     """Read a module from a state dict, safetensors, an exported program, TorchScript or a pickled module.
 
     Args:
@@ -32,7 +54,7 @@ def read_module(path: Path, factory: Callable[[], Any] | str | None, trust: Coll
         trust: Digests of files that may run code that comes with them.
 
     Returns:
-        A torch.nn.Module, or an ExportedProgram.
+        A torch.nn.Module, or an ExportedProgram; and the names of the classes that a checkpoint keeps beside it, or ().
 
     Raises:
         ModelFileError: The file is no PyTorch file, or its weights do not fit the network.
@@ -42,20 +64,20 @@ def read_module(path: Path, factory: Callable[[], Any] | str | None, trust: Coll
         raise ModelFileError(f"There is no file {path}.", "Check the path.")
     kind = _kind(path)
     if kind == "exported":
-        return _exported(path)
+        return _exported(path), ()
     if kind == "torchscript":
-        return _script(path, trust)
+        return _script(path, trust), ()
     content = _content(path, kind, trust)
     module = _module_in(content)
     if module is not None:
-        return module
+        return module, labels_in(content)
     weights = state_dict_in(content, path)
     if factory is None:
         raise ModelFileError(
             f"{path.name} holds weights only, {len(weights)} tensors, and not the network.",
-            "Give the factory that makes it, 'my_net.py:make_net', or use a model file.",
+            "Give what makes it, with --factory my_net.py:make_net (in Python factory=...), or use a model file.",
         )
-    return _fill(load_factory(factory), weights, path)
+    return _fill(load_factory(factory), weights, path), labels_in(content)
 
 
 def read_weights(path: Path, trust: Collection[str] = ()) -> dict[str, Any]:
@@ -140,7 +162,8 @@ def _loaded(path: Path, trust: Collection[str]) -> Any:
 
     try:
         # An open file: of a name PyTorch would conclude what its content is.
-        with path.open("rb") as file:
+        with path.open("rb") as file, torch.serialization.safe_globals(_plain()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "invalid load key" in str(error) or "ran out of input" in str(error).lower():
@@ -163,6 +186,34 @@ def _loaded(path: Path, trust: Collection[str]) -> Any:
         ) from error
     except Exception as error:
         raise ModelFileError(f"{path.name} is damaged: {first_line(error)}") from error
+
+
+def labels_in(content: Any) -> tuple[str, ...]:
+    """Return the names of the classes that a trainer kept in a checkpoint, or ()."""
+    if not isinstance(content, Mapping):
+        return ()
+    for name in _LABELS:
+        said = content.get(name)
+        with suppress(ValueError, TypeError):
+            if isinstance(said, Mapping):
+                return from_value({str(key): value for key, value in said.items()})
+            if isinstance(said, list | tuple) and all(isinstance(label, str) for label in said):
+                return tuple(said)
+    return ()
+
+
+def _plain() -> list[Any]:
+    """Return the classes that trainers keep beside the weights, and that do nothing when they are made."""
+    numbers = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
+    scalar = np.float64(0).__reduce__()[0]
+    # Files that an older NumPy wrote have its old name of the module.
+    old = (scalar, "numpy.core.multiarray.scalar")
+    paths = [
+        (kind, f"{module}.{kind.__name__.removeprefix('Pure')}")
+        for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath)
+        for module in ("pathlib", "pathlib._local")
+    ]
+    return [argparse.Namespace, np.dtype, scalar, old, *numbers, *paths]
 
 
 def _module_in(content: Any) -> Any:

@@ -94,7 +94,8 @@ def find_call(module: Any, options: Options, device: Any, dtype: Any) -> Call:
     if lacking:
         raise ConfigurationError(
             f"The network also needs '{lacking[0]}', and nothing says what it gets.",
-            f"Say it: hold={{'{lacking[0]}': array}} (and input='...' where '{picture}' is not the picture).",
+            f"Say it with --hold {lacking[0]}=FILE.npy, or a number (in Python hold={{'{lacking[0]}': array}}), "
+            f"and with --input which one is the picture, where that is not '{picture}'.",
         )
     held = {name: _held(value, device, dtype) for name, value in options.hold.items()}
     given = {picture, *held}
@@ -133,7 +134,16 @@ def tried(module: Any, declared: Shape | None, frames: int | None, call: Call) -
     elif volumes:
         yield from itertools.chain(of_clips(), of_stills())
     else:
-        yield from itertools.chain(of_stills(), of_clips())
+        yield from of_stills()
+        # A network that only flattens its input takes anything of the right length, and says nothing by it.
+        if own or any(_is_convolution(part, 2) for part in module.modules()):
+            yield from of_clips()
+
+
+def own_channels(module: Any) -> int | None:
+    """Return how many channels a network's first convolution reads, or None where it has none."""
+    first = next((part for part in module.modules() if _is_convolution(part, 2) or _is_convolution(part, 3)), None)
+    return int(first.weight.shape[1] * getattr(first, "groups", 1)) or None if first is not None else None
 
 
 def no_shape(problem: str) -> ModelOutputError:
@@ -147,9 +157,8 @@ def no_shape(problem: str) -> ModelOutputError:
 def _usual(module: Any, sides: Sequence[int]) -> Iterator[Shape]:
     """Yield shapes from what the network says of itself, and from its first convolution and the usual sides."""
     size = _own_size(module)
-    first = next((part for part in module.modules() if _is_convolution(part, 2) or _is_convolution(part, 3)), None)
-    known = None if first is None else first.weight.shape[1] * getattr(first, "groups", 1)
-    for channels in [int(known)] if known else [3, 1]:
+    known = own_channels(module)
+    for channels in [known] if known else [3, 1]:
         if size is not None:
             yield (*size, channels)
         for side in sides:

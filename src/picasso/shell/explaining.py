@@ -120,11 +120,14 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     good = [(one, one.result) for one in finished if one.result]
     if len(finished) == 1 and good:
         one, result = good[0]
-        table = output.columns("Class", "Probability", "Score", title=f"{one.source.name}: {result.title}")
+        console.print(_plain(f"{one.source.name}: {result.title}"), soft_wrap=True)
+        table = output.columns("Class", "Probability", "Score")
         scores = {a.target.label: a.score for a in result.attributions}
         for prediction in result.predictions[: max(5, len(result.targets))]:
             score = scores.get(prediction.label)
-            table.add_row(prediction.label, f"{prediction.probability:.4f}", "" if score is None else f"{score:.3f}")
+            table.add_row(
+                _plain(prediction.label), f"{prediction.probability:.4f}", "" if score is None else f"{score:.3f}"
+            )
         console.print(table)
         for file in one.files:
             console.print(str(file), soft_wrap=True, markup=False)

@@ -26,7 +26,7 @@ def show_model(facts: dict[str, Any]) -> None:
     rows = {
         "Framework": facts["framework"],
         "Task": facts["task"],
-        "Input": f"{size['height']} x {size['width']} pixels, {size['channels']} channels{clips}",
+        "Input": f"{size['height']} x {size['width']} pixels, {_channels(size['channels'])}{clips}",
         "Preprocessing": _preprocessing(facts["preprocessing"]),
         "Own hooks": ", ".join(facts["own_hooks"]) or "none",
         "Head": f"{facts['head']}; what is explained is a {facts['score_units']}",
@@ -53,6 +53,10 @@ def show_model(facts: dict[str, Any]) -> None:
     for item in facts["visualizations"]:
         fits.add_row(Text(item["name"]), "fits" if item["fits"] else Text(item["reason"], style="yellow"))
     console.print(fits)
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
 
 
 def _preprocessing(declared: dict[str, Any] | None) -> str:
