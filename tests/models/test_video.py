@@ -221,6 +221,13 @@ def test_frames_and_sides_are_found_by_trying() -> None:
     assert load_model(PerFrame(), preprocessing=PLAIN).facts.frames == 16
 
 
+def test_a_network_that_flattens_anything_is_not_taken_for_one_of_clips() -> None:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 128, 2))  # as many numbers as 8 frames of 32 x 32
+    with pytest.raises(ModelOutputError, match="size is not known"):
+        load_model(flat)
+    assert load_model(flat, frames=8, preprocessing=Preprocessing(size=32)).x_shape == (8, 32, 32, 3)
+
+
 def test_an_exported_program_says_its_frames(tmp_path: Any) -> None:
     network = small().eval()
     x = np.random.default_rng(3).normal(size=(2, 8, 12, 16, 3)).astype(np.float32)
