@@ -109,7 +109,7 @@ export class PicassoResult extends HTMLElement {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       observer.disconnect();
       this.load(key);
-    }, { rootMargin: "800px" }).observe(this);
+    }, { rootMargin: "1600px" }).observe(this);
   }
 
   /** @param {unknown} error */
