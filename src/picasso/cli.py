@@ -453,6 +453,8 @@ def demo(
 ) -> None:
     """Show the demo in the browser: two models that tell tanks from decoys, one of which looks at the sky.
 
+    A segmenter, a detector and a reader of digits are there to try, too.
+
     \b
     picasso demo
     picasso demo --no-open --port 8080
