@@ -201,3 +201,16 @@ def test_a_real_network_on_real_digits(shared_data: Path) -> None:
     assert found.warning == ""
     assert isinstance(found, Findings)
     assert all(isinstance(trial, Trial) for trial in found.trials)
+
+
+def test_conventions_that_do_equally_well_are_said() -> None:
+    def mean(x: Any) -> Any:  # whatever the scale, the brighter half wins
+        return np.stack([x[:, :, :4].mean((1, 2, 3)), x[:, :, 4:].mean((1, 2, 3))], 1)
+
+    model = load_model(mean, preprocessing=Preprocessing(size=8), labels=("left", "right"), head="softmax")
+    pictures = [np.full((8, 8, 3), 50, np.uint8) for _ in range(6)]
+    for index, picture in enumerate(pictures):
+        picture[:, 4 * (index % 2) : 4 * (index % 2) + 4] = 200
+    verdict = try_conventions(model, pictures, [index % 2 for index in range(6)]).verdict
+    assert verdict.startswith("0..1 fits best: 100% of 6 labelled pictures are right; 0..255 and -1..1 and ImageNet")
+    assert verdict.endswith(" fit as well.")

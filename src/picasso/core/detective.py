@@ -244,7 +244,9 @@ def _conclude(model: Model, trials: Sequence[Trial], hits: Sequence[NDArray[np.b
     if labelled >= FEWEST:
         winner = max(range(len(trials)), key=lambda i: (int(hits[i].sum()), i == 0, trials[i].information))
         best = trials[winner].name
-        verdict = f"{best} fits best: {trials[winner].accuracy:.0%} of {labelled} labelled pictures are right."
+        verdict = f"{best} fits best: {trials[winner].accuracy:.0%} of {labelled} labelled pictures are right"
+        level = [trial.name for trial, right in zip(trials, hits, strict=True) if right.sum() == hits[winner].sum()]
+        verdict += f"{_as_well([name for name in level if name != best], 'as')}."
         gained, lost = int((hits[winner] & ~hits[0]).sum()), int((hits[0] & ~hits[winner]).sum())
         if gained - lost > 2 * np.sqrt(gained + lost):  # more than chance between the two (McNemar's test)
             warning = (
@@ -258,6 +260,11 @@ def _conclude(model: Model, trials: Sequence[Trial], hits: Sequence[NDArray[np.b
     return Findings(tuple(trials), used.name, best, pictures, labelled, verdict, warning)
 
 
+def _as_well(names: Sequence[str], how: str) -> str:
+    """Return "; A and B fit as well", or "" of no names; names may hold commas."""
+    return f"; {' and '.join(names)} {'fits' if len(names) == 1 else 'fit'} {how} well" if names else ""
+
+
 def _by_answers(trials: Sequence[Trial], word: str, units: str) -> tuple[str, str, str]:
     """Conclude from the answers alone; return the best convention, the verdict and a warning or ""."""
     used = trials[0]
@@ -265,8 +272,7 @@ def _by_answers(trials: Sequence[Trial], word: str, units: str) -> tuple[str, st
     top = max(trial.information for trial in usual)
     near = [trial for trial in usual if trial.information >= _NEAR * top]
     best = near[0]  # that in use, or else the most usual: these answers tell no more
-    others = [trial.name for trial in near if trial is not best]
-    alike = f"; {', '.join(others)} fit about as well" if others else ""
+    alike = _as_well([trial.name for trial in near if trial is not best], "about as")
     verdict = f"{best.name} looks best by how the answers tell the pictures apart{alike}. Labelled pictures would tell."
     warning = ""
     if used.information < top / 4 and used.commonest - best.commonest >= 0.3:
