@@ -297,3 +297,8 @@ def test_any_bytes_are_labels_or_an_error_of_labels(tmp_path: Path, data: bytes,
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_labels_come_back_from_json(tmp_path: Path, labels: list[str]) -> None:
     assert read_labels(file(tmp_path, "labels.json", json.dumps(labels))) == tuple(labels)
+
+
+def test_labels_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match=r"nowhere\.txt cannot be read: No such file or directory\. Give"):
+        read_labels(tmp_path / "nowhere.txt")

@@ -379,6 +379,7 @@ def test_other_inputs_are_held(dims: list[int | str]) -> None:
     np.testing.assert_allclose(held.predict(X), plain + age, rtol=1e-5, atol=1e-6)
     assert held.digest != model.digest
     check_model(held)
+    np.testing.assert_allclose(opened(two_inputs(dims), hold={"age": 2}).predict(X), plain + 2, rtol=1e-5, atol=1e-6)
     with pytest.raises(ConfigurationError, match=r"'age' takes .*5\]. Got \[4\]"):
         opened(two_inputs(dims), hold={"age": np.zeros(4)})
     with pytest.raises(ConfigurationError, match=r"no input 'sex' to hold. The network has age"):

@@ -125,6 +125,8 @@ def test_an_exported_program_with_several_inputs() -> None:
     live = opened(network, hold={"meta": np.zeros((1, 2))})
     np.testing.assert_allclose(model.predict(X), live.predict(X), atol=1e-6)
     held = picasso.load_model(program, preprocessing=SIZE, hold={"meta": np.ones((1, 2))})
+    filled = picasso.load_model(program, preprocessing=SIZE, hold={"meta": 1.0})
+    np.testing.assert_array_equal(filled.predict(X), held.predict(X))
     live = opened(network, hold={"meta": np.ones((1, 2))})
     np.testing.assert_allclose(held.predict(X), live.predict(X), atol=1e-6)
 

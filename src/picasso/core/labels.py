@@ -88,7 +88,8 @@ def _parsed(path: Path) -> tuple[str, ...]:
         if "\0" in text:
             raise ValueError("it is no text")
     except (OSError, ValueError) as error:
-        raise LabelsError(f"The labels {path} cannot be read: {error}.", "Give a text file.") from None
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise LabelsError(f"The labels {path} cannot be read: {said}.", "Give a text file.") from None
     suffix = path.suffix.lower()
     try:
         return parse(text, suffix)

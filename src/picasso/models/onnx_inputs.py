@@ -179,6 +179,8 @@ def held_inputs(
         shape = tuple(side or 1 for side in (dims[1:] if each else dims))
         if one.name in hold:
             value = np.asarray(hold[one.name], dtype=one.type or None)
+            if not value.ndim and math.prod(shape) <= _MOST_NUMBERS:
+                value = np.full(shape, value)  # one number fills it
             value = value[0] if each and value.ndim == len(dims) and len(value) == 1 else value
             fits = len(value.shape) == len(shape) and all(
                 dim in (None, side) for dim, side in zip(dims[-len(shape) :] if shape else (), value.shape, strict=True)

@@ -90,7 +90,11 @@ def with_inputs(program: Any, options: Options) -> Options:
         for name, (shape, dtype) in inputs.items()
         if name != chosen
     }
-    return replace(options, input=options.input or chosen, hold=zeros | dict(options.hold))
+    given = {
+        name: torch.full_like(zeros[name], value) if name in zeros and isinstance(value, int | float) else value
+        for name, value in options.hold.items()
+    }
+    return replace(options, input=options.input or chosen, hold=zeros | given)
 
 
 def _picture(program: Any, picture: str) -> tuple[Any, ...]:
