@@ -17,17 +17,19 @@ from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupported
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import INPUT, Capability, Facts, Layer, Model, Pullback, ReluRule, Rules
 from picasso.core.opening import Options
-from picasso.core.preprocessing import Array
+from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.targets import Target, seeds
 from picasso.models import keras_facts as finding
 from picasso.models import keras_files as files
+from picasso.models import keras_training as training
 from picasso.models import opened
 from picasso.models.keras_engines import Engine, is_out_of_memory, make_engine
 from picasso.models.keras_facts import Entrance, Listed
 from picasso.models.keras_loading import quiet
 from picasso.models.keras_network import Network, Trace
 from picasso.models.keras_opening import open_source
-from picasso.models.readout import BoxesReadout, Raw, Readout, find_readout
+from picasso.models.readout import BoxesReadout, Raw, Readout, ScoresReadout, find_readout
+from picasso.models.tensorflow_quiet import silent
 
 KERAS_REASON = re.compile(r"\x1b\[1m\s*(\S.*?)\x1b\[0m", re.DOTALL)
 """How Keras marks the reason within the text of an error in a layer."""
@@ -77,9 +79,15 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     clips = entrance.frames is not None
     layers = finding.list_layers(trace.ran, entrance.batch or len(x), entrance.channels_first, clips)
     if hooks.preprocessing is None and type(hooks).preprocess is ModelFile.preprocess:
-        notes.append(_assume(hooks, entrance, finding.scales_itself(trace.ran)))
+        known = training.teachable(network.parts, entrance.shape)
+        notes.append(_assume(hooks, entrance, finding.scales_itself(trace.ran), known))
     readout = _find_readout(engine, entrance, x, raw, trace, hooks, options.output)
-    notes.append(readout.note)
+    told = training.head_of(model, found.files) if _guessed(readout, network, hooks) else None
+    if told is not None:
+        hooks.head = told[0]
+        readout = find_readout(raw, entrance.shape, hooks, options.output, None, entrance.channels_first)
+    said = readout.note if told is None else f"The head is {told[0]}: so says the loss of its training, {told[1]}."
+    notes.append(said)
     if network.unruled:
         names = ", ".join(network.unruled[:5])
         notes.append(f"These ReLUs with a slope or a threshold always pass gradients by the standard rule: {names}.")
@@ -208,7 +216,8 @@ class KerasModel(Model):
 
 def _look(engine: Engine, entrance: Entrance, x: Array) -> tuple[Entrance, dict[str, Array], Trace]:
     """Run the probe as the model is; find out whether its batch size is really fixed."""
-    with KerasModel.running():
+    # TensorFlow warns of functions that its own convolutions in groups make anew for each call.
+    with KerasModel.running(), silent():
         try:
             return replace(entrance, batch=None), *engine.trace(x)
         except Exception:
@@ -223,8 +232,18 @@ def _first_rows(answers: Sequence[Raw]) -> dict[str, Array]:
     return {name: np.concatenate([answer[name][:1] for answer in answers]) for name in answers[0]}
 
 
-def _assume(hooks: ModelFile, entrance: Entrance, scales: bool) -> str:
+def _guessed(readout: Readout, network: Network, hooks: ModelFile) -> bool:
+    """Say whether the head of a classifier was neither found nor declared."""
+    return (
+        isinstance(readout, ScoresReadout) and network.head is None and readout.units == "logit" and hooks.head is None
+    )
+
+
+def _assume(hooks: ModelFile, entrance: Entrance, scales: bool, known: Preprocessing | None) -> str:
     """Fill in the preprocessing that is assumed, and say so."""
+    if known is not None:
+        hooks.preprocessing = known
+        return "Preprocessing was not declared; assumed: that of Teachable Machine, whose layers these are."
     height, width, channels = entrance.shape
     preprocessing, note = opened.assumed_preprocessing(height if height == width else (height, width), channels)
     if scales:
