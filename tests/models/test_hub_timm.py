@@ -94,6 +94,17 @@ def test_weights_of_seven_classes_open_and_answer_as_in_timm(tmp_path: Path) -> 
     assert (model.name, model.head, len(model.labels)) == (f"timm:{SMALL}", Head.SOFTMAX, 7)
 
 
+def test_a_network_of_features_that_was_trained_to_classify(tmp_path: Path) -> None:
+    name = "convnextv2_atto.fcmae"
+    assert timm.get_pretrained_cfg(name).num_classes == 0
+    file, network = weights_file(tmp_path, 7, name)
+    model = load_model(f"timm:{name}", weights=file)
+    x = np.random.default_rng(1).normal(size=(2, *model.input_shape)).astype(np.float32)
+    with torch.no_grad():
+        theirs = network(torch.from_numpy(x.transpose(0, 3, 1, 2))).numpy()
+    np.testing.assert_allclose(model.predict(x), theirs, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
 def test_they_keep_the_contract(name: str, tmp_path: Path) -> None:
     file, _ = weights_file(tmp_path, 5, name)

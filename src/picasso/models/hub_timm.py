@@ -16,6 +16,8 @@ from picasso.models.hub_made import RANDOM, Made, fitting, hushed, imported, unk
 
 _FILTERS = ("nearest", "bilinear", "bicubic")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_USUAL = 1000
+"""Classes of a network that timm has for its features, before its weights tell how many they are for."""
 
 
 def make(source: str, weights: str | None) -> Made:
@@ -77,7 +79,8 @@ def _made(timm: Any, name: str, source: str, weights: str | None, overlay: dict[
     elif weights is not None:
         files = (Path(weights),)
         with hub_weights.seeded():
-            usual = _classes(build(None, {}), source)
+            # Networks that timm has for their features alone are fine-tuned to classify like all others.
+            usual = int(getattr(build(None, {}), "num_classes", 0) or 0) or _USUAL
         network, _ = hub_weights.from_file(build, usual, files[0], source)
     else:
         with fetching(f"The weights of {source}", where, cache_of_torch()), hushed():
