@@ -301,8 +301,12 @@ def test_the_checkpoint_that_the_folder_names_is_taken(tmp_path: Path) -> None:
     state = folder / "checkpoint"
     state.write_text('model_checkpoint_path: "/another/machine/model.ckpt-1"\n')
     assert files.find(str(folder)) == files.Place(
-        files.Kind.CHECKPOINT, folder / "model.ckpt-1.meta", folder / "model.ckpt-1"
+        files.Kind.CHECKPOINT, folder / "model.ckpt-1.meta", folder / "model.ckpt-1", among=2
     )
+    assert files.find(str(state)) == files.find(str(folder))
+    said = "Of 2 checkpoints in the folder model.ckpt-1 is taken."
+    assert said in picasso.load_model(folder).facts.notes
+    assert said not in picasso.load_model(folder / "model.ckpt-1").facts.notes
     state.unlink()
     for file in folder.glob("model.ckpt-1.*"):
         os.utime(file, (2e9, 2e9))
@@ -348,6 +352,18 @@ def test_a_network_behind_a_queue_asks_for_its_input(tmp_path: Path) -> None:
     with pytest.raises(picasso.PicassoError, match="no input that takes a picture"):
         picasso.load_model(tmp_path / "model")
     check_model(picasso.load_model(tmp_path / "model", input="next", output="answer"))
+
+
+def test_a_folder_of_weights_alone_says_what_is_missing(tmp_path: Path) -> None:
+    with graphs.silent():
+        tf.train.Checkpoint(kernel=tf.Variable(tf.ones((3, 3)))).save(str(tmp_path / "weights" / "ckpt"))
+    with pytest.raises(
+        ModelFileError, match=r"^There is no meta graph beside the checkpoint ckpt-1: it holds"
+    ) as caught:
+        picasso.load_model(tmp_path / "weights")
+    assert "my_model.py:MyModel" in caught.value.hint
+    (tmp_path / "weights" / "notes.txt").write_text("more than weights")
+    assert not adapter.claims(str(tmp_path / "weights"))
 
 
 def test_what_is_not_tensorflows_is_left_alone(tmp_path: Path) -> None:

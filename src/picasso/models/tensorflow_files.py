@@ -14,6 +14,8 @@ from picasso.core.opening import describe
 from picasso.core.trust import file_digest, source_digest
 
 SAVED = "saved_model.pb"
+STATE = "checkpoint"
+"""The file that names the newest checkpoint in its folder."""
 GRAPHS = (".pb", ".pbtxt")
 PART = re.compile(r"(.+?)(\.meta|\.index|\.data-\d{5}-of-\d{5})")
 """A file of a checkpoint: the name that its files share, and what this one is."""
@@ -35,11 +37,13 @@ class Place:
         kind: What holds it.
         path: The SavedModel's folder, the meta graph, or the frozen graph.
         prefix: For a checkpoint, what the names of its files begin with.
+        among: How many checkpoints it was chosen from.
     """
 
     kind: Kind
     path: Path
     prefix: Path | None = None
+    among: int = 1
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -69,6 +73,8 @@ def find(source: str) -> Place | None:
     try:
         if path.is_dir():
             return _in_folder(path)
+        if path.name == STATE and path.is_file():
+            return _in_folder(path.parent)
         if path.name == SAVED and path.is_file():
             return Place(Kind.SAVED_MODEL, path.parent)
         if path.suffix in GRAPHS and path.is_file():
@@ -97,7 +103,7 @@ def newest_checkpoint(folder: Path) -> Place:
     if not prefixes:
         raise ModelFileError(f"There is no checkpoint of TensorFlow in {folder}.", "It needs .index, .data and .meta.")
     prefix = max(prefixes, key=lambda prefix: _age(prefix))
-    return Place(Kind.CHECKPOINT, _meta_for(prefix), prefix)
+    return Place(Kind.CHECKPOINT, _meta_for(prefix), prefix, len(prefixes))
 
 
 def read_message(path: Path, kind: Any, what: str) -> Any:
@@ -123,16 +129,17 @@ def read_message(path: Path, kind: Any, what: str) -> Any:
 def _in_folder(folder: Path) -> Place | None:
     if (folder / SAVED).is_file() or (folder / "saved_model.pbtxt").is_file():
         return Place(Kind.SAVED_MODEL, folder)
-    # Keras and others also write a file `checkpoint`: without a meta graph there is no network.
+    # Keras and others also write a file `checkpoint`: without a meta graph there is no network, which the reader says.
     if not any(folder.glob("*.meta")):
-        return None
-    state = folder / "checkpoint"
+        alone = all(file.name == STATE or PART.fullmatch(file.name) for file in folder.iterdir())
+        return newest_checkpoint(folder) if alone and _prefixes(folder) else None
+    state = folder / STATE
     if state.is_file():
         named = re.search(r'^model_checkpoint_path:\s*"([^"]+)"', state.read_text("utf-8", "replace"), re.MULTILINE)
         # It may have been written on another machine: only the name counts.
         prefix = folder / re.split(r"[/\\]", named[1])[-1] if named else folder
         if named and (Path(f"{prefix}.index").is_file() or prefix.is_file()):
-            return Place(Kind.CHECKPOINT, _meta_for(prefix), prefix)
+            return Place(Kind.CHECKPOINT, _meta_for(prefix), prefix, len(_prefixes(folder)))
     return newest_checkpoint(folder)
 
 

@@ -105,7 +105,8 @@ def _read_meta(place: Place) -> Read:
     if not place.path.is_file():
         raise ModelFileError(
             f"There is no meta graph beside the checkpoint {place.path.with_suffix('').name}: it holds weights alone.",
-            f"Put the file {place.path.name} beside it.",
+            f"Put the file {place.path.name} beside it, or build the network in code: give a model file "
+            "my_model.py:MyModel whose load() returns it with its weights.",
         )
     meta = read_message(place.path, MetaGraphDef, "meta graph")
     if not _plausible(meta.graph_def):
@@ -113,7 +114,9 @@ def _read_meta(place: Place) -> Read:
             f"{place.path.name} is no meta graph of TensorFlow: it is {describe(place.path)}.", "Save or copy it again."
         )
     safety.check_sizes(meta.graph_def, place.path)
-    return Read(meta.graph_def, checkpoint=place.prefix, saved=saved_names(meta.graph_def))
+    chosen = f"Of {place.among} checkpoints in the folder {place.prefix.name if place.prefix else ''} is taken."
+    notes = [chosen] if place.among > 1 else []
+    return Read(meta.graph_def, checkpoint=place.prefix, saved=saved_names(meta.graph_def), notes=notes)
 
 
 def _read_saved(folder: Path, trust: Collection[str]) -> Read:
