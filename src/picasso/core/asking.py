@@ -134,6 +134,8 @@ def outlined(view: NDArray[np.uint8], focus: Focus) -> Images:
             near |= np.roll(inside, step, axis) != inside
     shown[near & inside] = 255
     shown[near & ~inside] = 0
+    if inside.sum() == 1:
+        shown = _ringed(shown, *(int(place[0]) for place in np.nonzero(inside)))
     return Images(
         id="asked",
         title="What is explained",
@@ -141,6 +143,16 @@ def outlined(view: NDArray[np.uint8], focus: Focus) -> Images:
         pictures=(shown,),
         captions=(focus.about,),
     )
+
+
+def _ringed(pixels: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
+    """Draw a ring around a pixel, which would be lost alone."""
+    image = Image.fromarray(pixels)
+    draw, radius = ImageDraw.Draw(image), max(4, min(pixels.shape[:2]) // 24)
+    for grow, color in ((1, (0, 0, 0)), (0, (255, 255, 255))):
+        reach = radius + grow
+        draw.ellipse((column - reach, row - reach, column + reach, row + reach), outline=color)
+    return np.asarray(image)
 
 
 def _of_masks(model: Model, sample: Sample, masks: Array, place: Place | None) -> Focus:
@@ -188,6 +200,8 @@ def _of_boxes(model: Model, sample: Sample, boxes: Array, scores: Array, place: 
     kept = suppress(boxes, chance, MOST_DETECTIONS)
     sides: tuple[Asked, ...] = ()
     if place is None:
+        # What is unsure would borrow the score of a surer box that it overlaps.
+        kept = [(index, kind) for index, kind in kept if chance[index, kind] >= LEAST_DETECTION] or kept[:1]
         asked = tuple(Asked(_corners(boxes[index]), kind) for index, kind in kept)
         names, about = _counted([labels[kind] for _, kind in kept]), "each of the best detections"
     else:

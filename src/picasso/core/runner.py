@@ -230,6 +230,9 @@ def missing(model: Model, entry: Entry) -> str:
 def lacking(title: str, needs: Iterable[str], capabilities: Iterable[str], framework: str) -> str:
     """Say what a visualization needs that a model cannot do, or return ""."""
     absent = sorted(set(needs) - set(capabilities))
+    for task, who in (("segmentation", "segmenters"), ("detection", "detectors")):
+        if task in absent:
+            return f"{title} is for {who}, and this {framework} model is none."
     return f"{title} needs {', '.join(absent)}, which this {framework} model lacks." if absent else ""
 
 
