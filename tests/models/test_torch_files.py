@@ -6,6 +6,7 @@ import argparse
 import json
 import pickle
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,27 @@ def test_a_checkpoint_with_objects_needs_trust(tmp_path: Path) -> None:
 
 def test_what_trainers_keep_beside_the_weights_needs_no_trust(tmp_path: Path) -> None:
     path = tmp_path / "epoch3.pth"
-    kept = {"args": argparse.Namespace(rate=0.1), "best": np.float64(0.9), "folder": tmp_path, "step": np.int64(7)}
+    kept = {"args": argparse.Namespace(rate=0.1), "best": np.float64(0.9), "folder": tmp_path, "curve": np.ones((3, 2))}
     torch.save({"model": seeded(Plain).state_dict(), **kept}, path)
     agrees(opened(path))
+
+
+class Large:
+    """Asks NumPy for 2 GB when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return np.float64(0).__reduce__()[0], (np.dtype("V2000000000"),)
+
+
+def test_what_is_kept_beside_the_weights_is_never_made(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save({"model": seeded(Plain).state_dict(), "best": Large()}, path)
+    tracemalloc.start()
+    try:
+        agrees(opened(path))
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
 
 
 NAMES = ["stop", "yield", "go", "left", "right"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import pathlib
 import pickle
 import tarfile
 import warnings
@@ -12,8 +10,6 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from picasso.core.errors import ModelFileError, UnsafeModelError
 from picasso.core.label_formats import from_value
@@ -29,6 +25,31 @@ SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".torchscrip
 """How the names of PyTorch files end; what a file is, its content says."""
 _LABELS = ("class_to_idx", "idx_to_class", "class_names", "classes", "id2label", "labels", "names")
 _MODULES = ("model", "net", "network", "module", "ema")
+
+
+class _Kept:
+    """Stands for what a trainer kept beside the weights: nothing of it is made, read or run."""
+
+    def __new__(cls, *_: object) -> _Kept:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        """Take whatever the object was made of."""
+
+    def __setstate__(self, state: object) -> None:
+        """Drop what the object held."""
+
+
+_KEPT: list[Any] = [
+    (_Kept, name)
+    for name in (
+        *("argparse.Namespace", "types.SimpleNamespace", "datetime.datetime", "datetime.timedelta"),
+        *(f"{module}.{kind}Path" for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
+        *(f"{core}.multiarray.{kind}" for core in ("numpy.core", "numpy._core") for kind in ("scalar", "_reconstruct")),
+        *("numpy.dtype", "numpy.ndarray"),
+    )
+]
+"""Names in a checkpoint that are common and of no use here."""
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -162,7 +183,7 @@ def _loaded(path: Path, trust: Collection[str]) -> Any:
 
     try:
         # An open file: of a name PyTorch would conclude what its content is.
-        with path.open("rb") as file, torch.serialization.safe_globals(_plain()), warnings.catch_warnings():
+        with path.open("rb") as file, torch.serialization.safe_globals(_KEPT), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -200,20 +221,6 @@ def labels_in(content: Any) -> tuple[str, ...]:
             if isinstance(said, list | tuple) and all(isinstance(label, str) for label in said):
                 return tuple(said)
     return ()
-
-
-def _plain() -> list[Any]:
-    """Return the classes that trainers keep beside the weights, and that do nothing when they are made."""
-    numbers = [type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
-    scalar = np.float64(0).__reduce__()[0]
-    # Files that an older NumPy wrote have its old name of the module.
-    old = (scalar, "numpy.core.multiarray.scalar")
-    paths = [
-        (kind, f"{module}.{kind.__name__.removeprefix('Pure')}")
-        for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath)
-        for module in ("pathlib", "pathlib._local")
-    ]
-    return [argparse.Namespace, np.dtype, scalar, old, *numbers, *paths]
 
 
 def _module_in(content: Any) -> Any:
