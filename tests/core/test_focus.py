@@ -304,5 +304,5 @@ def test_the_answer_itself_is_shown(segmenter: Model, detector: Model, name: str
     result = picasso.explain(model, PICTURE, name)
     assert isinstance(result, picasso.Result)
     assert {panel.kind for panel in result.panels} >= {"images", "bars"}
-    with pytest.raises(NotSupportedError, match="is for (segmenters|detectors)"):
+    with pytest.raises(NotSupportedError, match=r"is for (segmenters|detectors)"):
         picasso.explain(other, PICTURE, name)

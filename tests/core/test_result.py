@@ -81,6 +81,16 @@ def test_the_saved_files_and_their_names(tmp_path: Path) -> None:
     assert all(path.parent == tmp_path / "new" / "folder" for path in paths)
 
 
+def test_pictures_of_panels_are_saved_where_there_are_no_maps(tmp_path: Path) -> None:
+    one = Images(id="mask", title="Mask", pictures=(VIEW,), captions=("all",))
+    two = Images(id="both sides", title="Both", pictures=(VIEW, VIEW[::-1]), captions=("a", "b"))
+    result = made(attributions=(), panels=(one, two))
+    names = sorted(path.name for path in result.save(tmp_path) if path.suffix == ".png")
+    stem = "photo.partial-occlusion."
+    assert names == [f"{stem}both-sides-1.png", f"{stem}both-sides-2.png", f"{stem}mask.png"]
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"{stem}mask.png")), VIEW)
+
+
 def test_saving_replaces_its_own_files_and_nothing_else(tmp_path: Path) -> None:
     others = ["photo.jpg", "photo.partial-occlusion.shed.png", "photo.grad-cam.npz", "notes.txt"]
     for name in others:

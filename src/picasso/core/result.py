@@ -18,7 +18,7 @@ from picasso.core import render
 from picasso.core.attribution import Attribution
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
-from picasso.core.panels import Heatmap, Panel
+from picasso.core.panels import Heatmap, Images, Panel
 from picasso.core.targets import Target
 
 FORMAT = 1
@@ -60,14 +60,16 @@ class Result:
             folder: Made where it is absent. Files of the same names are replaced.
 
         Returns:
-            The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`.
+            The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`; where there are no maps,
+            the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         stem = self._stem()
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
-        contents |= {f"{stem}.{name}": data for name, data in map_files(maps).items()}
+        shown = map_files(maps) if maps else image_files(self.panels)
+        contents |= {f"{stem}.{name}": data for name, data in shown.items()}
         paths = []
         for name, data in contents.items():
             (target / name).write_bytes(data)
@@ -161,6 +163,18 @@ def map_files(maps: Iterable[Heatmap]) -> dict[str, bytes]:
         taken.add(label.casefold())
         contents[f"{label}.png"] = map_png(panel)
         contents[f"{label}.bar.png"] = map_png(panel, bar=True)
+    return contents
+
+
+def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
+    """Return the pictures of panels as PNG: `<panel>.png`, or `<panel>-1.png` and so on where it has several."""
+    contents: dict[str, bytes] = {}
+    for panel in panels:
+        if isinstance(panel, Images):
+            several = len(panel.pictures) > 1
+            for number, pixels in enumerate(panel.pictures, 1):
+                name = f"{safe_name(panel.id)}-{number}" if several else safe_name(panel.id)
+                contents[f"{name}.png"] = render.png(render.to_image(pixels))
     return contents
 
 
