@@ -6,9 +6,10 @@ A visualization is one file with one class; a model file holds one class with `l
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.colors import class_colors
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
+from picasso.core.facts import INPUT, Capability, Layer, Pullback, ReluRule, Rules, Sample
 from picasso.core.focus import suppress
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
-from picasso.core.model import INPUT, Capability, Layer, Model, Pullback, ReluRule, Rules, Sample
+from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.render import colorize, shared_limits

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from picasso.core.facts import INPUT, Capability, Pullback
 from picasso.core.hooks import Prediction
-from picasso.core.model import INPUT, Capability, Model, Pullback
+from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.targets import SCORES
 from picasso.plugin import Attribution, AttributionMethod, Context, Preprocessing, Sample, Settings, Target

@@ -14,9 +14,10 @@ import picasso
 from picasso import Preprocessing
 from picasso.core.asking import Place, focused, read_place
 from picasso.core.errors import NotSupportedError, TargetError
+from picasso.core.facts import Task
 from picasso.core.focus import MATCH, Asked, BoxFocus, RegionFocus, mean_over, overlap, suppress
 from picasso.core.images import read_picture
-from picasso.core.model import Model, Task
+from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
 from picasso.testing import check_model

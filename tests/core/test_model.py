@@ -20,9 +20,10 @@ from picasso.core.errors import (
     PicassoError,
     TargetError,
 )
+from picasso.core.facts import INPUT, Facts, Layer, Pullback, Rules
 from picasso.core.hooks import Head, ModelFile, Prediction
 from picasso.core.images import read_picture
-from picasso.core.model import INPUT, SCORES, Facts, Layer, Model, Pullback, Rules
+from picasso.core.model import SCORES, Model
 from picasso.core.preprocessing import Array, Frame
 from picasso.core.targets import Target
 

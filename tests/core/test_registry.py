@@ -340,4 +340,4 @@ def test_a_broken_opener_leaves_the_others_their_models(tmp_path: Path, monkeypa
 def test_openers_begin_with_the_demo_and_cover_every_source() -> None:
     names = [module.__name__ for module in registry.openers()]
     assert names[0] == "picasso.demo.opener"
-    assert set(names) >= {"picasso.models.torch", "picasso.models.keras", "picasso.models.function"}
+    assert set(names) >= {"picasso.models.torch.opener", "picasso.models.keras.opener", "picasso.models.function"}

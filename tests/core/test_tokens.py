@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from picasso.core.model import Layer
+from picasso.core.facts import Layer
 from picasso.core.tokens import with_grids
 
 

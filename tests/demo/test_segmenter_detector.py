@@ -17,7 +17,8 @@ from PIL import Image
 import picasso
 from picasso.core import focus
 from picasso.core.errors import ModelFileError
-from picasso.core.model import Model, Task
+from picasso.core.facts import Task
+from picasso.core.model import Model
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
 from picasso.demo import detecting, locating, segmenting, training
 from picasso.demo.catalog import FILES, LOCATORS, MODELS, build_torch

@@ -8,7 +8,8 @@ import numpy as np
 
 import picasso
 from picasso.core.errors import PicassoError, UnsafeModelError
-from picasso.core.model import INPUT, Capability, Model, ReluRule, Rules
+from picasso.core.facts import INPUT, Capability, ReluRule, Rules
+from picasso.core.model import Model
 from picasso.core.trust import source_digest
 from picasso.testing import check_model
 from tests.matrix.formats import Case

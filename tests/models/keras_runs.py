@@ -23,8 +23,9 @@ import numpy as np
 
 import picasso
 from picasso.core.errors import ModelFailedError, ModelOutputError, NotFoundError, NotSupportedError, PicassoError
-from picasso.core.model import INPUT, Model, ReluRule, Rules
-from picasso.models.keras_loading import import_keras, quiet
+from picasso.core.facts import INPUT, ReluRule, Rules
+from picasso.core.model import Model
+from picasso.models.keras.loading import import_keras, quiet
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2

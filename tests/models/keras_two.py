@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from picasso.models.keras_loading import quiet
+from picasso.models.keras.loading import quiet
 
 
 def import_two() -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import picasso
-from picasso.core.model import ReluRule
+from picasso.core.facts import ReluRule
 
 PREPROCESSING = picasso.Preprocessing(
     size=227, resize="crop", short_side=256, color="bgr", scale=1, mean=(104, 117, 123)

@@ -11,8 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from picasso.models.tensorflow_quiet import import_tensorflow
-from picasso.models.tensorflow_quiet import silent as silent
+from picasso.models.tensorflow.quiet import import_tensorflow
+from picasso.models.tensorflow.quiet import silent as silent
 
 tf = import_tensorflow()
 v1 = tf.compat.v1

@@ -13,8 +13,9 @@ import pytest
 
 import picasso
 from picasso.core.errors import ConfigurationError, ModelFailedError, ModelOutputError, PicassoError
-from picasso.core.model import Capability, Model
-from picasso.models import endpoint_client
+from picasso.core.facts import Capability
+from picasso.core.model import Model
+from picasso.models.endpoint import client as endpoint_client
 from picasso.testing import check_model
 from tests.models.endpoint_server import WEIGHTS, Served, scores, serving
 

@@ -9,7 +9,8 @@ import pytest
 from picasso.core import registry
 from picasso.core.errors import MissingExtraError
 from picasso.core.opening import load_model
-from picasso.models import hub, hub_made
+from picasso.models.hub import made as hub_made
+from picasso.models.hub import opener as hub
 
 
 @pytest.mark.parametrize("source", ["keras:VGG16", "timm:resnet18", "torchvision:vit.pt", "hf:google/vit.keras"])

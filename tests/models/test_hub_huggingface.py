@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from picasso.core.errors import ModelFileError, NotSupportedError, UnsafeModelError
+from picasso.core.facts import Task
 from picasso.core.hooks import Head
-from picasso.core.model import Model, Task
+from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.targets import BOX_SCORES, BOXES
-from picasso.models.hub_processor import CROPPED, read_processor
+from picasso.models.hub.processor import CROPPED, read_processor
 from picasso.service.configuration import ModelSpecification
 from picasso.testing import check_model
 from picasso.testing.common import trial_picture

@@ -15,7 +15,7 @@ from PIL import Image
 from picasso.core.errors import ModelFileError
 from picasso.core.hooks import Head
 from picasso.core.opening import load_model
-from picasso.models import hub_keras
+from picasso.models.hub import keras as hub_keras
 from picasso.testing.common import trial_picture
 from tests.models.hub_offline import cut_off
 

@@ -11,7 +11,7 @@ import pytest
 from picasso.core.errors import ModelFileError, NotSupportedError
 from picasso.core.hooks import Head
 from picasso.core.opening import load_model
-from picasso.models import hub_timm
+from picasso.models.hub import timm as hub_timm
 from picasso.testing import check_model
 from picasso.testing.common import trial_picture
 from tests.models import torchvision_operators

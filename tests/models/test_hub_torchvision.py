@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, UnsafeModelError
+from picasso.core.facts import Task
 from picasso.core.hooks import Head
-from picasso.core.model import Task
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
-from picasso.models import hub_made, hub_torchvision
+from picasso.models.hub import made as hub_made
+from picasso.models.hub import torchvision as hub_torchvision
 from picasso.testing.common import trial_picture
 from tests.models import torchvision_operators
 from tests.models.hub_offline import Trap, cut_off

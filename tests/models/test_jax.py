@@ -14,8 +14,9 @@ from flax.core import freeze
 
 import picasso
 from picasso.core.errors import ConfigurationError, ModelFailedError, ModelFileError, ModelOutputError, NotFoundError
+from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.hooks import Head
-from picasso.core.model import INPUT, Model, ReluRule, Rules
+from picasso.core.model import Model
 from picasso.testing import check_model
 from tests.models.jax_networks import Net, Nnx, Transformer, Twice, first, last, mixed, parameters, started
 

@@ -11,8 +11,9 @@ import torch
 from flax import linen
 
 import picasso
+from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.images import read_picture
-from picasso.core.model import INPUT, Model, ReluRule, Rules
+from picasso.core.model import Model
 from tests.models.squeezenet import SqueezeNet
 from tests.models.squeezenet_maps import PREPROCESSING
 

@@ -19,7 +19,7 @@ from orbax import checkpoint
 import picasso
 from picasso.core.errors import ModelFileError
 from picasso.core.model import Model
-from picasso.models import jax_files
+from picasso.models.jax import files as jax_files
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 SIZE = picasso.Preprocessing(size=8)

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 import picasso
-from picasso.core.model import INPUT, ReluRule, Rules
+from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.trust import file_digest
 from tests.models.keras_runs import BOTH_POLICIES, COLUMNS, FEW_HEADS, FEW_KINDS, POLICIES, SIZE, X
 from tests.models.keras_slow import Slow

@@ -24,9 +24,10 @@ import picasso
 from picasso.core.errors import ConfigurationError, MissingExtraError, ModelFileError, PicassoError, UnsafeModelError
 from picasso.core.hooks import ModelFile
 from picasso.core.trust import file_digest
-from picasso.models import keras as adapter
-from picasso.models import keras_files, keras_loading
-from picasso.models.keras_loading import import_keras
+from picasso.models.keras import files as keras_files
+from picasso.models.keras import loading as keras_loading
+from picasso.models.keras import opener as adapter
+from picasso.models.keras.loading import import_keras
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(2).normal(size=(2, 12, 12, 3)).astype(np.float32)

@@ -11,7 +11,7 @@ import pytest
 
 import picasso
 from picasso.core.errors import ModelFileError
-from picasso.core.model import INPUT
+from picasso.core.facts import INPUT
 from picasso.testing import check_model
 from tests.models import keras_one
 

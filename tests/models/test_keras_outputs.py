@@ -9,8 +9,8 @@ import pytest
 
 import picasso
 from picasso.core.errors import ConfigurationError, ModelFileError, ModelOutputError
-from picasso.core.model import INPUT, Task
-from picasso.models.keras_loading import import_keras
+from picasso.core.facts import INPUT, Task
+from picasso.models.keras.loading import import_keras
 from picasso.testing import check_model
 from tests.models.keras_runs import weights
 

@@ -16,7 +16,7 @@ import pytest
 import picasso
 from picasso.core.errors import ModelFileError, PicassoError, UnsafeModelError
 from picasso.core.trust import file_digest
-from picasso.models.keras_loading import import_keras, quiet
+from picasso.models.keras.loading import import_keras, quiet
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(2).normal(size=(2, 12, 12, 3)).astype(np.float32)

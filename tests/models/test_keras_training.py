@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.models import keras_training as training
-from picasso.models.keras_loading import import_keras
+from picasso.models.keras import training
+from picasso.models.keras.loading import import_keras
 
 SIZE = picasso.Preprocessing(size=12)
 

@@ -12,9 +12,9 @@ import pytest
 
 import picasso
 from picasso.core.errors import ModelFileError, UnsafeModelError
-from picasso.core.model import INPUT
+from picasso.core.facts import INPUT
 from picasso.core.trust import file_digest
-from picasso.models.keras_loading import quiet
+from picasso.models.keras.loading import quiet
 from picasso.testing import check_model
 from tests.models import keras_two
 from tests.models.keras_two import NETWORKS, answers

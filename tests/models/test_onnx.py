@@ -21,9 +21,10 @@ from picasso.core.errors import (
     NotFoundError,
     NotSupportedError,
 )
+from picasso.core.facts import INPUT, Capability, ReluRule, Rules
 from picasso.core.hooks import Head
-from picasso.core.model import INPUT, Capability, Model, ReluRule, Rules
-from picasso.models import onnx as adapter
+from picasso.core.model import Model
+from picasso.models.onnx import opener as adapter
 from picasso.testing import check_model
 from tests.models.onnx_files import classifier, graph, node, random
 
@@ -487,8 +488,8 @@ def test_layers_behind_a_convolution_of_whole_numbers_have_their_channels_last(t
 
 
 def test_a_difference_from_onnx_runtime_leaves_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
-    from picasso.models import onnx_graph
-    from picasso.models.onnx_operators import Operator
+    from picasso.models.onnx import graph as onnx_graph
+    from picasso.models.onnx.operators import Operator
 
     wrong = {**onnx_graph.OPERATORS, "Relu": Operator(lambda call, x: x.clamp(min=0) * 1.01)}
     monkeypatch.setattr(onnx_graph, "OPERATORS", wrong)

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import nn
 
 import picasso
+from picasso.core.facts import INPUT, Capability, ReluRule, Rules
 from picasso.core.images import read_picture
-from picasso.core.model import INPUT, Capability, Model, ReluRule, Rules
+from picasso.core.model import Model
 from picasso.testing import check_model
 from tests.models import torchvision_operators
 from tests.models.networks import Plain, seeded

@@ -11,9 +11,9 @@ import onnx
 import pytest
 import torch
 
-from picasso.models.onnx_graph import OPERATORS, Graph
-from picasso.models.onnx_reading import read_onnx
-from picasso.models.onnx_runtime import Runtime
+from picasso.models.onnx.graph import OPERATORS, Graph
+from picasso.models.onnx.reading import read_onnx
+from picasso.models.onnx.runtime import Runtime
 from tests.models.onnx_files import graph, node, random
 
 

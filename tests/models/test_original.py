@@ -17,7 +17,7 @@ from PIL import Image
 import picasso
 from picasso.core.errors import ModelFileError
 from picasso.core.model import Model
-from picasso.models import original
+from picasso.models.original import opener as original
 from picasso.testing import check_model
 from tests.models import tensorflow_graphs as graphs
 from tests.models.tensorflow_graphs import Array, tf, v1

@@ -10,8 +10,9 @@ import pytest
 
 import picasso
 from picasso.core.errors import ConfigurationError, ModelOutputError, NotFoundError, NotSupportedError
+from picasso.core.facts import INPUT, ReluRule, Rules, Task
 from picasso.core.hooks import Head
-from picasso.core.model import INPUT, Model, ReluRule, Rules, Task
+from picasso.core.model import Model
 from picasso.testing import check_model
 from tests.models import tensorflow_graphs as graphs
 from tests.models.tensorflow_graphs import Array, tf, v1

@@ -17,8 +17,9 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import ModelFileError, NotFoundError, UnsafeModelError
+from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.hooks import Head
-from picasso.core.model import INPUT, Model, ReluRule, Rules
+from picasso.core.model import Model
 from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, Threshold, seeded
 
 SIZE = picasso.Preprocessing(size=12)

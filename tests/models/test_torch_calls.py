@@ -12,7 +12,8 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import ConfigurationError, ModelFailedError, ModelFileError
-from picasso.core.model import INPUT, Capability, Model
+from picasso.core.facts import INPUT, Capability
+from picasso.core.model import Model
 from picasso.testing import check_model
 from tests.models.networks import Plain, seeded
 

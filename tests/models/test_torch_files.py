@@ -20,7 +20,7 @@ import picasso
 from picasso.core.errors import ModelFileError, PicassoError, UnsafeModelError
 from picasso.core.model import Model
 from picasso.core.trust import file_digest
-from picasso.models import torch as adapter
+from picasso.models.torch import opener as adapter
 from picasso.testing import check_model
 from tests.models.networks import Plain, seeded
 
@@ -62,7 +62,7 @@ def test_checkpoints_of_trainers(tmp_path: Path, wrap: Any, ending: str) -> None
 
 
 def test_a_prefix_that_the_file_lacks() -> None:
-    from picasso.models.torch_weights import without_prefix
+    from picasso.models.torch.weights import without_prefix
 
     assert without_prefix({"a.weight": 1}, ["net.a.weight"]) == {"net.a.weight": 1}
     assert without_prefix({"b.weight": 1}, ["net.a.weight"]) == {"b.weight": 1}
@@ -255,7 +255,7 @@ def test_the_old_format_of_pickles(tmp_path: Path) -> None:
 
 
 def test_weights_alone_are_read_for_others(tmp_path: Path) -> None:
-    from picasso.models.torch_files import read_weights
+    from picasso.models.torch.files import read_weights
 
     torch.save(seeded(Plain).state_dict(), tmp_path / "net.pt")
     assert "fc.weight" in read_weights(tmp_path / "net.pt")

@@ -11,8 +11,9 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import ModelOutputError
-from picasso.core.model import Layer, Model
-from picasso.models.torch_layers import Layout
+from picasso.core.facts import Layer
+from picasso.core.model import Model
+from picasso.models.torch.layers import Layout
 from picasso.testing import check_model
 from tests.models.networks import Plain, Vit, grad_cam_by_hand, seeded
 

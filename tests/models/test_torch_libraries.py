@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import picasso
-from picasso.core.model import INPUT
+from picasso.core.facts import INPUT
 from picasso.core.targets import BOXES, MASKS
 from tests.models import torchvision_operators
 from tests.models.networks import grad_cam_by_hand

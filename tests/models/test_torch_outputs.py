@@ -13,8 +13,9 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import ModelOutputError
+from picasso.core.facts import INPUT, Task
 from picasso.core.hooks import Head
-from picasso.core.model import INPUT, Model, Task
+from picasso.core.model import Model
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, Target
 from tests.models.networks import Plain, seeded
 

@@ -10,8 +10,8 @@ import torch
 
 import picasso
 from picasso.core.errors import ModelFileError, NotFoundError, NotSupportedError, UnsafeModelError
+from picasso.core.facts import INPUT, Capability, ReluRule, Rules
 from picasso.core.hooks import Head
-from picasso.core.model import INPUT, Capability, ReluRule, Rules
 from picasso.core.trust import file_digest
 from picasso.testing import check_model
 from tests.models.networks import Functional, Plain, seeded

@@ -16,8 +16,8 @@ import numpy as np
 
 import picasso
 from picasso.core.errors import PicassoError
-from picasso.core.model import INPUT
-from picasso.models.keras_loading import import_keras, quiet
+from picasso.core.facts import INPUT
+from picasso.models.keras.loading import import_keras, quiet
 from picasso.testing import check_model
 
 SHAPE = (8, 12, 16, 3)

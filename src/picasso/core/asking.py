@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from picasso.core.errors import PictureError, TargetError
+from picasso.core.facts import Task
 from picasso.core.focus import SIDES, Asked, BoxFocus, Focus, RegionFocus, mean_over, suppress
 from picasso.core.hooks import Head, Prediction, to_probabilities
 from picasso.core.images import read_picture
-from picasso.core.model import Task
 from picasso.core.panels import Images
 from picasso.core.preprocessing import Array
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
 
 if TYPE_CHECKING:
-    from picasso.core.model import Model, Sample
+    from picasso.core.facts import Sample
+    from picasso.core.model import Model
 
 MOST_DETECTIONS = 20
 LEAST_DETECTION = 0.3

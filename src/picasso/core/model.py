@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -21,184 +19,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core import clips
-from picasso.core import labels as label_files
-from picasso.core.errors import (
-    ModelFailedError,
-    ModelOutputError,
-    NotSupportedError,
-    OutOfMemoryError,
-    PicassoError,
-    TargetError,
-)
+from picasso.core.errors import ModelOutputError, NotSupportedError, OutOfMemoryError, TargetError
+from picasso.core.facts import INPUT, PLAIN, Capability, Facts, Layer, Progress, Pullback, Rules, Task
 from picasso.core.focus import Focus, FocusedTarget
-from picasso.core.hooks import Head, ModelFile, Prediction, number_labels, to_probabilities
-from picasso.core.images import Picture
-from picasso.core.preprocessing import Array, Frame, Preprocessing
+from picasso.core.hooked import Hooked
+from picasso.core.hooks import ModelFile, to_probabilities
+from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES, Target, make_target
 from picasso.core.tokens import last_heard, with_grids
 
-INPUT = "input"
-"""The name of the network's input wherever a layer's name is expected."""
 DEFAULT_BATCH = 32
 """Pictures for one forward pass; halved when the device's memory does not suffice."""
-
-
-T = TypeVar("T")
-
-
-class Task(StrEnum):
-    """What a network answers: scores for the picture, for each pixel, or boxes with scores."""
-
-    CLASSIFICATION = "classification"
-    SEGMENTATION = "segmentation"
-    DETECTION = "detection"
-
-
-class Capability(StrEnum):
-    """What a model can do, and what a visualization needs."""
-
-    PREDICT = "predict"
-    ACTIVATIONS = "activations"
-    GRADIENTS = "gradients"
-    RELU_RULES = "relu-rules"
-    SEGMENTATION = "segmentation"
-    DETECTION = "detection"
-
-
 _OF_TASKS = frozenset({Capability.SEGMENTATION, Capability.DETECTION})
 
-
-class ReluRule(StrEnum):
-    """How a gradient passes a ReLU.
-
-    standard: where the input was positive. deconvnet: where the gradient is positive (Zeiler and Fergus 2014,
-    arXiv:1311.2901). guided: where both are (Springenberg et al. 2015, arXiv:1412.6806).
-    """
-
-    STANDARD = "standard"
-    DECONVNET = "deconvnet"
-    GUIDED = "guided"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How gradients pass the network's nonlinearities."""
-
-    relu: ReluRule = ReluRule.STANDARD
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer in the order of execution.
-
-    Args:
-        name: Its name in the user's model; "name:2" where the same layer runs a second time.
-        kind: Its class, as the framework names it.
-        shape: Shape of its output without the batch, channels last.
-        grid: For tokens, (tokens, channels): the (rows, columns) of the picture's patches; class and register tokens
-            come before them. None for everything else.
-        positions: Whether its positions are places of the picture: not so what attention weighs, (tokens, tokens,
-            heads), or windows. None where that is judged by the shape. True for a layer with frames, (frames, rows,
-            columns, channels): it has a map for each.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    grid: tuple[int, int] | None = None
-    positions: bool | None = None
-
-    @property
-    def spatial(self) -> bool:
-        """Whether the output has more than one position in the picture."""
-        if self.positions is False:
-            return False
-        if self.grid is not None:
-            return self.grid[0] * self.grid[1] > 1
-        if len(self.shape) == 4:
-            return self.positions is True and self.shape[1] * self.shape[2] > 1
-        return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
-
-
-@dataclass(frozen=True)
-class Pullback:
-    """One forward pass and the gradients of the targets.
-
-    Args:
-        outputs: The network's outputs by name.
-        values: The values at each place asked for, (n, ...), channels last.
-        gradients: The gradients of each target there, (targets, n, ...), channels last.
-        ruled: How many ReLUs a rule was applied to; None where the adapter does not count them.
-    """
-
-    outputs: Mapping[str, Array]
-    values: Mapping[str, Array]
-    gradients: Mapping[str, Array]
-    ruled: int | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What was found out about a network when it was opened.
-
-    Args:
-        input_shape: (height, width, channels) of the input, or of each frame of it.
-        columns: Number of columns of its scores.
-        head: What turns the scores into probabilities.
-        units: What a score is: "logit", "log probability" or "score".
-        origin: Digest of the network: of its file or its parameters.
-        size: Number of parameters.
-        notes: How the facts were found, one sentence each.
-        fixed_batch: The only number of pictures that the network takes at a time, or None.
-        task: What it answers. `columns` are those of each picture, pixel or box.
-        frames: How many frames it reads, where it reads clips; else None.
-    """
-
-    input_shape: tuple[int, int, int]
-    columns: int
-    head: Head
-    units: str
-    origin: str
-    size: int
-    notes: tuple[str, ...] = ()
-    fixed_batch: int | None = None
-    task: Task = Task.CLASSIFICATION
-    frames: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One picture or clip, ready for one model.
-
-    Args:
-        picture: The picture.
-        x: What the network reads, float32 (1, h, w, c), of a clip (1, frames, h, w, c).
-        view: What the network sees, as a picture of the input's size: uint8 (h, w, 3). Maps are laid over it. Of a
-            clip the middle frame.
-        frame: Which part of the picture that is; None where a user's `preprocess` hook made the input, or the input
-            itself was given.
-        colors: Whether x is made of 8-bit colors. Else it is made of the file's own values, or was given and cannot
-            have been made of colors; then a color means nothing to the network.
-        views: Of a clip what the network sees in every frame, uint8 (frames, h, w, 3); else None.
-    """
-
-    picture: Picture
-    x: Array
-    view: NDArray[np.uint8]
-    frame: Frame | None
-    colors: bool = True
-    views: NDArray[np.uint8] | None = None
+T = TypeVar("T")
 
 
 def _nothing(done: int, total: int) -> None:
     """Ignore progress."""
 
 
-Progress = Callable[[int, int], None]
-"""Called with what is done and the total after each chunk; it may raise CanceledError."""
-
-
-class Model(ABC):
+class Model(Hooked):
     """A network with its preprocessing, labels and head.
 
     Args:
@@ -224,156 +65,14 @@ class Model(ABC):
     capabilities: frozenset[Capability] = frozenset({Capability.PREDICT})
 
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
-        self.facts = facts
-        self.hooks = hooks
-        self.name = name
+        super().__init__(facts, hooks, name)
         self.batch_size = batch_size or max(1, DEFAULT_BATCH // (facts.frames or 1))
-        self.head = facts.head
-        self.binary = facts.task is Task.CLASSIFICATION and facts.columns == 1 and facts.head is Head.SIGMOID
-        self.labels = self._bind_labels()
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self.files: tuple[Path, ...] = ()
-        self.focus: Focus | None = None
         self._whole: Model | None = None
         own = {Capability(facts.task)} if facts.task is not Task.CLASSIFICATION else set()
         self.capabilities = (self.capabilities - _OF_TASKS) | own
-        hooks.labels, hooks.head = self.labels, self.head
-
-    # --- the three hooks -------------------------------------------------------------------------------------
-
-    def prepare(self, picture: Picture) -> Sample:
-        """Turn a picture into what the network reads and what it sees.
-
-        Raises:
-            PictureError: The picture has not as many channels as the network reads.
-            ModelFailedError: The user's `preprocess` hook raised.
-            ModelOutputError: It returned another shape than (1, h, w, c), or numbers that are not finite.
-        """
-        if self.facts.frames is not None:
-            return self._prepare_clip(picture, self.facts.frames)
-        own_hook = type(self.hooks).preprocess is not ModelFile.preprocess
-        if picture.x is not None:
-            colors = not own_hook and self.preprocessing.undo(picture.x) is not None
-            return Sample(picture, picture.x[None], picture.pixels, None, colors)
-        if not own_hook:
-            x, view, frame = self.preprocessing.read(picture)
-            self.check_input(x[None], 1)
-            return Sample(picture, x[None], view, frame, self.preprocessing.color != "values")
-        with self.running("The preprocess hook"):
-            # A copy: a hook may draw into what it gets, and the picture is shown and explained again.
-            x = np.asarray(self.hooks.preprocess([picture.pixels.copy()]), dtype=np.float32)
-        self.check_input(x, 1)
-        return Sample(picture, x, as_view(x[0]), None)
-
-    def _prepare_clip(self, picture: Picture, count: int) -> Sample:
-        """Turn a clip, or a still picture that is repeated, into what a network of clips reads, frame by frame."""
-        frames, notes = clips.frames_of(picture)
-        own_hook = type(self.hooks).preprocess is not ModelFile.preprocess
-        if picture.x is not None:
-            colors = not own_hook and self.preprocessing.undo(picture.x) is not None
-            return Sample(picture, picture.x[None], frames[count // 2], None, colors, frames)
-        places = clips.chosen(len(frames), count)
-        picture = clips.noted(replace(picture, notes=(*picture.notes, *notes)), len(frames), count)
-        if own_hook:
-            x = self.preprocess([frames[places]])
-            views = as_view(x[0])
-            return Sample(picture, x, views[count // 2], None, views=views)
-        # Each frame once: a still picture is all of them.
-        still = picture.clip is None
-        shots = {place: picture if still else replace(picture, pixels=frames[place], values=None) for place in places}
-        read = {place: self.preprocessing.read(shot) for place, shot in shots.items()}
-        x = np.stack([read[place][0] for place in places])[None]
-        self.check_input(x, 1)
-        views = np.stack([read[place][1] for place in places])
-        return Sample(
-            picture, x, views[count // 2], read[0][2], colors=self.preprocessing.color != "values", views=views
-        )
-
-    def preprocess(self, pictures: Sequence[NDArray[Any]]) -> Array:
-        """Turn pictures into the network's input, float32 (n, h, w, c); clips into (n, frames, h, w, c).
-
-        Args:
-            pictures: uint8 (h, w, 3) RGB; for a network that reads a file's own values, those, (h, w, channels). For
-                a network of clips also (frames, h, w, 3).
-        """
-        count = self.facts.frames
-        shots = list(pictures)
-        if count is not None:
-            stacks = [shot if shot.ndim == 4 else shot[None] for shot in shots]
-            # Copies, as a hook may draw into what it gets.
-            shots = [stack[place].copy() for stack in stacks for place in clips.chosen(len(stack), count)]
-        with self.running("The preprocess hook"):
-            x = np.asarray(self.hooks.preprocess(shots), dtype=np.float32)
-        if count is not None and x.ndim == 4 and len(x) == len(shots):
-            x = x.reshape(len(pictures), count, *x.shape[1:])
-        self.check_input(x, len(pictures))
-        return x
-
-    def plain(self, sample: Sample, shade: int) -> Array:
-        """Return what the network reads where the picture has one shade, (h, w, c); of a clip (frames, h, w, c).
-
-        Args:
-            sample: The picture whose place it takes.
-            shade: 0 black, 128 grey, 255 white. Where the network reads no colors it lies between the smallest and
-                the largest value that the picture has in each channel: black is the smallest, white the largest.
-        """
-        x: Array = sample.x[0]
-        if sample.colors:
-            x = self.preprocess([np.full_like(sample.picture.pixels, shade)])[0]
-            return x
-        low, high = x.min(axis=tuple(range(x.ndim - 1))), x.max(axis=tuple(range(x.ndim - 1)))
-        return np.broadcast_to(low + (high - low) * np.float32(shade / 255), x.shape)
-
-    def postprocess(self, activation: Array) -> Array:
-        """Lay an activation (n, ...) out as an image, (n, h, w, channels), through the user's hook.
-
-        What a network of clips has for each frame becomes (n, frames, h, w, channels).
-
-        Raises:
-            ModelOutputError: The result has no two axes of space.
-        """
-        if type(self.hooks).postprocess is ModelFile.postprocess:
-            return self._laid_out(activation)
-        with self.running("The postprocess hook"):
-            image = np.asarray(self.hooks.postprocess(activation), dtype=np.float32)
-        if image.ndim != 4 and not (image.ndim == 5 and self.facts.frames):
-            raise ModelOutputError(
-                f"The layer's activation has shape {image.shape}; a map needs (n, height, width, channels).",
-                "Choose a layer with space, or override postprocess() in a model file.",
-            )
-        return image
-
-    def _laid_out(self, activation: Array) -> Array:
-        """Lay tokens (n, tokens, channels) out on the grid of the picture's patches; maps stay as they are."""
-        if activation.ndim == 4 or (activation.ndim == 5 and self.facts.frames):
-            return activation
-        grids = {layer.shape[0]: layer.grid for layer in self.layers() if layer.grid is not None}
-        grid = grids.get(activation.shape[1]) if activation.ndim == 3 else None
-        if grid is None:
-            raise ModelOutputError(
-                f"The layer's activation has shape {activation.shape}; a map needs (n, height, width, channels).",
-                "Choose a layer with space, or override postprocess() in a model file.",
-            )
-        patches = activation[:, activation.shape[1] - grid[0] * grid[1] :]
-        return patches.reshape(len(activation), *grid, activation.shape[2])
-
-    def decode_prob(self, scores: Array) -> list[list[Prediction]]:
-        """Turn class scores (n, classes) into labelled probabilities, best first.
-
-        Raises:
-            ModelOutputError: The user's hook returned something else.
-        """
-        if self.focus is not None:
-            return [list(self.focus.predictions) for _ in scores]
-        with self.running("The decode_prob hook"):
-            found = [list(row) for row in self.hooks.decode_prob(scores)]
-        if len(found) != len(scores) or not all(row and all(isinstance(p, Prediction) for p in row) for row in found):
-            raise ModelOutputError(
-                "The decode_prob hook must return one list of Predictions, best first, for each picture.",
-                "Return [[Prediction(index, label, probability), ...], ...].",
-            )
-        return found
 
     # --- the network -----------------------------------------------------------------------------------------
 
@@ -414,7 +113,7 @@ class Model(ABC):
         return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in layers}
 
     def pullback(
-        self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,), rules: Rules = Rules()
+        self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,), rules: Rules = PLAIN
     ) -> Pullback:
         """Run forward once and pull the targets back to the input or to layers.
 
@@ -443,27 +142,10 @@ class Model(ABC):
         }
         return Pullback(**join, ruled=parts[0].ruled)
 
-    def close(self) -> None:  # noqa: B027 - most adapters hold nothing that needs releasing
+    def close(self) -> None:
         """Release what the model holds. The model must not be used afterwards."""
 
     # --- built on it, once -----------------------------------------------------------------------------------
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """The declared preprocessing."""
-        if self.hooks.preprocessing is None:
-            raise ModelOutputError("This model declares no preprocessing.", "Set it, or override preprocess().")
-        return self.hooks.preprocessing
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of the network's input, or of each frame of it."""
-        return self.facts.input_shape
-
-    @property
-    def x_shape(self) -> tuple[int, ...]:
-        """Shape of what the network reads of one picture: `input_shape`, behind the number of frames for clips."""
-        return self.input_shape if self.facts.frames is None else (self.facts.frames, *self.input_shape)
 
     @property
     def digest(self) -> str:
@@ -618,15 +300,6 @@ class Model(ABC):
             self._default = names, last_heard(self, spatial)
         return self._default[1]
 
-    def check_input(self, x: Array, count: int) -> None:
-        """Refuse an input of the wrong shape or with numbers that are not finite."""
-        leading = (count,) if self.facts.frames is None else (count, self.facts.frames)
-        if x.ndim != len(leading) + 3 or x.shape[: len(leading)] != leading or not x.size:
-            axes = ", ".join(map(str, leading))
-            raise ModelOutputError(f"The network's input must be ({axes}, height, width, channels). Got {x.shape}.")
-        if not np.isfinite(x).all():
-            raise ModelOutputError("Preprocessing gave NaN or infinite values.", "Check scale, mean and std.")
-
     def _check_outputs(self, outputs: Mapping[str, Array], count: int) -> None:
         """Refuse outputs of a shape that this model does not have, or with numbers that are not finite."""
         scores = outputs.get(SCORES)
@@ -641,31 +314,6 @@ class Model(ABC):
                 raise ModelOutputError(
                     f"The model returned {kind} scores.", "Check the weights and the preprocessing of this model."
                 )
-
-    @classmethod
-    @contextmanager
-    def running(cls, what: str = "The model") -> Iterator[None]:
-        """Turn what the user's code raises into one of Picasso's errors."""
-        try:
-            yield
-        except PicassoError:
-            raise
-        except (Exception, SystemExit) as error:
-            if isinstance(error, Exception) and cls.is_out_of_memory(error):
-                raise OutOfMemoryError(
-                    "The device's memory does not suffice.", "Use a smaller batch or another device."
-                ) from error
-            lines = str(error).strip().splitlines()
-            said = lines[0].rstrip(".") if lines else "no message"
-            raise ModelFailedError(
-                f"{what} raised {type(error).__name__}: {said}.",
-                "Run it outside Picasso to see the whole traceback.",
-            ) from error
-
-    @classmethod
-    def is_out_of_memory(cls, error: Exception) -> bool:
-        """Say whether an error means that the device's memory did not suffice."""
-        return isinstance(error, MemoryError)
 
     def _in_batches(self, x: Array, run: Callable[[Array], T]) -> Iterator[T]:
         """Run batches one after another; a batch is halved on out-of-memory, and padded where its size is fixed."""
@@ -686,26 +334,3 @@ class Model(ABC):
                 continue
             yield result
             start += count
-
-    def _bind_labels(self) -> tuple[str, ...]:
-        columns = self.facts.columns
-        classes = 2 if self.binary else columns
-        if not self.hooks.labels:
-            return number_labels(classes)
-        labels = label_files.read_labels(self.hooks.labels)
-        labels, note = label_files.fit_labels(labels, 1 if self.binary and len(labels) == 1 else classes)
-        if note:
-            self.facts = replace(self.facts, notes=(*self.facts.notes, note))
-        return labels
-
-    def name_classes(self, labels: Sequence[str], note: str) -> None:
-        """Give names to classes that had numbers only; the note says where they come from."""
-        self.labels = self.hooks.labels = tuple(labels)
-        self.facts = replace(self.facts, notes=(*self.facts.notes, note))
-
-
-def as_view(x: Array) -> NDArray[np.uint8]:
-    """Show an input of unknown scaling as a picture, or a clip as pictures: its range stretched to 0..255."""
-    low, high = float(x.min()), float(x.max())
-    grey = np.round((x - low) * (255.0 / (high - low or 1.0))).astype(np.uint8)
-    return np.ascontiguousarray(grey[..., :3] if grey.shape[-1] >= 3 else np.repeat(grey[..., :1], 3, axis=-1))

@@ -14,10 +14,11 @@ import numpy as np
 from picasso.core import registry
 from picasso.core.clips import MAX_FRAMES
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
+from picasso.core.facts import Task
 from picasso.core.found_labels import beside, imagenet
 from picasso.core.hooks import Head, ModelFile, number_labels
 from picasso.core.labels import read_labels
-from picasso.core.model import Model, Task
+from picasso.core.model import Model
 from picasso.core.names import called, scheme_of
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.preprocessing import Preprocessing

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from picasso.core.errors import NotFoundError, PluginError
-from picasso.core.model import Capability
+from picasso.core.facts import Capability
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.visualization import Visualization
 
@@ -121,8 +121,9 @@ def openers() -> Iterator[ModuleType]:
         PluginError: One is broken: said last, so that the others still open what is theirs.
     """
     broken: PluginError | None = None
-    # Names first; a plain callable last, since modules of every framework can be called.
-    places = {"demo": -1, "hub": -1, "function": 1}
+    # Names first, and folders whose settings say what else in them is the model's; a plain callable last, since
+    # modules of every framework can be called.
+    places = {"demo": -1, "hub": -1, "original": -1, "function": 1}
     for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: places.get(p.name, 0)):
         try:
             module = point.load()

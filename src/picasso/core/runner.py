@@ -25,9 +25,10 @@ from picasso.core.errors import (
     PluginError,
     TargetError,
 )
+from picasso.core.facts import Sample, Task
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
-from picasso.core.model import Model, Sample, Task
+from picasso.core.model import Model
 from picasso.core.panels import Panel
 from picasso.core.registry import Entry
 from picasso.core.result import Result, Results

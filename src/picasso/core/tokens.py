@@ -12,7 +12,8 @@ from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
 
 if TYPE_CHECKING:
-    from picasso.core.model import Layer, Model
+    from picasso.core.facts import Layer
+    from picasso.core.model import Model
 
 Grid = tuple[int, int]
 MOST_EXTRA = 16

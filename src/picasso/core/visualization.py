@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from picasso.core.attribution import Attribution
 from picasso.core.errors import PluginError
+from picasso.core.facts import Capability, Sample
 from picasso.core.focus import Focus
-from picasso.core.model import Capability, Model, Sample
+from picasso.core.model import Model
 from picasso.core.panels import Panel
 from picasso.core.panels.filmstrip import filmstrips
 from picasso.core.panels.heatmap import heatmaps

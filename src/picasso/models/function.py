@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from picasso.core.errors import ModelOutputError
+from picasso.core.facts import Facts
 from picasso.core.hooks import ModelFile
-from picasso.core.model import Facts, Model
+from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.models import opened

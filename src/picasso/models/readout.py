@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 
 from picasso.core.errors import ConfigurationError, ModelOutputError
+from picasso.core.facts import Task
 from picasso.core.hooks import Head, ModelFile
-from picasso.core.model import Task
 from picasso.core.preprocessing import Array
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES
 from picasso.models import opened

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
-from picasso.core.model import Task
+from picasso.core.facts import Task
 from picasso.service import work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from picasso.core.model import Model
     from picasso.service.configuration import ModelSpecification
 
+
 @dataclass(frozen=True)
 class Opening:
     """The options that every command has which opens a model; None or "" where nothing was said."""

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from picasso.core.asking import focused
 from picasso.core.clips import place_of
 from picasso.core.errors import CanceledError, NotFoundError
+from picasso.core.facts import INPUT, Capability, Pullback, ReluRule, Rules
 from picasso.core.hooks import Head
 from picasso.core.images import Picture
-from picasso.core.model import INPUT, Capability, Model, Pullback, ReluRule, Rules
+from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES
 from picasso.testing.common import close, must_raise, rule, trial_clip, trial_picture, untouched

@@ -22,7 +22,8 @@ from picasso.core.errors import (
     PluginError,
     SettingsError,
 )
-from picasso.core.model import Capability, Model, Task
+from picasso.core.facts import Capability, Task
+from picasso.core.model import Model
 from picasso.core.panels import Panel, Template
 from picasso.core.registry import Entry
 from picasso.core.result import Result

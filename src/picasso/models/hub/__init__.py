@@ -1,0 +1,1 @@
+"""Models by name, from the libraries that offer them."""

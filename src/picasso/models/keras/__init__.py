@@ -1,0 +1,1 @@
+"""Keras 1, 2 and 3: files and live models, on every backend."""

@@ -1,0 +1,1 @@
+"""ONNX graphs, run on PyTorch and checked against ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""Folders of the original Picasso of 2017."""

@@ -1,0 +1,1 @@
+"""TensorFlow graphs: SavedModels, checkpoints with meta graphs, frozen graphs."""

@@ -1,0 +1,216 @@
+"""PyTorch networks behind Picasso's contract."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, ClassVar
+
+import numpy as np
+
+from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
+from picasso.core.hooks import ModelFile
+from picasso.core.model import Model
+from picasso.core.opening import Options
+from picasso.core.preprocessing import Array
+from picasso.core.targets import Target, seeds
+from picasso.models import opened
+from picasso.models.readout import Readout
+from picasso.models.torch import functions as torch_functions
+from picasso.models.torch import layers as torch_layers
+from picasso.models.torch.asking import Asking
+from picasso.models.torch.axes import Axes
+from picasso.models.torch.gradients import pulled
+from picasso.models.torch.layers import Layout
+from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
+from picasso.models.torch.state import at_rest, digest_of_module, is_out_of_memory, is_quantized
+
+_DIGITS = 4
+_TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
+
+
+class TorchModel(Model):
+    """A PyTorch network. A live module is left exactly as it was found after every call.
+
+    Args:
+        asking: The network, how it is called, and what was found out about that.
+        readout: What its outputs mean.
+        head_inside: Whether a softmax or sigmoid at its end is taken off.
+        facts, hooks, options: As for every model.
+        live: Whether the module is the user's own, and may change.
+        random: Whether its answers vary from run to run.
+    """
+
+    framework: ClassVar[str] = "PyTorch"
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    capabilities = frozenset(Capability)
+
+    def __init__(
+        self,
+        asking: Asking,
+        readout: Readout,
+        head_inside: bool,
+        facts: Facts,
+        hooks: ModelFile,
+        options: Options,
+        live: bool,
+        random: bool,
+    ) -> None:
+        super().__init__(facts, hooks, options.name, options.batch_size)
+        self.module = asking.call.module
+        self.device = asking.device
+        self._asking = asking
+        self._readout = readout
+        self._head_inside = head_inside
+        self._live = live
+        self._random = random
+        self._listed: tuple[object, dict[str, tuple[Layer, Layout]]] | None = None
+        if is_quantized(self.module):
+            self.capabilities = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
+
+    def origin(self) -> str:
+        if not self._live:
+            return self.facts.origin
+        digest = hashlib.sha256(digest_of_module(self.module).encode())
+        if not self._random:
+            # Attributes and hooks change what a network answers, too, and no parameter tells.
+            with self.running():
+                answers = self._outputs(self._probe(self.facts.fixed_batch or 1))
+            for values in answers.values():
+                size = float(np.abs(values).max(initial=0)) or 1.0
+                digest.update(f"{size:.{_DIGITS}g}".encode() + np.round(values / size, _DIGITS).tobytes())
+        return digest.hexdigest()
+
+    def _layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for layer, _ in self._table().values())
+
+    def _table(self) -> dict[str, tuple[Layer, Layout]]:
+        """Return the layers and how their tensors lie, traced again where a live network has other parts now."""
+        parts = [(name, type(part)) for name, part in self.module.named_modules()] if self._live else None
+        if self._listed is None or self._listed[0] != parts:
+            fixed = self.facts.fixed_batch
+            with self.running():
+                found = torch_layers.find_layers(self.module, self.x_shape, fixed, self._trace)
+                self._listed = parts, found
+        return self._listed[1]
+
+    def _trace(self, count: int, axes: Axes) -> None:
+        x = self._tensor(self._probe(count))
+        axes[x] = 1
+        self._forward(x)
+
+    def _probe(self, count: int) -> Array:
+        return np.resize(opened.probe(self.x_shape)[:2], (count, *self.x_shape))
+
+    def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
+        table = self._table() if layers else {}
+        for name in layers:
+            if name not in table:
+                raise opened.unknown_layer(name, list(table))
+        return {name: table[name][1] for name in layers}
+
+    def _outputs(self, x: Array) -> dict[str, Array]:
+        return self._readout.read(arrays(self._forward(self._tensor(x))))
+
+    def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        layouts, seen = self._layouts(layers), dict[str, Any]()
+        with torch_layers.taps(self.module, layouts, seen):
+            self._forward(self._tensor(x))
+        self._check_ran(layers, seen)
+        return {name: array(layouts[name].arrange(seen[name])) for name in layers}
+
+    def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        import torch
+
+        names = [name for name in wrt if name != INPUT]
+        layouts, seen = self._layouts(names), dict[str, Any]()
+        lies = layouts | {INPUT: Layout(channels=1)}
+        start = self._tensor(x).requires_grad_(INPUT in wrt)
+        # At rest until backward has ended: checkpointed parts of a network run a second time then.
+        rest = at_rest(self.module, frozen=True) if self._live else nullcontext()
+        with rest, self._quiet(), torch_layers.taps(self.module, layouts, seen), torch.enable_grad():
+            # A copy goes in, so that a network that begins with an in-place operation leaves the leaf alone.
+            ruled: list[Any] = []
+            answer = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)
+            self._check_ran(names, seen)
+            places = [start if name == INPUT else seen[name] for name in wrt]
+            raw = arrays(answer)
+            outputs = self._readout.read(raw)
+            gradients = pulled(answer, self._readout.pull(raw, seeds(targets, outputs)), places)
+        return Pullback(
+            outputs=outputs,
+            values={name: array(lies[name].arrange(value)) for name, value in zip(wrt, places, strict=True)},
+            gradients={
+                name: np.stack([array(lies[name].arrange(one)) for one in gradient])
+                for name, gradient in zip(wrt, gradients, strict=True)
+            },
+            ruled=len(ruled),
+        )
+
+    @classmethod
+    def is_out_of_memory(cls, error: Exception) -> bool:
+        return is_out_of_memory(error)
+
+    def _forward(
+        self, x: Any, rule: ReluRule = ReluRule.STANDARD, gradients: bool = False, ruled: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Run the network and return those of its outputs that are read, by name."""
+        import torch
+
+        heads: torch_functions.Heads = []
+        with ExitStack() as stack:
+            stack.enter_context(at_rest(self.module, frozen=gradients) if self._live else nullcontext())
+            stack.enter_context(self._quiet())
+            if not gradients:
+                stack.enter_context(torch.no_grad())
+            if self._head_inside or rule is not ReluRule.STANDARD:
+                noted = heads if self._head_inside else None
+                stack.enter_context(torch_functions.watching(rule, noted, ruled))
+            answer = named_outputs(self._asking.call(x), self._asking.detections)
+        if self._head_inside:
+            answer, _ = before_heads(answer, heads)
+        return {name: answer[name] for name in self._readout.names}
+
+    def _quiet(self) -> AbstractContextManager[Any]:
+        """Return a context in which the network computes as plainly as it can."""
+        return nullcontext()
+
+    def _tensor(self, x: Array) -> Any:
+        import torch
+
+        # Contiguous channels first: a network that uses .view() would refuse the channels-last layout.
+        tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+        return tensor.to(self.device, self._asking.dtype)
+
+    def _check_ran(self, layers: Sequence[str], seen: dict[str, Any]) -> None:
+        for name in layers:
+            if name not in seen:
+                raise opened.unknown_layer(name, list(seen))
+
+
+class ScriptModel(TorchModel):
+    """A TorchScript network: it lets nobody look inside, and gives the gradient of its input alone."""
+
+    framework: ClassVar[str] = "TorchScript"
+    capabilities = frozenset({Capability.PREDICT, Capability.GRADIENTS})
+
+    def _layers(self) -> tuple[Layer, ...]:
+        return ()
+
+    def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
+        for name in layers:
+            raise NotFoundError(f"There is no layer '{name}': TorchScript shows none.", _TO_SEE)
+        return {}
+
+    def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        if rules.relu is not ReluRule.STANDARD:
+            raise NotSupportedError(f"A TorchScript network does not let ReLUs follow the rule {rules.relu}.", _TO_SEE)
+        return super()._pullback(x, targets, wrt, rules)
+
+    def _quiet(self) -> AbstractContextManager[Any]:
+        import torch
+
+        # What the profiling compiler fuses after some runs gives other roundings than the first ones.
+        return torch.jit.optimized_execution(False)  # type: ignore[no-any-return]
