@@ -187,7 +187,7 @@ def test_an_edited_file_is_read_afresh(tmp_path: Path) -> None:
             r"^Mine\.load\(\) raised ValueError: boom$",
         ),
         ("class Mine:\n    def load(self): raise SystemExit(3)", "Mine", r"^Mine\.load\(\) raised SystemExit: 3$"),
-        ("class Mine:\n    def load(self): return None", "Mine", "A NoneType is no model that can be opened"),
+        ("class Mine:\n    def load(self): return None", "Mine", "This is no model that can be opened: NoneType"),
         ("class Mine:\n    def load(self): return 'absent'", "Mine", r"^There is no model 'absent'\."),
         ("class Mine:\n    def load(self): return 'a' * 5000", "Mine", "^There is no model 'aaa"),
         ("class Mine:\n    def load(self): return 'a\\0b'", "Mine", "^There is no model 'a"),
@@ -261,10 +261,10 @@ def test_a_file_that_is_no_model_is_said_to_be_what_it_is(tmp_path: Path, name: 
         ("a" * 5000, f"There is no model '{'a' * 5000}'."),
         ("a\0b", "There is no model 'a\0b'."),
         ("a\0b.py:Mine", "There is no file a\0b.py."),
-        (None, "A NoneType is no model that can be opened."),
-        (3, "A int is no model that can be opened."),
-        ([1], "A list is no model that can be opened."),
-        (int, "A type is no model that can be opened."),
+        (None, "This is no model that can be opened: NoneType."),
+        (3, "This is no model that can be opened: int."),
+        ([1], "This is no model that can be opened: list."),
+        (int, "This is no model that can be opened: type."),
     ],
 )
 def test_what_cannot_be_opened_at_all(source: object, said: str) -> None:
@@ -379,3 +379,18 @@ def test_a_factory_is_a_callable_or_a_function_of_a_file(tmp_path: Path) -> None
         with pytest.raises(ModelFileError) as error:
             load_factory(factory)
         assert error.value.message == said
+
+
+def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    found = []
+    for index, folder in enumerate((tmp_path / "a", tmp_path / "b")):
+        folder.mkdir()
+        (folder / "gain.py").write_text(f"GAIN = {index + 1}\n", "utf-8")
+        (folder / "mine.py").write_text(
+            "from gain import GAIN\n\n\nclass Mine:\n    def load(self):\n"
+            "        return lambda x: x.mean((1, 2)) * GAIN\n",
+            "utf-8",
+        )
+        model = picasso.load_model(f"{folder / 'mine.py'}:Mine", preprocessing=SMALL, head="none")
+        found.append(model.predict(np.ones((1, *model.input_shape), np.float32))[0, 0])
+    assert found == [1, 2]

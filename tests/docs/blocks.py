@@ -150,6 +150,9 @@ def folder_of_its_own(folder: Path) -> Iterator[None]:
     os.chdir(folder)
     os.environ.update(PICASSO_HOME=str(folder / "home"), COLUMNS="200")
     sys.path.insert(0, str(folder))
+    for name, module in list(sys.modules.items()):  # what other tests' model files imported from beside themselves
+        if hasattr(module, "__picasso_neighbor__"):
+            del sys.modules[name]
     try:
         yield
     finally:

@@ -74,6 +74,10 @@ class Model(Hooked):
         own = {Capability(facts.task)} if facts.task is not Task.CLASSIFICATION else set()
         self.capabilities = (self.capabilities - _OF_TASKS) | own
 
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.x_shape))
+        return f"<{self.name}: {self.framework}, {self.facts.task} of {len(self.labels)} classes, input {size}>"
+
     # --- the network -----------------------------------------------------------------------------------------
 
     # An adapter implements these for one batch, float32 (n, h, w, c) or for clips (n, frames, h, w, c); the public

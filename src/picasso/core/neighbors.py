@@ -26,7 +26,8 @@ def neighbors(folder: Path) -> Iterator[set[Path]]:
     """
     place = folder.absolute()
     for name, module in list(sys.modules.items()):
-        if getattr(module, _MARK, None) == str(place):
+        # Those of other folders, too: two folders may each have a net.py.
+        if getattr(module, _MARK, None) is not None:
             del sys.modules[name]
     # A virtual environment may lie in the folder: what is installed there is imported once, like everything installed.
     within = {Path(entry).absolute() for entry in sys.path if Path(entry).absolute().is_relative_to(place)} - {place}
@@ -50,7 +51,7 @@ def neighbors(folder: Path) -> Iterator[set[Path]]:
                 continue
             if Path(file).is_relative_to(place) and not any(Path(file).is_relative_to(other) for other in within):
                 found.add(Path(file))
-                setattr(module, _MARK, str(place))
+                setattr(module, _MARK, True)
 
 
 def digest_of(files: Iterable[Path]) -> str:

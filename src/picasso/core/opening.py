@@ -312,8 +312,10 @@ def _named(options: Options, source: object) -> Options:
 
 
 def _refusal(source: object) -> str:
+    if isinstance(source, Mapping):
+        return "A state dict holds weights without their network: save it, and give the file with factory=."
     if not isinstance(source, str):
-        return f"A {type(source).__name__} is no model that can be opened."
+        return f"This is no model that can be opened: {type(source).__name__}."
     path = Path(source)
     if not _exists(path):
         return f"There is no model '{source}'."

@@ -372,6 +372,7 @@ def _record(
         | ({} if model.facts.frames is None else {"frames": model.facts.frames}),
         "asked": model.focus.about if model.focus else None,
         "at": place.text if place else None,
+        "certainty": model.focus.share if model.focus else "score" if model.head == "none" else "probability",
         "picture": {
             "name": picture.name,
             "digest": picture.digest,

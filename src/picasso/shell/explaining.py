@@ -121,7 +121,7 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     if len(finished) == 1 and good:
         one, result = good[0]
         console.print(_plain(f"{one.source.name}: {result.title}"), soft_wrap=True)
-        table = output.columns("Class", "Probability", "Score")
+        table = output.columns("Class", str(result.record["certainty"]).capitalize(), "Score explained")
         scores = {a.target.label: a.score for a in result.attributions}
         for prediction in result.predictions[: max(5, len(result.targets))]:
             score = scores.get(prediction.label)

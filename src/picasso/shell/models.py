@@ -195,6 +195,7 @@ def describe(model: Model) -> dict[str, Any]:
         "labels": list(model.labels),
         "parameters": model.facts.size,
         "batch_size": model.batch_size,
+        "fixed_batch": model.facts.fixed_batch,
         "digest": model.digest,
         "files": [str(file) for file in model.files],
         "capabilities": sorted(model.capabilities),

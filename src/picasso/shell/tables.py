@@ -33,7 +33,7 @@ def show_model(facts: dict[str, Any]) -> None:
         "How that was found": "\n".join(facts["notes"]) or "declared",
         "Labels": shown,
         "Parameters": f"{facts['parameters']:,}" if facts["parameters"] else "not known",
-        "Batch size": str(facts["batch_size"]),
+        "Batch size": _batch(facts),
         "Digest": facts["digest"][:16],
     }
     for name, value in rows.items():
@@ -170,3 +170,8 @@ def _range(schema: dict[str, Any]) -> str:
 
 _LOW = {"minimum": ">=", "exclusiveMinimum": ">"}
 _HIGH = {"maximum": "<=", "exclusiveMaximum": "<"}
+
+
+def _batch(facts: dict[str, Any]) -> str:
+    fixed = facts["fixed_batch"]
+    return f"{fixed}, which the network demands; fewer pictures are filled up" if fixed else str(facts["batch_size"])
