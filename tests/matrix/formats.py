@@ -389,7 +389,7 @@ def original(folder: Path) -> Case:
         "utf-8",
     )
     (folder / "model.py").write_text(
-        "import numpy as np\nfrom PIL import Image\nfrom picasso.models.keras.opener import KerasModel\n\n\n"
+        "import numpy as np\nfrom PIL import Image\nfrom picasso.models.keras import KerasModel\n\n\n"
         "class Net(KerasModel):\n"
         "    def preprocess(self, raw_inputs):\n"
         f"        pictures = [im.convert('RGB').resize(({SIDE}, {SIDE}), Image.ANTIALIAS) for im in raw_inputs]\n"

@@ -42,6 +42,7 @@ def try_format(case: Case, preprocessing: picasso.Preprocessing | None) -> dict[
     cells["gradients"] = _word(lambda: _has_gradients(model, x)) if Capability.GRADIENTS in can else LACKS
     cells["ReLU rules"] = _word(lambda: _has_rules(model, x)) if Capability.RELU_RULES in can else LACKS
     cells["contract"] = _word(lambda: check_model(model) is None)
+    model.close()
     return cells
 
 

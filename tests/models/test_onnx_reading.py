@@ -127,7 +127,7 @@ def test_a_proto_whose_weights_lie_elsewhere_has_no_folder(tmp_path: Path) -> No
         (b"\x89HDF\r\n\x1a\n" + bytes(600), "it is an HDF5 file"),
         (b"PK\x03\x04" + bytes(600), "it is a zip archive"),
         (b"import torch\n" * 9, "it is a text file"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"it is a text file.*git lfs pull"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"pointer of Git LFS.*git lfs pull"),
         (b"\x24\x00\x00\x00ORTM" + bytes(90), "ONNX Runtime's own format"),
         (WHOLE[: len(WHOLE) // 2], "is a damaged ONNX file"),
         (WHOLE[:-1], "is a damaged ONNX file"),
