@@ -85,7 +85,7 @@ def test_claims_by_ending_content_and_class(files: Path, keras: Any, tmp_path: P
 
 def test_claiming_imports_no_framework() -> None:
     code = (
-        "import sys; from picasso.models.keras import opener as keras; keras.claims(lambda x: x); keras.claims('a.keras');"
+        "import sys; from picasso.models.keras import opener; opener.claims(lambda x: x); opener.claims('a.keras');"
         "print([name for name in ('keras', 'tensorflow', 'jax', 'torch', 'h5py') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
