@@ -69,19 +69,27 @@ class Readout(ABC):
 
     Attributes:
         task: What the network does.
+        values: The output of its scores.
         columns: Number of columns of its scores: of each picture, pixel or box.
-        head: What turns scores into probabilities.
         units: What a score is: "logit", "log probability" or "score".
         note: How that was found, one sentence.
-        names: The outputs of the network that are read; the others need not be kept.
     """
 
     task: Task
+    values: Values
     columns: int
-    head: Head
     units: str
     note: str
-    names: tuple[str, ...]
+
+    @property
+    def head(self) -> Head:
+        """What turns scores into probabilities."""
+        return self.values.head
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The outputs of the network that are read; the others need not be kept."""
+        return (self.values.name,)
 
     @abstractmethod
     def read(self, raw: Raw) -> dict[str, Array]:
@@ -101,14 +109,6 @@ class ScoresReadout(Readout):
     units: str
     note: str
     task: Task = Task.CLASSIFICATION
-
-    @property
-    def head(self) -> Head:  # type: ignore[override]
-        return self.values.head
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (self.values.name,)
 
     def read(self, raw: Raw) -> dict[str, Array]:
         answer = raw[self.values.name]
@@ -130,14 +130,6 @@ class MasksReadout(Readout):
     units: str
     note: str
     task: Task = Task.SEGMENTATION
-
-    @property
-    def head(self) -> Head:  # type: ignore[override]
-        return self.values.head
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (self.values.name,)
 
     def read(self, raw: Raw) -> dict[str, Array]:
         return {MASKS: self.values.scores(self._last(raw[self.values.name]))}
@@ -182,11 +174,7 @@ class BoxesReadout(Readout):
     task: Task = Task.DETECTION
 
     @property
-    def head(self) -> Head:  # type: ignore[override]
-        return self.values.head
-
-    @property
-    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+    def names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.boxes, self.values.name)))
 
     @property

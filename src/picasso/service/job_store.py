@@ -79,12 +79,6 @@ class JobStore:
         with self.database.reading() as connection:
             return [EventRecord(row.number, row.kind, row.data) for row in connection.execute(query)]
 
-    def canceling(self, job: str, attempt: int) -> bool:
-        """Say whether an attempt shall stop: somebody asked for it, or it is no longer the present one."""
-        with self.database.reading() as connection:
-            row = connection.execute(select(tables.jobs).where(tables.jobs.c.id == job)).first()
-        return row is None or row.cancel or row.attempts != attempt or row.state != State.RUNNING
-
     # --- the web process -------------------------------------------------------------------------------------
 
     def add(self, job: JobRecord, tasks: Sequence[TaskRecord]) -> None:
