@@ -75,12 +75,13 @@ class Graph:
 
     Attributes:
         steps: What is left to run, in order.
+        constants: Weights, and what follows from them alone, by name.
         problem: Why nothing can be run, or "": operators that have no derivative here, or are used in an unusual way.
     """
 
     def __init__(self, file: OnnxFile, device: Any) -> None:
         self.device = device
-        self._constants = {name: self._tensor(weight) for name, weight in file.weights.items() if _has_type(weight)}
+        self.constants = {name: self._tensor(weight) for name, weight in file.weights.items() if _has_type(weight)}
         self._numbers: dict[str, list[Any]] = {}
         steps = self._read(file.proto.graph, file.opset)
         lacking = sorted({step.kind for step in _all(steps) if step.operator is None and not step.branches})
@@ -114,9 +115,9 @@ class Graph:
             shapes: Gets the shapes of all floating-point values.
         """
         kept, tapped = set(wanted), set(taps)
-        values = {**self._constants, **feeds}
+        values = {**self.constants, **feeds}
         for step, rests in zip(self.steps, self._rests, strict=True):
-            for name, value in self._outcome(step, values, rule, ruled):
+            for name, value in self.outcome(step, values, rule, ruled):
                 if name in tapped and torch.is_grad_enabled() and not value.requires_grad:
                     value = value.detach().requires_grad_()
                 values[name] = value
@@ -127,7 +128,7 @@ class Graph:
                     values.pop(name, None)
         return {name: values[name] for name in kept}
 
-    def _outcome(
+    def outcome(
         self, step: Step, values: dict[str, Any], rule: ReluRule, ruled: list[Any] | None
     ) -> list[tuple[str, Any]]:
         """Return what a step makes, by the names of its outputs."""
@@ -135,7 +136,7 @@ class Graph:
             branch = step.branches[0 if bool(values[step.inputs[0]].any()) else 1]
             inner = dict(values)
             for part in branch.steps:
-                inner.update(self._outcome(part, inner, rule, ruled))
+                inner.update(self.outcome(part, inner, rule, ruled))
             return [(name, inner[own]) for name, own in zip(step.outputs, branch.outputs, strict=True)]
         assert step.operator is not None, "a graph that lacks operators is not run"
         inputs = self._inputs(step, step.operator, values)
@@ -155,9 +156,9 @@ class Graph:
                 inputs.append(None)
             elif place not in operator.numbers:
                 inputs.append(values[name])
-            elif name in self._constants:
+            elif name in self.constants:
                 if name not in self._numbers:
-                    self._numbers[name] = _listed(self._constants[name])
+                    self._numbers[name] = _listed(self.constants[name])
                 inputs.append(self._numbers[name])
             else:
                 inputs.append(_listed(values[name]))
@@ -174,7 +175,7 @@ class Graph:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 inner = {tensor.name: self._tensor(_array(tensor)) for tensor in attribute.g.initializer}
-                self._constants |= inner
+                self.constants |= inner
                 branch = Branch(self._read(attribute.g, opset), tuple(value.name for value in attribute.g.output))
                 branches.append((attribute.name, branch))
             else:
@@ -216,23 +217,23 @@ class Graph:
     def _folded(self, steps: Iterable[Step]) -> Iterable[Step]:
         """Do the steps of constants, and take the right branch of an If whose condition is one."""
         for step in steps:
-            if step.branches and step.inputs[0] in self._constants:
-                branch = step.branches[0 if bool(self._constants[step.inputs[0]].any()) else 1]
+            if step.branches and step.inputs[0] in self.constants:
+                branch = step.branches[0 if bool(self.constants[step.inputs[0]].any()) else 1]
                 same = [
                     Step(name, "Identity", replace(step.call, attributes={}), (own,), (name,), OPERATORS["Identity"])
                     for name, own in zip(step.outputs, branch.outputs, strict=True)
                 ]
                 yield from self._folded((*branch.steps, *same))
-            elif not step.branches and all(not name or name in self._constants for name in step.inputs):
+            elif not step.branches and all(not name or name in self.constants for name in step.inputs):
                 self._check_room(step)
                 with torch.no_grad():
-                    self._constants.update(self._outcome(step, self._constants, ReluRule.STANDARD, None))
+                    self.constants.update(self.outcome(step, self.constants, ReluRule.STANDARD, None))
             else:
                 yield step
 
     def _check_room(self, step: Step) -> None:
         """Refuse a product of constants that spreads beyond all bounds."""
-        shapes = [self._constants[name].shape for name in step.inputs if name]
+        shapes = [self.constants[name].shape for name in step.inputs if name]
         try:
             spread = torch.broadcast_shapes(*shapes).numel()
         except RuntimeError:

@@ -7,7 +7,8 @@ Imports PyTorch, so it is imported itself only where a graph is opened.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,32 @@ def _resize_axis(x: Any, axis: int, index: NDArray[Any], weights: Floats) -> Any
     return total
 
 
-def _resized(call: Call, x: Any, roi: Any, scales: Any, sizes: Any, coordinates: str, nearest: str) -> Any:
-    axes = [axis % x.ndim for axis in call.get("axes") or range(x.ndim)]
+@dataclass(frozen=True)
+class Resized:
+    """What happens along one axis.
+
+    Args:
+        axis: The axis.
+        index, weights: Which old numbers each new one is made of, (taps, new), and how much of each.
+        outside: Which new numbers lie beyond the old ones and get a value of their own, (new,); or None.
+    """
+
+    axis: int
+    index: NDArray[Any]
+    weights: Floats
+    outside: NDArray[Any] | None = None
+
+
+Numbers = Sequence[float] | None
+
+
+def _resized_axes(
+    call: Call, shape: Sequence[int], roi: Numbers, scales: Numbers, sizes: Numbers, coordinates: str, nearest: str
+) -> list[Resized]:
+    """Return what happens along each axis that changes."""
+    axes = [axis % len(shape) for axis in call.get("axes") or range(len(shape))]
     mode = call.get("mode", "nearest")
-    old = [x.shape[axis] for axis in axes]
+    old = [shape[axis] for axis in axes]
     if sizes:
         factors = [size / length for size, length in zip(sizes, old, strict=True)]
         policy = call.get("keep_aspect_ratio_policy", "stretch")
@@ -105,41 +128,63 @@ def _resized(call: Call, x: Any, roi: Any, scales: Any, sizes: Any, coordinates:
             factors = [min(factors) if policy == "not_larger" else max(factors)] * len(old)
             sizes = [math.floor(factor * length + 0.5) for factor, length in zip(factors, old, strict=True)]
     else:
-        factors = list(scales)
+        factors = list(scales or ())
         sizes = [
             math.floor(np.float32(factor) * np.float32(length)) for factor, length in zip(factors, old, strict=True)
         ]
-    make_room(sizes)
-    outside = []
+    new = [int(size) for size in sizes]
+    make_room(new)
+    found = []
     for place, axis in enumerate(axes):
         part = (roi[place], roi[place + len(axes)]) if roi else (0.0, 1.0)
         crop = coordinates == "tf_crop_and_resize"
-        if sizes[place] == old[place] and factors[place] == 1 and not (crop and part != (0, 1)):
+        if new[place] == old[place] and factors[place] == 1 and not (crop and part != (0, 1)):
             continue
-        places = _places(coordinates, factors[place], old[place], sizes[place], part)
-        if crop:
-            outside.append((axis, (places < 0) | (places > old[place] - 1)))
-        x = _resize_axis(x, axis, *_taps(places, mode, factors[place], old[place], call, nearest))
-    for axis, beyond in outside:
-        shape = [1] * x.ndim
-        shape[axis] = -1
-        x = torch.where(torch.from_numpy(beyond).to(x.device).reshape(shape), call.get("extrapolation_value", 0.0), x)
+        places = _places(coordinates, factors[place], old[place], new[place], part)
+        outside = (places < 0) | (places > old[place] - 1) if crop else None
+        found.append(Resized(axis, *_taps(places, mode, factors[place], old[place], call, nearest), outside))
+    return found
+
+
+def resize_of(kind: str, call: Call, shape: Sequence[int], rest: Sequence[Numbers]) -> list[Resized]:
+    """Return what a node does along each axis that changes.
+
+    Args:
+        kind: Resize or Upsample.
+        call: The node's attributes.
+        shape: Of its first input.
+        rest: Its other inputs.
+    """
+    if kind == "Upsample" or call.opset < 11:  # (x, scales)
+        scales = rest[0] if rest and rest[0] else call.get("scales")
+        return _resized_axes(call, shape, None, scales, None, "asymmetric", "simple")
+    roi, scales, sizes = [*rest, None, None, None][:3]
+    coordinates = call.get("coordinate_transformation_mode", "half_pixel")
+    nearest = call.get("nearest_mode", "round_prefer_floor")
+    return _resized_axes(call, shape, roi, scales, sizes, coordinates, nearest)
+
+
+def _run(kind: str, call: Call, x: Any, rest: Sequence[Numbers]) -> Any:
+    changes = resize_of(kind, call, x.shape, rest)
+    for change in changes:
+        x = _resize_axis(x, change.axis, change.index, change.weights)
+    for change in changes:
+        if change.outside is not None:
+            shape = [1] * x.ndim
+            shape[change.axis] = -1
+            beyond = torch.from_numpy(change.outside).to(x.device).reshape(shape)
+            x = torch.where(beyond, call.get("extrapolation_value", 0.0), x)
     return x
 
 
 @reading(1, 2, 3)
 def _resize(call: Call, x: Any, *rest: Any) -> Any:
-    if call.opset < 11:  # (x, scales), as Upsample
-        return _resized(call, x, None, rest[0], None, "asymmetric", "simple")
-    roi, scales, sizes = [*rest, None, None, None][:3]
-    coordinates = call.get("coordinate_transformation_mode", "half_pixel")
-    nearest = call.get("nearest_mode", "round_prefer_floor")
-    return _resized(call, x, roi, scales, sizes, coordinates, nearest)
+    return _run("Resize", call, x, rest)
 
 
 @reading(1)
 def _upsample(call: Call, x: Any, scales: Any = None) -> Any:
-    return _resized(call, x, None, scales or call.get("scales"), None, "asymmetric", "simple")
+    return _run("Upsample", call, x, (scales,))
 
 
 def _grid_sample(call: Call, x: Any, grid: Any) -> Any:

@@ -21,7 +21,7 @@ _MEANS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """How a window moves along each axis of space.
 
     Args:
@@ -48,7 +48,15 @@ def _for_pad(before: Sequence[int], after: Sequence[int]) -> list[int]:
     return [amount for pair in zip(reversed(before), reversed(after), strict=True) for amount in pair]
 
 
-def _window(call: Call, x: Any, kernel: Sequence[int], ceil: bool = False) -> _Window:
+def window_of(call: Call, sides: Sequence[int], kernel: Sequence[int], ceil: bool = False) -> Window:
+    """Return how a node's window moves.
+
+    Args:
+        call: The node's attributes.
+        sides: Of the map: its height and width, one number for each axis of space.
+        kernel: The window's own sides.
+        ceil: Whether sizes are rounded up.
+    """
     axes = len(kernel)
     strides = list(call.get("strides") or [1] * axes)
     dilations = list(call.get("dilations") or [1] * axes)
@@ -56,7 +64,7 @@ def _window(call: Call, x: Any, kernel: Sequence[int], ceil: bool = False) -> _W
     auto = call.get("auto_pad", "NOTSET")
     before, after, reached = [], [], []
     for axis in range(axes):
-        length, stride = x.shape[2 + axis], strides[axis]
+        length, stride = sides[axis], strides[axis]
         span = (kernel[axis] - 1) * dilations[axis] + 1
         if auto in ("SAME_UPPER", "SAME_LOWER"):
             total = max((-(-length // stride) - 1) * stride + span - length, 0)
@@ -73,11 +81,11 @@ def _window(call: Call, x: Any, kernel: Sequence[int], ceil: bool = False) -> _W
         before.append(first)
         after.append(last)
         reached.append((count - 1) * stride + span - length - first)
-    return _Window(list(kernel), strides, dilations, before, after, reached)
+    return Window(list(kernel), strides, dilations, before, after, reached)
 
 
 def _conv(call: Call, x: Any, weight: Any, bias: Any = None) -> Any:
-    window = _window(call, x, call.get("kernel_shape") or weight.shape[2:])
+    window = window_of(call, x.shape[2:], call.get("kernel_shape") or weight.shape[2:])
     padding: list[int] = window.before
     if window.before != window.after:
         x, padding = F.pad(x, _for_pad(window.before, window.after)), [0] * len(padding)
@@ -112,13 +120,13 @@ def _conv_transpose(call: Call, x: Any, weight: Any, bias: Any = None) -> Any:
 def _max_pool(call: Call, x: Any) -> Any:
     if call.outputs > 1:
         raise NotImplementedError("MaxPool that returns where the maxima lie")
-    window = _window(call, x, call.get("kernel_shape"), bool(call.get("ceil_mode", 0)))
+    window = window_of(call, x.shape[2:], call.get("kernel_shape"), bool(call.get("ceil_mode", 0)))
     if any(window.padding):
         x = F.pad(x, window.padding, value=float("-inf"))
     return _MAXIMA[len(window.kernel)](x, window.kernel, window.strides, 0, window.dilations)
 
 
-def _sums(x: Any, window: _Window) -> Any:
+def _sums(x: Any, window: Window) -> Any:
     """Return the sums over all windows."""
     if all(step == 1 for step in window.dilations):
         mean = _MEANS[len(window.kernel)](x, window.kernel, window.strides)
@@ -130,7 +138,7 @@ def _sums(x: Any, window: _Window) -> Any:
 
 
 def _average_pool(call: Call, x: Any) -> Any:
-    window = _window(call, x, call.get("kernel_shape"), bool(call.get("ceil_mode", 0)))
+    window = window_of(call, x.shape[2:], call.get("kernel_shape"), bool(call.get("ceil_mode", 0)))
     total = _sums(F.pad(x, window.padding), window)
     # Over how many numbers each window goes: padding counts where it is declared and said to.
     counted = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype, device=x.device)
@@ -143,7 +151,7 @@ def _average_pool(call: Call, x: Any) -> Any:
 
 def _power_pool(call: Call, x: Any) -> Any:
     p = call.get("p", 2)
-    window = _window(call, x, call.get("kernel_shape"), bool(call.get("ceil_mode", 0)))
+    window = window_of(call, x.shape[2:], call.get("kernel_shape"), bool(call.get("ceil_mode", 0)))
     return _sums(F.pad(x.abs() ** p, window.padding), window) ** (1 / p)
 
 
