@@ -543,7 +543,7 @@ def interpolation(out: int, side: int, place: Callable[[int], float]) -> Array:
     return matrix
 
 
-def _windows(shape: Shape, kernel: Sequence[int], **given: Any) -> Pair:
+def _windows(shape: Shape, kernel: Sequence[int], /, **given: Any) -> Pair:
     stride, dilation = given.get("stride", (1, 1)), given.get("dilation", (1, 1))
     padding = given.get("padding", NO_PADDING)
     _, height, width = shape
