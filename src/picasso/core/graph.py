@@ -173,7 +173,7 @@ class Affine(Op):
 Function = Literal[
     "relu", "clip", "leaky_relu", "prelu", "elu", "selu", "celu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "silu",
     "gelu", "gelu_tanh", "softplus", "softsign", "mish", "exp", "log", "sqrt", "abs", "negative", "square", "reciprocal",
-    "rsqrt", "erf",
+    "rsqrt", "erf", "round",
 ]  # fmt: skip
 
 

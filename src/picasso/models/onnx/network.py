@@ -72,7 +72,7 @@ class Network:
         """Return values by name from a tensor (n, h, w, c), on PyTorch; see `Graph.run`."""
         feeds = {self.image.name: self.image.arrange_tensor(x)}
         for name, (value, each) in self.held.items():
-            whole = torch.from_numpy(_repeated(value, each, len(x)).astype(_wide(value.dtype)))
+            whole = torch.from_numpy(repeated(value, each, len(x)).astype(_wide(value.dtype)))
             feeds[name] = whole.to(self.device) if whole.is_floating_point() else whole
         return self.graph.run(feeds, wanted, taps, rule, ruled, shapes)
 
@@ -101,7 +101,7 @@ class Network:
         return find_layers(self.graph.steps, self.image.name, axis, shapes, count, shape)
 
     def _feeds(self, x: Array) -> dict[str, NDArray[Any]]:
-        held = {name: _repeated(value, each, len(x)) for name, (value, each) in self.held.items()}
+        held = {name: repeated(value, each, len(x)) for name, (value, each) in self.held.items()}
         return {self.image.name: self.image.arrange(x), **held}
 
     # --- what is found out when it is opened -----------------------------------------------------------------
@@ -202,7 +202,8 @@ def chosen_device(wanted: str | None) -> Any:
     return device
 
 
-def _repeated(value: NDArray[Any], each: bool, count: int) -> NDArray[Any]:
+def repeated(value: NDArray[Any], each: bool, count: int) -> NDArray[Any]:
+    """Return what a held input gets for so many pictures; `each`: one value for each of them."""
     return np.repeat(value[None], count, axis=0) if each else value
 
 

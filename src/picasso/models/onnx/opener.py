@@ -12,6 +12,7 @@ import numpy as np
 
 from picasso.core.errors import MissingExtraError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, Rules
+from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -190,6 +191,15 @@ class OnnxModel(Model):
             },
             ruled=len(ruled),
         )
+
+    def _read_graph(self) -> Graph:
+        """Return the network as an op graph."""
+        from picasso.models.onnx.op_graph import read_graph
+
+        if not self._differentiable and not self._network.graph.problem:
+            raise GraphError("PyTorch does not compute what ONNX Runtime does, so the op graph would not.")
+        layers = {place.value: name for name, (_, place) in self._by_name().items()}
+        return read_graph(self._network, self._read, self.input_shape, self.facts.fixed_batch, layers)
 
     @classmethod
     def is_out_of_memory(cls, error: Exception) -> bool:

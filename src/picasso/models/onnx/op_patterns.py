@@ -1,0 +1,179 @@
+"""Operations that exporters spell out in several nodes, recognized when the last of them is read.
+
+What the last node makes is then written as one operation; those before it are left to nobody and drop out of the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from picasso.core.graph import (
+    Activation,
+    Affine,
+    Attention,
+    Elementwise,
+    LayerNorm,
+    MatMul,
+    Op,
+    Reduce,
+    Softmax,
+)
+from picasso.models.onnx.op_views import Views
+
+_NEAR = 1e-5
+
+
+def _line(op: Op) -> tuple[float, float] | None:
+    """Return the scale and shift that are the same for all channels, or None."""
+    if not isinstance(op, Affine) or np.ptp(op.scale) or np.ptp(op.shift):
+        return None
+    return float(op.scale[0]), float(op.shift[0])
+
+
+def _is_line(op: Op, scale: float, shift: float) -> bool:
+    line = _line(op)
+    return line is not None and bool(np.allclose(line, (scale, shift), rtol=_NEAR, atol=1e-7))
+
+
+def _is_function(op: Op, function: str) -> bool:
+    return isinstance(op, Activation) and op.function == function
+
+
+def _is_six(op: Op) -> bool:
+    """Say whether an operation is clip(x + 3, 0, 6)'s clip."""
+    return isinstance(op, Activation) and (op.function, op.low, op.high) == ("clip", 0, 6)
+
+
+def scaled(on: Views, name: str) -> str | None:
+    """Recognize what ends in a scale: GELU, hard sigmoid and hard swish; return the new name, or None."""
+    op = on.maker(name)
+    line = _line(op)
+    if line is None or line[1] != 0:
+        return None
+    if abs(line[0] - 1 / 6) < _NEAR:
+        return _sixth(on, op.inputs[0])
+    return _gelu(on, name)
+
+
+def _sixth(on: Views, name: str) -> str | None:
+    op = on.maker(name)
+    if _is_six(op):
+        start = on.maker(op.inputs[0])
+        if _is_line(start, 1, 3):
+            return on.add(Activation, start.inputs, function="hard_sigmoid", slope=1 / 6, offset=0.5)
+    if isinstance(op, Elementwise) and op.function == "multiply":
+        for x, limited in (op.inputs, op.inputs[::-1]):
+            clip = on.maker(limited)
+            if _is_six(clip) and _is_line(on.maker(clip.inputs[0]), 1, 3) and on.maker(clip.inputs[0]).inputs == (x,):
+                return on.add(Activation, [x], function="hard_swish")
+    return None
+
+
+def _factors(on: Views, name: str) -> tuple[float, list[str]]:
+    """Return a product's one number and its other factors."""
+    op = on.maker(name)
+    line = _line(op)
+    if line is not None and line[1] == 0:
+        number, names = _factors(on, op.inputs[0])
+        return number * line[0], names
+    if isinstance(op, Elementwise) and op.function == "multiply":
+        (a, first), (b, second) = (_factors(on, inner) for inner in op.inputs)
+        return a * b, first + second
+    return 1.0, [name]
+
+
+def _gelu(on: Views, name: str) -> str | None:
+    """Recognize x * (1 + erf(x / sqrt(2))) / 2, in whatever order it is multiplied."""
+    number, names = _factors(on, name)
+    for factor in names:
+        inner = on.maker(factor)
+        if not _is_line(inner, 1, 1) or not _is_function(on.maker(inner.inputs[0]), "erf"):
+            continue
+        start = on.maker(on.maker(inner.inputs[0]).inputs[0])
+        if not _is_line(start, 1 / math.sqrt(2), 0):
+            continue
+        x = start.inputs[0]
+        own, parts = _factors(on, x)
+        rest = [other for other in names if other != factor]
+        if sorted(rest) == sorted(parts) and math.isclose(number, own / 2, rel_tol=_NEAR):
+            return on.add(Activation, [x], function="gelu")
+    return None
+
+
+def _product(on: Views, a: str, b: str) -> str | None:
+    """Recognize what ends in a product of two values: squares, SiLU, hard swish, Mish and GELU."""
+    if a == b:
+        return on.add(Activation, [a], function="square")
+    for x, weight in ((a, b), (b, a)):
+        op = on.maker(weight)
+        if not isinstance(op, Activation):
+            continue
+        if op.function == "sigmoid" and op.inputs == (x,):
+            return on.add(Activation, [x], function="silu")
+        if op.function == "hard_sigmoid" and op.inputs == (x,) and np.allclose((op.slope, op.offset), (1 / 6, 0.5)):
+            return on.add(Activation, [x], function="hard_swish")
+        inner = on.maker(op.inputs[0])
+        if op.function == "tanh" and _is_function(inner, "softplus") and inner.inputs == (x,):
+            return on.add(Activation, [x], function="mish")
+    product = on.add(Elementwise, [a, b], function="multiply")
+    return _gelu(on, product) or product
+
+
+def _quotient(on: Views, a: str, b: str) -> str | None:
+    """Recognize a layer normalization: what is centered, by its deviation."""
+    root = on.maker(b)
+    shifted = on.maker(root.inputs[0]) if _is_function(root, "sqrt") else root
+    line = _line(shifted)
+    if line is None or abs(line[0] - 1) > _NEAR or line[1] < 0:
+        return None
+    return _normalized(on, a, shifted.inputs[0], line[1]) if shifted is not root else None
+
+
+def _normalized(on: Views, a: str, variance: str, epsilon: float) -> str | None:
+    mean = on.maker(variance)
+    if not isinstance(mean, Reduce) or (mean.function, mean.keep) != ("mean", True):
+        return None
+    square = on.maker(mean.inputs[0])
+    if not _is_function(square, "square") or square.inputs != (a,):
+        return None
+    centered = on.maker(a)
+    if isinstance(centered, Elementwise) and centered.function == "subtract":
+        x, middle = centered.inputs[0], on.maker(centered.inputs[1])
+        if isinstance(middle, Reduce) and (middle.function, middle.axes, middle.inputs) == ("mean", mean.axes, (x,)):
+            return on.add(LayerNorm, [x], axes=mean.axes, epsilon=epsilon)
+    return on.add(LayerNorm, [a], axes=mean.axes, epsilon=epsilon, root_mean_square=True)
+
+
+def attention(on: Views, weights: str, values: str) -> str | None:
+    """Recognize softmax(scale * q @ k.T + mask) @ v; return its name, or None."""
+    softmax = on.maker(weights)
+    if not isinstance(softmax, Softmax) or softmax.log or softmax.axis not in (-1, len(softmax.shape) - 1):
+        return None
+    scores, masks = on.maker(softmax.inputs[0]), list[str]()
+    if isinstance(scores, Elementwise) and scores.function == "add":
+        masks, scores = [scores.inputs[1]], on.maker(scores.inputs[0])
+    line = _line(scores)
+    scale = 1.0
+    if line is not None and line[1] == 0:
+        scale, scores = line[0], on.maker(scores.inputs[0])
+    if not isinstance(scores, MatMul):
+        return None
+    q, turned = scores.inputs[0], scores.inputs[1]
+    first, second = _line(on.maker(q)), _line(on.maker(turned))
+    if first is not None and first[1] == 0:
+        scale, q = scale * first[0], on.maker(q).inputs[0]
+    if second is not None and second[1] == 0:
+        scale, turned = scale * second[0], on.maker(turned).inputs[0]
+    rank = len(on.build.shape(turned))
+    if len({on.build.shape(part)[:-2] for part in (q, turned, values)}) > 1:
+        return None
+    swapped = (*range(rank - 2), rank - 1, rank - 2)
+    key = on.turned(turned, swapped)
+    return on.add(Attention, [q, key, values, *masks], scale=scale)
+
+
+PAIRS: dict[str, Callable[[Views, str, str], str | None]] = {"multiply": _product, "divide": _quotient}
+"""What recognizes an operation whose last node is a function of two values, by that function."""
