@@ -12,6 +12,7 @@ import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, Rules, Task
+from picasso.core.graph import Graph
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -23,6 +24,7 @@ from picasso.models.tensorflow import files
 from picasso.models.tensorflow.engine import ENTRANCE, Engine, as_array
 from picasso.models.tensorflow.finding import Entrance, scales_itself
 from picasso.models.tensorflow.layers import Listed, list_layers
+from picasso.models.tensorflow.op_graph import read_graph
 from picasso.models.tensorflow.preparing import Prepared, prepare
 from picasso.models.tensorflow.quiet import import_tensorflow, reason, silent
 from picasso.models.tensorflow.reading import Read, of_session, read
@@ -191,6 +193,15 @@ class TensorFlowModel(Model):
     @classmethod
     def is_out_of_memory(cls, error: Exception) -> bool:
         return super().is_out_of_memory(error) or type(error).__name__ == "ResourceExhaustedError"
+
+    def _read_graph(self) -> Graph:
+        """Return the network as an op graph.
+
+        Raises:
+            GraphError: It holds something for which the op graph has no word.
+        """
+        names = {listed.tensor: name for name, listed in self._listed.items()}
+        return read_graph(self._engine, self._ends, names, self.facts.fixed_batch)
 
     def close(self) -> None:
         self._engine.close()
