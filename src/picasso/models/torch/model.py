@@ -11,6 +11,7 @@ import numpy as np
 
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
+from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -20,6 +21,7 @@ from picasso.models import opened
 from picasso.models.readout import Readout
 from picasso.models.torch import functions as torch_functions
 from picasso.models.torch import layers as torch_layers
+from picasso.models.torch import op_graph
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.axes import Axes
 from picasso.models.torch.gradients import pulled
@@ -149,6 +151,27 @@ class TorchModel(Model):
             ruled=len(ruled),
         )
 
+    def _read_graph(self) -> Graph:
+        """Return the network as an op graph.
+
+        Raises:
+            GraphError: It holds something that the graph has no word for.
+        """
+        if is_quantized(self.module):
+            raise GraphError("The network computes with quantized numbers; the op graph is of float32.")
+        if self.facts.frames is not None:
+            raise GraphError("The network reads clips; the op graph is of one picture.")
+        if self._random:
+            raise GraphError("The network's answers vary from run to run.")
+        if self.facts.fixed_batch not in (None, 1):
+            raise GraphError(f"The network takes {self.facts.fixed_batch} pictures at a time; the op graph is of one.")
+        if self.device.type != "cpu":
+            raise GraphError(f"The network is on {self.device}; its op graph is read on the CPU.")
+        if (said := str(self._asking.dtype).removeprefix("torch.")) != "float32":
+            raise GraphError(f"The network computes in {said}; the op graph is of float32.")
+        with self.running():
+            return op_graph.read(self.module, self._tensor(self._probe(1)), self._forward)
+
     @classmethod
     def is_out_of_memory(cls, error: Exception) -> bool:
         return is_out_of_memory(error)
@@ -208,6 +231,9 @@ class ScriptModel(TorchModel):
         if rules.relu is not ReluRule.STANDARD:
             raise NotSupportedError(f"A TorchScript network does not let ReLUs follow the rule {rules.relu}.", _TO_SEE)
         return super()._pullback(x, targets, wrt, rules)
+
+    def _read_graph(self) -> Graph:
+        raise GraphError("TorchScript lets nobody look inside, so it has no op graph.")
 
     def _quiet(self) -> AbstractContextManager[Any]:
         import torch
