@@ -85,7 +85,8 @@ def test_a_heatmap_comes_back_as_it_was(tmp_path: Path) -> None:
         score=float("nan"),
         notes=("a note",),
     )
-    kept = keep_panel(panel, artifacts)
+    kept, arrays = keep_panel(panel, artifacts)
+    assert [array.new for array in arrays] == [True, True]
     assert kept["score"] is None
     back = read_heatmap(kept, artifacts)
     assert np.array_equal(back.values, values, equal_nan=True)

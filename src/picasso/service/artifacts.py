@@ -23,11 +23,18 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class StoredArray:
-    """Where an array lies: the digest of its .npy file, so that equal bytes of another shape are another file."""
+    """Where an array lies: the digest of its .npy file, so that equal bytes of another shape are another file.
+
+    Args:
+        artifact: The digest.
+        dtype, shape: Of the array.
+        new: Whether it was not there before.
+    """
 
     artifact: str
     dtype: str
     shape: tuple[int, ...]
+    new: bool
 
 
 class Artifacts:
@@ -97,7 +104,9 @@ class Artifacts:
         kept = values if values.dtype == np.uint8 else np.asarray(values, dtype="<f4")
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(kept).reshape(values.shape), version=(1, 0))
-        return StoredArray(self.put(buffer.getvalue()), kept.dtype.name, tuple(int(n) for n in values.shape))
+        data = buffer.getvalue()
+        new = not self.path(hashlib.sha256(data).hexdigest()).is_file()
+        return StoredArray(self.put(data), kept.dtype.name, tuple(int(n) for n in values.shape), new)
 
     def get_array(self, digest: str) -> NDArray[Any]:
         """Return an array.
@@ -110,6 +119,10 @@ class Artifacts:
             raise NotFoundError(f"The artifact {digest} is no array.")
         values: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         return values
+
+    def discard(self, digest: str) -> None:
+        """Delete a file, where it is there."""
+        self.path(digest).unlink(missing_ok=True)
 
     def sweep(self, wanted: Iterable[str], older_than: float) -> int:
         """Delete files that nothing refers to.

@@ -15,7 +15,9 @@ from picasso.core.errors import ConfigurationError
 from picasso.core.names import called, path_parts, scheme_of
 from picasso.core.preprocessing import Preprocessing
 
-DEMO_MODELS = ("demo:tank-proxy", "demo:tank-honest", "demo:segmenter", "demo:detector", "demo:digits")
+STORY_MODELS = ("demo:tank-proxy", "demo:tank-honest")
+"""The two detectors of the demo's first page."""
+DEMO_MODELS = (*STORY_MODELS, "demo:segmenter", "demo:detector", "demo:digits")
 """Models that the demo adds. They are names only: a worker opens them, and finds their files."""
 ModelName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\?#%\x00-\x1f\x7f]+$")]
 """What a model may be called: it stands in an address, as one part of it."""

@@ -83,17 +83,20 @@ class JobStore:
 
     def add(self, job: JobRecord, tasks: Sequence[TaskRecord]) -> None:
         """Keep a new job. Where all its tasks are done already it is born done."""
-        values = asdict(job) | {"events": 0, "target": list(job.target) if job.target is not None else None}
+        told: list[tuple[str, dict[str, Any]]] = [("state", {"state": job.state})]
+        for task in tasks:
+            if task.result is not None:
+                told.append(("result", _result_event(task.position, task.picture, task.result, True)))
+        if job.state.over:
+            told.append(("end", {"state": job.state, "error": None}))
+        events = [{"job": job.id, "number": n, "kind": kind, "data": data} for n, (kind, data) in enumerate(told, 1)]
+        target = list(job.target) if job.target is not None else None
+        values = asdict(job) | {"events": len(events), "target": target}
         with self.database.writing() as connection:
-            connection.execute(insert(tables.jobs).values(values))
-            for task in tasks:
-                connection.execute(insert(tables.tasks).values(asdict(task)))
-            _emit(connection, job.id, "state", {"state": job.state})
-            for task in tasks:
-                if task.result is not None:
-                    _emit(connection, job.id, "result", _result_event(task.position, task.picture, task.result, True))
-            if job.state.over:
-                _emit(connection, job.id, "end", {"state": job.state, "error": None})
+            # As many statements for a thousand pictures as for one.
+            connection.execute(insert(tables.jobs), values)
+            connection.execute(insert(tables.tasks), [asdict(task) for task in tasks])
+            connection.execute(insert(tables.events), events)
 
     def start(self, job: str) -> int | None:
         """Turn a queued job into a running one.
@@ -218,13 +221,26 @@ class JobStore:
             _progress(connection, task, done, total, message)
             return True
 
-    def show(self, job: str, attempt: int, task: TaskRecord, panel: dict[str, Any]) -> bool:
-        """Show a panel of a task that still runs. Returns whether the attempt shall go on."""
+    def show(
+        self, job: str, attempt: int, task: TaskRecord, panel: dict[str, Any], replaced: int | None = None
+    ) -> int | None:
+        """Show a panel of a task that still runs.
+
+        Args:
+            job, attempt, task: Whose it is.
+            panel: The panel as it is kept.
+            replaced: Number of the event that showed the panel which this one replaces: nobody needs to see it later.
+
+        Returns:
+            The event's number; None where the attempt shall not go on.
+        """
+        table = tables.events
         with self.database.writing() as connection:
             if not _goes_on(connection, job, attempt):
-                return False
-            _emit(connection, job, "panel", {"panel": panel, "picture": task.picture, "task": task.position})
-            return True
+                return None
+            if replaced is not None:
+                connection.execute(delete(table).where(table.c.job == job, table.c.number == replaced))
+            return _emit(connection, job, "panel", {"panel": panel, "picture": task.picture, "task": task.position})
 
     def set_task(
         self,
@@ -251,11 +267,12 @@ class JobStore:
             return True
 
 
-def _emit(connection: Connection, job: str, kind: str, data: dict[str, Any]) -> None:
+def _emit(connection: Connection, job: str, kind: str, data: dict[str, Any]) -> int:
     table = tables.jobs
     connection.execute(update(table).where(table.c.id == job).values(events=table.c.events + 1))
-    number = connection.execute(select(table.c.events).where(table.c.id == job)).scalar_one()
+    number = int(connection.execute(select(table.c.events).where(table.c.id == job)).scalar_one())
     connection.execute(insert(tables.events).values(job=job, number=number, kind=kind, data=data))
+    return number
 
 
 def _progress(connection: Connection, task: TaskRecord, done: int, total: int, message: str) -> None:

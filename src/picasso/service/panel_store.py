@@ -11,11 +11,47 @@ import numpy as np
 from picasso.core.errors import PluginError
 from picasso.core.panels import Heatmap, Panel
 from picasso.core.preprocessing import Frame
-from picasso.service.artifacts import Artifacts
+from picasso.service.artifacts import Artifacts, StoredArray
 
 
-def keep_panel(panel: Panel, artifacts: Artifacts) -> dict[str, Any]:
+class ShownPanels:
+    """The panels of a task at work. One that is shown again under its id takes the place of the earlier one.
+
+    Args:
+        artifacts: Where their arrays are kept.
+    """
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
+        self._shown: dict[str, tuple[Panel, dict[str, Any], frozenset[str]]] = {}
+        self._written: set[str] = set()
+
+    def keep(self, panel: Panel) -> dict[str, Any]:
+        """Return a panel as JSON; its arrays are written once.
+
+        Raises:
+            PluginError: The panel holds something that is neither JSON nor an array.
+        """
+        shown = self._shown.get(panel.id)
+        if shown is None or shown[0] is not panel:
+            kept, arrays = keep_panel(panel, self._artifacts)
+            self._written.update(array.artifact for array in arrays if array.new)
+            shown = self._shown[panel.id] = (panel, kept, frozenset(array.artifact for array in arrays))
+        return shown[1]
+
+    def forget_replaced(self) -> None:
+        """Delete the arrays that only replaced panels held. What lay there before this task is somebody else's."""
+        wanted = frozenset[str]().union(*(arrays for _, _, arrays in self._shown.values()))
+        for digest in self._written - wanted:
+            self._artifacts.discard(digest)
+        self._written &= wanted
+
+
+def keep_panel(panel: Panel, artifacts: Artifacts) -> tuple[dict[str, Any], tuple[StoredArray, ...]]:
     """Turn a panel into JSON in which an array is {"artifact": digest, "dtype": ..., "shape": [...]}.
+
+    Returns:
+        The JSON, and the arrays that it names.
 
     Raises:
         PluginError: The panel holds something that is neither JSON nor an array.
@@ -35,7 +71,7 @@ def keep_panel(panel: Panel, artifacts: Artifacts) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads(json.dumps(finite(replace(wire))))
     except (TypeError, ValueError) as error:
         raise PluginError(f"The panel '{panel.id}' holds something that is no JSON: {error}.") from None
-    return plain
+    return plain, tuple(kept.values())
 
 
 def finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ from picasso.core.names import scheme_of
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
-from picasso.service.configuration import Configuration, ModelSpecification
+from picasso.service.configuration import STORY_MODELS, Configuration, ModelSpecification
 from picasso.service.database import Database
 from picasso.service.job_store import JobStore
 from picasso.service.jobs import Jobs
@@ -102,6 +102,10 @@ class Service:
             self._lock.release()
             raise
         self.jobs.start()
+        if self.configuration.demo:
+            # Whoever opens the demo will ask for their maps; most of the wait would be the framework's start.
+            for name in STORY_MODELS[: self.configuration.warm]:
+                self.jobs.open_model(name)
         self._preparing.start()
 
     def stop(self) -> None:

@@ -18,7 +18,6 @@ from picasso.core.asking import read_place
 from picasso.core.errors import CanceledError, NotSupportedError, OutOfMemoryError, PicassoError, PluginError
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
-from picasso.core.panels import Panel
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
@@ -27,7 +26,7 @@ from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
 from picasso.service.limits import guard_memory, time_to_open
-from picasso.service.panel_store import finite, keep_panel
+from picasso.service.panel_store import ShownPanels, finite
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
 from picasso.service.warm_model import WARM
@@ -87,7 +86,6 @@ class _Work:
         self.jobs = JobStore(database)
         self.artifacts = Artifacts(place.artifacts)
         self.attempt = attempt
-        self._shown: dict[str, tuple[Panel, dict[str, Any]]] = {}
         self.job: JobRecord = self.jobs.job(job)
         self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
 
@@ -123,7 +121,6 @@ class _Work:
         job = self.job
         if not self.jobs.set_task(task, self.attempt, State.RUNNING):
             raise CanceledError("The job was canceled.")
-        self._shown.clear()
         picture = decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
         targets, place = runner.targets_of(target), read_place(job.at)
@@ -131,6 +128,8 @@ class _Work:
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return
+        panels = ShownPanels(self.artifacts)
+        events: dict[str, int] = {}
         try:
             result = runner.run(
                 model,
@@ -142,8 +141,10 @@ class _Work:
                 at=place,
                 seed=job.seed,
                 report=_Reporter(self.jobs, task, self.attempt).report,
-                show=lambda panel: self._show(task, panel),
+                show=lambda panel: self._show(task, panels.keep(panel), events),
             )
+            self._keep(task, key, result, panels)
+            self.jobs.set_task(task, self.attempt, State.DONE, key)
         except PicassoError:
             raise
         except Exception as error:
@@ -152,21 +153,16 @@ class _Work:
                     "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
                 ) from error
             raise
-        self._keep(task, key, result)
-        self.jobs.set_task(task, self.attempt, State.DONE, key)
+        finally:
+            panels.forget_replaced()
 
-    def _show(self, task: TaskRecord, panel: Panel) -> None:
-        if not self.jobs.show(self.job.id, self.attempt, task, self._kept(panel)):
+    def _show(self, task: TaskRecord, panel: dict[str, Any], events: dict[str, int]) -> None:
+        number = self.jobs.show(self.job.id, self.attempt, task, panel, events.get(panel["id"]))
+        if number is None:
             raise CanceledError("The job was canceled.")
+        events[panel["id"]] = number
 
-    def _kept(self, panel: Panel) -> dict[str, Any]:
-        """Keep a panel's arrays; the result's panels were all shown before."""
-        shown = self._shown.get(panel.id)
-        if shown is None or shown[0] is not panel:
-            shown = self._shown[panel.id] = (panel, keep_panel(panel, self.artifacts))
-        return shown[1]
-
-    def _keep(self, task: TaskRecord, key: str, result: Result) -> None:
+    def _keep(self, task: TaskRecord, key: str, result: Result, panels: ShownPanels) -> None:
         self.store.add_result(
             ResultRecord(
                 key=key,
@@ -175,7 +171,7 @@ class _Work:
                 visualization=self.job.visualization,
                 picture=task.picture,
                 document=finite(result.document()),
-                panels=tuple(self._kept(panel) for panel in result.panels),
+                panels=tuple(panels.keep(panel) for panel in result.panels),
                 arrays=self.artifacts.put(result.npz(), durable=True),
                 created=now(),
             )
@@ -244,6 +240,9 @@ def _settle(place: Place) -> None:
     with place.log.open("ab") as log:
         os.dup2(log.fileno(), 2)
     faulthandler.enable()
+    # Read by OpenMP when the framework is loaded. By default a thread that waits for the others keeps its core busy
+    # for milliseconds: two models at work at the same time then take three times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     guard_memory(place.memory)
     _end_with_parent()
 

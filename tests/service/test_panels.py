@@ -1,0 +1,132 @@
+"""A map that sharpens in place: only its last state is kept, and what it leaves behind is cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from picasso.service.records import JobRequest, State
+from picasso.service.service import Service
+
+from .conftest import configure, ended, picture, wait_until, write
+
+SHARPEN = """
+    import time
+    import numpy as np
+    from picasso.plugin import Heatmap, Settings, Text, Visualization
+
+    class SharpenSettings(Settings):
+        pause: float = 0.0
+        fail: bool = False
+
+    class Sharpen(Visualization[SharpenSettings]):
+        '''One map, three times, each time sharper.'''
+
+        name = "sharpen"
+        title = "Sharpen"
+
+        def run(self, ctx, sample, settings):
+            for step, side in enumerate((2, 4, 8)):
+                native = np.linspace(-1, 1, side * side, dtype=np.float32).reshape(side, side)
+                yield Heatmap(
+                    id="map-0", title="red", target="red", values=np.kron(native, np.ones((16 // side,) * 2, np.float32)),
+                    native=native, picture=sample.view, units="change in logit", sign="signed", limits=(-1.0, 1.0),
+                    score=1.0,
+                )
+                yield Text(id="words", title="Words", text=f"step {step}")
+                time.sleep(settings.pause)
+            if settings.fail:
+                raise RuntimeError("on purpose")
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("panels")
+    configuration = configure(folder)
+    write(folder / "plugins" / "sharpen.py", SHARPEN)
+    made = Service(configuration)
+    made.start()
+    yield made
+    made.stop()
+
+
+def ask(service: Service, *shades: int, **settings: Any) -> JobRequest:
+    digests = [service.pictures.adopt(picture(shade), f"{shade}.png").digest for shade in shades]
+    return JobRequest(model="Toy", visualization="sharpen", pictures=tuple(digests), settings=settings)
+
+
+def panels(service: Service, job: str) -> list[dict[str, Any]]:
+    return [event.data["panel"] for event in service.records.events(job, 0) if event.kind == "panel"]
+
+
+def files(service: Service) -> set[str]:
+    return {path.name for path in Path(service.artifacts.folder).glob("??/*")}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_the_last_state_of_a_panel_is_kept(service: Service, fails: bool) -> None:
+    job = service.jobs.submit(ask(service, 60 + fails, fail=fails))
+    over = ended(service, job)
+    assert over.state is (State.FAILED if fails else State.DONE)
+    shown = panels(service, job.id)
+    assert [panel["id"] for panel in shown] == ["map-0", "words"]
+    assert shown[0]["native"]["shape"] == [8, 8]
+    assert shown[1]["text"] == "step 2"
+    # Files that nothing refers to are those of the replaced maps; none may be left.
+    wait_until(lambda: files(service) <= service.store.referred_artifacts(), 5)
+    assert shown[0]["values"]["artifact"] in files(service)
+
+
+def test_each_state_is_told_while_it_is_the_last(service: Service) -> None:
+    job = service.jobs.submit(ask(service, 70, pause=0.3))
+    seen: list[int] = []
+
+    def sharp() -> bool:
+        sides = [panel["native"]["shape"][0] for panel in panels(service, job.id) if panel["kind"] == "heatmap"]
+        assert len(sides) <= 1
+        seen.extend(side for side in sides if side not in seen)
+        return service.records.job(job.id).state.over
+
+    wait_until(sharp)
+    assert seen == [2, 4, 8]
+
+
+def test_what_another_result_holds_is_left(service: Service) -> None:
+    first = ended(service, service.jobs.submit(ask(service, 80)))
+    kept = panels(service, first.id)[0]
+    # The same picture under another seed: the same arrays, the last ones of which were there before.
+    request = ask(service, 80)
+    ended(service, service.jobs.submit(JobRequest(**(vars(request) | {"seed": 1}))))
+    for name in ("values", "native", "picture"):
+        assert service.artifacts.get_array(kept[name]["artifact"]).shape == tuple(kept[name]["shape"])
+
+
+def statements(service: Service, request: JobRequest) -> int:
+    """Return how many statements a job takes whose results are all stored."""
+    counted: list[str] = []
+
+    def count(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        counted.append(statement)
+
+    engine = service.database._reader
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        job = service.jobs.submit(request)
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    assert job.state is State.DONE
+    assert job.attempts == 0
+    return len(counted)
+
+
+def test_a_stored_job_takes_as_many_statements_for_many_pictures_as_for_one(service: Service) -> None:
+    shades = tuple(range(100, 130))
+    ended(service, service.jobs.submit(ask(service, *shades)))
+    one = statements(service, ask(service, shades[0]))
+    many = statements(service, ask(service, *shades))
+    assert many == one <= 12
