@@ -1,0 +1,202 @@
+"""The convolutions and matrices of PyTorch on a CPU, with what follows them done in the same pass where that is possible.
+
+The fused kernels are PyTorch's own and private; where a version lacks them, or refuses one, the public functions run.
+Maps are (n, channels, height, width) in the channels-last layout throughout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from picasso.core.graph import Activation, Conv, Linear, Padding
+from picasso.engine.winograd import FEWEST_TILES, Winograd
+
+LAST = torch.channels_last
+_WINOGRAD_FROM = 128
+"""Channels, read and made, from which Winograd's algorithm is faster."""
+_PACKED_AT_MOST = 2**26
+"""Numbers of a matrix that is packed beforehand: a larger one is read once for all windows anyway."""
+_FUSED = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
+_NAMES = {
+    "relu": ("relu", ()),
+    "sigmoid": ("sigmoid", ()),
+    "tanh": ("tanh", ()),
+    "silu": ("swish", ()),
+    "hard_swish": ("hardswish", ()),
+}
+"""What the fused kernels call an activation, and its numbers."""
+
+
+def tensor(array: Any) -> Any:
+    """Return a NumPy array as a contiguous tensor, without a copy where that is possible."""
+    whole = np.ascontiguousarray(array, np.float32)
+    return torch.from_numpy(whole if whole.flags.writeable else whole.copy())
+
+
+def activate(op: Activation | None, x: Any) -> Any:
+    """Return the activation of a tensor (n, channels, ...), which may be overwritten."""
+    if op is None:
+        return x
+    match op.function:
+        case "relu":
+            return x.relu_()
+        case "clip":
+            return x.clamp_(op.low, op.high)
+        case "leaky_relu":
+            return functional.leaky_relu_(x, op.slope)
+        case "prelu":
+            return functional.prelu(x, tensor(op.slopes))
+        case "elu":
+            return functional.elu_(x, op.slope)
+        case "celu":
+            return functional.celu_(x, op.slope)
+        case "selu":
+            return functional.selu_(x)
+        case "sigmoid":
+            return x.sigmoid_()
+        case "hard_sigmoid":
+            return x.mul_(op.slope).add_(op.offset).clamp_(0, 1)
+        case "hard_swish":
+            return functional.hardswish(x)
+        case "silu":
+            return functional.silu(x)
+        case "gelu":
+            return functional.gelu(x)
+        case "gelu_tanh":
+            return functional.gelu(x, approximate="tanh")
+        case "softplus":
+            return functional.softplus(x)
+        case "softsign":
+            return functional.softsign(x)
+        case "mish":
+            return functional.mish(x)
+        case "exp" | "log" | "sqrt" | "abs" | "reciprocal" | "rsqrt" | "erf" | "square" | "tanh" | "negative":
+            return getattr(torch, op.function)(x)
+
+
+@dataclass(frozen=True)
+class Fusable:
+    """What a fused kernel does after its sum: a name, its numbers, and a name of a variant."""
+
+    name: str
+    numbers: tuple[float, ...] = ()
+    variant: str = ""
+
+
+def fusable(op: Activation | None) -> Fusable | None:
+    """Return how the fused kernels name an activation, or None."""
+    if op is None:
+        return Fusable("none")
+    if op.function == "clip" and op.low > -1e30 and op.high < 1e30:
+        return Fusable("hardtanh", (op.low, op.high))
+    if op.function == "leaky_relu":
+        return Fusable("leaky_relu", (op.slope,))
+    if op.function in ("gelu", "gelu_tanh"):
+        return Fusable("gelu", (), "none" if op.function == "gelu" else "tanh")
+    return Fusable(*_NAMES[op.function]) if op.function in _NAMES else None
+
+
+class Convolution:
+    """A convolution, then a map added, then an activation.
+
+    Args:
+        op: The convolution, what follows it in channels folded in.
+        activation: What comes last, or None.
+    """
+
+    def __init__(self, op: Conv, activation: Activation | None) -> None:
+        self.op, self.activation = op, activation
+        self._weight = tensor(op.weight)
+        self._bias = None if op.bias is None else tensor(op.bias)
+        self._fused = fusable(activation) if _FUSED else None
+        pointwise = op.weight.shape[2:] == (1, 1) and op.stride == (1, 1) and op.groups == 1
+        self._matrix = self._weight.flatten(1) if pointwise and self._fused and op.weight.shape[1] > 1 else None
+        fewest = min(op.weight.shape[:2])
+        simple = op.weight.shape[2:] == (3, 3) and op.stride == op.dilation == (1, 1) and op.groups == 1
+        self._can_tile = _FUSED and simple and fewest >= _WINOGRAD_FROM
+        self._packed: Any = None
+        self._packed_matrix: Any = None
+        self._tiled: Winograd | None = None
+
+    def __call__(self, x: Any, padding: Padding, added: Any | None = None) -> Any:
+        """Return the value from x (n, in, height, width), and a map that is added to it before the activation."""
+        top, left, bottom, right = padding
+        if (top, left) != (bottom, right):
+            x = functional.pad(x, (left, right, top, bottom)).contiguous(memory_format=LAST)
+            top = left = bottom = right = 0
+        if self._can_tile:
+            down, across = -(-(x.shape[2] + 2 * top - 2) // 4), -(-(x.shape[3] + 2 * left - 2) // 4)
+            wasted = 16 * down * across / ((x.shape[2] + 2 * top - 2) * (x.shape[3] + 2 * left - 2))
+            if len(x) * down * across >= FEWEST_TILES and wasted < 2:
+                return self._by_tiles(x, top, left, added)
+        if self._fused is None:
+            made = functional.conv2d(
+                x, self._weight, self._bias, self.op.stride, (top, left), self.op.dilation, self.op.groups
+            )
+            return activate(self.activation, made if added is None else made.add_(added))
+        if self._matrix is not None and top == left == 0 and added is None:
+            return self._by_matrix(x)
+        return self._by_kernel(x, (top, left), added)
+
+    def _by_kernel(self, x: Any, padding: tuple[int, int], added: Any | None) -> Any:
+        op, fused = self.op, self._fused
+        assert fused is not None
+        if self._packed is None:
+            # One for all sizes: the layout was the same for each that was tried.
+            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+                self._weight, padding, op.stride, op.dilation, op.groups, [16, *x.shape[1:]]
+            )
+        given = (self._packed, self._bias, padding, op.stride, op.dilation, op.groups)
+        if added is None:
+            return torch.ops.mkldnn._convolution_pointwise(x, *given, fused.name, list(fused.numbers), fused.variant)
+        if fused.name in ("none", "relu"):
+            last = fused.name if fused.name == "relu" else None
+            return torch.ops.mkldnn._convolution_pointwise.binary(x, added, *given, "add", 1.0, last, [], None)
+        made = torch.ops.mkldnn._convolution_pointwise(x, *given, "none", [], "")
+        return activate(self.activation, made.add_(added))
+
+    def _by_matrix(self, x: Any) -> Any:
+        fused = self._fused
+        assert fused is not None
+        n, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        if self._packed_matrix is None:
+            self._packed_matrix = torch.ops.mkldnn._reorder_linear_weight(self._matrix, 1024)
+        made = torch.ops.mkldnn._linear_pointwise(
+            rows, self._packed_matrix, self._bias, fused.name, list(fused.numbers), fused.variant
+        )
+        return made.view(n, height, width, -1).permute(0, 3, 1, 2)
+
+    def _by_tiles(self, x: Any, top: int, left: int, added: Any | None) -> Any:
+        if self._tiled is None:
+            self._tiled = Winograd(self._weight, self._bias)
+        inside = functional.pad(x.permute(0, 2, 3, 1), (0, 0, left, left, top, top))
+        made = self._tiled(inside).permute(0, 3, 1, 2)
+        return activate(self.activation, made if added is None else made.add_(added))
+
+
+class Matrix:
+    """A matrix on the last axis, then an activation."""
+
+    def __init__(self, op: Linear, activation: Activation | None) -> None:
+        self.op, self.activation = op, activation
+        self._weight = tensor(op.weight)
+        self._bias = None if op.bias is None else tensor(op.bias)
+        self._fused = fusable(activation) if _FUSED else None
+        self._packed: Any = None
+
+    def __call__(self, x: Any) -> Any:
+        if self._fused is None:
+            return activate(self.activation, functional.linear(x, self._weight, self._bias))
+        if self._packed is None:
+            small = self._weight.numel() <= _PACKED_AT_MOST
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(self._weight, 128) if small else self._weight
+        fused = self._fused
+        return torch.ops.mkldnn._linear_pointwise(
+            x.contiguous(), self._packed, self._bias, fused.name, list(fused.numbers), fused.variant
+        )

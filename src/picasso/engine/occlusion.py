@@ -1,0 +1,285 @@
+"""A network with one window of its input replaced at a time: of each map only what the window reaches is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from picasso.core.facts import Progress
+from picasso.core.graph import NO_PADDING, Graph
+from picasso.core.preprocessing import Array
+from picasso.engine.fusing import fuse
+from picasso.engine.kernels import LAST, tensor
+from picasso.engine.plans import Chunk, Plan, Rectangles
+from picasso.engine.steps import Link, Step
+
+AT_ONCE = 24
+"""Windows that run together at most."""
+
+
+class Engine:
+    """Runs an op graph on a CPU: on whole pictures, and exactly on pictures with a window replaced.
+
+    Args:
+        graph: The network.
+
+    Attributes:
+        multiply_adds: Multiplications by weights for one whole picture.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._fused = fuse(graph)
+        self.multiply_adds = sum(step.multiply_adds for step in self._fused.steps)
+        self._constants = {name: tensor(value)[None] for name, value in self._fused.constants.items()}
+        self._body, self._tail = _divided(self._fused.steps)
+        self._handed = _read_by(self._tail, self._fused.outputs.values(), self._body)
+        self._last_body = _last_readers(self._body, self._handed)
+        self._last_all = _last_readers(self._fused.steps, set(self._fused.outputs.values()))
+
+    def run(self, x: Array) -> dict[str, Array]:
+        """Return the network's outputs by name, (n, ...), from x (n, channels, height, width)."""
+        with torch.inference_mode():
+            values = {self._fused.input: _laid(x), **self._constants}
+            self._run(self._fused.steps, values, self._last_all)
+            return {name: _array(values[made]) for name, made in self._fused.outputs.items()}
+
+    def plan(self, boxes: NDArray[np.int64]) -> Plan:
+        """Return how windows go through the network; boxes are (m, 4), top, left, height, width."""
+        return Plan(self._fused, self._body, boxes, AT_ONCE)
+
+    def base(self, x: Array) -> Base:
+        """Run one picture (1, channels, height, width) and keep what its windows need."""
+        with torch.inference_mode():
+            values = {self._fused.input: _laid(x), **self._constants}
+            for step in self._fused.steps:
+                values[step.name] = step.whole([values[name] for name in step.inputs])
+            return Base(values, {name: _array(values[made]) for name, made in self._fused.outputs.items()})
+
+    def occluded(
+        self, base: Base, plan: Plan, boxes: NDArray[np.int64], contents: Array, progress: Progress
+    ) -> dict[str, Array]:
+        """Return the network's outputs by name, (m, ...), each with one box of the picture replaced.
+
+        Args:
+            base: The picture.
+            plan: How the boxes go through the network.
+            boxes: (m, 4).
+            contents: (channels, height, width), from which each box takes what lies there; or (m, channels, box
+                height, box width).
+            progress: Called after each chunk with (done, m).
+        """
+        handed: dict[str, list[Any]] = {name: [] for name in self._handed}
+        done, total = 0, len(boxes)
+        with torch.inference_mode():
+            whole = torch.from_numpy(np.ascontiguousarray(contents, np.float32))
+            for chunk in plan.chunks:
+                values = self._chunk(base, chunk, boxes, whole)
+                for name, parts in handed.items():
+                    # A view would keep all that it is a view of.
+                    parts.append(values[name].clone())
+                done += len(chunk.windows)
+                progress(done, total)
+            order = np.argsort(np.concatenate([chunk.windows for chunk in plan.chunks]), kind="stable")
+            values = {name: torch.cat(parts)[torch.from_numpy(order)] for name, parts in handed.items()}
+            values |= self._constants
+            # What the window does not reach is as it is in the picture.
+            for step in self._tail:
+                for name in step.inputs:
+                    values.setdefault(name, base.values[name])
+                values[step.name] = step.whole([values[name] for name in step.inputs])
+            return {name: _array(values[made]) for name, made in self._fused.outputs.items()}
+
+    def _run(self, steps: Sequence[Step], values: dict[str, Any], last: Mapping[int, list[str]]) -> None:
+        for place, step in enumerate(steps):
+            values[step.name] = step.whole([values[name] for name in step.inputs])
+            for name in last.get(place, ()):
+                values.pop(name, None)
+
+    def _chunk(self, base: Base, chunk: Chunk, boxes: NDArray[np.int64], contents: Any) -> dict[str, Any]:
+        first = self._fused.input
+        patches = {first: _replaced(base.values[first], chunk, boxes, contents, chunk.made[first])}
+        values: dict[str, Any] = dict(self._constants)
+        count = len(chunk.windows)
+        for place, step in enumerate(self._body):
+            there = chunk.made.get(step.name)
+            if there is None:
+                for name in step.inputs:
+                    if name not in values:
+                        patch = patches.get(name)
+                        values[name] = base.values[name] if patch is None else base.filled(name, patch, chunk.made[name])
+                made = step.whole([values[name] for name in step.inputs])
+                values[step.name] = made if len(made) in (count, 1) else made.expand(count, *made.shape[1:])
+            else:
+                patches[step.name] = self._patch(base, chunk, step, there, patches, values)
+            for name in self._last_body.get(place, ()):
+                patches.pop(name, None)
+                values.pop(name, None)
+        for name in self._handed:
+            if name in patches:
+                values[name] = base.filled(name, patches[name], chunk.made[name])
+            one = values[name] if name in values else base.values[name]
+            values[name] = one if len(one) == count else one.expand(count, *one.shape[1:])
+        return values
+
+    def _patch(
+        self, base: Base, chunk: Chunk, step: Step, there: Rectangles, patches: dict[str, Any], values: dict[str, Any]
+    ) -> Any:
+        assert step.links is not None
+        read, operands = there.places, []
+        for number, (link, name) in enumerate(zip(step.links, step.inputs, strict=True)):
+            if name in values:
+                operands.append(values[name])
+                continue
+            wanted = _wanted(link, there, base.values[name].shape[2:])
+            if number == 0:
+                read = wanted.places
+            operands.append(base.around(name, patches[name], chunk.made[name], wanted, link))
+        return step.patch(operands, read, there.places, there.sides)
+
+
+class Base:
+    """One picture's values, and patches put into them.
+
+    Args:
+        values: All values by name, (1, ...).
+        outputs: The network's outputs.
+    """
+
+    def __init__(self, values: dict[str, Any], outputs: dict[str, Array]) -> None:
+        self.values, self.outputs = values, outputs
+        self._bordered: dict[tuple[str, tuple[int, ...], float], Any] = {}
+
+    def filled(self, name: str, patch: Any, there: Rectangles) -> Any:
+        """Return whole maps (n, channels, height, width) with the patches in their places."""
+        whole = self.values[name]
+        if there.sides == whole.shape[2:]:
+            return patch
+        out = torch.empty((len(patch), *whole.shape[1:]), dtype=whole.dtype, memory_format=LAST)
+        out.copy_(whole)
+        maps, parts = _view(out), _view(patch)
+        for window, (top, left) in enumerate(zip(there.top.tolist(), there.left.tolist(), strict=True)):
+            maps[window, top : top + there.height, left : left + there.width] = parts[window]
+        return out
+
+    def around(self, name: str, patch: Any, have: Rectangles, wanted: Rectangles, link: Link) -> Any:
+        """Return other rectangles than those of the patches: around them lies the picture, beyond it the border."""
+        down, across = have.top - wanted.top, have.left - wanted.left
+        if have.sides == wanted.sides and not down.any() and not across.any():
+            return patch
+        top, left = link.padding[:2]
+        bordered = self._with_border(name, link)
+        height, width, channels = bordered.shape
+        starts = (wanted.top + top) * width + wanted.left + left
+        inside = np.arange(wanted.height)[:, None] * width + np.arange(wanted.width)
+        places = torch.from_numpy((starts[:, None, None] + inside).reshape(-1))
+        rows = torch.index_select(bordered.view(-1, channels), 0, places)
+        out = rows.view(len(patch), wanted.height, wanted.width, channels)
+        maps, parts = out.numpy(), _view(patch)
+        for window, (y, x) in enumerate(zip(down.tolist(), across.tolist(), strict=True)):
+            # The patch may reach beyond what is wanted.
+            a, b, c, d = max(y, 0), max(x, 0), min(y + have.height, wanted.height), min(x + have.width, wanted.width)
+            maps[window, a:c, b:d] = parts[window, a - y : c - y, b - x : d - x]
+        return out.permute(0, 3, 1, 2)
+
+    def _with_border(self, name: str, link: Link) -> Any:
+        """Return the picture's map (height, width, channels) with a border, made once."""
+        key = (name, link.padding, link.border)
+        if key not in self._bordered:
+            top, left, bottom, right = link.padding
+            last = self.values[name][0].permute(1, 2, 0)
+            if link.padding != NO_PADDING:
+                last = functional.pad(last, (0, 0, left, right, top, bottom), value=link.border)
+            self._bordered[key] = last.contiguous()
+        return self._bordered[key]
+
+
+def _wanted(link: Link, there: Rectangles, sides: tuple[int, ...]) -> Rectangles:
+    """Return what is read of an input, of one size for all windows, for the rectangles that are made."""
+    top, height = _read(link.rows, there.top, there.height, sides[0], link.padding[0] + link.padding[2])
+    left, width = _read(link.columns, there.left, there.width, sides[1], link.padding[1] + link.padding[3])
+    return Rectangles(top, left, height, width)
+
+
+def _read(
+    reach: Any, starts: NDArray[np.int64], length: int, side: int, padding: int
+) -> tuple[NDArray[np.int64], int]:
+    unique, where = np.unique(starts, return_inverse=True)
+    read = np.array([reach.inputs(int(start), length) for start in unique])
+    longest = int(read[:, 1].max())
+    if not padding:
+        read[:, 0] = np.minimum(read[:, 0], side - longest)
+    return read[where, 0], longest
+
+
+def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: Any, there: Rectangles) -> Any:
+    """Return the rectangles of the input with the boxes replaced."""
+    out = torch.empty((len(chunk.windows), picture.shape[1], *there.sides), memory_format=LAST)
+    for row, window in enumerate(chunk.windows.tolist()):
+        y, x = int(there.top[row]), int(there.left[row])
+        top, left, height, width = (int(side) for side in boxes[window])
+        out[row] = picture[0, :, y : y + there.height, x : x + there.width]
+        inside = contents[window] if contents.ndim == 4 else contents[:, top : top + height, left : left + width]
+        out[row, :, top - y : top - y + height, left - x : left - x + width] = inside
+    return out
+
+
+def _divided(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Divide steps into those that run for each chunk of windows, and those on vectors, which run once for all."""
+    made: dict[str, Step] = {step.name: step for step in steps}
+    tail: set[str] = set()
+
+    def has_places(name: str) -> bool:
+        return name not in made or (len(made[name].shape) > 1 and np.prod(made[name].shape[1:]) > 1)
+
+    # From the end: a step belongs to the tail if all that reads it does, and neither it nor its inputs have places.
+    readers: dict[str, list[Step]] = {}
+    for step in reversed(steps):
+        if not has_places(step.name) and all(reader.name in tail for reader in readers.get(step.name, [])):
+            inputs_small = all(name in made and not has_places(name) for name in step.inputs)
+            if inputs_small:
+                tail.add(step.name)
+        for name in step.inputs:
+            readers.setdefault(name, []).append(step)
+    return (
+        tuple(step for step in steps if step.name not in tail),
+        tuple(step for step in steps if step.name in tail),
+    )
+
+
+def _read_by(tail: Sequence[Step], outputs: Any, body: Sequence[Step]) -> list[str]:
+    """Return the values of the body that the tail or the outputs need."""
+    made = {step.name for step in body}
+    wanted = {name for step in tail for name in step.inputs} | set(outputs)
+    return sorted(wanted & made)
+
+
+def _last_readers(steps: Sequence[Step], kept: Any) -> dict[int, list[str]]:
+    """Return for the place of each step the values that nothing reads after it."""
+    last: dict[str, int] = {}
+    for place, step in enumerate(steps):
+        last[step.name] = place
+        for name in step.inputs:
+            last[name] = place
+    found: dict[int, list[str]] = {}
+    for name, place in last.items():
+        if name not in kept:
+            found.setdefault(place, []).append(name)
+    return found
+
+
+def _laid(x: Array) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(x, np.float32)).contiguous(memory_format=LAST)
+
+
+def _view(x: Any) -> NDArray[np.float32]:
+    """Return a tensor (n, channels, height, width) as an array (n, height, width, channels) of the same memory."""
+    return x.permute(0, 2, 3, 1).numpy()  # type: ignore[no-any-return]
+
+
+def _array(x: Any) -> Array:
+    return x.contiguous().numpy()  # type: ignore[no-any-return]

@@ -1,0 +1,167 @@
+"""Which windows run together, and what of each step is computed for them.
+
+A window is a rectangle of the input. Its rows and its columns spread through the steps independently of each other, so
+that the few different rows and columns of a grid are followed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.engine.fusing import Fused
+from picasso.engine.regions import Interval, hull
+from picasso.engine.steps import Places, Step
+
+MOSTLY = 0.8
+"""A step whose rectangle is at least this part of its map runs on the whole map, and so does all that comes after it."""
+_GROUPS = 4
+"""Groups of rows, and of columns, that differ in how far they spread."""
+
+
+@dataclass(frozen=True)
+class Rectangles:
+    """A rectangle of a map for each window, all of one size.
+
+    Args:
+        top, left: Where they begin, (n,).
+        height, width: Their sides.
+    """
+
+    top: NDArray[np.int64]
+    left: NDArray[np.int64]
+    height: int
+    width: int
+
+    @property
+    def places(self) -> Places:
+        """Where they begin."""
+        return self.top, self.left
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Their sides."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Windows that run together.
+
+    Args:
+        windows: Their numbers.
+        made: The rectangle of each step that is computed; steps that are not in it run on whole maps.
+        multiply_adds: Multiplications by weights, for all windows, up to where vectors begin.
+    """
+
+    windows: NDArray[np.int64]
+    made: dict[str, Rectangles]
+    multiply_adds: int
+
+
+class Plan:
+    """The way of windows through the steps.
+
+    Args:
+        fused: The steps.
+        steps: Those that run for each chunk of windows.
+        boxes: (m, 4), top, left, height, width.
+        at_once: Windows of a chunk at most.
+    """
+
+    def __init__(self, fused: Fused, steps: Sequence[Step], boxes: NDArray[np.int64], at_once: int) -> None:
+        self._fused, self._steps, self._at_once = fused, steps, at_once
+        rows, self._row = np.unique(boxes[:, [0, 2]], axis=0, return_inverse=True)
+        columns, self._column = np.unique(boxes[:, [1, 3]], axis=0, return_inverse=True)
+        self._rows = self._spread([(int(a), int(a + b)) for a, b in rows], 0)
+        self._columns = self._spread([(int(a), int(a + b)) for a, b in columns], 1)
+        self.chunks = list(self._chunks())
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications by weights for all windows, up to where vectors begin."""
+        return sum(chunk.multiply_adds for chunk in self.chunks)
+
+    def _spread(self, starts: list[Interval], axis: int) -> dict[str, NDArray[np.int64]]:
+        """Return what each step must compute again, (starts, 2), for intervals of the input along an axis."""
+        found = {self._fused.input: starts}
+        for step in self._steps:
+            if step.links is None:
+                continue
+            sides = step.shape[1 + axis]
+            linked = [(link, name) for link, name in zip(step.links, step.inputs, strict=True) if name in found]
+            if not linked or len(linked) < sum(name not in self._fused.constants for name in step.inputs):
+                continue
+            found[step.name] = [
+                hull([
+                    (link.rows, link.columns)[axis].outputs(*found[name][place], sides) for link, name in linked
+                ])
+                for place in range(len(starts))
+            ]  # fmt: skip
+        return {name: np.array(intervals) for name, intervals in found.items()}
+
+    def _chunks(self) -> Iterator[Chunk]:
+        down, across = self._groups(self._rows, 1), self._groups(self._columns, 2)
+        for group in sorted(set(zip(down[self._row].tolist(), across[self._column].tolist(), strict=True))):
+            members = np.flatnonzero((down[self._row] == group[0]) & (across[self._column] == group[1]))
+            for part in np.array_split(members, -(-len(members) // self._at_once)):
+                yield self._chunk(part)
+
+    def _groups(self, spread: dict[str, NDArray[np.int64]], axis: int) -> NDArray[np.int64]:
+        """Put intervals together so that little more is computed when each gets the size of its group's largest."""
+        names = [step.name for step in self._steps if step.name in spread and step.multiply_adds]
+        if not names:
+            return np.zeros(len(spread[self._fused.input]), np.int64)
+        steps = {step.name: step for step in self._steps}
+        lengths = np.stack([spread[name][:, 1] - spread[name][:, 0] for name in names], axis=1)
+        costs = np.array([steps[name].multiply_adds / steps[name].shape[axis] for name in names])
+        # What a step costs for one place along this axis also depends on how far windows reach along the other.
+        costs = costs * (lengths.mean(axis=0) / [steps[name].shape[axis] for name in names])
+        groups = [[place] for place in range(len(lengths))]
+
+        def cost(group: list[int]) -> float:
+            return float(len(group) * (lengths[group].max(axis=0) * costs).sum())
+
+        single = [cost(group) for group in groups]
+        while len(groups) > _GROUPS:
+            best = min(
+                (cost(groups[a] + groups[b]) - single[a] - single[b], a, b)
+                for a in range(len(groups))
+                for b in range(a + 1, len(groups))
+            )
+            _, a, b = best
+            groups[a] = groups[a] + groups.pop(b)
+            single.pop(b)
+            single[a] = cost(groups[a])
+        found = np.zeros(len(lengths), np.int64)
+        for number, group in enumerate(groups):
+            found[group] = number
+        return found
+
+    def _chunk(self, windows: NDArray[np.int64]) -> Chunk:
+        rows, columns = self._row[windows], self._column[windows]
+        made = {self._fused.input: self._rectangles(self._fused.input, rows, columns, self._fused.shape[1:])}
+        count = 0
+        for step in self._steps:
+            reached = step.links is not None and step.name in self._rows
+            if reached and all(name in made or name in self._fused.constants for name in step.inputs):
+                there = self._rectangles(step.name, rows, columns, step.shape[1:])
+                area, sides = step.shape[1] * step.shape[2], there.height * there.width
+                if sides < MOSTLY * area:
+                    made[step.name] = there
+                    count += len(windows) * step.multiply_adds * sides // area
+                    continue
+            count += len(windows) * step.multiply_adds
+        return Chunk(windows, made, count)
+
+    def _rectangles(
+        self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64], sides: tuple[int, ...]
+    ) -> Rectangles:
+        down, across = self._rows[name][rows], self._columns[name][columns]
+        height, width = int((down[:, 1] - down[:, 0]).max()), int((across[:, 1] - across[:, 0]).max())
+        return Rectangles(
+            np.minimum(down[:, 0], sides[0] - height), np.minimum(across[:, 0], sides[1] - width), height, width
+        )
