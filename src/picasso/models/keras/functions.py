@@ -59,7 +59,7 @@ def find_heads(parts: Sequence[Part], keras: Any) -> list[Site]:
     functions = [
         (function, head)
         for name, head in (("softmax", Head.SOFTMAX), ("log_softmax", Head.SOFTMAX), ("sigmoid", Head.SIGMOID))
-        for function in _functions(keras, name)
+        for function in known_as(keras, name)
     ]
     sites = []
     for part in parts:
@@ -74,7 +74,7 @@ def find_heads(parts: Sequence[Part], keras: Any) -> list[Site]:
 
 def find_relus(parts: Sequence[Part], keras: Any) -> tuple[tuple[Site, ...], tuple[str, ...]]:
     """Return every place where a plain ReLU or ReLU6 is applied, and the names of ReLUs of other kinds."""
-    functions = [(f, cap) for name, cap in (("relu", None), ("relu6", 6.0)) for f in _functions(keras, name)]
+    functions = [(f, cap) for name, cap in (("relu", None), ("relu6", 6.0)) for f in known_as(keras, name)]
     sites: list[Site] = []
     unruled: list[str] = []
     for part in parts:
@@ -92,7 +92,7 @@ def find_relus(parts: Sequence[Part], keras: Any) -> tuple[tuple[Site, ...], tup
     return tuple(sites), tuple(unruled)
 
 
-def _functions(keras: Any, name: str) -> list[Any]:
+def known_as(keras: Any, name: str) -> list[Any]:
     """Return the functions of that name that Keras and its backend offer as activations."""
     homes = [keras.activations, keras.ops, keras.ops.nn]
     for path in ("tensorflow.nn", "jax.nn", "torch", "torch.nn.functional"):

@@ -90,7 +90,7 @@ class Network:
                 patch(self.head, lambda old: identity)
             if tap is not None:
                 self._tap(patch, layers, tap)
-            answer = self._named(self._answer(x))
+            answer = self.named(self._answer(x))
         wanted = answer if self.reads is None else {name: answer[name] for name in self.reads}
         return {name: self.keras.ops.cast(value, "float32") for name, value in wanted.items()}
 
@@ -130,7 +130,7 @@ class Network:
             for part in self.parts:
                 if part.listed:
                     patch(Site(part.operation, _call_name(part.operation)), recorded(part))
-            answer = self._named(self._answer(x))
+            answer = self.named(self._answer(x))
         trace.heads = [site for site, _ in results]
         trace.ends = {name: site for name, value in answer.items() for site, result in results if result is value}
         return {name: self.keras.ops.cast(value, "float32") for name, value in answer.items()}, trace
@@ -147,7 +147,7 @@ class Network:
         """Whether any part of the model calculates with 16 bits."""
         return any("16" in str(getattr(part.operation, "compute_dtype", "")) for part in self.parts)
 
-    def _named(self, answer: Any) -> dict[str, Any]:
+    def named(self, answer: Any) -> dict[str, Any]:
         """Return every tensor of real numbers that the model returned, by name: its key, its layer's, its place."""
         names = getattr(self.model, "output_names", None)
         if isinstance(answer, list | tuple) and not hasattr(answer, "_asdict") and len(names or ()) == len(answer) > 1:

@@ -15,6 +15,7 @@ import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
+from picasso.core.graph import Graph
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -27,6 +28,7 @@ from picasso.models.keras.engines import Engine, is_out_of_memory, make_engine
 from picasso.models.keras.facts import Entrance, Listed
 from picasso.models.keras.loading import quiet
 from picasso.models.keras.network import Network, Trace
+from picasso.models.keras.op_graph import read_graph
 from picasso.models.keras.opening import open_source
 from picasso.models.readout import BoxesReadout, Raw, Readout, ScoresReadout, find_readout
 from picasso.models.tensorflow.quiet import silent
@@ -170,6 +172,15 @@ class KerasModel(Model):
             gradients={name: self._outside(name, passes.gradients[name]) for name in wrt},
             ruled=0 if rules.relu is ReluRule.STANDARD else self._relus,
         )
+
+    def _read_graph(self) -> Graph:
+        """Return the network as an op graph.
+
+        Raises:
+            GraphError: It holds something that the graph has no word for.
+        """
+        with self._engine.ready():
+            return read_graph(self._engine.network, self._entrance)
 
     @classmethod
     @contextmanager
