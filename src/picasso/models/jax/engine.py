@@ -111,6 +111,17 @@ class Engine:
         found: list[Tap] = self._kept["taps"]
         return found
 
+    def program(self, shape: tuple[int, ...]) -> tuple[Program, dict[str, int], list[Any]]:
+        """Return the network for an input (height, width, channels) as it is now.
+
+        Returns:
+            The program; the places of the outputs that are read, the softmax or sigmoid at the end taken off; its
+            parameters.
+        """
+        program, outputs = self._trace(self._specimen(shape))
+        read = {name: self._before(program, place) for name, place in outputs.items() if self._is_read(name)}
+        return program, read, self.network.parameters()
+
     def forward(self, x: Array, layers: tuple[str, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return the network's outputs, and those of layers, channels last."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from picasso.core.errors import ConfigurationError, MissingExtraError, ModelOutputError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, Rules
+from picasso.core.graph import Graph
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -118,6 +119,19 @@ class JaxModel(Model):
         outputs = self._readout.read(raw)
         gradients = pull(self._readout.pull(raw, seeds(targets, outputs)))
         return Pullback(outputs, values, gradients, ruled)
+
+    def _read_graph(self) -> Graph:
+        """Return the network as an op graph.
+
+        Raises:
+            GraphError: It holds something that the graph has no word for.
+        """
+        from picasso.models.jax.op_graph import read_graph
+
+        with self.running():
+            program, outputs, parameters = self.engine.program(self.input_shape)
+            taps = self.engine.taps(self.input_shape)
+            return read_graph(program, outputs, parameters, taps, self.engine.channels_first)
 
     def _check_layers(self, layers: Sequence[str]) -> None:
         known = [layer.name for layer in self.layers()]

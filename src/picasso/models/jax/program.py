@@ -101,7 +101,7 @@ class Program:
                 source, function = instead[step.outputs[0]]
                 results = [function(values[source])]
             else:
-                results = _execute(step.equation, [values[place] for place in step.inputs])
+                results = execute(step.equation, [values[place] for place in step.inputs])
             for place, value in zip(step.outputs, results, strict=True):
                 values[place] = changes[place](value) if place in changes else value
         return {place: values[place] for place in wanted}
@@ -214,7 +214,8 @@ def _place(program: Program, atom: Any) -> int:
     return len(program.kinds) - 1
 
 
-def _execute(equation: Any, operands: list[Any]) -> list[Any]:
+def execute(equation: Any, operands: list[Any]) -> list[Any]:
+    """Run one operation; return its results."""
     bound = equation.primitive.get_bind_params(equation.params)
     # Up to JAX 0.9 what has a derivative of its own comes with its functions apart.
     functions, params = bound if isinstance(bound, tuple) else ((), bound)
