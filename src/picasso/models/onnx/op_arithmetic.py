@@ -297,7 +297,7 @@ def _matmul(on: Views, a: Value, b: Value) -> View:
         return _linear(on, a, b.reshape(b.shape[-2:]).T, None)
     if isinstance(a, View) and isinstance(b, View):
         a, b = on.plain(a), on.plain(b)
-        if len(a.order) != len(b.order) or (a.batch, a.merged) != (b.batch, b.merged):
+        if len(a.order) != len(b.order) or a.pictures != b.pictures:
             raise on.refused("its inputs have their pictures on different axes")
         inner = a
         names = [a.name, b.name]
@@ -347,7 +347,7 @@ def _reduced(on: Views, x: Value, axes: Value | None, function: str) -> View:
     order = tuple(
         None if axis is None else left.index(axis) for place, axis in enumerate(view.order) if place not in places
     )
-    return View(name, order, view.batch - sum(place < view.batch for place in places))
+    return replace(view, name=name, order=order, batch=view.batch - sum(place < view.batch for place in places))
 
 
 def _reduction(

@@ -74,7 +74,7 @@ class _Reading:
         """Return the op graph; see `read_graph`."""
         image = self.network.image
         self.on = Views(self.count, Counter(name for step in self.network.graph.steps for name in step.inputs))
-        self.on.kind, self.on.layer = "The input", image.name
+        self.on.kind, self.on.node = "The input", image.name
         height, width, channels = shape
         start = beginning(self.on, image.axes, (channels, height, width), image.whole_numbers)
         if image.whole_numbers:
@@ -89,7 +89,7 @@ class _Reading:
     def _rounded(self, view: View) -> View:
         """Make whole numbers of 0..255, as the picture is turned into for networks that read bytes."""
         name = self.on.add(Activation, [view.name], function="clip", low=0.0, high=255.0)
-        return View(self.on.add(Activation, [name], function="round"), view.order, view.batch, True)
+        return View(self.on.add(Activation, [name], function="round"), view.order, view.batch, whole=True)
 
     def _run(self, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -98,7 +98,7 @@ class _Reading:
     def _read(self, step: Step) -> None:
         on, named = self.on, [name for name in step.inputs if name]
         on.kind, on.inputs, on.call = step.kind, step.inputs, step.call
-        on.layer = next((self.layers[name] for name in step.outputs if name in self.layers), step.name)
+        on.node, on.layer = step.name, next((self.layers[name] for name in step.outputs if name in self.layers), "")
         if any(name not in self.constants and name not in self.views for name in named):
             raise on.refused("it reads what has none")
         if step.branches:
@@ -145,7 +145,7 @@ class _Reading:
     def _ending(self, output: str, value: str) -> str:
         """Return the name of an output's value, whose axes are the network's own."""
         on = self.on
-        on.kind, on.layer = "The output", self.layers.get(value, output)
+        on.kind, on.node, on.layer = "The output", output, self.layers.get(value, "")
         if value not in self.views:
             raise on.refused("it does not depend on the picture")
         view = on.plain(self.views[value])

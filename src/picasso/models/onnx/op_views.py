@@ -6,6 +6,7 @@ view says where each axis of ONNX's tensor is in the op graph's value, so that m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,19 +41,26 @@ class View:
         name: Its name in the op graph.
         order: For each axis of ONNX's tensor the axis of the op graph's value; None for an axis of pictures alone.
         batch: The axis of ONNX's tensor on which the pictures lie. Where it is one of the value's, too, as of all heads
-            of all pictures, pictures are its outer part.
+            of all pictures, they share it.
+        outer: On a shared axis, how many entries are around the pictures: 1 where they are its outermost part.
         whole: Whether these are whole numbers.
     """
 
     name: str
     order: tuple[int | None, ...]
     batch: int
+    outer: int = 1
     whole: bool = False
 
     @property
     def merged(self) -> bool:
         """Whether pictures share their axis."""
         return self.order[self.batch] is not None
+
+    @property
+    def pictures(self) -> tuple[int, bool, int]:
+        """Where the pictures are: what two views must have in common to be read together."""
+        return self.batch, self.merged, self.outer
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -71,7 +79,8 @@ class Views:
     Args:
         count: How many pictures the constants and sizes of the ONNX graph are worked out for.
         build: Collects the operations.
-        kind, layer, call, inputs: The node: its operator, its layer, its attributes and the names of its inputs.
+        kind, node, call, inputs: The node: its operator, its name, its attributes and the names of its inputs.
+        layer: The layer that it makes, or "".
         readers: How many nodes read each of ONNX's values.
     """
 
@@ -79,6 +88,7 @@ class Views:
     readers: Mapping[str, int]
     build: Builder = field(default_factory=Builder)
     kind: str = ""
+    node: str = ""
     layer: str = ""
     call: Call = field(default_factory=lambda: Call({}, 1, 1, None))
     inputs: Sequence[str] = ()
@@ -87,7 +97,7 @@ class Views:
 
     def refused(self, why: str = "") -> GraphError:
         """Return the error for a node that cannot be written down."""
-        return GraphError(f"{self.kind} at '{self.layer}' has no form in the op graph{f': {why}' if why else ''}.")
+        return GraphError(f"{self.kind} at '{self.node}' has no form in the op graph{f': {why}' if why else ''}.")
 
     def start(self, shape: Shape) -> str:
         """Begin with the input (channels, height, width)."""
@@ -95,9 +105,9 @@ class Views:
         self._made[name] = self.build.ops[-1]
         return name
 
-    def add(self, kind: type[Op], inputs: Sequence[str], **given: Any) -> str:
-        """Add an operation for the node that is being read; return its name."""
-        name = self.build.add(kind, inputs, layer=self.layer, **given)
+    def add(self, kind: type[Op], inputs: Sequence[str], layer: str | None = None, **given: Any) -> str:
+        """Add an operation for the node that is being read, or for another layer; return its name."""
+        name = self.build.add(kind, inputs, layer=self.layer if layer is None else layer, **given)
         self._made[name] = self.build.ops[-1]
         return name
 
@@ -159,7 +169,7 @@ class Views:
         if self.build.shape(name) == target:
             return name
         if isinstance(op, GlobalPool) and target == (op.shape[0],):
-            return self.add(GlobalPool, op.inputs, function=op.function)
+            return self.add(GlobalPool, op.inputs, op.layer, function=op.function)
         if isinstance(op, GroupNorm) and (whole := self._ungrouped(op, target)):
             return whole
         return self.add(Reshape, [name], target=(-1,) if len(target) == 1 else target)
@@ -174,7 +184,7 @@ class Views:
             return None
         of_one = target[0] // op.groups
         scale, shift = (None if part is None else np.repeat(part, of_one) for part in (op.scale, op.shift))
-        return self.add(GroupNorm, [name], groups=op.groups, epsilon=op.epsilon, scale=scale, shift=shift)
+        return self.add(GroupNorm, [name], op.layer, groups=op.groups, epsilon=op.epsilon, scale=scale, shift=shift)
 
     def plain(self, view: View) -> View:
         """Return a view of a value whose axes lie as ONNX's."""
@@ -209,22 +219,20 @@ class Views:
         if tuple(target) == sides:
             return view
         view = self.plain(view)
-        before = int(np.prod(sides[: view.batch], dtype=np.int64))
-        batch = next(
-            (
-                place
-                for place, side in enumerate(target)
-                if int(np.prod(target[:place], dtype=np.int64)) == before and side % self.count == 0
-            ),
-            None,
-        )
-        if batch is None:
+        before = math.prod(sides[: view.batch]) * view.outer
+        places = []
+        for batch, side in enumerate(target):
+            outer, rest = divmod(before, math.prod(target[:batch]) or 1)
+            if not rest and outer and side % (outer * self.count) == 0:
+                places.append((side // self.count != 1, batch, outer))
+        if not places:
             raise self.refused("it mixes pictures")
+        shared, batch, outer = min(places)  # an axis of their own before one that they share
         inner = target[batch] // self.count
-        own = (*target[:batch], *((inner,) if inner != 1 else ()), *target[batch + 1 :])
-        places = iter(range(len(own)))
-        order = tuple(None if place == batch and inner == 1 else next(places) for place in range(len(target)))
-        return View(self.shaped(view.name, tuple(own)), order, batch, view.whole)
+        own = (*target[:batch], *((inner,) if shared else ()), *target[batch + 1 :])
+        numbers = iter(range(len(own)))
+        order = tuple(None if axis == batch and not shared else next(numbers) for axis in range(len(target)))
+        return View(self.shaped(view.name, tuple(own)), order, batch, outer, view.whole)
 
     def without(self, view: View, dropped: Collection[int]) -> View:
         """Return a view without some of ONNX's axes, whose sides are 1."""
@@ -239,7 +247,7 @@ class Views:
         Raises:
             GraphError: Their pictures lie on different axes.
         """
-        if len(view.order) != len(other.order) or (view.batch, view.merged) != (other.batch, other.merged):
+        if len(view.order) != len(other.order) or view.pictures != other.pictures:
             raise self.refused("its inputs have their pictures on different axes")
         if view.order == other.order:
             return view
@@ -259,10 +267,10 @@ class Views:
         batch = array.shape[view.batch]
         if self.count > 1 and batch > 1:
             apart = np.moveaxis(array, view.batch, 0)
-            apart = apart.reshape(self.count, batch // self.count, *apart.shape[1:])
-            if (apart != apart[:1]).any():
+            apart = apart.reshape(view.outer, self.count, -1, *apart.shape[1:])
+            if (apart != apart[:, :1]).any():
                 raise self.refused("it reads a constant that differs from picture to picture")
-            array = np.moveaxis(apart[0], 0, view.batch)
+            array = np.moveaxis(apart[:, 0].reshape(batch // self.count, *apart.shape[3:]), 0, view.batch)
         if not view.merged:
             if array.shape[view.batch] != 1:
                 raise self.refused("it reads a constant with an axis of its own for pictures")
@@ -307,7 +315,7 @@ def beginning(on: Views, axes: str, shape: Shape, whole: bool) -> View:
     assert isinstance(on.maker(name), Input)
     channels, height, width = shape
     if axes == "nhw":
-        return View(on.shaped(name, (height, width)), (None, 0, 1), 0, whole)
+        return View(on.shaped(name, (height, width)), (None, 0, 1), 0, whole=whole)
     if axes == "flat":
-        return View(on.shaped(on.turned(name, (1, 2, 0)), (channels * height * width,)), (None, 0), 0, whole)
-    return View(name, (None, 1, 2, 0) if axes == "nhwc" else (None, 0, 1, 2), 0, whole)
+        return View(on.shaped(on.turned(name, (1, 2, 0)), (channels * height * width,)), (None, 0), 0, whole=whole)
+    return View(name, (None, 1, 2, 0) if axes == "nhwc" else (None, 0, 1, 2), 0, whole=whole)

@@ -291,8 +291,6 @@ def _layer_norm(root_mean_square: bool) -> Reader:
 
 def _response_norm(on: Views, x: Value) -> View:
     view, size = on.map(seen(on, x)), on.call.get("size")
-    if size % 2 == 0:
-        raise on.refused("it goes over an even number of channels")
     given: Mapping[str, Any] = {"alpha": on.call.get("alpha", 1e-4), "beta": on.call.get("beta", 0.75)}
     kind: type[Op] = LocalResponseNorm
     return replace(view, name=on.add(kind, [view.name], size=size, bias=on.call.get("bias", 1.0), **given))
