@@ -164,6 +164,39 @@ class BigMap(Visualization[Settings]):
             sign="signed", limits=(-1.0, 1.0), score=2.0, kept=True,
         )
 '''
+SHARPEN = '''
+"""A map that sharpens."""
+
+import time
+
+import numpy as np
+from pydantic import Field
+
+from picasso.plugin import Heatmap, Images, Settings, Template, Visualization
+
+
+class SharpenSettings(Settings):
+    pause: float = Field(1.5, ge=0, title="Pause", description="Seconds until it is sharper.")
+
+
+class Sharpen(Visualization[SharpenSettings]):
+    """One map, three times, each time sharper, beside panels that come again as they were."""
+
+    name = "sharpen"
+    title = "Sharpen"
+
+    def run(self, ctx, sample, settings):
+        for step, side in enumerate((2, 4, 8)):
+            native = np.full((side, side), step + 1, np.float32)
+            yield Heatmap(
+                id="map-0", title="red", target="red", native=native, picture=sample.view,
+                values=np.kron(native, np.ones((32 // side, 32 // side), np.float32)),
+                units="change in logit", sign="signed", limits=(-3.0, 3.0), score=1.0, notes=(f"step {step}",),
+            )
+            yield Template(id="own", title="Own layout", values={"mean": float(side), "seen": sample.view})
+            yield Images(id="seen", title="Pictures", pictures=(sample.view,), captions=("same",))
+            time.sleep(settings.pause)
+'''
 BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
 
 
@@ -180,6 +213,8 @@ def furnish(folder: Path) -> None:
         "visualizations/slow_motion.py": SLOW_MOTION,
         "visualizations/fun_viz.py": FUN_VIZ,
         "visualizations/fun_viz.html": FUN_VIZ_TEMPLATE,
+        "visualizations/sharpen.py": SHARPEN,
+        "visualizations/sharpen.html": FUN_VIZ_TEMPLATE,
         "visualizations/big_map.py": BIG_MAP,
         "visualizations/broken.py": BROKEN,
     }.items():

@@ -33,7 +33,8 @@ SHARPEN = """
             for step, side in enumerate((2, 4, 8)):
                 native = np.linspace(-1, 1, side * side, dtype=np.float32).reshape(side, side)
                 yield Heatmap(
-                    id="map-0", title="red", target="red", values=np.kron(native, np.ones((16 // side,) * 2, np.float32)),
+                    id="map-0", title="red", target="red",
+                    values=np.kron(native, np.ones((16 // side,) * 2, np.float32)),
                     native=native, picture=sample.view, units="change in logit", sign="signed", limits=(-1.0, 1.0),
                     score=1.0,
                 )

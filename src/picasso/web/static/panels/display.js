@@ -2,6 +2,7 @@
 
 const KEY = "picasso.display";
 
+/** Events: "strength" when only the opacity changed, which draws nothing again; "change" when anything else did. */
 class Display extends EventTarget {
   constructor() {
     super();
@@ -30,7 +31,7 @@ class Display extends EventTarget {
     } catch {
       // Storage is blocked: the choice holds until the page is left.
     }
-    this.dispatchEvent(new Event("change"));
+    this.dispatchEvent(new Event(Object.keys(choice).join() === "opacity" ? "strength" : "change"));
   }
 }
 

@@ -15,6 +15,7 @@ import { DisplayControls, zoomControls } from "./toolbar.js";
 import { Viewport } from "./viewport.js";
 
 export const kind = "heatmap";
+const NEAR_PX = 1200;
 
 /** @typedef {import("../types.js").HeatmapWire} HeatmapWire */
 /** @typedef {import("../types.js").PanelContext} PanelContext */
@@ -65,13 +66,36 @@ class HeatmapFigure {
     this.element.classList.toggle("compare", Boolean(context.compare));
     this.row.addEventListener("inspect", () => this.speak());
     this.onDisplay = () => this.refresh();
+    this.onStrength = () => this.strengthen();
     display.addEventListener("change", this.onDisplay);
-    new IntersectionObserver((entries, observer) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      observer.disconnect();
-      this.visible = true;
+    display.addEventListener("strength", this.onStrength);
+    this.observer = new IntersectionObserver((entries) => this.appear(entries[entries.length - 1].isIntersecting),
+      { rootMargin: `${NEAR_PX}px` });
+    this.observer.observe(this.element);
+  }
+
+  /**
+   * Loads and draws when the figure comes near, and gives the memory back when it is far again.
+   *
+   * @param {boolean} near
+   */
+  appear(near) {
+    if (near === this.visible) return;
+    this.visible = near;
+    if (near) {
       this.refresh();
-    }, { rootMargin: "600px" }).observe(this.element);
+      return;
+    }
+    this.turn += 1;
+    this.picture.pane.release();
+    for (const map of this.maps.values()) map.release();
+    for (const panel of this.panels) lastPainted.delete(panel);
+  }
+
+  strengthen() {
+    if (!this.visible) return;
+    this.controls.sync();
+    for (const map of this.maps.values()) map.pane.strengthen(display.opacity);
   }
 
   /** @param {HeatmapWire[]} panels */
@@ -226,7 +250,9 @@ class HeatmapFigure {
   }
 
   close() {
+    this.observer.disconnect();
     display.removeEventListener("change", this.onDisplay);
+    display.removeEventListener("strength", this.onStrength);
   }
 }
 
@@ -334,6 +360,11 @@ class MapPane {
     this.values = values;
     this.shape = shape;
     this.pane.show(content);
+  }
+
+  release() {
+    this.values = [];
+    this.pane.release();
   }
 
   /**

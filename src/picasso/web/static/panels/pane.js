@@ -1,6 +1,7 @@
-/** One canvas of a figure: a picture, or a map over the gray picture. Wheel, keys and drag move all panes of it. */
+/** One picture of a figure, or a map over the gray picture. Wheel, keys and drag move all panes of it. */
 
 import { h } from "../dom.js";
+import { Crosshair } from "./crosshair.js";
 
 /** @typedef {import("./viewport.js").Viewport} Viewport */
 /** @typedef {import("../colors.js").Colored} Colored */
@@ -25,10 +26,13 @@ export class Pane {
     this.viewport = viewport;
     /** @type {Content} */
     this.content = { base: null };
-    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "aria-hidden": "true" }));
+    // Three layers, so that a hand on the slider or over the map draws nothing again: the browser blends and moves them.
+    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { width: 0, height: 0, "aria-hidden": "true" }));
+    this.overlay = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "pane-map", width: 0, height: 0, "aria-hidden": "true" }));
+    this.crosshair = new Crosshair(viewport);
     this.element = /** @type {HTMLElement} */ (
       h("div", { class: "pane loading", tabindex: "0", role: "application", "aria-roledescription": "zoomable picture" },
-        this.canvas)
+        this.canvas, this.overlay, this.crosshair.element)
     );
     this.name(label);
     this.frame = 0;
@@ -38,6 +42,7 @@ export class Pane {
     this.pointers = new Map();
     this.listen();
     viewport.addEventListener("change", () => this.draw());
+    viewport.addEventListener("cursor", () => this.crosshair.move());
     this.observer = new ResizeObserver(() => this.fit());
     this.observer.observe(this.element);
   }
@@ -49,39 +54,56 @@ export class Pane {
 
   /** @param {Content} content */
   show(content) {
+    const same = this.content.base === content.base && this.content.map === content.map;
     this.content = content;
     this.element.classList.toggle("loading", !content.base);
-    this.draw();
+    this.strengthen(content.opacity ?? 1);
+    if (!same) this.draw();
   }
 
+  /** @param {number} opacity of the map, 0..1 */
+  strengthen(opacity) {
+    this.overlay.style.opacity = String(opacity);
+  }
+
+  /** Gives the memory of the canvases back, until something is shown again. */
+  release() {
+    this.content = { base: null };
+    this.hatched = null;
+    for (const canvas of [this.canvas, this.overlay]) canvas.width = canvas.height = 0;
+  }
+
+  /** Makes the canvases as large as the pane is on the screen. */
   fit() {
     const { clientWidth, clientHeight } = this.element;
     const density = Math.min(devicePixelRatio || 1, 3);
     const width = Math.round(clientWidth * density);
     const height = Math.round(clientHeight * density);
-    if (!width || !height) return;
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
+    if (!width || !height || !this.content.base) return;
+    for (const canvas of [this.canvas, ...(this.content.map ? [this.overlay] : [])]) {
+      if (canvas.width === width && canvas.height === height) continue;
+      canvas.width = width;
+      canvas.height = height;
     }
+    this.crosshair.move();
     this.paint();
   }
 
   draw() {
-    if (!this.frame) this.frame = requestAnimationFrame(() => this.paint());
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.fit();
+    });
   }
 
   paint() {
-    cancelAnimationFrame(this.frame);
-    this.frame = 0;
-    const context = this.canvas.getContext("2d", { alpha: false });
-    if (!context || !this.canvas.width) return;
-    const { viewport, content, canvas } = this;
+    const { viewport, content, canvas, overlay } = this;
+    const context = canvas.getContext("2d", { alpha: false });
+    if (!context || !content.base) return;
     const scale = (canvas.width / viewport.width) * viewport.zoom;
-    context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, canvas.width, canvas.height);
-    if (!content.base) return;
     const x = -viewport.left * scale;
     const y = -viewport.top * scale;
     const width = viewport.width * scale;
@@ -90,14 +112,12 @@ export class Pane {
     context.imageSmoothingEnabled = !coarse;
     context.imageSmoothingQuality = "high";
     context.drawImage(content.base, x, y, width, height);
-    context.imageSmoothingEnabled = false;
-    if (content.map) {
-      context.globalAlpha = content.opacity ?? 1;
-      context.drawImage(content.map.colors, x, y, width, height);
-      if (content.map.unknown) this.hatch(context, content.map.unknown, x, y, width, height);
-      context.globalAlpha = 1;
-    }
-    if (viewport.cursor) this.crosshair(context, scale, x, y);
+    if (!content.map) return;
+    const above = /** @type {CanvasRenderingContext2D} */ (overlay.getContext("2d"));
+    above.clearRect(0, 0, overlay.width, overlay.height);
+    above.imageSmoothingEnabled = false;
+    above.drawImage(content.map.colors, x, y, width, height);
+    if (content.map.unknown) this.hatch(above, content.map.unknown, x, y, width, height);
   }
 
   /**
@@ -113,7 +133,6 @@ export class Pane {
   hatch(context, unknown, x, y, width, height) {
     const place = [x, y, width, height, this.canvas.width, this.canvas.height].join();
     if (this.hatched?.unknown !== unknown || this.hatched.place !== place) {
-      // Only a move of the view changes it; the cursor does not.
       const layer = this.hatched?.layer ?? new OffscreenCanvas(1, 1);
       layer.width = this.canvas.width;
       layer.height = this.canvas.height;
@@ -129,41 +148,11 @@ export class Pane {
   }
 
   /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {number} scale
-   * @param {number} x
-   * @param {number} y
-   */
-  crosshair(context, scale, x, y) {
-    const cursor = /** @type {{x: number, y: number}} */ (this.viewport.cursor);
-    const density = this.canvas.width / Math.max(1, this.element.clientWidth);
-    const across = x + (cursor.x + 0.5) * scale;
-    const down = y + (cursor.y + 0.5) * scale;
-    const half = Math.max(scale / 2, 5 * density);
-    const { width, height } = this.canvas;
-    for (const [color, thick] of /** @type {[string, number][]} */ ([["#0006", 2.6], ["#fffd", 1]])) {
-      context.strokeStyle = color;
-      context.lineWidth = thick * density;
-      context.beginPath();
-      context.moveTo(0, down);
-      context.lineTo(across - half, down);
-      context.moveTo(across + half, down);
-      context.lineTo(width, down);
-      context.moveTo(across, 0);
-      context.lineTo(across, down - half);
-      context.moveTo(across, down + half);
-      context.lineTo(across, height);
-      context.rect(across - half, down - half, half * 2, half * 2);
-      context.stroke();
-    }
-  }
-
-  /**
    * @param {{clientX: number, clientY: number}} event
    * @returns {{x: number, y: number}} the place on the map
    */
   place(event) {
-    const box = this.canvas.getBoundingClientRect();
+    const box = this.element.getBoundingClientRect();
     const { viewport } = this;
     return {
       x: viewport.left + ((event.clientX - box.left) / box.width) * (viewport.width / viewport.zoom),

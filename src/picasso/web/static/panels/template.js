@@ -7,7 +7,12 @@ export const kind = "template";
 
 /** @param {import("../types.js").TemplateWire[]} panels */
 export function mount(panels) {
-  return each(panels, kind, (panel) => {
+  return each(panels, kind, (panel, before) => {
+    const known = before?.shadowRoot?.querySelector(".template-body");
+    if (before && known) {
+      known.innerHTML = panel.html ?? "";
+      return before;
+    }
     const host = h("div", { class: "template-host" });
     const room = host.attachShadow({ mode: "open" });
     const style = h("link", { rel: "stylesheet", href: "/static/style.css" });

@@ -20,7 +20,7 @@ export class DisplayControls {
       h("label", { class: "opacity" }, h("span", {}, "Map strength"), this.opacity, this.amount), this.toggles);
     /** @type {{input: HTMLInputElement, key: Toggle}[]} */
     this.offered = [];
-    this.names = "";
+    this.keys = "";
   }
 
   /**
@@ -43,9 +43,13 @@ export class DisplayControls {
     if (panels.length > 1) {
       choices.push(["all", "All classes", "Shows the maps of all explained classes side by side."]);
     }
-    const names = choices.map(([, name]) => name).join();
-    if (names !== this.names) {
-      this.names = names;
+    // Only what is offered anew is made anew: a map that sharpens has another grid, and the hand may be on its switch.
+    const keys = choices.map(([key]) => key).join();
+    if (keys === this.keys) {
+      this.toggles.querySelectorAll("span").forEach((/** @type {HTMLElement} */ span, /** @type {number} */ i) =>
+        (span.textContent = choices[i][1]));
+    } else {
+      this.keys = keys;
       this.offered = choices.map(([key]) => ({ key, input: this.input(key) }));
       fill(this.toggles, this.offered.map(({ input }, i) =>
         h("label", { class: "switch", title: choices[i][2] }, input, h("span", {}, choices[i][1]))));

@@ -5,7 +5,7 @@ const LARGEST_ZOOM = 32;
 /**
  * Coordinates are pixels of the map: (0, 0) is the top left corner of the first pixel.
  *
- * Events: "change" when anything that is drawn changed, "cursor" when the cursor moved.
+ * Events: "change" when the view moved, so that everything is drawn again; "cursor" when only the cursor did.
  */
 export class Viewport extends EventTarget {
   /**
@@ -81,7 +81,6 @@ export class Viewport extends EventTarget {
     if (cursor?.x === this.cursor?.x && cursor?.y === this.cursor?.y) return;
     this.cursor = cursor;
     this.dispatchEvent(new Event("cursor"));
-    this.dispatchEvent(new Event("change"));
   }
 
   /** Moves the view so that the cursor is in it. */

@@ -31,7 +31,7 @@ export class JobView extends EventTarget {
     /** @type {() => void} */
     this.unfollow = () => {};
     place.addEventListener("panels", (event) => this.offer(/** @type {PicassoResult} */ (event.target)));
-    display.addEventListener("change", () => this.controls?.sync());
+    for (const event of ["change", "strength"]) display.addEventListener(event, () => this.controls?.sync());
   }
 
   /** @param {PicassoResult} view */

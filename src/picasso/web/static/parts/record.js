@@ -34,15 +34,16 @@ export function record(document) {
     ["Computed in", document.seconds === undefined ? "" : `${document.seconds} s`],
     ["Versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
   ];
-  const code = h("code", {}, python(document, model.name));
-  const details = h("details", { class: "record" },
-    h("summary", {}, "Every choice behind this result"),
-    h("dl", {}, rows.filter(([, value]) => value !== "" && value !== null).flatMap(([name, value]) =>
-      [h("dt", {}, name), h("dd", {}, value)])),
-    h("h3", {}, "The same in Python"),
-    h("pre", { tabindex: "0", "aria-label": "Python code" }, code));
-  // Python opens a model by its source; the record only holds its name.
+  const details = h("details", { class: "record" }, h("summary", {}, "Every choice behind this result"));
+  // Few of a hundred results are looked up so closely: the rest is made when it is opened.
   details.addEventListener("toggle", async () => {
+    const code = h("code", {}, python(document, model.name));
+    details.append(
+      h("dl", {}, rows.filter(([, value]) => value !== "" && value !== null).flatMap(([name, value]) =>
+        [h("dt", {}, name), h("dd", {}, value)])),
+      h("h3", {}, "The same in Python"),
+      h("pre", { tabindex: "0", "aria-label": "Python code" }, code));
+    // Python opens a model by its source; the record only holds its name.
     const models = await list("/models").catch(() => []);
     const source = models.find((one) => one.name === model.name)?.source;
     if (source) code.textContent = python(document, source);

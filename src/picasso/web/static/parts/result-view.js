@@ -50,7 +50,7 @@ export class PicassoResult extends HTMLElement {
     this.dataset.state = "waiting";
     this.drawHead();
     fill(this.state, h("div", { class: "placeholder" },
-      heading.picture?.thumbnail && h("img", { src: heading.picture.thumbnail, alt: "", width: 96, height: 96 }),
+      heading.picture?.thumbnail && h("img", { src: heading.picture.thumbnail, alt: "", width: 96, height: 96, loading: "lazy" }),
       h("p", {}, "Waiting for its turn\u2026")));
     fill(this.foot);
   }
@@ -205,7 +205,11 @@ export class PicassoResult extends HTMLElement {
    */
   mountView(name, panels) {
     const { picture, title } = this.heading;
-    const context = { picture, title, listing: () => this.listing(), fail: (/** @type {unknown} */ error) => fill(this.state, problem(error)) };
+    const fail = (/** @type {unknown} */ error) => {
+      // While panels are coming, the numbers of a replaced one may be gone before they are fetched; the next is here soon.
+      if (this.dataset.state !== "coming") fill(this.state, problem(error));
+    };
+    const context = { picture, title, listing: () => this.listing(), fail };
     const view = panelKind(panels[0].kind).mount(panels, context);
     this.views.set(name, view);
     this.body.append(view.element);
