@@ -165,13 +165,13 @@ class Tape:
         odd = next((t.dtype for t in made if t.dtype not in (torch.float32, torch.float64)), None)
         if odd is not None and len(made) == 1:
             said = str(odd).removeprefix("torch.")
-            return [GraphError(f"{func} at {self._where()} computes in {said}; the op graph is of float32.")]
+            return [GraphError(f"{func.overloadpacket} at {self._where()} computes in {said}; the op graph is of float32.")]
         self.sheet.layer = self.layer
         shapes = [tuple(tensor.shape) for tensor in made]
         try:
             written = _TABLE[name](self.sheet, shapes[0], *self._operands(args), **self._operands(named))
         except GraphError as error:
-            said = str(error).replace("{op}", str(func)).replace("{layer}", self._where())
+            said = str(error).replace("{op}", str(func.overloadpacket)).replace("{layer}", self._where())
             return [GraphError(said)] * len(made)
         except TypeError as error:
             raise TypeError(f"{func}: {error}") from error
@@ -200,7 +200,7 @@ class Tape:
         return {key: self._operands(part) for key, part in given.items()} if isinstance(given, dict) else given
 
     def _refusal(self, func: Any) -> GraphError:
-        return GraphError(f"{func} at {self._where()} has no form in the op graph.")
+        return GraphError(f"{func.overloadpacket} at {self._where()} has no form in the op graph.")
 
     def _where(self) -> str:
         return f"'{self.layer}'" if self.layer else "the top of the network"

@@ -11,7 +11,7 @@ import numpy as np
 from picasso.core import graph as g
 from picasso.core.graph import GraphError, Shape
 from picasso.core.preprocessing import Array
-from picasso.models.torch.op_numbers import Writer
+from picasso.models.torch.op_numbers import Writer, add
 from picasso.models.torch.op_sheet import Operand, Sheet, Value
 
 Sides = int | Sequence[int]
@@ -318,6 +318,15 @@ def matmul(sheet: Sheet, made: Shape, a: Operand, b: Operand) -> str:
     return sheet.reshape(name, made[1:] if made[0] == 1 else made)
 
 
+def baddbmm(
+    sheet: Sheet, made: Shape, added: Operand, a: Operand, b: Operand, beta: float = 1, alpha: float = 1
+) -> str:
+    """Write a sum with a product of matrices."""
+    if beta != 1 or alpha != 1:
+        raise GraphError("{op} at {layer} is scaled.")
+    return add(sheet, made, Value(matmul(sheet, made, a, b), made), added)
+
+
 def attention(
     sheet: Sheet,
     made: Shape,
@@ -440,6 +449,7 @@ TABLE: dict[str, Writer] = {
     "matmul": matmul,
     "mm": matmul,
     "bmm": matmul,
+    "baddbmm": baddbmm,
     "scaled_dot_product_attention": attention,
     "softmax": softmax(log=False),
     "_softmax": softmax(log=False),

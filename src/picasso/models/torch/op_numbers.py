@@ -196,6 +196,22 @@ def smaller(sheet: Sheet, made: Shape, a: Operand, b: Operand) -> str:
     return _elementwise(sheet, made, "minimum", a, b)
 
 
+def product_added(sheet: Sheet, made: Shape, x: Operand, a: Operand, b: Operand, value: float = 1) -> str:
+    """Write `x + value * a * b`."""
+    if not isinstance(a, Value) and not isinstance(b, Value):
+        return add(sheet, made, x, a * b, value)
+    sides = np.broadcast_shapes(a.shape, b.shape)
+    return add(sheet, made, x, Value(multiply(sheet, sides, a, b), sides), value)
+
+
+def where(sheet: Sheet, made: Shape, condition: Operand, a: Operand, b: Operand) -> str:
+    """Write one number in the place of others, where a mask that does not depend on the picture says so."""
+    chosen = sheet.weight(condition).astype(bool)
+    if isinstance(a, Value) and isinstance(b, Value):
+        raise GraphError("{op} at {layer} mixes two tensors.")
+    return masked(sheet, made, a, ~chosen, b) if isinstance(a, Value) else masked(sheet, made, b, chosen, a)
+
+
 def masked(sheet: Sheet, made: Shape, x: Value, mask: Operand, value: Operand) -> str:
     """Write another number in the place of those that a mask covers."""
     covered = sheet.weight(mask).astype(bool)
@@ -329,6 +345,8 @@ TABLE: dict[str, Writer] = {
     "true_divide": divide,
     "maximum": larger,
     "minimum": smaller,
+    "addcmul": product_added,
+    "where": where,
     "masked_fill": masked,
 }
 """Writers by the names of PyTorch's operations."""

@@ -191,6 +191,8 @@ def pad(sheet: Sheet, made: Shape, x: Value, sides: Sequence[int], mode: str = "
         raise GraphError(f"{{op}} at {{layer}} pads in the mode {mode}.")
     around = {len(x.shape) - 1 - place // 2: tuple(sides[place : place + 2]) for place in range(0, len(sides), 2)}
     around = {axis: ends for axis, ends in around.items() if ends != (0, 0)}
+    if not around:
+        return x.name
     source = sheet.turned(x.name)
     map_ = (source or x.name) if len(x.shape) == 4 and x.dropped else None
     rows, columns = (1, 2) if source is not None else (2, 3)
@@ -268,6 +270,12 @@ def variance(sheet: Sheet, made: Shape, x: Value, axes: Any = None, keep: bool =
     shape, scale = (1,) * len(kept), count / freedom
     name = sheet.scaled(Value(str(name), kept), np.full(shape, scale), np.zeros(shape))
     return sheet.reshape(name, inner(made))
+
+
+def deviation(sheet: Sheet, made: Shape, x: Value, axes: Any = None, keep: bool = False, **named: Any) -> str:
+    """Write a standard deviation."""
+    spread = Value(variance(sheet, made, x, axes, keep, **named), made)
+    return sheet.each(g.Activation, spread, function="sqrt")
 
 
 def norm(
@@ -354,6 +362,7 @@ TABLE: dict[str, Writer] = {
     "max": reduced("max"),
     "min": reduced("min"),
     "var": variance,
+    "std": deviation,
     "linalg_vector_norm": norm,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
