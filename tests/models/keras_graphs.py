@@ -1,15 +1,17 @@
 """Small Keras networks, each with one thing that the op graph must know, read and run slowly beside Keras itself.
 
 Run as a program of its own, since a process has one Keras backend:
-    KERAS_BACKEND=jax python -m tests.models.keras_graphs
-It prints JSON: by network the largest difference, as a fraction of the largest number of the answer.
+    KERAS_BACKEND=jax python -m tests.models.keras_graphs [NAME ...]
+The last line that it prints is JSON: the largest difference by network, as a fraction of the largest number.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,26 +39,24 @@ def randomized(model: Any, seed: int = 0) -> Any:
     return model
 
 
-def entrance(shape: tuple[int, int, int] = SHAPE, channels_first: bool = False) -> Entrance:
-    """Return how pictures of a shape (height, width, channels) enter."""
-    return Entrance(shape, shape, channels_first, None, True)
+def entrance(model: Any) -> Entrance:
+    """Return how pictures enter a model."""
+    spec = tuple(side or wanted for side, wanted in zip(model.inputs[0].shape[1:], SHAPE, strict=True))
+    if spec[2] == 3:
+        return Entrance(spec, spec, False, None, True)
+    return Entrance((spec[1], spec[2], spec[0]), spec, True, None, True)
 
 
 def read(model: Any, where: Entrance | None = None) -> Graph:
     """Read a model as it is, with its head."""
-    network = Network(model, import_keras())
-    where = where or entrance()
-    network.place, network.held = where.place, where.held
-    return read_graph(network, where)
+    return read_graph(Network(model, import_keras()), where or entrance(model))
 
 
-def difference(model: Any, where: Entrance | None = None, count: int = 2) -> float:
+def difference(model: Any, count: int = 2) -> float:
     """Return how far the graph's answers are from the model's own, as a fraction of the largest number."""
-    where = where or entrance()
-    graph = read(model, where)
+    where, graph, keras = entrance(model), read(model), import_keras()
     x = np.random.default_rng(1).normal(size=(count, *where.shape)).astype(np.float32) * 2
     turned = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-    keras = import_keras()
     answer = model(keras.ops.convert_to_tensor(turned if where.channels_first else x), training=False)
     own = Network(model, keras).named(answer)
     mine = reference.outputs(graph, turned)
@@ -65,16 +65,14 @@ def difference(model: Any, where: Entrance | None = None, count: int = 2) -> flo
     for name, value in own.items():
         expected = np.asarray(host(value))
         assert mine[name].shape == expected.shape, (mine[name].shape, expected.shape)
-        assert np.ptp(expected, axis=0).max() > 1e-3 * np.abs(expected).max(), (
-            "the answer does not depend on the picture"
-        )
+        assert np.ptp(expected, axis=0).max() > 1e-3 * np.abs(expected).max(), "it does not depend on the picture"
         worst = max(worst, float(np.abs(mine[name] - expected).max() / np.abs(expected).max()))
     return worst
 
 
-def _chain(*steps: Layer, shape: Sequence[int | None] = SHAPE) -> Any:
+def _chain(*steps: Layer) -> Any:
     keras = import_keras()
-    x = start = keras.Input(shape)
+    x = start = keras.Input(SHAPE)
     for step in steps:
         x = step(x)
     return randomized(keras.Model(start, x))
@@ -166,7 +164,7 @@ def networks() -> dict[str, Callable[[], Any]]:
         return layers.LayerNormalization(axis=[1, 2, 3])(layers.LayerNormalization()(x))
 
     resizes = {
-        f"{kind}_{side}": [layers.Resizing(*size, interpolation=kind, antialias=anti)]
+        f"resize_{kind}_{side}": [layers.Resizing(*size, interpolation=kind, antialias=anti)]
         for kind in ("bilinear", "nearest", "bicubic")
         for side, size, anti in (("up", (20, 29), False), ("down", (7, 5), False), ("smooth", (7, 5), True))
         if not (anti and kind == "nearest")
@@ -237,8 +235,8 @@ def networks() -> dict[str, Callable[[], Any]]:
     }
     words = "relu relu6 sigmoid tanh silu selu softplus softsign elu celu leaky_relu hard_sigmoid hard_silu hard_tanh"
     steps |= {f"function_{name}": [activated(name)] for name in (*words.split(), "mish", "gelu", "log_softmax")}
-    made: dict[str, Callable[[], Any]] = {name: lambda given=given: _chain(*given) for name, given in steps.items()}  # type: ignore[misc]
-    return made | {f"resize_{name}": lambda given=given: _chain(*given) for name, given in resizes.items()}  # type: ignore[misc]
+    chains = steps | resizes
+    return {"channels_first": channels_first} | {name: partial(_chain, *chains[name]) for name in chains}
 
 
 def channels_first() -> Any:
@@ -262,10 +260,10 @@ def channels_first() -> Any:
     )
 
 
-def main() -> None:
-    """Compare all networks on the backend that the environment names."""
-    print(json.dumps({name: difference(make()) for name, make in networks().items()}))
+def differences(*names: str) -> dict[str, float]:
+    """Return the difference of each network, or of those named."""
+    return {name: difference(make()) for name, make in networks().items() if not names or name in names}
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(differences(*sys.argv[1:])))

@@ -15,13 +15,18 @@ import torch
 
 from picasso.core.facts import ReluRule
 from picasso.core.graph import Activation, Graph, GraphError
-from picasso.models.onnx import op_arithmetic, op_moves, op_windows
+from picasso.models.onnx import op_arithmetic, op_matrices, op_moves, op_windows
 from picasso.models.onnx.graph import Step
 from picasso.models.onnx.network import Network, repeated
 from picasso.models.onnx.op_views import Value, View, Views, beginning
 from picasso.models.onnx.op_windows import Reader
 
-READERS: Mapping[str, Reader] = {**op_arithmetic.READERS, **op_moves.READERS, **op_windows.READERS}
+READERS: Mapping[str, Reader] = {
+    **op_arithmetic.READERS,
+    **op_matrices.READERS,
+    **op_moves.READERS,
+    **op_windows.READERS,
+}
 """What reads each operator that the op graph has a form for, by its name in the format."""
 _MOVING = frozenset({"Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"})
 """Operators that whole numbers may pass."""
