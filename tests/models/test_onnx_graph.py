@@ -118,6 +118,15 @@ def test_heads_beside_pictures(tmp_path: Path, weighed: bool, new: bool) -> None
     assert kinds(made).count("Attention") == 1
 
 
+@pytest.mark.parametrize("new", [False, True])
+def test_a_normalization_by_neighbors_that_is_spelled_out(tmp_path: Path, new: bool) -> None:
+    parts = nn.Sequential(nn.Conv2d(3, 8, 5, 2), nn.LocalResponseNorm(5, 0.3, 0.6, 1.5), nn.MaxPool2d(2), nn.Flatten())
+    made = read(opened(exported(parts, tmp_path / "net.onnx", 16, new), (16, 16), 3))
+    assert kinds(made) == ["Conv", "LocalResponseNorm", "Pool", "Reshape"]
+    norm = next(op for op in made.ops if isinstance(op, g.LocalResponseNorm))
+    assert (norm.size, norm.bias) == (5, 1.5)
+
+
 def test_an_input_that_is_transformed_as_inception_s(tmp_path: Path) -> None:
     class Transformed(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -14,13 +14,19 @@ from picasso.core.graph import (
     Activation,
     Affine,
     Attention,
+    Concat,
+    Constant,
+    Conv,
     Elementwise,
     LayerNorm,
+    LocalResponseNorm,
     MatMul,
     Op,
     Reduce,
+    Reshape,
     Softmax,
 )
+from picasso.core.preprocessing import Array
 from picasso.models.onnx.op_views import Views
 
 _NEAR = 1e-5
@@ -122,9 +128,43 @@ def _product(on: Views, a: str, b: str) -> str | None:
     return _gelu(on, product) or product
 
 
+def neighbors(channels: int, size: int) -> Array:
+    """Return the kernel of 1 x 1 that makes the means over so many channels beside each other."""
+    ones = np.ones((channels - size + 1, channels), np.float32)
+    kernel: Array = (np.tril(np.triu(ones), size - 1) / np.float32(size))[:, :, None, None]
+    return kernel
+
+
+def _response_norm(on: Views, x: str, power: Op) -> str | None:
+    """Recognize x / (bias + alpha * mean of squares around) ** beta."""
+    base, exponent = (on.maker(name) for name in power.inputs)
+    scale, shift = 1.0, 0.0
+    while (line := _line(base)) is not None:
+        scale, shift, base = scale * line[0], shift + scale * line[1], on.maker(base.inputs[0])
+    if not isinstance(base, Conv) or not isinstance(exponent, Constant) or exponent.value.size != 1:
+        return None
+    size = base.weight.shape[1] - base.weight.shape[0] + 1
+    if size % 2 == 0 or not np.array_equal(base.weight, neighbors(base.weight.shape[1], size)):
+        return None
+    padded = on.maker(base.inputs[0])
+    padded = on.maker(padded.inputs[0]) if isinstance(padded, Reshape) else padded
+    if not isinstance(padded, Concat) or len(padded.inputs) != 3 or padded.axis != len(padded.shape) - 3:
+        return None
+    before, middle, after = (on.maker(name) for name in padded.inputs)
+    square = on.maker(middle.inputs[0]) if isinstance(middle, Reshape) else middle
+    borders = [part for part in (before, after) if isinstance(part, Constant) and not part.value.any()]
+    halves = {part.shape[padded.axis] for part in borders}
+    if len(borders) != 2 or halves != {size // 2} or not _is_function(square, "square") or square.inputs != (x,):
+        return None
+    beta = float(exponent.value.reshape(-1)[0])
+    return on.add(LocalResponseNorm, [x], size=size, alpha=scale, beta=beta, bias=shift)
+
+
 def _quotient(on: Views, a: str, b: str) -> str | None:
-    """Recognize a layer normalization: what is centered, by its deviation."""
+    """Recognize a normalization: what is centered, by its deviation; or by the squares of the channels around."""
     root = on.maker(b)
+    if isinstance(root, Elementwise) and root.function == "power":
+        return _response_norm(on, a, root)
     shifted = on.maker(root.inputs[0]) if _is_function(root, "sqrt") else root
     line = _line(shifted)
     if line is None or abs(line[0] - 1) > _NEAR or line[1] < 0:

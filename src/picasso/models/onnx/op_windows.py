@@ -23,6 +23,7 @@ from picasso.core.graph import (
     Resize,
 )
 from picasso.core.preprocessing import Array
+from picasso.models.onnx.op_patterns import neighbors
 from picasso.models.onnx.op_views import Numbers, Value, View, Views
 from picasso.models.onnx.resize import resize_of
 from picasso.models.onnx.windows import window_of
@@ -149,6 +150,8 @@ def _pool(function: str) -> Reader:
         if call.outputs > 1:
             raise on.refused("it returns where the maxima lie")
         kernel = list(call.get("kernel_shape"))
+        if function == "mean" and len(kernel) == 3:
+            return _mean_of_neighbors(on, seen(on, x), kernel)
         view, added = _on_map(on, seen(on, x), len(kernel))
         sides = on.sides(view)[2 + added :]
         ceil = bool(call.get("ceil_mode", 0))
@@ -173,6 +176,18 @@ def _pool(function: str) -> Reader:
     return read
 
 
+def _mean_of_neighbors(on: Views, view: View, kernel: list[int]) -> View:
+    """Return the mean over channels beside each other, which exporters write as a pool of three axes."""
+    n, one, depth, height, width = on.sides(view)
+    plain = {"kernel_shape", "strides", "pads", "auto_pad", "ceil_mode", "count_include_pad"} >= set(on.call.attributes)
+    moved = set(on.call.get("strides") or [1]) != {1} or any(on.call.get("pads") or ())
+    if one != 1 or kernel[1:] != [1, 1] or moved or not plain or "SAME" in on.call.get("auto_pad", ""):
+        raise on.refused("it has 3 axes of space")
+    channels = on.map(on.reshaped(view, (n, depth, height, width)))
+    made = replace(channels, name=on.add(Conv, [channels.name], weight=neighbors(depth, kernel[0])))
+    return on.reshaped(made, (n, 1, depth - kernel[0] + 1, height, width))
+
+
 def _global_pool(function: str) -> Reader:
     def read(on: Views, x: Value) -> View:
         view = on.map(seen(on, x))
@@ -193,8 +208,8 @@ def _pad(on: Views, x: Value, pads: Value | None = None, value: Value | None = N
     if not both:
         return view
     inner = {on.axis(view, place): pair for place, pair in both.items()}
-    if mode == "constant" and set(inner) == {0} and min(inner[0]) >= 0:  # channels, as of a shortcut without weights
-        place = next(iter(both))
+    if mode == "constant" and len(both) == 1 and (0 in inner or len(view.axes) != 3) and min(amounts) >= 0:
+        place = next(iter(both))  # of channels, as of a shortcut without weights
         borders = [_border(on, view, place, amount, fill) for amount in both[place]]
         return on.joined([part for part in (borders[0], view, borders[1]) if part is not None], place)
     if len(view.axes) != 3 or 0 in inner or mode not in ("constant", "edge", "reflect"):
