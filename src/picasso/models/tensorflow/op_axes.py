@@ -179,7 +179,6 @@ def _places(
 ) -> list[range | int | None]:
     """Return what a strided slice keeps of each axis: a range, one place without its axis, or None for a new axis."""
     given = len(begin)
-    new = sum(bool(masks["new_axis"] >> place & 1) for place in range(given))
     found: list[range | int | None] = []
     axis = 0
     for place in range(given):
@@ -198,7 +197,6 @@ def _places(
             bounds = [None if has[name] else int(one[place]) for name, one in (("begin", begin), ("end", end))]
             found.append(range(*slice(bounds[0], bounds[1], int(step[place])).indices(shape[axis])))
             axis += 1
-    assert new <= given
     return found + [range(side) for side in shape[axis:]]
 
 

@@ -6,6 +6,7 @@ so that what depends on their number is seen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,9 +65,11 @@ def read_graph(engine: Engine, ends: Mapping[str, Any], layers: Mapping[str, str
     """
     varying = _varying(engine, list(ends.values()))
     needed = _needed(list(ends.values()), varying)
-    reader = Reader(layers, batches := (batch,) if batch else (2, 3), _settled(engine, needed, varying, batches))
+    batches = (batch,) if batch else (2, 3)
+    readers = Counter(tensor.name for tensor in (*ends.values(), *(tensor for op in needed for tensor in op.inputs)))
+    reader = Reader(layers, readers, batches, _settled(engine, needed, varying, batches))
     for op in varying:
-        if op != engine.x.op and (op.type not in _HANDLERS):
+        if op != engine.x.op and op.type not in _HANDLERS:
             raise reader.refuse(op)
     height, width, channels = engine.x.shape.as_list()[1:]
     reader.values[engine.x.name] = reader.input((channels, height, width))

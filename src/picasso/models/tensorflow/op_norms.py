@@ -23,9 +23,9 @@ class Part:
     """What a value is to the normalization of x over some axes.
 
     Args:
-        kind: With m the mean and v the variance + epsilon, g and b some constants: mean: m. centered: x - m. squared:
-            (x - m) ** 2. variance: v. deviation: v ** 0.5. factor: g / v ** 0.5. scaled: x * factor. scaled mean:
-            m * factor. rest: b - m * factor.
+        kind: With m the mean and v the variance + epsilon, g and b some constants: mean: m. minus mean: -m. centered:
+            x - m. squared: (x - m) ** 2. variance: v. deviation: v ** 0.5. factor: g / v ** 0.5.
+            scaled: x * factor. scaled mean: m * factor. rest: b - m * factor.
         x: Name of x.
         axes: Over which it is normalized.
         epsilon: Added to the variance.
@@ -34,7 +34,7 @@ class Part:
     """
 
     kind: Literal[
-        "mean", "centered", "squared", "variance", "deviation", "factor", "scaled", "scaled mean", "rest"
+        "mean", "minus mean", "centered", "squared", "variance", "deviation", "factor", "scaled", "scaled mean", "rest"
     ]  # fmt: skip
     x: str
     axes: tuple[int, ...]
@@ -81,6 +81,8 @@ def note_shifted(reader: Reader, source: str, name: str, scale: Numbers, shift: 
         return
     if part.kind == "variance" and (scale == 1).all() and (shift == shift.flat[0]).all():
         reader.parts[name] = replace(part, epsilon=part.epsilon + float(shift.flat[0]))
+    elif part.kind == "mean" and (scale == -1).all() and (shift == 0).all():
+        reader.parts[name] = replace(part, kind="minus mean")
     elif part.kind == "factor" and (shift == 0).all():
         reader.parts[name] = replace(part, scale=scale if part.scale is None else part.scale * scale)
     elif part.kind == "scaled mean" and (scale == -1).all():
@@ -101,8 +103,8 @@ def note_joined(reader: Reader, function: str, left: str, right: str, name: str)
             continue
         if one == factor.x:
             reader.parts[name] = replace(factor, kind="scaled")
-        elif part is not None and part.kind == "mean" and (part.x, part.axes) == (factor.x, factor.axes):
-            reader.parts[name] = replace(factor, kind="scaled mean")
+        elif part is not None and part.kind in ("mean", "minus mean") and _together(part, factor):
+            reader.parts[name] = replace(factor, kind="scaled mean" if part.kind == "mean" else "rest")
 
 
 def joined(reader: Reader, op: Any, function: str, left: str, right: str) -> str | None:

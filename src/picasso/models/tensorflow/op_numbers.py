@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -131,9 +131,9 @@ def _affine(reader: Reader, op: Any, name: str, scale: Numbers, shift: Numbers) 
         factor, term = whole
         if factor > 0 and abs(before.low * factor + term) < 1e-6 and abs(before.high * factor + term - 1) < 1e-6:
             return _hard_sigmoid(reader, op, before.inputs[0], factor, term)
-    if isinstance(before, Conv | ConvTranspose) and before.bias is None and (scale == 1).all():
+    if isinstance(before, Conv | ConvTranspose) and _takes_bias(reader, op, before, scale):
         return _copied(reader, op, before, shift)
-    if isinstance(before, Linear) and before.bias is None and (scale == 1).all() and len(before.shape) == 1:
+    if isinstance(before, Linear) and len(before.shape) == 1 and _takes_bias(reader, op, before, scale):
         return _copied(reader, op, before, shift)
     source, first_scale, first_shift = reader.affines.get(name, (name, np.ones(()), np.zeros(())))
     step = name, scale, shift
@@ -144,8 +144,13 @@ def _affine(reader: Reader, op: Any, name: str, scale: Numbers, shift: Numbers) 
     return made
 
 
+def _takes_bias(reader: Reader, op: Any, before: Conv | ConvTranspose | Linear, scale: Numbers) -> bool:
+    """Say whether a shift alone comes behind weights without a bias, and nothing else reads what they give."""
+    return before.bias is None and bool((scale == 1).all()) and not reader.read_elsewhere(op, before.name)
+
+
 def _copied(reader: Reader, op: Any, before: Conv | ConvTranspose | Linear, bias: Numbers) -> str:
-    """Write a convolution or a matrix once more, with a bias; without one it is left out if nothing else reads it."""
+    """Write a convolution or a matrix once more, with a bias; the one without is read by nothing."""
     given: dict[str, Any] = {"weight": before.weight, "bias": bias.astype(np.float32)}
     if not isinstance(before, Linear):
         given |= {key: getattr(before, key) for key in ("stride", "padding", "dilation", "groups")}
@@ -155,18 +160,25 @@ def _copied(reader: Reader, op: Any, before: Conv | ConvTranspose | Linear, bias
 def _biased(reader: Reader, op: Any, name: str, scale: Numbers, shift: Numbers) -> str | None:
     """Return the name of a matrix with the shift as its bias, where it is one."""
     before = reader.made[name]
-    fits = isinstance(before, Linear) and before.bias is None and (scale == 1).all()
-    if not fits or not (shift.ndim == 0 or shift.size == shift.shape[-1] == before.shape[-1]):
+    if not isinstance(before, Linear) or not _takes_bias(reader, op, before, scale):
         return None
-    return _copied(reader, op, cast(Linear, before), np.broadcast_to(shift.ravel(), before.shape[-1:]))
+    if not (shift.ndim == 0 or shift.size == shift.shape[-1] == before.shape[-1]):
+        return None
+    return _copied(reader, op, before, np.broadcast_to(shift.ravel(), before.shape[-1:]))
+
+
+def _steps(reader: Reader, name: str) -> list[tuple[str, float, float]]:
+    """Return of what a value is `factor * it + term`, with both numbers: of itself, and of each value before."""
+    found = [(name, 1.0, 0.0)]
+    while name in reader.steps and (whole := op_norms.uniform(*reader.steps[name][1:])) is not None:
+        name, (_, factor, term) = reader.steps[name][0], found[-1]
+        found.append((name, whole[0] * factor, whole[1] * factor + term))
+    return found
 
 
 def _hard_sigmoid(reader: Reader, op: Any, source: str, slope: float, offset: float) -> str:
     """Write what is held between 0 and 1 after a scale and a shift, with what scaled it before where that is known."""
-    found = [(source, slope, offset)]
-    while source in reader.steps and (whole := op_norms.uniform(*reader.steps[source][1:])) is not None:
-        source, slope, offset = reader.steps[source][0], whole[0] * slope, whole[1] * slope + offset
-        found.append((source, slope, offset))
+    found = [(begin, slope * factor, slope * term + offset) for begin, factor, term in _steps(reader, source)]
     # The one of hard swish is taken where it begins, since its factor does so, too.
     usual = (one for one in found if abs(one[1] - 1 / 6) < 1e-7 and abs(one[2] - 0.5) < 1e-6)
     source, slope, offset = next(usual, found[-1])
@@ -200,7 +212,7 @@ def joined(reader: Reader, op: Any, function: str, a: Value, b: Value) -> Value:
     if name is None:
         name = reader.add(op, Elementwise, [left, right], function=function)
         op_norms.note_joined(reader, function, left, right, name)
-    return _alike(reader, op, replace(lead, name=name), name)
+    return replace(lead, name=name)
 
 
 def _known(reader: Reader, op: Any, function: str, left: str, right: str) -> str | None:
@@ -223,19 +235,19 @@ def _known(reader: Reader, op: Any, function: str, left: str, right: str) -> str
 
 
 def _is_gelu(reader: Reader, half: str, rest: str) -> bool:
-    """Say whether the product of two values is x / 2 * (1 + erf(x / sqrt(2)))."""
+    """Say whether the product of two values is x / 2 * (1 + erf(x / sqrt(2))), or with 1 - erf(-x / sqrt(2))."""
     if half not in reader.steps or rest not in reader.steps:
         return False
     (source, *halved), (inner, *lifted) = reader.steps[half], reader.steps[rest]
-    erf = reader.made[inner]
-    if not isinstance(erf, Activation) or erf.function != "erf" or erf.inputs[0] not in reader.steps:
+    erf, whole = reader.made[inner], op_norms.uniform(lifted[0], lifted[1])
+    if op_norms.uniform(halved[0], halved[1]) != (0.5, 0.0) or whole not in ((1.0, 1.0), (-1.0, 1.0)):
         return False
-    begin, *scaled = reader.steps[erf.inputs[0]]
-    wanted = ((halved, 0.5, 0.0), (lifted, 1.0, 1.0), (scaled, 0.5**0.5, 0.0))
-    return begin == source and all(
-        bool(np.allclose(scale, factor, rtol=1e-6) and np.allclose(shift, term, atol=0))
-        for (scale, shift), factor, term in wanted
-    )
+    if not isinstance(erf, Activation) or erf.function != "erf":
+        return False
+    scales = [
+        factor * whole[0] for begin, factor, term in _steps(reader, erf.inputs[0]) if begin == source and not term
+    ]
+    return any(abs(scale - 0.5**0.5) < 1e-6 for scale in scales)
 
 
 def _activation(reader: Reader, op: Any, value: Value, function: Function, **given: float) -> Value:
@@ -260,6 +272,10 @@ def activated(reader: Reader, op: Any, kind: str, value: Value) -> Value:
 
 def _unary(reader: Reader, op: Any) -> Value:
     return activated(reader, op, op.type, reader.value(op, merged=True, blocks=True))
+
+
+def _erfc(reader: Reader, op: Any) -> Value:
+    return shifted(reader, op, _activation(reader, op, reader.value(op, merged=True), "erf"), -_ONE, _ONE)
 
 
 def _leaky(reader: Reader, op: Any) -> Value:
@@ -291,6 +307,20 @@ def _squared_difference(reader: Reader, op: Any) -> Value:
     return _activation(reader, op, _binary("subtract")(reader, op), "square")  # type: ignore[arg-type]
 
 
+def _select(reader: Reader, op: Any) -> Value:
+    """Choose between two values where it is known beforehand which; so ends a dropout that is switched off."""
+    chosen = reader.fixed(op, 0)
+    place = 1 if chosen.all() else 2
+    if chosen.any() and not chosen.all():
+        raise reader.refuse(op)
+    value = reader.value(op, place, merged=True)
+    shape = (1, *reader.shape(value)[value.merged :])
+    fixed = [reader.fixed(op, one).shape for one in range(3) if not reader.varies(op, one)]
+    if any(len(one) > len(shape) or np.broadcast_shapes(shape, one)[1:] != shape[1:] for one in fixed):
+        raise reader.refuse(op)
+    return value
+
+
 def _add_all(reader: Reader, op: Any) -> Value:
     if not all(reader.varies(op, place) for place in range(len(op.inputs))):
         raise reader.refuse(op, "adds a constant, for which the op graph has no form")
@@ -318,5 +348,7 @@ HANDLERS: dict[str, Handler] = {
     "LeakyRelu": _leaky,
     "Neg": _negative,
     "Relu6": _unary,
+    "Erfc": _erfc,
+    **dict.fromkeys(("Select", "SelectV2"), _select),
     **dict.fromkeys(_FUNCTIONS, _unary),
 }

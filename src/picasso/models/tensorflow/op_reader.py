@@ -57,6 +57,7 @@ class Reader:
 
     Args:
         layers: Names of the layers in the user's model, by the operation whose output they are.
+        readers: How many operations read a tensor, by its name.
         batches: The numbers of pictures for which everything that does not depend on the pictures was computed.
         settled: What was computed, for each of these numbers, by the name of the tensor.
 
@@ -70,7 +71,11 @@ class Reader:
     """
 
     def __init__(
-        self, layers: Mapping[str, str], batches: Sequence[int], settled: Mapping[str, Sequence[Numbers]]
+        self,
+        layers: Mapping[str, str],
+        readers: Mapping[str, int],
+        batches: Sequence[int],
+        settled: Mapping[str, Sequence[Numbers]],
     ) -> None:
         self.build = Builder()
         self.batches = batches
@@ -81,6 +86,7 @@ class Reader:
         self.parts: dict[str, Part] = {}
         self.repeats: dict[str, tuple[Value, int, int]] = {}
         self._layers = layers
+        self._readers = readers
         self._settled = settled
         self._reshaped: dict[tuple[str, tuple[int, ...]], Value] = {}
         self._transposed: dict[tuple[str, tuple[int, ...]], str] = {}
@@ -130,6 +136,12 @@ class Reader:
         if (found.merged and not merged) or (dealt and not blocks) or (dealt and any(dealt.padding) and not border):
             raise self.refuse(op, "reads pictures that are mixed with each other")
         return found
+
+    def read_elsewhere(self, op: Any, name: str) -> bool:
+        """Say whether a value of the op graph that an operation reads is read by others, too."""
+        found = (self.values.get(tensor.name) for tensor in op.inputs)
+        own = [tensor.name for tensor, value in zip(op.inputs, found, strict=True) if value and value.name == name]
+        return any(self._readers[tensor] > 1 for tensor in own)
 
     def numbers(self, op: Any, place: int) -> Sequence[Numbers]:
         """Return an input that does not depend on the picture, for each number of pictures."""
