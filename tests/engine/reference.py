@@ -21,7 +21,7 @@ def run(graph: g.Graph, x: np.ndarray, dtype: torch.dtype = torch.float64) -> di
             if isinstance(op, g.Input):
                 values[op.name] = torch.as_tensor(x).to(dtype)
             elif isinstance(op, g.Constant):
-                values[op.name] = torch.as_tensor(np.asarray(op.value)).to(dtype)[None]
+                values[op.name] = torch.as_tensor(np.array(op.value)).to(dtype)[None]
             else:
                 values[op.name] = _run(op, [values[name] for name in op.inputs], dtype)
             made = tuple(values[op.name].shape[1:])

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from picasso.core.preprocessing import Array
 from picasso.models.jax.op_numbers import BY_NUMBER, SAME, by_number, single
 from picasso.models.jax.program import Program, Step
+
+Numbers = NDArray[np.float64]
 
 _MOST_STEPS = 24
 """Steps that an activation is made of at most."""
@@ -26,23 +28,23 @@ _GRID = np.unique(
 _FAR = 1e6
 
 
-def _sigmoid(x: Array) -> Array:
+def _sigmoid(x: Numbers) -> Numbers:
     return 0.5 * (1 + np.tanh(x / 2))
 
 
-def _softplus(x: Array) -> Array:
-    return np.logaddexp(x, 0.0)
+def _softplus(x: Numbers) -> Numbers:
+    return np.asarray(np.logaddexp(x, 0.0))
 
 
-def _normal(x: Array) -> Array:
+def _normal(x: Numbers) -> Numbers:
     return 0.5 * np.vectorize(math.erfc)(-x / math.sqrt(2))  # type: ignore[no-any-return]
 
 
-def _gelu_tanh(x: Array) -> Array:
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+def _gelu_tanh(x: Numbers) -> Numbers:
+    return np.asarray(0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
 
 
-_FIXED: Mapping[str, Callable[[Array], Array]] = {
+_FIXED: Mapping[str, Callable[[Numbers], Numbers]] = {
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
@@ -57,11 +59,11 @@ _FIXED: Mapping[str, Callable[[Array], Array]] = {
     "square": np.square,
     "abs": np.abs,
 }
-_AT: dict[str, Array] = {}
+_AT: dict[str, Numbers] = {}
 """The fixed activations on the grid, made when they are first needed."""
 
 
-def activation_like(function: Callable[[Array], Array]) -> dict[str, Any] | None:
+def activation_like(function: Callable[[Numbers], Numbers]) -> dict[str, Any] | None:
     """Return the fields of the `Activation` that a function of each number is, or None where it is none."""
     with np.errstate(all="ignore"):
         if not _AT:
@@ -83,9 +85,9 @@ def activation_like(function: Callable[[Array], Array]) -> dict[str, Any] | None
 
 def _families(
     lowest: float, at_minus_one: float, at_zero: float, at_quarter: float, highest: float
-) -> list[tuple[dict[str, Any], Callable[[Array], Array]]]:
+) -> list[tuple[dict[str, Any], Callable[[Numbers], Numbers]]]:
     """Return the activations with a number of their own that have these values at -far, -1, 0, 1 / 4 and far."""
-    found: list[tuple[dict[str, Any], Callable[[Array], Array]]] = []
+    found: list[tuple[dict[str, Any], Callable[[Numbers], Numbers]]] = []
     low, high = (end if abs(end) < _FAR / 2 else math.copysign(math.inf, end) for end in (lowest, highest))
     if low < high and (math.isfinite(low) or math.isfinite(high)):
         found.append(({"function": "clip", "low": low, "high": high}, lambda x: np.clip(x, low, high)))
@@ -103,7 +105,7 @@ def _families(
     return found
 
 
-def _is_near(seen: Array, expected: Array) -> bool:
+def _is_near(seen: Numbers, expected: Numbers) -> bool:
     return bool(np.allclose(seen, expected, rtol=2e-6, atol=1e-7))
 
 
@@ -180,7 +182,7 @@ class Activations:
             for step in steps
         )
 
-    def _run(self, steps: list[Step], source: int, place: int, x: Array) -> Array:
+    def _run(self, steps: list[Step], source: int, place: int, x: Numbers) -> Numbers:
         values: dict[int, Any] = {source: x}
         for step in steps:
             function = by_number(step)

@@ -42,9 +42,7 @@ def softmax(op: g.Elementwise, seen: _Seen) -> Operation:
         peak = seen.ops[shifted.inputs[1]]
         is_peak = isinstance(peak, g.Reduce) and (peak.function, peak.axes, peak.keep) == ("max", right.axes, True)
         source = shifted.inputs[0] if is_peak and peak.inputs[0] == shifted.inputs[0] else source
-    return g.Softmax(
-        name=op.name, inputs=(source,), shape=op.shape, layer=op.layer, axis=right.axes[0], log=is_log
-    )
+    return g.Softmax(name=op.name, inputs=(source,), shape=op.shape, layer=op.layer, axis=right.axes[0], log=is_log)
 
 
 def layer_norm(op: g.Elementwise, seen: _Seen) -> Operation:
@@ -189,7 +187,7 @@ def scaled_norm(op: Any, seen: _Seen) -> Operation:
     if isinstance(op, g.Affine):
         column = (-1, *(1 for _ in op.shape[1:]))
         scale, shift = _over(op.scale.reshape(column), axes, op.shape), _over(op.shift.reshape(column), axes, op.shape)
-        if len(set(axes)) != 1 or scale is None or shift is None:
+        if scale is None or shift is None:
             return None
     else:
         known = seen.before(op, g.Constant, 1)

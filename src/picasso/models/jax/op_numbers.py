@@ -10,7 +10,15 @@ import numpy as np
 
 from picasso.models.jax.program import Program, Step, execute
 
-SAME = ("convert_element_type", "copy", "copy_p", "stop_gradient", "optimization_barrier", "name", "sharding_constraint")
+SAME = (
+    "convert_element_type",
+    "copy",
+    "copy_p",
+    "stop_gradient",
+    "optimization_barrier",
+    "name",
+    "sharding_constraint",
+)
 """Operations that keep the numbers."""
 
 

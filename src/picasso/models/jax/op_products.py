@@ -24,14 +24,13 @@ def product(write: Writer, step: Step) -> list[Value]:
         return [_product_of_two(write, sides, (left, right), (batch_left, batch_right))]
     at = 0 if isinstance(sides[0], Value) else 1
     value, known = sides[at], sides[1 - at]
-    assert isinstance(value, Value) and not isinstance(known, Value)
+    assert isinstance(value, Value)
+    assert not isinstance(known, Value)
     axes, theirs = ((left, right), (right, left))[at]
     return [_layer(write, step, write.whole(value), known, list(axes), list(theirs), at)]
 
 
-def _layer(
-    write: Writer, step: Step, value: Value, known: Array, axes: list[int], theirs: list[int], at: int
-) -> Value:
+def _layer(write: Writer, step: Step, value: Value, known: Array, axes: list[int], theirs: list[int], at: int) -> Value:
     """Write a product with known numbers.
 
     Args:
@@ -95,7 +94,7 @@ def _product_of_two(
     where = list(batches[at]).index(first.batch) if first.batch in batches[at] else -1
     if where < 0 and all(isinstance(side, Value) for side in sides):
         raise write.refuse("mixes the pictures of a batch")
-    names, kept, shapes, batch = [], [], [], where
+    names, kept, shapes, batch = [], list[list[int]](), list[tuple[int, ...]](), where
     for index, side in enumerate(sides):
         if isinstance(side, Value):
             value, shape, own = write.whole(side), side.full, side.batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -157,7 +157,8 @@ def _counted_mean(op: g.Elementwise, seen: Seen) -> Found:
     if scaled.shift.any() or (scaled.scale != size).any() or pool.counted != pool.padding:
         return None
     inside = replace(pool, name=op.name, layer=op.layer, counted=g.NO_PADDING)
-    rows, columns = g.average_counts(inside, seen.ops[pool.inputs[0]].shape[1:])
+    _, height, width = seen.ops[pool.inputs[0]].shape
+    rows, columns = g.average_counts(inside, (height, width))
     expected = np.broadcast_to(rows[:, None] * columns, op.shape)
     is_same = np.array_equal(np.broadcast_to(known.value, op.shape), expected)
     return inside if is_same else None

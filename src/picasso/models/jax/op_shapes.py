@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from picasso.core.graph import Concat, Conv, Linear, Pad, Reshape, Resize, Shape, Slice
+from picasso.core.preprocessing import Array
 from picasso.models.jax.op_numbers import single
 from picasso.models.jax.op_values import Value, Writer
 from picasso.models.jax.program import Step
@@ -80,9 +81,7 @@ def reshape(write: Writer, step: Step) -> list[Value]:
     if step.params.get("dimensions") is not None:
         raise write.refuse("with an order of axes has no form in the op graph")
     new = tuple(int(side) for side in step.params["new_sizes"])
-    old = tuple(
-        side * write.pictures if axis == value.batch else side for axis, side in enumerate(value.shape)
-    )
+    old = tuple(side * write.pictures if axis == value.batch else side for axis, side in enumerate(value.shape))
     groups = _groups(old, new)
     if 0 in old or not new:
         raise write.refuse()
@@ -201,30 +200,57 @@ def flip(write: Writer, step: Step) -> list[Value]:
 
 def concatenate(write: Writer, step: Step) -> list[Value]:
     """Write values one behind the other; some may be known."""
-    axis = step.params["dimension"]
-    data = [write.value(place) for place in step.inputs if place in write.values]
+    parts = [write.value(place) if place in write.values else write.known[place] for place in step.inputs]
+    return [_joined(write, parts, step.params["dimension"])]
+
+
+def stack(write: Writer, step: Step) -> list[Value]:
+    """Write values one behind the other along a new axis; some may be known."""
+    axis, parts = step.params["axis"], list[Value | Array]()
+    for place in step.inputs:
+        if place in write.values:
+            value = write.value(place)
+            rank = len(value.shape) + 1
+            parts.append(_placed(value, [a for a in range(rank) if a != axis % rank], rank))
+        else:
+            parts.append(np.expand_dims(write.known[place], axis))
+    rank = next(len(part.shape) for part in parts)
+    return [_joined(write, parts, axis % rank)]
+
+
+def _joined(write: Writer, parts: Sequence[Value | Array], axis: int) -> Value:
+    data = [part for part in parts if isinstance(part, Value)]
     main = max(data, key=lambda value: math.prod(value.shape))
     if axis == main.batch or any(value.batch != main.batch for value in data):
         raise write.refuse("joins the pictures of a batch")
     sided = [a if a is None or main.shape[a] > 1 or a == axis else None for a in main.axes]
     axes = sided if axis in sided else [*sided, axis]
     names, count = [], 0
-    for place in step.inputs:
-        if place in write.values:
-            value = write.value(place)
-            if value.shape[axis]:
-                names.append(write.arranged(value, axes))
-                count += value.shape[axis]
+    for part in parts:
+        if isinstance(part, Value):
+            if part.shape[axis]:
+                names.append(write.arranged(part, axes))
+                count += part.shape[axis]
         else:
-            known = write.for_one(write.known[place], main.batch, len(main.shape))
+            known = write.for_one(part, main.batch, len(main.shape))
             order = [a for a in axes if a is not None]
             turned = known.transpose(*order, *(a for a in range(known.ndim) if a not in order))
-            shape = [1 if a is None else known.shape[a] for a in axes]
-            names.append(write.build.constant(turned.reshape(shape), write.layer))
+            sides = [1 if a is None else known.shape[a] for a in axes]
+            names.append(write.build.constant(turned.reshape(sides), write.layer))
             count += known.shape[axis]
     shape = tuple(count if a == axis else side for a, side in enumerate(main.shape))
     name = names[0] if len(names) == 1 else write.add(Concat, names, axis=axes.index(axis))
-    return [Value(name, tuple(axes), shape, main.batch, shape)]
+    return Value(name, tuple(axes), shape, main.batch, shape)
+
+
+def select(write: Writer, step: Step) -> list[Value]:
+    """Write a choice between values that is known: the value that it falls on."""
+    which = write.known.get(step.inputs[0])
+    number = single(which) if which is not None else None
+    chosen = None if number is None else step.inputs[1 + int(number)]
+    if chosen not in write.values:
+        raise write.refuse()
+    return [write.values[chosen]]
 
 
 def pad(write: Writer, step: Step) -> list[Value]:
@@ -273,8 +299,12 @@ def gather(write: Writer, step: Step) -> list[Value]:
     sides = [side * (write.pictures if a == value.batch else 1) for a, side in enumerate(value.shape)]
     expected = tuple(1 if a == axis else side for a, side in enumerate(sides))
     usual = tuple(numbers.collapsed_slice_dims) == (axis,) and tuple(step.params["slice_sizes"]) == expected
-    if indices is None or not usual or indices.ndim > 2 or axis == value.batch or getattr(
-        numbers, "operand_batching_dims", ()
+    if (
+        indices is None
+        or not usual
+        or indices.ndim > 2
+        or axis == value.batch
+        or getattr(numbers, "operand_batching_dims", ())
     ):
         raise write.refuse()
     places = [int(place) for place in indices.reshape(-1)]
@@ -329,6 +359,8 @@ SHAPES: Mapping[str, Callable[[Writer, Step], list[Value]]] = {
     "split": split,
     "rev": flip,
     "concatenate": concatenate,
+    "stack": stack,
+    "select_n": select,
     "pad": pad,
     "gather": gather,
 }

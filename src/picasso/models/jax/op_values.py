@@ -126,12 +126,14 @@ class Writer:
         """Return a value with the sides that JAX has: broadcast by adding zeros where it is smaller."""
         if value.shape == value.full:
             return value
-        grown = replace(value, shape=value.full)
-        axes = grown.sided if grown.sided != value.sided else value.axes
-        axes = tuple(axis for axis in axes if axis is not None)
+        axes = [axis for axis in value.axes if axis is not None]
+        for axis, side in enumerate(value.full):
+            if side > 1 and axis not in axes:
+                axes.insert(axes.index(axis - 1) + 1 if axis - 1 in axes else len(axes), axis)
         name = self.arranged(value, axes)
         zeros = self.build.constant(np.zeros([value.full[axis] for axis in axes]), self.layer)
-        return Value(self.add(Elementwise, [name, zeros], function="add"), axes, value.full, value.batch, value.full)
+        name = self.add(Elementwise, [name, zeros], function="add")
+        return Value(name, tuple(axes), value.full, value.batch, value.full)
 
     def for_one(self, known: Array, batch: int, rank: int) -> Array:
         """Return a known value for one picture, of so many axes: what it holds for all pictures must be the same."""
@@ -145,7 +147,7 @@ class Writer:
         each = np.split(known, self.pictures, axis=batch)
         if known.strides[batch] and not all(np.array_equal(each[0], other) for other in each[1:]):
             raise self.refuse("treats the pictures of a batch differently")
-        return each[0]  # type: ignore[no-any-return]
+        return each[0]
 
     def two(self, function: str, left: Value | Array, right: Value | Array, batch: int, rank: int) -> Value:
         """Write an operation on two values, number by number, one of which may be known.

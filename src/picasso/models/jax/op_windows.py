@@ -33,9 +33,7 @@ def convolution(write: Writer, step: Step) -> list[Value]:
         if any(cropped):
             name = write.add(Pad, [name], padding=cropped)
         padding = tuple(max(side, 0) for side in (top, left, bottom, right))
-        name = write.add(
-            Conv, [name], weight=weight, stride=stride, padding=padding, dilation=dilation, groups=groups
-        )
+        name = write.add(Conv, [name], weight=weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
     elif stride == (1, 1):
         reach = [(side - 1) * rate for side, rate in zip(weight.shape[2:], dilation, strict=True)]
         padding = (reach[0] - top, reach[1] - left, reach[0] - bottom, reach[1] - right)
@@ -69,9 +67,7 @@ def _pool(write: Writer, step: Step, function: str) -> list[Value]:
     sides, strides, padding = params["window_dimensions"], params["window_strides"], params["padding"]
     rates = params["window_dilation"]
     moving = [
-        axis
-        for axis in range(len(x.shape))
-        if sides[axis] > 1 or strides[axis] > 1 or tuple(padding[axis]) != (0, 0)
+        axis for axis in range(len(x.shape)) if sides[axis] > 1 or strides[axis] > 1 or tuple(padding[axis]) != (0, 0)
     ]
     if any(rate != 1 for rate in params["base_dilation"]) or any(min(ends) < 0 for ends in padding):
         raise write.refuse()
