@@ -20,14 +20,13 @@ from picasso.models.keras.facts import Entrance
 from picasso.models.keras.loading import import_keras
 from tests.engine import reference
 from tests.models import keras_graphs, keras_two
-from tests.models.keras_graphs import SHAPE, difference, randomized, read
+from tests.models.keras_graphs import CLOSE, SHAPE, difference, randomized, read
 
 ROOT = Path(__file__).resolve().parents[2]
-ON_JAX = ("unet", "attention", "pools", "transposed", "resize_bilinear_smooth")
+ON_JAX = ("unet", "attention")
 """What is tried on JAX, which compiles each operation."""
 SIDES = {
     "VGG16": 32,
-    "ResNet50": 64,
     "ResNet50V2": 64,
     "MobileNetV2": 64,
     "MobileNetV3Small": 96,
@@ -38,7 +37,6 @@ SIDES = {
     "NASNetMobile": 64,
     "ConvNeXtTiny": 32,
 }
-CLOSE = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +94,7 @@ def test_architectures(keras: Any, name: str) -> None:
     side = SIDES[name]
     make = getattr(keras.applications, name)
     model = randomized(make(weights=None, input_shape=(side, side, 3), classes=5, classifier_activation=None))
-    assert difference(model) < 1e-4
+    assert difference(model, 100) < CLOSE
 
 
 def test_channels_first(keras: Any) -> None:
