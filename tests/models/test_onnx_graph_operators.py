@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from picasso.core import graph as g
-from tests.models.onnx_files import node, random
+from tests.models.onnx_files import graph, node, random
 from tests.models.onnx_graphs import NONE, PLACES, W, kinds, network, one, opened, read, sizes
 
 PART = {"w": random(6, 2, 3, 1, seed=1), "b": random(6, seed=2)}
@@ -138,6 +138,19 @@ def test_one_operator(name: str) -> None:
     assert next(op.layer for op in made.ops if type(op).__name__ == kind.partition(":")[0]) == "it"
     if kind != "Conv":
         assert not any(isinstance(op, g.Transpose) for op in made.ops)
+
+
+def test_places_that_are_counted_off_change_nothing() -> None:
+    weights = {"all": sizes(-1), "i": np.arange(3 * 4 * 9 * 11).reshape(3, 4, 9, 11)}
+    nodes = [
+        node("Relu", ["x"], ["a"], "relu"),
+        node("Reshape", ["a", "all"], ["b"]),
+        node("Gather", ["b", "i"], ["c"], "strided"),
+        node("GlobalAveragePool", ["c"], ["d"], "pool"),
+        node("Flatten", ["d"], ["scores"]),
+    ]
+    made = read(opened(graph(nodes, {"x": [3, 4, 9, 11]}, ["scores"], weights)))
+    assert kinds(made) == ["Activation:relu", "GlobalPool"]
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

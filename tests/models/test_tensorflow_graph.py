@@ -247,7 +247,14 @@ def _layer_norm_by_hand(x: Any) -> Any:
     return centered / tf.sqrt(variance + 1e-3) * numbers(4) + numbers(4)
 
 
+def _layer_norm_of_keras(x: Any) -> Any:
+    mean, variance = tf.nn.moments(x, (3,), keepdims=True)
+    factor = tf.math.rsqrt(variance + 1e-3) * numbers(1, 1, 1, 4)
+    return x * factor + (-mean * factor + numbers(1, 1, 1, 4))
+
+
 NORMS: dict[str, Build] = {
+    "as Keras has it": lambda x: _layer_norm_of_keras(conv(x)),
     "channels": lambda x: _layer_norm(conv(x), (3,), (4,)),
     "everything": lambda x: _layer_norm(conv(x), (1, 2, 3), (HEIGHT, WIDTH, 4)),
     "by hand": lambda x: _layer_norm_by_hand(conv(x)),

@@ -19,6 +19,7 @@ from picasso.core.opening import Options
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.targets import Target, seeds
 from picasso.models import opened
+from picasso.models.accelerated import AcceleratedModel
 from picasso.models.onnx.inputs import ImageInput, find_image_input, held_inputs
 from picasso.models.onnx.layers import Place
 from picasso.models.onnx.reading import OnnxFile, first_line, looks_like_onnx, read_onnx, readable
@@ -107,7 +108,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     return model
 
 
-class OnnxModel(Model):
+class OnnxModel(AcceleratedModel):
     """An ONNX graph: gradients on PyTorch, predictions on the faster of PyTorch and ONNX Runtime."""
 
     framework: ClassVar[str] = "ONNX"
@@ -125,9 +126,8 @@ class OnnxModel(Model):
     ) -> None:
         forward_only = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
         self.capabilities = frozenset(Capability) if differentiable else forward_only
-        super().__init__(facts, hooks, options.name, options.batch_size)
+        super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)
         self._network = network
-        self._readout = readout
         self._read = dict(read)
         self._differentiable = differentiable
         self._found: dict[str, tuple[Layer, Place]] | None = None
