@@ -1,11 +1,11 @@
 """The op graph: a network as a list of small operations that know their inputs, weights, shapes and layers.
 
-A reader in each folder of `models/` fills it, whatever framework the network comes from. What runs on it (the engine, and
-everything that needs to know how a network is built) sees one language.
+A reader in each folder of `models/` fills it, whatever framework the network comes from. What runs on it, the engine
+and everything else that needs to know how a network is built, sees one language.
 
 A value has no batch axis in its shape, and channels come first: (channels, height, width) for a map, (features,) for a
-vector, whatever the network has for the rest. A network whose maps lie channels last is turned by its reader, which writes
-a `Transpose` before what looks at the order of all numbers (flattening, reshaping).
+vector, whatever the network has for the rest. A network whose maps lie channels last is turned by its reader, which
+writes a `Transpose` before what looks at the order of all numbers (flattening, reshaping).
 """
 
 from __future__ import annotations
@@ -171,10 +171,34 @@ class Affine(Op):
 
 
 Function = Literal[
-    "relu", "clip", "leaky_relu", "prelu", "elu", "selu", "celu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "silu",
-    "gelu", "gelu_tanh", "softplus", "softsign", "mish", "exp", "log", "sqrt", "abs", "negative", "square", "reciprocal",
-    "rsqrt", "erf", "round",
-]  # fmt: skip
+    "relu",
+    "clip",
+    "leaky_relu",
+    "prelu",
+    "elu",
+    "selu",
+    "celu",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "tanh",
+    "silu",
+    "gelu",
+    "gelu_tanh",
+    "softplus",
+    "softsign",
+    "mish",
+    "exp",
+    "log",
+    "sqrt",
+    "abs",
+    "negative",
+    "square",
+    "reciprocal",
+    "rsqrt",
+    "erf",
+    "round",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -315,7 +339,7 @@ class Transpose(Op):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Slice(Op):
-    """Part of a value along one axis, `start:stop:step`, both in 0..side; step may be negative with stop -1 at the end."""
+    """Part of a value along one axis, `start:stop:step`, both in 0..side; down to the first with step -1, stop -1."""
 
     axis: int
     start: int
@@ -340,7 +364,7 @@ class MatMul(Op):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Attention(Op):
-    """`softmax(scale * q @ k.T + mask) @ v` over the last two axes; inputs are q, k, v and a mask where there is one."""
+    """`softmax(scale * q @ k.T + mask) @ v` over the last two axes; inputs are q, k, v, and perhaps a mask."""
 
     scale: float
 

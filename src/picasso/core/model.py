@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from picasso.core import clips
 from picasso.core.errors import ModelOutputError, NotSupportedError, OutOfMemoryError, TargetError
-from picasso.core.facts import INPUT, PLAIN, Capability, Facts, Layer, Progress, Pullback, Rules, Task
+from picasso.core.facts import INPUT, PLAIN, Capability, Facts, Layer, Patching, Progress, Pullback, Rules, Task
 from picasso.core.focus import Focus, FocusedTarget
+from picasso.core.graph import Graph, GraphError
 from picasso.core.hooked import Hooked
 from picasso.core.hooks import ModelFile, to_probabilities
 from picasso.core.preprocessing import Array
@@ -35,7 +36,7 @@ _OF_TASKS = frozenset({Capability.SEGMENTATION, Capability.DETECTION})
 T = TypeVar("T")
 
 
-def _nothing(done: int, total: int) -> None:
+def ignore(done: int, total: int) -> None:
     """Ignore progress."""
 
 
@@ -51,6 +52,7 @@ class Model(Hooked):
     Attributes:
         files: The files that it was opened from; when one changes, the model must be opened again.
         focus: For a segmenter or detector the part of the picture that it is asked about; see `focused`.
+        patching: How the last `predict_patched` found its scores.
 
     Class attributes:
         framework: What people call it: "PyTorch".
@@ -70,6 +72,7 @@ class Model(Hooked):
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self.files: tuple[Path, ...] = ()
+        self.patching = Patching(exact=False)
         self._whole: Model | None = None
         own = {Capability(facts.task)} if facts.task is not Task.CLASSIFICATION else set()
         self.capabilities = (self.capabilities - _OF_TASKS) | own
@@ -101,6 +104,14 @@ class Model(Hooked):
     def _layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution; token grids are found by the caller."""
         return ()
+
+    def graph(self) -> Graph:
+        """Return the network as an op graph, whose outputs are what the network itself returns.
+
+        Raises:
+            GraphError: It cannot be written as one.
+        """
+        raise GraphError(f"{self.framework} models do not show what they are made of.")
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution."""
@@ -234,7 +245,7 @@ class Model(Hooked):
         x: Array,
         boxes: NDArray[np.int64],
         contents: Array,
-        progress: Progress = _nothing,
+        progress: Progress = ignore,
     ) -> Array:
         """Return the class scores of the picture with each box replaced, one at a time.
 
@@ -247,8 +258,9 @@ class Model(Hooked):
             progress: Called after each batch with (done, m).
 
         Returns:
-            float32 (m, classes).
+            float32 (m, classes). `patching` says how they were found.
         """
+        self.patching = Patching(exact=False, windows=len(boxes))
         if not len(boxes):
             return np.zeros((0, len(self.labels)), np.float32)
         rows: list[Array] = []

@@ -1,6 +1,6 @@
 """Exact maps of partial occlusion, fast: of every layer only what a window can reach is computed again.
 
-`fusing` turns an op graph into few steps, `steps` runs them with the kernels of PyTorch, `regions` knows which part of a
-map depends on which part of another, `occlusion` follows windows through the steps, and `checking` compares what comes
-out with the network itself.
+`fusing` turns an op graph into few steps, `steps` runs them on whole maps and on patches with the `kernels` of PyTorch,
+`regions` knows which part of a map depends on which part of another, `plans` puts windows together, `occlusion` follows
+them through the steps, and `accelerator` compares what comes out with the network itself.
 """

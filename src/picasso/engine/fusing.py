@@ -1,4 +1,4 @@
-"""From an op graph to few steps: batch norms folded, padding joined, activations and sums done by what comes before them."""
+"""From an op graph to few steps: batch norms folded, padding joined, activations and sums left to what comes before."""
 
 from __future__ import annotations
 
@@ -96,15 +96,15 @@ class _Fusing:
 
     def _is_pointwise(self, op: Op) -> bool:
         """Say whether each place of a map is made of the same place of the inputs, and of what has no places."""
-        shapes = [self.by_name[name].shape for name in op.inputs]
-        if len(op.shape) != 3 or not all(
-            shape[1:] == op.shape[1:] or isinstance(self.by_name[name], ops.Constant)
-            for name, shape in zip(op.inputs, shapes, strict=True)
-        ):
+        if len(op.shape) != 3:
             return False
-        constants = [shape for name, shape in zip(op.inputs, shapes, strict=True) if isinstance(self.by_name[name], ops.Constant)]  # fmt: skip
-        if any(len(shape) > 3 or (len(shape) > 1 and shape[-2:] != (1, 1)) or len(shape) == 1 for shape in constants if shape):  # fmt: skip
-            return False  # a constant with places of its own
+        for made in (self.by_name[name] for name in op.inputs):
+            if isinstance(made, ops.Constant):
+                # One number for all places, or one for each channel, but none for single places.
+                if len(made.shape) == 1 or made.shape[-2:] not in ((), (1, 1)):
+                    return False
+            elif made.shape[1:] != op.shape[1:]:
+                return False
         match op:
             case Affine() | Activation() | Elementwise() | ops.LocalResponseNorm():
                 return True

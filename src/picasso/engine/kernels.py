@@ -1,4 +1,4 @@
-"""The convolutions and matrices of PyTorch on a CPU, with what follows them done in the same pass where that is possible.
+"""The convolutions and matrices of PyTorch on a CPU, with what follows them done in the same pass where that can be.
 
 The fused kernels are PyTorch's own and private; where a version lacks them, or refuses one, the public functions run.
 Maps are (n, channels, height, width) in the channels-last layout throughout.
@@ -75,7 +75,7 @@ def activate(op: Activation | None, x: Any) -> Any:
             return functional.softsign(x)
         case "mish":
             return functional.mish(x)
-        case "exp" | "log" | "sqrt" | "abs" | "reciprocal" | "rsqrt" | "erf" | "square" | "tanh" | "negative":
+        case "exp" | "log" | "sqrt" | "abs" | "reciprocal" | "rsqrt" | "erf" | "square" | "tanh" | "negative" | "round":
             return getattr(torch, op.function)(x)
 
 

@@ -1,8 +1,9 @@
-"""A network with one window of its input replaced at a time: of each map only what the window reaches is computed again."""
+"""A network with one window of its input replaced at a time: of each map only what it reaches is computed again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from picasso.engine.steps import Link, Step
 
 AT_ONCE = 24
 """Windows that run together at most."""
+_HANDED_AT_MOST = 2**25
+"""Numbers that may wait for all windows to have come so far; else a chunk is ended before the next begins."""
+
+Read = Callable[[dict[str, Array]], Array]
 
 
 class Engine:
@@ -37,6 +42,7 @@ class Engine:
         self.multiply_adds = sum(step.multiply_adds for step in self._fused.steps)
         self._constants = {name: tensor(value)[None] for name, value in self._fused.constants.items()}
         self._body, self._tail = _divided(self._fused.steps)
+        self._shapes = {step.name: step.shape for step in self._fused.steps}
         self._handed = _read_by(self._tail, self._fused.outputs.values(), self._body)
         self._last_body = _last_readers(self._body, self._handed)
         self._last_all = _last_readers(self._fused.steps, set(self._fused.outputs.values()))
@@ -61,9 +67,9 @@ class Engine:
             return Base(values, {name: _array(values[made]) for name, made in self._fused.outputs.items()})
 
     def occluded(
-        self, base: Base, plan: Plan, boxes: NDArray[np.int64], contents: Array, progress: Progress
-    ) -> dict[str, Array]:
-        """Return the network's outputs by name, (m, ...), each with one box of the picture replaced.
+        self, base: Base, plan: Plan, boxes: NDArray[np.int64], contents: Array, read: Read, progress: Progress
+    ) -> Array:
+        """Return what is read of the network's outputs, (m, ...), each with one box of the picture replaced.
 
         Args:
             base: The picture.
@@ -71,28 +77,41 @@ class Engine:
             boxes: (m, 4).
             contents: (channels, height, width), from which each box takes what lies there; or (m, channels, box
                 height, box width).
+            read: Gives what is returned of each picture from the outputs by name, (n, ...).
             progress: Called after each chunk with (done, m).
         """
-        handed: dict[str, list[Any]] = {name: [] for name in self._handed}
+        found: list[Array] = []
+        parts: list[dict[str, Any]] = []
         done, total = 0, len(boxes)
+        numbers = sum(math.prod(self._shapes[name]) for name in self._handed)
         with torch.inference_mode():
             whole = torch.from_numpy(np.ascontiguousarray(contents, np.float32))
             for chunk in plan.chunks:
                 values = self._chunk(base, chunk, boxes, whole)
-                for name, parts in handed.items():
+                if numbers * total > _HANDED_AT_MOST:
+                    found.append(read(self._ended(base, values)))
+                else:
                     # A view would keep all that it is a view of.
-                    parts.append(values[name].clone())
+                    parts.append({name: values[name].clone() for name in self._handed})
                 done += len(chunk.windows)
                 progress(done, total)
-            order = np.argsort(np.concatenate([chunk.windows for chunk in plan.chunks]), kind="stable")
-            values = {name: torch.cat(parts)[torch.from_numpy(order)] for name, parts in handed.items()}
-            values |= self._constants
-            # What the window does not reach is as it is in the picture.
-            for step in self._tail:
-                for name in step.inputs:
-                    values.setdefault(name, base.values[name])
-                values[step.name] = step.whole([values[name] for name in step.inputs])
-            return {name: _array(values[made]) for name, made in self._fused.outputs.items()}
+            if parts:
+                joined = {name: torch.cat([part[name] for part in parts]) for name in self._handed}
+                found.append(read(self._ended(base, joined)))
+        order = np.argsort(np.concatenate([chunk.windows for chunk in plan.chunks]), kind="stable")
+        return np.concatenate(found)[order]
+
+    def _ended(self, base: Base, values: dict[str, Any]) -> dict[str, Array]:
+        """Run the tail, and return the outputs by name."""
+        values = {**self._constants, **values}
+        count = max(len(value) for value in values.values())
+        for step in self._tail:
+            for name in step.inputs:
+                # What the window does not reach is as it is in the picture.
+                values.setdefault(name, base.values[name])
+            values[step.name] = step.whole([values[name] for name in step.inputs])
+        outputs = {name: values.get(made, base.values[made]) for name, made in self._fused.outputs.items()}
+        return {name: _array(value.expand(count, *value.shape[1:])) for name, value in outputs.items()}
 
     def _run(self, steps: Sequence[Step], values: dict[str, Any], last: Mapping[int, list[str]]) -> None:
         for place, step in enumerate(steps):
@@ -111,7 +130,9 @@ class Engine:
                 for name in step.inputs:
                     if name not in values:
                         patch = patches.get(name)
-                        values[name] = base.values[name] if patch is None else base.filled(name, patch, chunk.made[name])
+                        values[name] = (
+                            base.values[name] if patch is None else base.filled(name, patch, chunk.made[name])
+                        )
                 made = step.whole([values[name] for name in step.inputs])
                 values[step.name] = made if len(made) in (count, 1) else made.expand(count, *made.shape[1:])
             else:
@@ -173,7 +194,7 @@ class Base:
             return patch
         top, left = link.padding[:2]
         bordered = self._with_border(name, link)
-        height, width, channels = bordered.shape
+        _, width, channels = bordered.shape
         starts = (wanted.top + top) * width + wanted.left + left
         inside = np.arange(wanted.height)[:, None] * width + np.arange(wanted.width)
         places = torch.from_numpy((starts[:, None, None] + inside).reshape(-1))
@@ -205,9 +226,7 @@ def _wanted(link: Link, there: Rectangles, sides: tuple[int, ...]) -> Rectangles
     return Rectangles(top, left, height, width)
 
 
-def _read(
-    reach: Any, starts: NDArray[np.int64], length: int, side: int, padding: int
-) -> tuple[NDArray[np.int64], int]:
+def _read(reach: Any, starts: NDArray[np.int64], length: int, side: int, padding: int) -> tuple[NDArray[np.int64], int]:
     unique, where = np.unique(starts, return_inverse=True)
     read = np.array([reach.inputs(int(start), length) for start in unique])
     longest = int(read[:, 1].max())
@@ -234,7 +253,7 @@ def _divided(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]
     tail: set[str] = set()
 
     def has_places(name: str) -> bool:
-        return name not in made or (len(made[name].shape) > 1 and np.prod(made[name].shape[1:]) > 1)
+        return name not in made or (len(made[name].shape) > 1 and math.prod(made[name].shape[1:]) > 1)
 
     # From the end: a step belongs to the tail if all that reads it does, and neither it nor its inputs have places.
     readers: dict[str, list[Step]] = {}

@@ -80,7 +80,7 @@ def whole(op: Op) -> Run:
             return lambda values: values[0] @ values[1]
         case ops.Attention():
             return lambda values: functional.scaled_dot_product_attention(
-                *values[:3], *(value for value in values[3:]), scale=op.scale
+                values[0], values[1], values[2], values[3] if len(values) > 3 else None, scale=op.scale
             )
         case ops.Softmax():
             axis = op.axis + 1 if op.axis >= 0 else op.axis
@@ -136,5 +136,3 @@ def _norm(op: ops.LayerNorm, scale: Any, shift: Any) -> Callable[[Any], Any]:
 
 def _shifted(x: Any, shift: Any) -> Any:
     return x if shift is None else x + shift
-
-

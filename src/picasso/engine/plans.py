@@ -17,7 +17,7 @@ from picasso.engine.regions import Interval, hull
 from picasso.engine.steps import Places, Step
 
 MOSTLY = 0.8
-"""A step whose rectangle is at least this part of its map runs on the whole map, and so does all that comes after it."""
+"""A step whose rectangle is at least this part of its map runs on the whole map, and so does all that follows."""
 _GROUPS = 4
 """Groups of rows, and of columns, that differ in how far they spread."""
 

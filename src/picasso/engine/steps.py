@@ -1,7 +1,7 @@
 """The steps of a network as the engine runs them: on whole maps, and on patches of maps.
 
-A tensor of a map is (n, channels, height, width) in the channels-last layout; any other value is (n, ...). A patch is what
-a step makes of a rectangle of the map for each of n windows; `places` says where in the whole map it lies.
+A tensor of a map is (n, channels, height, width) in the channels-last layout; any other value is (n, ...). A patch is
+what a step makes of a rectangle of the map for each of n windows; `places` says where in the whole map it lies.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Link:
         border: The number that is read there.
     """
 
-    rows: Reach = Sliding()
-    columns: Reach = Sliding()
+    rows: Reach
+    columns: Reach
     padding: Padding = NO_PADDING
     border: float = 0.0
 
 
-SAME = Link()
+SAME = Link(Sliding(), Sliding())
 """Every place depends on the same place of the input alone."""
 
 
@@ -120,12 +120,12 @@ class Convolve(Step):
 class Pooling(Step):
     """The largest or mean number of each window."""
 
-    def __init__(self, op: Pool, inputs: Sequence[str], sides: tuple[int, int], padding: Padding, border: float) -> None:
+    def __init__(
+        self, op: Pool, inputs: Sequence[str], sides: tuple[int, int], padding: Padding, border: float
+    ) -> None:
         super().__init__(op.name, inputs, op.shape)
         self._op, self._padding, self._border = op, padding, border
-        rows, columns = (
-            Sliding(op.kernel[axis], op.stride[axis], padding[axis], op.dilation[axis]) for axis in (0, 1)
-        )
+        rows, columns = (Sliding(op.kernel[axis], op.stride[axis], padding[axis], op.dilation[axis]) for axis in (0, 1))
         self.links = (Link(rows, columns, padding, border),)
         size = op.kernel[0] * op.kernel[1]
         self._factors: tuple[Any, Any] | None = None
@@ -181,7 +181,8 @@ class Transposed(Step):
     def whole(self, values: list[Any]) -> Any:
         top, left, _, _ = self._op.padding
         made = self._spread(values[0])
-        lacking = [max(0, start + side - have) for start, side, have in zip((top, left), self.shape[1:], made.shape[2:], strict=True)]  # fmt: skip
+        ends = (top + self.shape[1], left + self.shape[2])
+        lacking = [max(0, end - have) for end, have in zip(ends, made.shape[2:], strict=True)]
         made = functional.pad(made, (max(0, -left), lacking[1], max(0, -top), lacking[0]))
         top, left = max(0, top), max(0, left)
         return self._finished(made[:, :, top : top + self.shape[1], left : left + self.shape[2]])

@@ -57,7 +57,7 @@ class Winograd:
             x = torch.nn.functional.pad(x, (0, 0, 0, beside, 0, below))
         out = x.new_empty((n, 4 * down, 4 * across, self._out))
         tiles = down * across
-        parts = max(1, min(n * tiles // FEWEST_TILES, round(36 * n * tiles * channels / _AT_ONCE)))
+        parts = max(1, min(n, n * tiles // FEWEST_TILES, round(36 * n * tiles * channels / _AT_ONCE)))
         for some, made in zip(x.tensor_split(parts), out.tensor_split(parts), strict=True):
             self._some(some, made, down, across)
         return out[:, : height - 2, : width - 2] if below or beside else out

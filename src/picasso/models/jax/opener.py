@@ -18,6 +18,7 @@ from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target, seeds
 from picasso.models import opened
+from picasso.models.accelerated import AcceleratedModel
 from picasso.models.jax.engine import Engine
 from picasso.models.jax.files import is_checkpoint, read_network
 from picasso.models.jax.networks import make_network
@@ -86,7 +87,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     return JaxModel(engine, readout, facts, hooks, options)
 
 
-class JaxModel(Model):
+class JaxModel(AcceleratedModel):
     """A JAX network. A live one is never run itself: it is traced, with its parameters of the moment."""
 
     framework: ClassVar[str] = "JAX"
@@ -94,9 +95,8 @@ class JaxModel(Model):
     capabilities = frozenset(Capability)
 
     def __init__(self, engine: Engine, readout: Readout, facts: Facts, hooks: ModelFile, options: Options) -> None:
-        super().__init__(facts, hooks, options.name, options.batch_size)
+        super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)
         self.engine = engine
-        self._readout = readout
 
     def origin(self) -> str:
         return self.engine.origin() if self.engine.live else self.facts.origin

@@ -22,6 +22,7 @@ from picasso.core.opening import Options
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.targets import Target, seeds
 from picasso.models import opened
+from picasso.models.accelerated import AcceleratedModel
 from picasso.models.keras import facts as finding
 from picasso.models.keras import files, training
 from picasso.models.keras.engines import Engine, is_out_of_memory, make_engine
@@ -114,7 +115,7 @@ def open_model(source: Any, hooks: ModelFile, options: Options) -> Model:
     return made
 
 
-class KerasModel(Model):
+class KerasModel(AcceleratedModel):
     """A Keras model. A live one is left exactly as it was found after every call."""
 
     framework: ClassVar[str] = "Keras"
@@ -133,10 +134,9 @@ class KerasModel(Model):
         hooks: ModelFile,
         options: Options,
     ) -> None:
-        super().__init__(facts, hooks, options.name, options.batch_size)
+        super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)
         self._engine = engine
         self._entrance = entrance
-        self._readout = readout
         self._listed = layers
         self._relus = relus
         self._live = live

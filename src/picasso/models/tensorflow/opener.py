@@ -19,6 +19,7 @@ from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target, seeds
 from picasso.models import opened
+from picasso.models.accelerated import AcceleratedModel
 from picasso.models.readout import Readout, find_readout
 from picasso.models.tensorflow import files
 from picasso.models.tensorflow.engine import ENTRANCE, Engine, as_array
@@ -110,7 +111,7 @@ def _opened(found: Read, path: Path, origin: str, hooks: ModelFile, options: Opt
     return TensorFlowModel(engine, readout, bare, listed, facts, hooks, options)
 
 
-class TensorFlowModel(Model):
+class TensorFlowModel(AcceleratedModel):
     """A TensorFlow graph in a session of its own."""
 
     framework: ClassVar[str] = "TensorFlow"
@@ -127,9 +128,8 @@ class TensorFlowModel(Model):
         hooks: ModelFile,
         options: Options,
     ) -> None:
-        super().__init__(facts, hooks, options.name, options.batch_size)
+        super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)
         self._engine = engine
-        self._readout = readout
         self._ends = engine.outputs(readout.names, bare)
         self._listed = listed
 

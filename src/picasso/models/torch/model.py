@@ -13,11 +13,11 @@ from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import ModelFile
-from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target, seeds
 from picasso.models import opened
+from picasso.models.accelerated import AcceleratedModel
 from picasso.models.readout import Readout
 from picasso.models.torch import functions as torch_functions
 from picasso.models.torch import layers as torch_layers
@@ -33,7 +33,7 @@ _DIGITS = 4
 _TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
 
 
-class TorchModel(Model):
+class TorchModel(AcceleratedModel):
     """A PyTorch network. A live module is left exactly as it was found after every call.
 
     Args:
@@ -60,11 +60,10 @@ class TorchModel(Model):
         live: bool,
         random: bool,
     ) -> None:
-        super().__init__(facts, hooks, options.name, options.batch_size)
+        super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)
         self.module = asking.call.module
         self.device = asking.device
         self._asking = asking
-        self._readout = readout
         self._head_inside = head_inside
         self._live = live
         self._random = random
@@ -150,6 +149,11 @@ class TorchModel(Model):
             },
             ruled=len(ruled),
         )
+
+    def _version(self) -> object:
+        # What replaces a tensor gives it another address, what changes it in place counts its version up.
+        tensors = [*self.module.parameters(), *self.module.buffers()] if self._live else []
+        return [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]
 
     def _read_graph(self) -> Graph:
         """Return the network as an op graph.

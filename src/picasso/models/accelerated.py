@@ -1,0 +1,106 @@
+"""Networks that can be read as op graphs: the engine computes for them what occluding windows change."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.core.facts import Facts, Patching, Progress
+from picasso.core.graph import Graph
+from picasso.core.hooks import ModelFile
+from picasso.core.model import Model, ignore
+from picasso.core.preprocessing import Array
+from picasso.core.targets import SCORES
+from picasso.models.readout import Readout
+
+if TYPE_CHECKING:
+    from picasso.engine.accelerator import Accelerator
+
+FEWEST_WINDOWS = 16
+"""For fewer windows the engine's own comparisons with the network cost more than it saves."""
+_NO_TORCH = "The engine runs on PyTorch: pip install 'picasso[torch]'."
+
+
+class AcceleratedModel(Model):
+    """A model whose adapter can read it as an op graph.
+
+    Args:
+        facts, hooks, name, batch_size: As for every model.
+        readout: What the network's own outputs mean.
+    """
+
+    def __init__(
+        self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None, *, readout: Readout
+    ) -> None:
+        super().__init__(facts, hooks, name, batch_size)
+        self._readout = readout
+        self._engines: dict[str, Accelerator] = {}
+
+    @abstractmethod
+    def _read_graph(self) -> Graph:
+        """Return the network as an op graph, whose outputs are those that the readout reads.
+
+        Raises:
+            GraphError: It holds something that the graph has no word for.
+        """
+
+    def _version(self) -> object:
+        """Return something that is another when the network is another; for live ones."""
+        return None
+
+    def graph(self) -> Graph:
+        if self._has_torch():
+            return self._accelerator().graph()
+        whole = self.whole
+        assert isinstance(whole, AcceleratedModel)
+        return whole._read_graph()
+
+    def predict_patched(
+        self, x: Array, boxes: NDArray[np.int64], contents: Array, progress: Progress = ignore
+    ) -> Array:
+        scores, patching = self._by_engine(x, boxes, contents, progress)
+        if scores is None:
+            scores = super().predict_patched(x, boxes, contents, progress)
+        self.patching = patching
+        return scores
+
+    def _by_engine(
+        self, x: Array, boxes: NDArray[np.int64], contents: Array, progress: Progress
+    ) -> tuple[Array | None, Patching]:
+        def loop(reason: str) -> tuple[None, Patching]:
+            return None, Patching(exact=False, reason=reason, windows=len(boxes))
+
+        if self.facts.frames is not None:
+            return loop("The engine does not follow windows through clips.")
+        if len(boxes) < FEWEST_WINDOWS:
+            return loop("")
+        if not self._has_torch():
+            return loop(_NO_TORCH)
+        from picasso.engine.accelerator import Asked
+
+        progress(0, len(boxes))
+        return self._accelerator().scores(Asked(x, boxes, contents, self.predict, self._scores_of, progress))
+
+    def _scores_of(self, raw: Mapping[str, Array]) -> Array:
+        """Return class scores (n, classes) from the network's own outputs."""
+        outputs = self._readout.read(raw)
+        return self.class_scores(outputs if self.focus is None else {SCORES: self.focus.read(outputs)})
+
+    def _accelerator(self) -> Accelerator:
+        from picasso.engine.accelerator import Accelerator
+
+        whole = self.whole
+        assert isinstance(whole, AcceleratedModel)
+        # Focused views of a network share one engine.
+        if "accelerator" not in self._engines:
+            self._engines["accelerator"] = Accelerator(whole._read_graph, whole._version)
+        return self._engines["accelerator"]
+
+    def _has_torch(self) -> bool:
+        from importlib.util import find_spec
+
+        return find_spec("torch") is not None
