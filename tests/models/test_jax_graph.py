@@ -179,7 +179,6 @@ class Normed(linen.Module):
 NORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "layer": (linen.LayerNorm(), {"axes": (0,), "root_mean_square": False}),
     "layer, plain variance": (linen.LayerNorm(use_fast_variance=False, use_bias=False), {"axes": (0,)}),
-    "layer, of the whole": (linen.LayerNorm(reduction_axes=(1, 2, 3)), {"axes": (0, 1, 2)}),
     "mean square": (linen.RMSNorm(), {"axes": (0,), "root_mean_square": True}),
     "group": (linen.GroupNorm(3), {"groups": 3}),
     "group, no scale": (linen.GroupNorm(2, use_scale=False, use_bias=False), {"groups": 2}),
@@ -324,6 +323,7 @@ BODIES: dict[str, Callable[[Any], Any]] = {
     "of itself": lambda x: jnp.einsum("nhwc,nhvc->nhwv", x, x),
     "over places": lambda x: jnp.einsum("nhwc,nhwd->ncd", x, x),
     "channels gated": lambda x: x * jnp.broadcast_to(jax.nn.sigmoid(x.mean((1, 2)))[:, None, None], x.shape),
+    "normalized as a whole": lambda x: jax.nn.standardize(x, axis=(1, 2, 3)),
     "places gated": lambda x: x * jax.nn.softmax(x.mean(-1).reshape(len(x), -1)).reshape(len(x), 12, 12, 1),
     "outer": lambda x: x.mean((1, 3))[:, :, None] * x.max((2, 3))[:, None],
     "positions": lambda x: x + np.linspace(0, 1, 12 * 12 * 3).reshape(1, 12, 12, 3).astype(np.float32),

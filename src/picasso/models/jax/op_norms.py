@@ -82,10 +82,10 @@ def _made(op: g.Op, seen: _Seen, centered: g.Op, variance: g.Op, epsilon: float,
             return None
         source, axes = seen.ops[squares[0]].inputs[0], squares[1]
         return _layer_norm(op, source, axes, epsilon, scale, True) if centered.name == source else None
-    source, axes, center = spread
+    source, axes = spread
     if not isinstance(centered, g.Elementwise) or centered.function != "subtract":
         return None
-    if _unspread(seen.ops[centered.inputs[1]], seen).name != center:
+    if _mean(_unspread(seen.ops[centered.inputs[1]], seen), seen) != spread:
         return None
     if centered.inputs[0] == source:
         return _layer_norm(op, source, axes, epsilon, scale, False)
@@ -96,22 +96,21 @@ def _made(op: g.Op, seen: _Seen, centered: g.Op, variance: g.Op, epsilon: float,
     return _group_norm(op, centered.inputs[0], split.shape[0], epsilon, scale)
 
 
-def _variance(op: g.Op, seen: _Seen) -> tuple[str, tuple[int, ...], str] | None:
-    """Return of what a value is the variance, over which axes, and the name of the mean."""
+def _variance(op: g.Op, seen: _Seen) -> tuple[str, tuple[int, ...]] | None:
+    """Return of what a value is the variance, and over which axes."""
     if isinstance(op, g.Elementwise) and op.function == "subtract":
         squares, center = _mean(seen.ops[op.inputs[0]], seen), seen.ops[op.inputs[1]]
         mean = _mean(seen.ops[center.inputs[0]], seen) if _is(center, "square") else None
         if squares is None or mean is None or not _is(seen.ops[squares[0]], "square"):
             return None
         same = seen.ops[squares[0]].inputs[0] == mean[0] and squares[1] == mean[1]
-        return (mean[0], mean[1], center.inputs[0]) if same else None
+        return mean if same else None
     squares = _mean(op, seen)
     centered = seen.ops[seen.ops[squares[0]].inputs[0]] if squares and _is(seen.ops[squares[0]], "square") else None
     if squares is None or not isinstance(centered, g.Elementwise) or centered.function != "subtract":
         return None
     mean = _mean(seen.ops[centered.inputs[1]], seen)
-    same = mean is not None and mean == (centered.inputs[0], squares[1])
-    return (centered.inputs[0], squares[1], centered.inputs[1]) if same else None
+    return mean if mean == (centered.inputs[0], squares[1]) else None
 
 
 def _mean(op: g.Op, seen: _Seen) -> tuple[str, tuple[int, ...]] | None:
