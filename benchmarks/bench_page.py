@@ -105,7 +105,7 @@ STILL = """async () => { for (let i = 0; i < 120; i += 1) await new Promise(requ
 SCROLL = """async () => {
     const end = document.documentElement.scrollHeight;
     let frames = 0;
-    for (let y = 0; y < end; y += 120, frames += 1) {
+    for (let y = 0; y < end; y += 400, frames += 1) {
         scrollTo(0, y);
         await new Promise(requestAnimationFrame);
     }
