@@ -29,13 +29,19 @@ CLOSE = 3e-6
 Layer = Callable[[Any], Any]
 
 
-def randomized(model: Any, seed: int = 0) -> Any:
-    """Give everything but kernels numbers that show: batch norm statistics, scales, shifts, biases."""
-    rng = np.random.default_rng(seed)
+def randomized(model: Any, variance: float = 1) -> Any:
+    """Give everything but kernels numbers that show: batch norm statistics, scales, shifts, biases.
+
+    Args:
+        model: The model.
+        variance: About which those of batch norms lie: the smaller, the louder what goes through many of them.
+    """
+    rng = np.random.default_rng(0)
     for variable in model.weights:
         kind, shape = variable.path.rpartition("/")[2], tuple(variable.shape)
         if "variance" in kind or "gamma" in kind or kind == "scale":
-            variable.assign(rng.uniform(0.5, 2, shape).astype(np.float32))
+            middle = variance if "variance" in kind else 1
+            variable.assign((middle * rng.uniform(0.5, 2, shape)).astype(np.float32))
         elif kind in ("mean", "moving_mean", "beta", "bias", "alpha"):
             variable.assign(rng.normal(0, 0.3, shape).astype(np.float32))
     return model
@@ -44,11 +50,8 @@ def randomized(model: Any, seed: int = 0) -> Any:
 def entrance(model: Any) -> Entrance:
     """Return how pictures enter a model."""
     a, b, c = model.inputs[0].shape[1:] if hasattr(model, "inputs") else SHAPE
-    return (
-        Entrance((a, b, c), (a, b, c), False, None, True)
-        if c == 3
-        else Entrance((b, c, a), (a, b, c), True, None, True)
-    )
+    first = c != 3
+    return Entrance((b, c, a) if first else (a, b, c), (a, b, c), first, None, True)
 
 
 def read(model: Any, where: Entrance | None = None) -> Graph:
@@ -74,9 +77,7 @@ def difference(model: Any, size: float = 2) -> float:
     for name, value in own.items():
         expected = np.asarray(host(value))
         assert mine[name].shape == expected.shape, (mine[name].shape, expected.shape)
-        assert np.ptp(expected, axis=0).max() > 10 * CLOSE * np.abs(expected).max(), (
-            "it does not depend on the picture"
-        )
+        assert np.ptp(expected, axis=0).max() > 10 * CLOSE * np.abs(expected).max(), "it does not depend on the picture"
         worst = max(worst, float(np.abs(mine[name] - expected).max() / np.abs(expected).max()))
     return worst
 

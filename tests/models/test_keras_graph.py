@@ -37,6 +37,8 @@ SIDES = {
     "NASNetMobile": 64,
     "ConvNeXtTiny": 32,
 }
+VARIANCES = {"MobileNetV2": 0.2, "MobileNetV3Small": 0.01}
+"""Where the picture would hardly reach the answer with those of others."""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,8 @@ def test_every_layer_on_other_backends(backend: str, names: tuple[str, ...]) -> 
 def test_architectures(keras: Any, name: str) -> None:
     side = SIDES[name]
     make = getattr(keras.applications, name)
-    model = randomized(make(weights=None, input_shape=(side, side, 3), classes=5, classifier_activation=None))
+    model = make(weights=None, input_shape=(side, side, 3), classes=5, classifier_activation=None)
+    model = randomized(model, VARIANCES.get(name, 1))
     assert difference(model, 100) < CLOSE
 
 
