@@ -25,8 +25,12 @@ _KEPT = frozenset({"VarHandleOp", "ReadVariableOp", "Placeholder"})
 _HIGHEST = float(np.nextafter(np.float32(1), np.float32(0)))
 
 
-def _same(reader: Reader, op: Any) -> Sequence[Value]:
-    return [reader.value(op, place, merged=True, blocks=True, border=True) for place in range(len(op.outputs))]
+def _same(reader: Reader, op: Any) -> Sequence[Value | None]:
+    """Pass values on; a function with a gradient of its own passes constants along with them, which nothing reads."""
+    return [
+        reader.value(op, place, merged=True, blocks=True, border=True) if reader.varies(op, place) else None
+        for place in range(len(op.outputs))
+    ]
 
 
 def _cast(reader: Reader, op: Any) -> Value:
@@ -77,7 +81,8 @@ def read_graph(engine: Engine, ends: Mapping[str, Any], layers: Mapping[str, str
         if op != engine.x.op:
             made = _HANDLERS[op.type](reader, op)
             values = [made] if isinstance(made, Value) else made
-            reader.values.update(zip((tensor.name for tensor in op.outputs), values, strict=False))
+            named = zip((tensor.name for tensor in op.outputs), values, strict=False)
+            reader.values.update({name: value for name, value in named if value is not None})
     outputs = {}
     for name, end in ends.items():
         value = reader.values.get(end.name)

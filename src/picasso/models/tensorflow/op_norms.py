@@ -85,6 +85,8 @@ def note_shifted(reader: Reader, source: str, name: str, scale: Numbers, shift: 
         reader.parts[name] = replace(part, kind="minus mean")
     elif part.kind == "factor" and (shift == 0).all():
         reader.parts[name] = replace(part, scale=scale if part.scale is None else part.scale * scale)
+    elif part.kind == "rest" and (scale == 1).all():
+        reader.parts[name] = replace(part, shift=shift if part.shift is None else part.shift + shift)
     elif part.kind == "scaled mean" and (scale == -1).all():
         reader.parts[name] = replace(part, kind="rest", shift=shift)
 

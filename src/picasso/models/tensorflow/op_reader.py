@@ -48,8 +48,8 @@ class Value:
     blocks: Blocks | None = None
 
 
-Handler = Callable[["Reader", Any], Value | Sequence[Value]]
-"""Writes an operation of TensorFlow into the op graph; returns the values of its outputs."""
+Handler = Callable[["Reader", Any], Value | Sequence[Value | None]]
+"""Writes an operation of TensorFlow into the op graph; returns the values of its outputs, None for constants."""
 
 
 class Reader:
