@@ -15,6 +15,9 @@ import picasso
 from picasso.core import graph as g
 from picasso.core.graph import Graph, GraphError
 from picasso.core.model import Model
+from picasso.models.jax.engine import Engine
+from picasso.models.jax.networks import make_network
+from picasso.models.jax.op_graph import read_graph
 from tests.engine import reference
 from tests.matrix.flax_networks import NETWORKS
 from tests.models.jax_networks import Net, Nnx, Twice, first, last, mixed, parameters
@@ -40,13 +43,18 @@ def agreed(source: Any, side: int = 12, **choices: Any) -> Graph:
     """Return a network's graph, which must answer what the network answers."""
     model: Any = opened(source, side, **choices)
     graph: Graph = model._read_graph()
-    x = np.random.default_rng(1).normal(size=(2, side, side, 3)).astype(np.float32)
-    found, expected = reference.outputs(graph, x.transpose(0, 3, 1, 2)), model.engine.forward(x, ())[0]
+    answers_alike(graph, model.engine, side)
+    assert {op.layer for op in graph.ops} <= {"", *(layer.name for layer in model.layers())}
+    return graph
+
+
+def answers_alike(graph: Graph, engine: Engine, side: int) -> None:
+    # As many pictures as the network was opened with: it is compiled for that number.
+    x = np.random.default_rng(1).normal(size=(6, side, side, 3)).astype(np.float32)
+    found, expected = reference.outputs(graph, x.transpose(0, 3, 1, 2)), engine.forward(x, ())[0]
     assert found.keys() == expected.keys()
     for name, answer in expected.items():
         np.testing.assert_allclose(found[name], answer, atol=1e-4 * float(np.abs(answer).max()))
-    assert {op.layer for op in graph.ops} <= {"", *(layer.name for layer in model.layers())}
-    return graph
 
 
 def function(body: Callable[[Any], Any], side: int = 12) -> Graph:
@@ -58,7 +66,11 @@ def function(body: Callable[[Any], Any], side: int = 12) -> Graph:
 
     answer = jax.eval_shape(body, jax.ShapeDtypeStruct((2, side, side, 3), np.float32))
     count = int(np.prod(answer.shape)) // 2
-    return agreed((scores, {"top": RANDOM.normal(size=(count, 4)).astype(np.float32)}), side)
+    network = make_network((scores, {"top": RANDOM.normal(size=(count, 4)).astype(np.float32)}))
+    engine, shape = Engine(network, None, live=True), (side, side, 3)
+    graph = read_graph(*engine.program(shape), engine.taps(shape), channels_first=False)
+    answers_alike(graph, engine, side)
+    return graph
 
 
 def kinds(graph: Graph) -> list[str]:
