@@ -522,15 +522,11 @@ def test_a_u_net_of_keras(tmp_path: Path) -> None:
     assert "Softmax" not in made
 
 
-def test_applications_of_keras(tmp_path: Path) -> None:
-    apps = _keras().applications
-    mobile = apps.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=7)
+def test_a_mobile_network_of_keras(tmp_path: Path) -> None:
+    mobile = _keras().applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=7)
     made = kinds(agreed(_exported(mobile, tmp_path / "mobile")))
     assert set(made) == {"Conv", "Affine", "clip", "Elementwise", "GlobalPool", "Linear"}
     assert (made.count("Conv"), made.count("Affine")) == (52, 52)
-    residual = apps.ResNet50(input_shape=(32, 32, 3), weights=None, classes=7)
-    made = kinds(agreed(_exported(residual, tmp_path / "residual")))
-    assert set(made) == {"Conv", "Affine", "relu", "Pad", "Pool", "Elementwise", "GlobalPool", "Linear"}
 
 
 def _keras() -> Any:
