@@ -219,6 +219,10 @@ def _modes() -> tuple[Any, Any]:
             super().__init__()
             self.tape = tape
 
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # which would import the compiler, for seconds
+
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             named = kwargs or {}
             if not self.tape.knows(func, args, named):

@@ -9,7 +9,7 @@ import numpy as np
 
 from picasso.core import graph as g
 from picasso.core.graph import GraphError, Shape
-from picasso.models.torch.op_numbers import Writer
+from picasso.models.torch.op_numbers import Writer, larger, smaller
 from picasso.models.torch.op_sheet import Operand, Sheet, Value, inner
 
 _LAST_OF = (1, 2, 0)
@@ -234,6 +234,8 @@ def reduced(function: Literal["sum", "mean", "max", "min"]) -> Writer:
     def write(
         sheet: Sheet, made: Shape, x: Value, axes: Any = None, keep: bool = False, *_: Any, **__: Any
     ) -> list[str | None]:
+        if hasattr(axes, "shape"):
+            return [{"max": larger, "min": smaller}[function](sheet, made, x, axes)]
         axes = range(len(x.shape)) if axes is None or axes == [] else [axes] if isinstance(axes, int) else axes
         lost = {axis % len(x.shape) for axis in axes} - ({0} if x.dropped else set())
         places = tuple(sorted(axis - x.dropped for axis in lost))
@@ -253,14 +255,24 @@ def reduced(function: Literal["sum", "mean", "max", "min"]) -> Writer:
     return write
 
 
-def variance(sheet: Sheet, made: Shape, x: Value, axes: Any = None, keep: bool = False, **named: Any) -> str:
+def variance(
+    sheet: Sheet,
+    made: Shape,
+    x: Value,
+    axes: Any = None,
+    unbiased: bool = True,
+    *_: Any,
+    correction: float | None = None,
+    **__: Any,
+) -> str:
     """Write a variance as the mean square of what differs from the mean."""
+    if isinstance(axes, bool):
+        axes, unbiased = None, axes
     every = list(range(len(x.shape)))
     axes = every if axes is None else [axis % len(x.shape) for axis in ([axes] if isinstance(axes, int) else axes)]
     kept = tuple(1 if axis in axes else side for axis, side in enumerate(x.shape))
     count = int(np.prod([x.shape[axis] for axis in axes]))
-    correction = named.get("correction")
-    freedom = count - (1 if correction is None else correction)
+    freedom = count - (int(unbiased) if correction is None else correction)
     mean = reduced("mean")
     center = mean(sheet, kept, x, axes, True)[0]
     names = [sheet.full(Value(str(center), kept), len(kept), x.dropped)]
@@ -272,9 +284,9 @@ def variance(sheet: Sheet, made: Shape, x: Value, axes: Any = None, keep: bool =
     return sheet.reshape(name, inner(made))
 
 
-def deviation(sheet: Sheet, made: Shape, x: Value, axes: Any = None, keep: bool = False, **named: Any) -> str:
+def deviation(sheet: Sheet, made: Shape, x: Value, *axes: Any, **named: Any) -> str:
     """Write a standard deviation."""
-    spread = Value(variance(sheet, made, x, axes, keep, **named), made)
+    spread = Value(variance(sheet, made, x, *axes, **named), made)
     return sheet.each(g.Activation, spread, function="sqrt")
 
 
@@ -301,6 +313,13 @@ def pixel_unshuffle(sheet: Sheet, made: Shape, x: Operand, factor: int) -> str:
     name, (_, channels, height, width) = sheet.map(x), x.shape
     name = sheet.reshape(name, (channels, height // factor, factor, width // factor, factor))
     return sheet.reshape(sheet.transpose(name, (0, 2, 4, 1, 3)), made[1:])
+
+
+def channel_shuffle(sheet: Sheet, made: Shape, x: Operand, groups: int) -> str:
+    """Write the channels of groups one of each in turn."""
+    name, (_, channels, height, width) = sheet.map(x), x.shape
+    name = sheet.reshape(name, (groups, channels // groups, height, width))
+    return sheet.reshape(sheet.transpose(name, (1, 0, 2, 3)), made[1:])
 
 
 def _moved(places: Sequence[int]) -> tuple[int, ...]:
@@ -364,6 +383,8 @@ TABLE: dict[str, Writer] = {
     "var": variance,
     "std": deviation,
     "linalg_vector_norm": norm,
+    "channel_shuffle": channel_shuffle,
+    "native_channel_shuffle": channel_shuffle,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
 }
