@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import metadata
 from numbers import Integral
 from typing import Any
@@ -216,9 +217,15 @@ def result_key(
         "top": None if targets else top,
         "seed": seed,
         "at": at,
-        "picasso": metadata.version("picasso"),
+        "picasso": _version("picasso"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _version(package: str) -> str:
+    """Return a package's version; reading it takes a millisecond, and each picture of a job asks for it."""
+    return metadata.version(package)
 
 
 def missing(model: Model, entry: Entry) -> str:
@@ -382,8 +389,8 @@ def _record(
             "frame": vars(sample.frame) if sample.frame else None,
         },
         "seconds": round(seconds, 3),
-        "versions": {"picasso": metadata.version("picasso"), "python": platform.python_version()}
-        | {name: metadata.version(name) for name in ("numpy", "pillow", *model.packages)},
+        "versions": {"picasso": _version("picasso"), "python": platform.python_version()}
+        | {name: _version(name) for name in ("numpy", "pillow", *model.packages)},
     }
 
 
