@@ -165,7 +165,9 @@ class Tape:
         odd = next((t.dtype for t in made if t.dtype not in (torch.float32, torch.float64)), None)
         if odd is not None and len(made) == 1:
             said = str(odd).removeprefix("torch.")
-            return [GraphError(f"{func.overloadpacket} at {self._where()} computes in {said}; the op graph is of float32.")]
+            return [
+                GraphError(f"{func.overloadpacket} at {self._where()} computes in {said}; the op graph is of float32.")
+            ]
         self.sheet.layer = self.layer
         shapes = [tuple(tensor.shape) for tensor in made]
         try:

@@ -290,9 +290,7 @@ def deviation(sheet: Sheet, made: Shape, x: Value, *axes: Any, **named: Any) -> 
     return sheet.each(g.Activation, spread, function="sqrt")
 
 
-def norm(
-    sheet: Sheet, made: Shape, x: Value, order: float = 2, axes: Any = None, keep: bool = False, **_: Any
-) -> str:
+def norm(sheet: Sheet, made: Shape, x: Value, order: float = 2, axes: Any = None, keep: bool = False, **_: Any) -> str:
     """Write the length of vectors."""
     if order != 2:
         raise GraphError("{op} at {layer} has an order other than two.")
