@@ -481,30 +481,30 @@ def unet() -> nn.Module:
 def vision(name: str, **choices: Any) -> nn.Module:
     torchvision_operators.declare()
     choices = {"weights": None, **choices}
-    return getattr(importlib.import_module("torchvision.models"), name)(**choices)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module("torchvision.models"), name)(**choices)
 
 
 def swin() -> nn.Module:
     torchvision_operators.declare()
     kinds = importlib.import_module("torchvision.models.swin_transformer")
-    return kinds.SwinTransformer([4, 4], 24, [2, 2], [2, 4], [5, 5])  # type: ignore[no-any-return]
+    return kinds.SwinTransformer([4, 4], 24, [2, 2], [2, 4], [5, 5])
 
 
 def segmenter(name: str) -> nn.Module:
     torchvision_operators.declare()
     kinds = importlib.import_module("torchvision.models.segmentation")
-    return getattr(kinds, name)(weights=None, weights_backbone=None, num_classes=3)  # type: ignore[no-any-return]
+    return getattr(kinds, name)(weights=None, weights_backbone=None, num_classes=3)
 
 
 def timm(name: str, **choices: Any) -> nn.Module:
     torchvision_operators.declare()
-    return importlib.import_module("timm").create_model(name, pretrained=False, **choices)  # type: ignore[no-any-return]
+    return importlib.import_module("timm").create_model(name, pretrained=False, **choices)
 
 
 def face(name: str, **choices: Any) -> nn.Module:
     torchvision_operators.declare()
     kinds = importlib.import_module("transformers")
-    return getattr(kinds, f"{name}ForImageClassification")(getattr(kinds, f"{name}Config")(**choices))  # type: ignore[no-any-return]
+    return getattr(kinds, f"{name}ForImageClassification")(getattr(kinds, f"{name}Config")(**choices))
 
 
 SMALL = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
