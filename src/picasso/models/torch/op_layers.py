@@ -30,6 +30,7 @@ def conv2d(
 ) -> str:
     """Write a convolution; "same" has the larger half of an odd padding at the end."""
     kernel, steps = sheet.weight(weight), _pair(dilation)
+    around: tuple[int, ...]
     if isinstance(padding, str):
         ends = [(side - 1) * step for side, step in zip(kernel.shape[2:], steps, strict=True)]
         whole = ends if padding == "same" else [0, 0]
