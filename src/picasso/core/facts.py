@@ -109,34 +109,51 @@ class Pullback:
     ruled: int | None = None
 
 
+class Quality(StrEnum):
+    """How true the scores of pictures with a box replaced must be.
+
+    exact: those of the network. approximate: what a box changes at the margins of its reach is left out. preview: as
+    exact, in half precision (bfloat16).
+    """
+
+    EXACT = "exact"
+    APPROXIMATE = "approximate"
+    PREVIEW = "preview"
+
+
 @dataclass(frozen=True)
 class Patching:
     """How the scores of a picture with one box after another replaced were found.
 
     Args:
-        exact: Whether only what each box reaches was computed again; else whole pictures were run in a loop.
+        fast: Whether only what each box reaches was computed again; else whole pictures were run in a loop, which is
+            exact always.
         reason: Of the loop: why, one sentence; "" where nothing else was tried.
         windows: Number of boxes.
         gain: By what factor fewer multiplications were done than for whole pictures.
         error: The largest difference between a class score that was found so and the network's own, over the boxes
             that were run both ways.
         checked: How many those were.
+        quality: How true the scores were asked to be.
     """
 
-    exact: bool
+    fast: bool = False
     reason: str = ""
     windows: int = 0
     gain: float = 1.0
     error: float = 0.0
     checked: int = 0
+    quality: Quality = Quality.EXACT
 
     def __str__(self) -> str:
-        if not self.exact:
-            return f"Whole pictures in a loop. {self.reason}".strip()
-        return (
-            f"Only what each window reaches was computed again: {self.gain:.1f} times fewer multiplications. "
-            f"The network itself gave the same for {self.checked} of {self.windows} windows, to {self.error:.0e}."
-        )
+        if not self.fast:
+            return f"Whole pictures were run, one for each window. {self.reason}".strip()
+        done = f"Only what each window reaches was computed again: {self.gain:.1f} times fewer multiplications."
+        both = f"{self.checked} of {self.windows} windows that the network itself ran, too"
+        if self.quality is Quality.EXACT:
+            return f"{done} The largest difference from {both}: {self.error:.0e}."
+        how = "without the margins" if self.quality is Quality.APPROXIMATE else "in half precision"
+        return f"Approximate, {how}. {done} The largest error over {both}: {self.error:.2g}."
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,19 @@ from numpy.typing import NDArray
 
 from picasso.core import clips
 from picasso.core.errors import ModelOutputError, NotSupportedError, OutOfMemoryError, TargetError
-from picasso.core.facts import INPUT, PLAIN, Capability, Facts, Layer, Patching, Progress, Pullback, Rules, Task
+from picasso.core.facts import (
+    INPUT,
+    PLAIN,
+    Capability,
+    Facts,
+    Layer,
+    Patching,
+    Progress,
+    Pullback,
+    Quality,
+    Rules,
+    Task,
+)
 from picasso.core.focus import Focus, FocusedTarget
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooked import Hooked
@@ -72,7 +84,7 @@ class Model(Hooked):
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self.files: tuple[Path, ...] = ()
-        self.patching = Patching(exact=False)
+        self.patching = Patching()
         self._whole: Model | None = None
         own = {Capability(facts.task)} if facts.task is not Task.CLASSIFICATION else set()
         self.capabilities = (self.capabilities - _OF_TASKS) | own
@@ -246,6 +258,7 @@ class Model(Hooked):
         boxes: NDArray[np.int64],
         contents: Array,
         progress: Progress = ignore,
+        quality: Quality = Quality.EXACT,
     ) -> Array:
         """Return the class scores of the picture with each box replaced, one at a time.
 
@@ -256,11 +269,12 @@ class Model(Hooked):
             contents: (h, w, c), from which each box takes what lies there; or (m, height, width, c), one content
                 for each box, boxes of equal size. With the frames before the height for a clip.
             progress: Called after each batch with (done, m).
+            quality: How true the scores must be; a model that knows no faster way gives the exact ones.
 
         Returns:
             float32 (m, classes). `patching` says how they were found.
         """
-        self.patching = Patching(exact=False, windows=len(boxes))
+        self.patching = Patching(windows=len(boxes))
         if not len(boxes):
             return np.zeros((0, len(self.labels)), np.float32)
         rows: list[Array] = []
@@ -276,6 +290,13 @@ class Model(Hooked):
             start = stop
             progress(start, len(boxes))
         return np.concatenate(rows)
+
+    def predict_whole(self, x: Array) -> Array:
+        """Return the class scores (n, classes) of many pictures of which everything differs, as fast as is known.
+
+        The same as `predict` to 1e-4 of the largest score.
+        """
+        return self.predict(x)
 
     def target(self, target: int | str | Target) -> Target:
         """Turn an index, a label or "a - b" into a Target.

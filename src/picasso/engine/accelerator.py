@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from picasso.core.clips import place_of
 from picasso.core.errors import PicassoError
-from picasso.core.facts import Patching, Progress
+from picasso.core.facts import Patching, Progress, Quality
 from picasso.core.graph import Graph
 from picasso.core.preprocessing import Array
-from picasso.engine.occlusion import Engine
+from picasso.engine.occlusion import Engine, Read
 from picasso.engine.plans import Plan
 
 TOLERANCE = 1e-4
@@ -26,9 +27,23 @@ WORTHWHILE = 1.25
 """By what factor there must be fewer multiplications for the engine to be tried."""
 SMALL = 2e7
 """Multiplications for one picture below which a loop is done before the engine has begun."""
+REACH = 0.5
+"""Of the approximate mode: the largest part of a map's side on which a window's effect is followed."""
+_RACED = 8
+"""Whole pictures that are run both ways."""
+_AT_ONCE = 16
 _PLANS_KEPT = 4
+_CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
 
 Run = Callable[[Array], Array]
+
+
+class _UnfitError(Exception):
+    """The network itself is to be run: why, and whether for these windows alone."""
+
+    def __init__(self, reason: str, *, windows: bool = False) -> None:
+        super().__init__(reason)
+        self.windows = windows
 
 
 @dataclass(frozen=True)
@@ -42,14 +57,18 @@ class Asked:
         run: The network itself: class scores (n, classes) of pictures (n, height, width, channels).
         read: Class scores from the outputs of the op graph, by name.
         progress: Called with (done, m).
+        quality: How true the scores must be.
+        about: The part of the picture that the scores are about, or None.
     """
 
     x: Array
     boxes: NDArray[np.int64]
     contents: Array
     run: Run
-    read: Callable[[dict[str, Array]], Array]
+    read: Read
     progress: Progress
+    quality: Quality = Quality.EXACT
+    about: object = None
 
     def patched(self, window: int) -> Array:
         """Return the picture with one box replaced."""
@@ -57,6 +76,27 @@ class Asked:
         place = place_of(self.boxes[window])
         one[0][place] = self.contents[place] if self.contents.ndim == 3 else self.contents[window]
         return one
+
+
+@dataclass
+class _Read:
+    """What is known of a network as it is now.
+
+    Args:
+        graph: The network, once it was read.
+        engines: What runs it, in single and in half precision.
+        plans: The last ways of windows through it.
+        reason: Why it is not accelerated, or "".
+        whole_slower: Whether whole pictures are run faster by the network itself; None before that was tried.
+        seen: Of the last picture its digest, the part that was asked about, and the network's own scores.
+    """
+
+    graph: Graph | None = None
+    engines: dict[Quality, Engine] = field(default_factory=dict)
+    plans: OrderedDict[tuple[bytes, Quality], Plan] = field(default_factory=OrderedDict)
+    reason: str = ""
+    whole_slower: bool | None = None
+    seen: tuple[str, object, Array] | None = None
 
 
 class Accelerator:
@@ -70,11 +110,8 @@ class Accelerator:
     def __init__(self, read_graph: Callable[[], Graph], version: Callable[[], object]) -> None:
         self._read_graph, self._version = read_graph, version
         self._lock = threading.RLock()
-        self._known: object = self
-        self._graph: Graph | None = None
-        self._engine: Engine | None = None
-        self._reason = ""
-        self._plans: OrderedDict[bytes, Plan] = OrderedDict()
+        self._known: object = self  # equal to no version
+        self._read = _Read()
 
     def graph(self) -> Graph:
         """Return the network as an op graph.
@@ -84,80 +121,123 @@ class Accelerator:
         """
         with self._lock:
             self._renew()
-            if self._graph is None:
-                self._graph = self._read_graph()
-            return self._graph
+            if self._read.graph is None:
+                self._read.graph = self._read_graph()
+            return self._read.graph
 
     def scores(self, asked: Asked) -> tuple[Array | None, Patching]:
         """Return the class scores (m, classes), or None where the network itself is to be run, and how or why."""
         with self._lock:
             self._renew()
-            if not self._reason:
+            reason = self._read.reason
+            if not reason:
                 try:
                     return self._scores(asked)
                 except _UnfitError as error:
-                    if error.windows:
-                        return None, Patching(exact=False, reason=str(error), windows=len(asked.boxes))
-                    self._reason, self._engine = str(error), None
-            return None, Patching(exact=False, reason=self._reason, windows=len(asked.boxes))
+                    reason = str(error)
+                    if not error.windows:
+                        self._read.reason = reason
+                        self._read.engines.clear()
+            return None, Patching(reason=reason, windows=len(asked.boxes))
+
+    def whole(self, x: Array, run: Run, read: Read) -> Array:
+        """Return the class scores (n, classes) of whole pictures (n, height, width, channels).
+
+        The first pictures are run both ways, once for a network; the faster one of two that agree is kept.
+        """
+        with self._lock:
+            self._renew()
+            try:
+                if self._read.reason or self._read.whole_slower:
+                    return run(x)
+                engine = self._engine(Quality.EXACT)
+                if self._read.whole_slower is not None:
+                    return _in_parts(engine, x, read)
+                first = x[:_RACED]
+                _in_parts(engine, first[:1], read)  # weights are prepared when they are used first
+                started = time.perf_counter()
+                found = _in_parts(engine, first, read)
+                middle = time.perf_counter()
+                own = run(first)
+                self._read.whole_slower = middle - started > time.perf_counter() - middle
+                _compare(found, own, "a picture")
+            except _UnfitError as error:
+                self._read.reason = str(error)
+                return run(x)
+            rest = x[_RACED:]
+            if not len(rest):
+                return own
+            return np.concatenate([own, run(rest) if self._read.whole_slower else _in_parts(engine, rest, read)])
 
     def _renew(self) -> None:
         version = self._version()
         if version != self._known:
-            self._known, self._graph, self._engine, self._reason = version, None, None, ""
-            self._plans.clear()
+            self._known, self._read = version, _Read()
 
     def _scores(self, asked: Asked) -> tuple[Array, Patching]:
-        engine, plan = self._prepared(asked.boxes)
-        x = _channels_first(asked.x)
-        contents = _channels_first(asked.contents if asked.contents.ndim == 4 else asked.contents[None])
-        contents = contents if asked.contents.ndim == 4 else contents[0]
+        engine = self._engine(asked.quality)
+        plan = self._plan(engine, asked.boxes, asked.quality)
+        exact = asked.quality is Quality.EXACT
+        contents = asked.contents if asked.contents.ndim == 4 else asked.contents[None]
+        laid = _channels_first(contents) if asked.contents.ndim == 4 else _channels_first(contents)[0]
         try:
-            base = engine.base(x)
-            started = time.perf_counter()
-            own = asked.run(asked.x)
-            watch = _Watch(time.perf_counter() - started, asked.progress)
-            _compare(asked.read(base.outputs), own, "the picture")
-            scores = engine.occluded(base, plan, asked.boxes, contents, asked.read, watch)
+            base = engine.base(_channels_first(asked.x))
+            own, seconds = self._own(asked)
+            if exact:
+                _compare(asked.read(base.outputs), own, "the picture")
+            watch = _Watch(seconds, asked.progress)
+            scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
         except (_UnfitError, PicassoError):
             raise
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            raise _UnfitError(f"The engine failed: {type(error).__name__}: {str(error).splitlines()[0]}") from error
-        windows = _chosen(scores, own[0])
-        errors = [
-            _compare(scores[window : window + 1], asked.run(asked.patched(window)), "a window") for window in windows
-        ]
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise _UnfitError(f"The engine failed: {_first_line(error)}") from error
+        windows = _chosen(scores, own[0], _CHECKED[asked.quality])
+        limit = TOLERANCE if exact else np.inf
+        errors = [_compare(scores[w : w + 1], asked.run(asked.patched(w)), "a window", limit) for w in windows]
         gain = engine.multiply_adds * len(asked.boxes) / max(1, plan.multiply_adds)
-        return scores, Patching(True, "", len(asked.boxes), gain, max(errors), len(windows))
+        return scores, Patching(True, "", len(asked.boxes), gain, max(errors), len(windows), asked.quality)
 
-    def _prepared(self, boxes: NDArray[np.int64]) -> tuple[Engine, Plan]:
-        if self._engine is None:
+    def _own(self, asked: Asked) -> tuple[Array, float]:
+        """Return the network's own scores of the picture, and the seconds that it took, or infinity."""
+        digest = hashlib.sha256(asked.x.tobytes()).hexdigest()
+        if self._read.seen is not None and self._read.seen[0] == digest and self._read.seen[1] is asked.about:
+            return self._read.seen[2], np.inf
+        started = time.perf_counter()
+        own = asked.run(asked.x)
+        self._read.seen = digest, asked.about, own
+        return own, time.perf_counter() - started
+
+    def _engine(self, quality: Quality) -> Engine:
+        half = quality is Quality.PREVIEW
+        kind = Quality.PREVIEW if half else Quality.EXACT
+        if kind not in self._read.engines:
             try:
                 graph = self.graph()
                 if graph.multiply_adds < SMALL:
                     raise _UnfitError("The network is so small that this is as fast.")
-                self._engine = Engine(graph)
+                self._read.engines[kind] = Engine(graph, half)
+            except _UnfitError:
+                raise
             except PicassoError as error:
-                raise _UnfitError(str(error)) from error
-        key = boxes.tobytes()
-        if key not in self._plans:
-            self._plans[key] = self._engine.plan(boxes)
-            while len(self._plans) > _PLANS_KEPT:
-                self._plans.popitem(last=False)
-        self._plans.move_to_end(key)
-        plan = self._plans[key]
-        if plan.multiply_adds * WORTHWHILE > self._engine.multiply_adds * len(boxes):
-            gain = self._engine.multiply_adds * len(boxes) / max(1, plan.multiply_adds)
+                raise _UnfitError(error.message) from error
+            except Exception as error:  # a file may hold anything; the network itself still runs
+                raise _UnfitError(f"The network could not be read: {_first_line(error)}") from error
+        return self._read.engines[kind]
+
+    def _plan(self, engine: Engine, boxes: NDArray[np.int64], quality: Quality) -> Plan:
+        key = boxes.tobytes(), quality
+        if key not in self._read.plans:
+            self._read.plans[key] = engine.plan(boxes, REACH if quality is Quality.APPROXIMATE else 1.0)
+            while len(self._read.plans) > _PLANS_KEPT:
+                self._read.plans.popitem(last=False)
+        self._read.plans.move_to_end(key)
+        plan = self._read.plans[key]
+        if plan.multiply_adds * WORTHWHILE > engine.multiply_adds * len(boxes):
+            gain = engine.multiply_adds * len(boxes) / max(1, plan.multiply_adds)
             raise _UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", windows=True)
-        return self._engine, plan
-
-
-class _UnfitError(Exception):
-    """The network itself is to be run: why, and whether for these windows alone."""
-
-    def __init__(self, reason: str, *, windows: bool = False) -> None:
-        super().__init__(reason)
-        self.windows = windows
+        return plan
 
 
 class _Watch:
@@ -181,7 +261,7 @@ class _Watch:
         self._progress(done, total)
 
 
-def _compare(found: Array, own: Array, what: str) -> float:
+def _compare(found: Array, own: Array, what: str, limit: float = TOLERANCE) -> float:
     """Return the largest difference between class scores.
 
     Raises:
@@ -189,15 +269,25 @@ def _compare(found: Array, own: Array, what: str) -> float:
     """
     size = float(np.abs(own).max(initial=0))
     error = float(np.abs(found - own).max(initial=0)) if found.shape == own.shape else np.inf
-    if not error <= TOLERANCE * size + 1e-6:
+    if not error <= limit * size + 1e-6:
         raise _UnfitError(f"The engine's scores of {what} differ from the network's own by {error:.1e}.")
     return error
 
 
-def _chosen(scores: Array, base: Array) -> list[int]:
-    """Return the windows that the network itself runs, too: where the scores change most, and one far from it."""
+def _chosen(scores: Array, base: Array, count: int) -> list[int]:
+    """Return the windows that the network itself runs, too: where the scores change most, and some far from it."""
     most = int(np.abs(scores - base).max(axis=1).argmax())
-    return sorted({most, (most + len(scores) // 2) % len(scores)})
+    return sorted({(most + part * len(scores) // count) % len(scores) for part in range(count)})
+
+
+def _in_parts(engine: Engine, x: Array, read: Read) -> Array:
+    parts = [x[start : start + _AT_ONCE] for start in range(0, len(x), _AT_ONCE)]
+    return np.concatenate([read(engine.run(_channels_first(part))) for part in parts])
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
 def _channels_first(x: Array) -> Any:

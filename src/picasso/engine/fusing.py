@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from picasso.core import graph as ops
 from picasso.core.graph import Activation, Affine, Conv, ConvTranspose, Elementwise, Graph, Linear, Op, Pad, Pool
@@ -37,16 +38,16 @@ class Fused:
     shape: ops.Shape
 
 
-def fuse(graph: Graph) -> Fused:
-    """Return the steps of a graph."""
-    return _Fusing(graph).run()
+def fuse(graph: Graph, half: bool = False) -> Fused:
+    """Return the steps of a graph, which compute in single precision or in half, bfloat16."""
+    return _Fusing(graph, torch.bfloat16 if half else torch.float32).run()
 
 
 class _Fusing:
     """Walks a graph once; what an operation takes in with it is named after the last of them."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph, self.by_name = graph, graph.by_name
+    def __init__(self, graph: Graph, dtype: Any) -> None:
+        self.graph, self.by_name, self.dtype = graph, graph.by_name, dtype
         self.readers = graph.readers()
         self.kept = set(graph.outputs.values())
         self.order = {op.name: place for place, op in enumerate(graph.ops)}
@@ -72,23 +73,23 @@ class _Fusing:
                 return self._convolution(op)
             case ConvTranspose():
                 last, activation = self._activation(op)
-                return Transposed(op, op.inputs, activation, last.name)
+                return Transposed(op, op.inputs, activation, last.name, self.dtype)
             case Pool():
                 inputs, padding, border = self._border(op)
                 lowest = -np.inf if op.function == "max" else 0.0
                 joined = border if inputs is not op.inputs else lowest
                 sides = self.by_name[op.inputs[0]].shape[1:]
-                return Pooling(op, inputs, (sides[0], sides[1]), padding, joined)
+                return Pooling(op, inputs, (sides[0], sides[1]), padding, joined, self.dtype)
             case ops.Resize():
-                return Interpolate(op, op.inputs)
+                return Interpolate(op, op.inputs, self.dtype)
             case Linear():
                 last, activation = self._activation(op)
-                matrix = Matrix(op, activation)
+                matrix = Matrix(op, activation, self.dtype)
                 return Anything(last.name, op.inputs, op.shape, lambda values: matrix(values[0]), op.multiply_adds)
             case Affine():
                 last, activation = self._activation(op)
-                return self._alone(replace(op, name=last.name), pointwise(op, activation))
-        return self._alone(op, pointwise(op, None) if self._is_pointwise(op) else whole(op))
+                return self._alone(replace(op, name=last.name), pointwise(op, activation, self.dtype))
+        return self._alone(op, pointwise(op, None, self.dtype) if self._is_pointwise(op) else whole(op, self.dtype))
 
     def _alone(self, op: Op, run: Any) -> Step:
         kind = Pointwise if self._is_pointwise(op) else Anything
@@ -168,7 +169,7 @@ class _Fusing:
         if isinstance(reader, Activation) and (not added or reader.function in _AFTER_A_SUM):
             activation, last = reader, reader
             self.done.add(reader.name)
-        return Convolve(last.name, [*inputs, *added], op.shape, padding, Convolution(folded, activation))
+        return Convolve(last.name, [*inputs, *added], op.shape, padding, Convolution(folded, activation, self.dtype))
 
     def _comes_last(self, value: Op, total: Op) -> bool:
         """Say whether a sum of two equal maps can be left to the convolution that makes one of them, the later one."""

@@ -32,10 +32,10 @@ _NAMES = {
 """What the fused kernels call an activation, and its numbers."""
 
 
-def tensor(array: Any) -> Any:
+def tensor(array: Any, dtype: Any = torch.float32) -> Any:
     """Return a NumPy array as a contiguous tensor, without a copy where that is possible."""
     whole = np.ascontiguousarray(array, np.float32)
-    return torch.from_numpy(whole if whole.flags.writeable else whole.copy())
+    return torch.from_numpy(whole if whole.flags.writeable else whole.copy()).to(dtype)
 
 
 def activate(op: Activation | None, x: Any) -> Any:
@@ -50,7 +50,7 @@ def activate(op: Activation | None, x: Any) -> Any:
         case "leaky_relu":
             return functional.leaky_relu_(x, op.slope)
         case "prelu":
-            return functional.prelu(x, tensor(op.slopes))
+            return functional.prelu(x, tensor(op.slopes, x.dtype))
         case "elu":
             return functional.elu_(x, op.slope)
         case "celu":
@@ -107,18 +107,19 @@ class Convolution:
     Args:
         op: The convolution, what follows it in channels folded in.
         activation: What comes last, or None.
+        dtype: In which it computes.
     """
 
-    def __init__(self, op: Conv, activation: Activation | None) -> None:
+    def __init__(self, op: Conv, activation: Activation | None, dtype: Any) -> None:
         self.op, self.activation = op, activation
-        self._weight = tensor(op.weight)
-        self._bias = None if op.bias is None else tensor(op.bias)
+        self._weight = tensor(op.weight, dtype)
+        self._bias = None if op.bias is None else tensor(op.bias, dtype)
         self._fused = fusable(activation) if _FUSED else None
         pointwise = op.weight.shape[2:] == (1, 1) and op.stride == (1, 1) and op.groups == 1
         self._matrix = self._weight.flatten(1) if pointwise and self._fused and op.weight.shape[1] > 1 else None
         fewest = min(op.weight.shape[:2])
         simple = op.weight.shape[2:] == (3, 3) and op.stride == op.dilation == (1, 1) and op.groups == 1
-        self._can_tile = _FUSED and simple and fewest >= _WINOGRAD_FROM
+        self._can_tile = _FUSED and simple and dtype == torch.float32 and fewest >= _WINOGRAD_FROM
         self._packed: Any = None
         self._packed_matrix: Any = None
         self._tiled: Winograd | None = None
@@ -183,10 +184,10 @@ class Convolution:
 class Matrix:
     """A matrix on the last axis, then an activation."""
 
-    def __init__(self, op: Linear, activation: Activation | None) -> None:
+    def __init__(self, op: Linear, activation: Activation | None, dtype: Any) -> None:
         self.op, self.activation = op, activation
-        self._weight = tensor(op.weight)
-        self._bias = None if op.bias is None else tensor(op.bias)
+        self._weight = tensor(op.weight, dtype)
+        self._bias = None if op.bias is None else tensor(op.bias, dtype)
         self._fused = fusable(activation) if _FUSED else None
         self._packed: Any = None
 

@@ -32,15 +32,17 @@ class Engine:
 
     Args:
         graph: The network.
+        half: Whether it computes in half precision, bfloat16.
 
     Attributes:
         multiply_adds: Multiplications by weights for one whole picture.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self._fused = fuse(graph)
+    def __init__(self, graph: Graph, half: bool = False) -> None:
+        self._fused = fuse(graph, half)
+        self._dtype = torch.bfloat16 if half else torch.float32
         self.multiply_adds = sum(step.multiply_adds for step in self._fused.steps)
-        self._constants = {name: tensor(value)[None] for name, value in self._fused.constants.items()}
+        self._constants = {name: tensor(value)[None].to(self._dtype) for name, value in self._fused.constants.items()}
         self._body, self._tail = _divided(self._fused.steps)
         self._shapes = {step.name: step.shape for step in self._fused.steps}
         self._handed = _read_by(self._tail, self._fused.outputs.values(), self._body)
@@ -50,18 +52,18 @@ class Engine:
     def run(self, x: Array) -> dict[str, Array]:
         """Return the network's outputs by name, (n, ...), from x (n, channels, height, width)."""
         with torch.inference_mode():
-            values = {self._fused.input: _laid(x), **self._constants}
+            values = {self._fused.input: self._laid(x), **self._constants}
             self._run(self._fused.steps, values, self._last_all)
             return {name: _array(values[made]) for name, made in self._fused.outputs.items()}
 
-    def plan(self, boxes: NDArray[np.int64]) -> Plan:
-        """Return how windows go through the network; boxes are (m, 4), top, left, height, width."""
-        return Plan(self._fused, self._body, boxes, AT_ONCE)
+    def plan(self, boxes: NDArray[np.int64], reach: float = 1.0) -> Plan:
+        """Return how windows go through the network; boxes are (m, 4), top, left, height, width. See `Plan`."""
+        return Plan(self._fused, self._body, boxes, AT_ONCE, reach)
 
     def base(self, x: Array) -> Base:
         """Run one picture (1, channels, height, width) and keep what its windows need."""
         with torch.inference_mode():
-            values = {self._fused.input: _laid(x), **self._constants}
+            values = {self._fused.input: self._laid(x), **self._constants}
             for step in self._fused.steps:
                 values[step.name] = step.whole([values[name] for name in step.inputs])
             return Base(values, {name: _array(values[made]) for name, made in self._fused.outputs.items()})
@@ -85,7 +87,7 @@ class Engine:
         done, total = 0, len(boxes)
         numbers = sum(math.prod(self._shapes[name]) for name in self._handed)
         with torch.inference_mode():
-            whole = torch.from_numpy(np.ascontiguousarray(contents, np.float32))
+            whole = torch.from_numpy(np.ascontiguousarray(contents, np.float32)).to(self._dtype)
             for chunk in plan.chunks:
                 values = self._chunk(base, chunk, boxes, whole)
                 if numbers * total > _HANDED_AT_MOST:
@@ -112,6 +114,9 @@ class Engine:
             values[step.name] = step.whole([values[name] for name in step.inputs])
         outputs = {name: values.get(made, base.values[made]) for name, made in self._fused.outputs.items()}
         return {name: _array(value.expand(count, *value.shape[1:])) for name, value in outputs.items()}
+
+    def _laid(self, x: Array) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(self._dtype, memory_format=LAST)
 
     def _run(self, steps: Sequence[Step], values: dict[str, Any], last: Mapping[int, list[str]]) -> None:
         for place, step in enumerate(steps):
@@ -200,12 +205,13 @@ class Base:
         places = torch.from_numpy((starts[:, None, None] + inside).reshape(-1))
         rows = torch.index_select(bordered.view(-1, channels), 0, places)
         out = rows.view(len(patch), wanted.height, wanted.width, channels)
-        maps, parts = out.numpy(), _view(patch)
+        laid = out.permute(0, 3, 1, 2)
+        maps, parts = _view(laid), _view(patch)
         for window, (y, x) in enumerate(zip(down.tolist(), across.tolist(), strict=True)):
             # The patch may reach beyond what is wanted.
             a, b, c, d = max(y, 0), max(x, 0), min(y + have.height, wanted.height), min(x + have.width, wanted.width)
             maps[window, a:c, b:d] = parts[window, a - y : c - y, b - x : d - x]
-        return out.permute(0, 3, 1, 2)
+        return laid
 
     def _with_border(self, name: str, link: Link) -> Any:
         """Return the picture's map (height, width, channels) with a border, made once."""
@@ -237,7 +243,7 @@ def _read(reach: Any, starts: NDArray[np.int64], length: int, side: int, padding
 
 def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: Any, there: Rectangles) -> Any:
     """Return the rectangles of the input with the boxes replaced."""
-    out = torch.empty((len(chunk.windows), picture.shape[1], *there.sides), memory_format=LAST)
+    out = torch.empty((len(chunk.windows), picture.shape[1], *there.sides), dtype=picture.dtype, memory_format=LAST)
     for row, window in enumerate(chunk.windows.tolist()):
         y, x = int(there.top[row]), int(there.left[row])
         top, left, height, width = (int(side) for side in boxes[window])
@@ -291,14 +297,14 @@ def _last_readers(steps: Sequence[Step], kept: Any) -> dict[int, list[str]]:
     return found
 
 
-def _laid(x: Array) -> Any:
-    return torch.from_numpy(np.ascontiguousarray(x, np.float32)).contiguous(memory_format=LAST)
+def _view(x: Any) -> NDArray[Any]:
+    """Return a tensor (n, channels, height, width) as an array (n, height, width, channels) of the same memory.
 
-
-def _view(x: Any) -> NDArray[np.float32]:
-    """Return a tensor (n, channels, height, width) as an array (n, height, width, channels) of the same memory."""
-    return x.permute(0, 2, 3, 1).numpy()  # type: ignore[no-any-return]
+    NumPy knows no bfloat16; to be moved about it may as well be whole numbers.
+    """
+    last = x.permute(0, 2, 3, 1)
+    return (last if x.dtype == torch.float32 else last.view(torch.int16)).numpy()  # type: ignore[no-any-return]
 
 
 def _array(x: Any) -> Array:
-    return x.contiguous().numpy()  # type: ignore[no-any-return]
+    return x.float().contiguous().numpy()  # type: ignore[no-any-return]

@@ -26,27 +26,28 @@ _OVER: dict[str, Callable[..., Any]] = {"sum": torch.sum, "mean": torch.mean, "m
 _BORDERS = {"constant": "constant", "edge": "replicate", "reflect": "reflect"}
 
 
-def pointwise(op: Op, activation: Activation | None) -> Run:
+def pointwise(op: Op, activation: Activation | None, dtype: Any) -> Run:
     """Return what runs an operation on each place of maps (n, channels, ...) for itself.
 
     Args:
         op: The operation.
         activation: What follows an `Affine`, or None.
+        dtype: In which it computes.
     """
     match op:
         case ops.Affine():
             shape = (-1, *(1 for _ in op.shape[1:]))
-            scale, shift = tensor(op.scale).view(shape), tensor(op.shift).view(shape)
+            scale, shift = tensor(op.scale, dtype).view(shape), tensor(op.shift, dtype).view(shape)
             return lambda values: activate(activation, torch.addcmul(shift, values[0], scale))
         case ops.LayerNorm():
-            scale = None if op.scale is None else tensor(op.scale).flatten()
-            shift = None if op.shift is None else tensor(op.shift).flatten()
+            scale = None if op.scale is None else tensor(op.scale, dtype).flatten()
+            shift = None if op.shift is None else tensor(op.shift, dtype).flatten()
             norm = _norm(op, scale, shift)
             return lambda values: norm(values[0].movedim(1, -1)).movedim(-1, 1)
-    return whole(op)
+    return whole(op, dtype)
 
 
-def whole(op: Op) -> Run:
+def whole(op: Op, dtype: Any) -> Run:
     """Return what runs an operation on whole values (n, ...).
 
     Raises:
@@ -54,7 +55,7 @@ def whole(op: Op) -> Run:
     """
     match op:
         case ops.Affine() | ops.LayerNorm() if isinstance(op, ops.Affine) or op.axes == (0,):
-            return pointwise(op, None)
+            return pointwise(op, None, dtype)
         case Activation():
             return lambda values: activate(op, values[0].clone())
         case ops.Elementwise():
@@ -86,10 +87,10 @@ def whole(op: Op) -> Run:
             axis = op.axis + 1 if op.axis >= 0 else op.axis
             return lambda values: values[0].log_softmax(axis) if op.log else values[0].softmax(axis)
         case ops.LayerNorm():
-            return _layer_norm(op)
+            return _layer_norm(op, dtype)
         case ops.GroupNorm():
-            scale = None if op.scale is None else tensor(op.scale)
-            shift = None if op.shift is None else tensor(op.shift)
+            scale = None if op.scale is None else tensor(op.scale, dtype)
+            shift = None if op.shift is None else tensor(op.shift, dtype)
             return lambda values: functional.group_norm(values[0], op.groups, scale, shift, op.epsilon)
         case ops.LocalResponseNorm():
             return lambda values: functional.local_response_norm(values[0], op.size, op.alpha, op.beta, op.bias)
@@ -114,12 +115,12 @@ def _slice(op: ops.Slice) -> Run:
     return lambda values: values[0].index_select(axis, places)
 
 
-def _layer_norm(op: ops.LayerNorm) -> Run:
+def _layer_norm(op: ops.LayerNorm, dtype: Any) -> Run:
     """Normalize the last axes as they are; others are moved there and back."""
     count = len(op.axes)
     last = tuple(range(len(op.shape) - count, len(op.shape)))
-    scale = None if op.scale is None else tensor(op.scale)
-    shift = None if op.shift is None else tensor(op.shift)
+    scale = None if op.scale is None else tensor(op.scale, dtype)
+    shift = None if op.shift is None else tensor(op.shift, dtype)
     norm = _norm(op, scale, shift)
     if tuple(sorted(op.axes)) == last:
         return lambda values: norm(values[0])

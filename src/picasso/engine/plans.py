@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.engine.fusing import Fused
-from picasso.engine.regions import Interval, hull
-from picasso.engine.steps import Places, Step
+from picasso.engine.regions import Interval, Reach, hull, middle
+from picasso.engine.steps import Link, Places, Step
 
 MOSTLY = 0.8
 """A step whose rectangle is at least this part of its map runs on the whole map, and so does all that follows."""
@@ -70,10 +70,15 @@ class Plan:
         steps: Those that run for each chunk of windows.
         boxes: (m, 4), top, left, height, width.
         at_once: Windows of a chunk at most.
+        reach: The largest part of a map's side on which windows are followed; below 1 what they change beyond it is
+            left out (Nakandala et al., Incremental and approximate inference for faster occlusion-based deep CNN
+            explanations, SIGMOD 2019).
     """
 
-    def __init__(self, fused: Fused, steps: Sequence[Step], boxes: NDArray[np.int64], at_once: int) -> None:
-        self._fused, self._steps, self._at_once = fused, steps, at_once
+    def __init__(
+        self, fused: Fused, steps: Sequence[Step], boxes: NDArray[np.int64], at_once: int, reach: float = 1.0
+    ) -> None:
+        self._fused, self._steps, self._at_once, self._reach = fused, steps, at_once, reach
         rows, self._row = np.unique(boxes[:, [0, 2]], axis=0, return_inverse=True)
         columns, self._column = np.unique(boxes[:, [1, 3]], axis=0, return_inverse=True)
         self._rows = self._spread([(int(a), int(a + b)) for a, b in rows], 0)
@@ -95,10 +100,9 @@ class Plan:
             linked = [(link, name) for link, name in zip(step.links, step.inputs, strict=True) if name in found]
             if not linked or len(linked) < sum(name not in self._fused.constants for name in step.inputs):
                 continue
+            longest = sides if self._reach == 1 else max(1, round(self._reach * sides))
             found[step.name] = [
-                hull([
-                    (link.rows, link.columns)[axis].outputs(*found[name][place], sides) for link, name in linked
-                ])
+                middle(hull([_reach(link, axis).outputs(*found[name][place], sides) for link, name in linked]), longest)
                 for place in range(len(starts))
             ]  # fmt: skip
         return {name: np.array(intervals) for name, intervals in found.items()}
@@ -165,3 +169,7 @@ class Plan:
         return Rectangles(
             np.minimum(down[:, 0], sides[0] - height), np.minimum(across[:, 0], sides[1] - width), height, width
         )
+
+
+def _reach(link: Link, axis: int) -> Reach:
+    return link.columns if axis else link.rows

@@ -98,6 +98,13 @@ def hull(intervals: list[Interval]) -> Interval:
     return min(lo for lo, _ in intervals), max(hi for _, hi in intervals)
 
 
+def middle(interval: Interval, longest: int) -> Interval:
+    """Return the middle of an interval that is longer than that."""
+    lo, hi = interval
+    start = lo + max(0, hi - lo - longest) // 2
+    return start, min(hi, start + longest)
+
+
 def _kept(lo: int, hi: int, side: int) -> Interval:
     """Return what of an interval lies within 0..side, one place at least."""
     lo, hi = max(0, lo), min(side, hi)

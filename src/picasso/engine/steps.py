@@ -121,7 +121,7 @@ class Pooling(Step):
     """The largest or mean number of each window."""
 
     def __init__(
-        self, op: Pool, inputs: Sequence[str], sides: tuple[int, int], padding: Padding, border: float
+        self, op: Pool, inputs: Sequence[str], sides: tuple[int, int], padding: Padding, border: float, dtype: Any
     ) -> None:
         super().__init__(op.name, inputs, op.shape)
         self._op, self._padding, self._border = op, padding, border
@@ -132,7 +132,7 @@ class Pooling(Step):
         if op.function == "mean":
             down, across = average_counts(op, sides)
             if (np.outer(down, across) != size).any():
-                self._factors = tensor(op.kernel[0] / down), tensor(op.kernel[1] / across)
+                self._factors = tensor(op.kernel[0] / down, dtype), tensor(op.kernel[1] / across, dtype)
 
     def whole(self, values: list[Any]) -> Any:
         top, left, bottom, right = self._padding
@@ -164,11 +164,13 @@ class Pooling(Step):
 class Transposed(Step):
     """A transposed convolution, then perhaps an activation."""
 
-    def __init__(self, op: ConvTranspose, inputs: Sequence[str], activation: Activation | None, name: str) -> None:
+    def __init__(
+        self, op: ConvTranspose, inputs: Sequence[str], activation: Activation | None, name: str, dtype: Any
+    ) -> None:
         super().__init__(name, inputs, op.shape, op.multiply_adds)
         self._op, self._activation = op, activation
-        self._weight = tensor(op.weight)
-        self._bias = None if op.bias is None else tensor(op.bias)
+        self._weight = tensor(op.weight, dtype)
+        self._bias = None if op.bias is None else tensor(op.bias, dtype)
         rows, columns = (
             Spreading(op.weight.shape[2 + axis], op.stride[axis], op.padding[axis], op.dilation[axis])
             for axis in (0, 1)
@@ -212,10 +214,10 @@ class Transposed(Step):
 class Interpolate(Step):
     """A map resized along both sides by matrices."""
 
-    def __init__(self, op: Resize, inputs: Sequence[str]) -> None:
+    def __init__(self, op: Resize, inputs: Sequence[str], dtype: Any) -> None:
         super().__init__(op.name, inputs, op.shape)
         self.links = (Link(Mixing(op.rows), Mixing(op.columns)),)
-        self._rows, self._columns = tensor(op.rows), tensor(op.columns)
+        self._rows, self._columns = tensor(op.rows, dtype), tensor(op.columns, dtype)
 
     def whole(self, values: list[Any]) -> Any:
         return _mixed(values[0], self._rows[None], self._columns[None])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.facts import Facts, Patching, Progress
+from picasso.core.facts import Facts, Patching, Progress, Quality
 from picasso.core.graph import Graph
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model, ignore
@@ -60,19 +60,29 @@ class AcceleratedModel(Model):
         return whole._read_graph()
 
     def predict_patched(
-        self, x: Array, boxes: NDArray[np.int64], contents: Array, progress: Progress = ignore
+        self,
+        x: Array,
+        boxes: NDArray[np.int64],
+        contents: Array,
+        progress: Progress = ignore,
+        quality: Quality = Quality.EXACT,
     ) -> Array:
-        scores, patching = self._by_engine(x, boxes, contents, progress)
+        scores, patching = self._by_engine(x, boxes, contents, progress, quality)
         if scores is None:
             scores = super().predict_patched(x, boxes, contents, progress)
         self.patching = patching
         return scores
 
+    def predict_whole(self, x: Array) -> Array:
+        if self.facts.frames is not None or not self._has_torch():
+            return super().predict_whole(x)
+        return self._accelerator().whole(x, self.predict, self._scores_of)
+
     def _by_engine(
-        self, x: Array, boxes: NDArray[np.int64], contents: Array, progress: Progress
+        self, x: Array, boxes: NDArray[np.int64], contents: Array, progress: Progress, quality: Quality
     ) -> tuple[Array | None, Patching]:
         def loop(reason: str) -> tuple[None, Patching]:
-            return None, Patching(exact=False, reason=reason, windows=len(boxes))
+            return None, Patching(reason=reason, windows=len(boxes))
 
         if self.facts.frames is not None:
             return loop("The engine does not follow windows through clips.")
@@ -83,7 +93,9 @@ class AcceleratedModel(Model):
         from picasso.engine.accelerator import Asked
 
         progress(0, len(boxes))
-        return self._accelerator().scores(Asked(x, boxes, contents, self.predict, self._scores_of, progress))
+        return self._accelerator().scores(
+            Asked(x, boxes, contents, self.predict, self._scores_of, progress, quality, self.focus)
+        )
 
     def _scores_of(self, raw: Mapping[str, Array]) -> Array:
         """Return class scores (n, classes) from the network's own outputs."""
