@@ -79,6 +79,8 @@ def _run(op: g.Op, values: Sequence[Any], dtype: torch.dtype) -> Any:
             return x.reshape(len(x), *op.target)
         case g.Transpose():
             return x.permute(0, *(axis + 1 for axis in op.axes))
+        case g.Reorder():
+            return x[:, list(op.order)]
         case g.Slice():
             places = torch.tensor(list(range(op.start, op.stop, op.step)))
             return x.index_select(op.axis + 1, places)

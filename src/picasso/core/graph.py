@@ -338,6 +338,13 @@ class Transpose(Op):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Reorder(Op):
+    """The channels of a map in another order: channel i is channel `order[i]` of the input."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Slice(Op):
     """Part of a value along one axis, `start:stop:step`, both in 0..side; down to the first with step -1, stop -1."""
 

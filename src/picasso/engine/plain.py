@@ -75,6 +75,9 @@ def whole(op: Op, dtype: Any) -> Run:
             return lambda values: values[0].reshape(len(values[0]), *op.shape)
         case ops.Transpose():
             return lambda values: values[0].permute(0, *(axis + 1 for axis in op.axes))
+        case ops.Reorder():
+            order = torch.tensor(op.order)
+            return lambda values: values[0].index_select(1, order)
         case ops.Slice():
             return _slice(op)
         case ops.MatMul():
