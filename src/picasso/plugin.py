@@ -6,7 +6,7 @@ A visualization is one file with one class; a model file holds one class with `l
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.colors import class_colors
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
-from picasso.core.facts import INPUT, Capability, Layer, Pullback, ReluRule, Rules, Sample
+from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.focus import suppress
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.model import Model
@@ -16,6 +16,7 @@ from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
 from picasso.core.visualization import AttributionMethod, Context, Visualization
+from picasso.core.windows import Found, Windows, coarse_to_fine
 
 __all__ = [
     "BOXES",
@@ -30,6 +31,7 @@ __all__ = [
     "Capability",
     "Context",
     "Extent",
+    "Found",
     "Head",
     "Heatmap",
     "Images",
@@ -38,10 +40,12 @@ __all__ = [
     "ModelFile",
     "NotSupportedError",
     "Panel",
+    "Patching",
     "PicassoError",
     "Prediction",
     "Preprocessing",
     "Pullback",
+    "Quality",
     "ReluRule",
     "Rules",
     "Sample",
@@ -51,7 +55,9 @@ __all__ = [
     "Template",
     "Text",
     "Visualization",
+    "Windows",
     "class_colors",
+    "coarse_to_fine",
     "colorize",
     "enlarge",
     "nearest",

@@ -164,7 +164,7 @@ def test_every_choice_is_recorded(model: Model, plugins: Path, tmp_path: Path) -
         "numpy": metadata.version("numpy"),
         "pillow": metadata.version("pillow"),
     }
-    also = {"asked", "at", "certainty"}
+    also = {"asked", "at", "certainty", "patching"}
     assert set(result.record) == also | {"visualization", "settings", "seed", "model", "picture", "seconds", "versions"}
     json.dumps(result.record, allow_nan=False)
 

@@ -145,6 +145,21 @@ class Patching:
     checked: int = 0
     quality: Quality = Quality.EXACT
 
+    def __add__(self, other: Patching) -> Patching:
+        """Return how the windows of two calls were found."""
+        if not self.windows or not other.windows:
+            return self if self.windows else other
+        windows = self.windows + other.windows
+        return Patching(
+            fast=self.fast and other.fast,
+            reason=self.reason or other.reason,
+            windows=windows,
+            gain=windows / (self.windows / self.gain + other.windows / other.gain),
+            error=max(self.error, other.error),
+            checked=self.checked + other.checked,
+            quality=self.quality if self.quality is not Quality.EXACT else other.quality,
+        )
+
     def __str__(self) -> str:
         if not self.fast:
             return f"Whole pictures were run, one for each window. {self.reason}".strip()

@@ -26,7 +26,7 @@ from picasso.core.errors import (
     PluginError,
     TargetError,
 )
-from picasso.core.facts import Sample, Task
+from picasso.core.facts import Patching, Sample, Task
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
@@ -299,8 +299,9 @@ def run(
         if show:
             show(panel)
 
+    model.patching = Patching()
     # Copies: a plug-in may reckon and draw in place.
-    ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep)
+    ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep, watched=show is not None)
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
     if model.focus is not None and model.focus.outline is not None and (place is not None or attributes):
@@ -388,6 +389,7 @@ def _record(
             "notes": list(picture.notes),
             "frame": vars(sample.frame) if sample.frame else None,
         },
+        "patching": str(model.patching) if model.patching.windows else None,
         "seconds": round(seconds, 3),
         "versions": {"picasso": _version("picasso"), "python": platform.python_version()}
         | {name: _version(name) for name in ("numpy", "pillow", *model.packages)},

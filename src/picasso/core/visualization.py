@@ -19,7 +19,7 @@ from picasso.core.focus import Focus
 from picasso.core.model import Model
 from picasso.core.panels import Panel
 from picasso.core.panels.filmstrip import filmstrips
-from picasso.core.panels.heatmap import heatmaps
+from picasso.core.panels.heatmap import Heatmap, heatmaps
 from picasso.core.preprocessing import Array
 from picasso.core.settings import Settings
 from picasso.core.targets import Target
@@ -45,6 +45,7 @@ class Context:
         seed: Seed of everything random.
         arrays: Raw arrays that are kept with the result, by name.
         attributions: The maps, once an attribution method has made them.
+        watched: Whether somebody sees what is shown before the end.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Context:
         seed: int,
         report: Callable[[int, int, str], None],
         show: Callable[[Panel], None],
+        watched: bool = False,
     ) -> None:
         self.model = model
         self.targets = list(targets)
@@ -62,6 +64,7 @@ class Context:
         self.seed = seed
         self.arrays: dict[str, NDArray[Any]] = {}
         self.attributions: list[Attribution] = []
+        self.watched = watched
         self._report = report
         self._show = show
 
@@ -156,6 +159,19 @@ class AttributionMethod(Visualization[S]):
 
     def run(self, ctx: Context, sample: Sample, settings: S) -> Iterator[Panel]:
         attributions = list(self.attribute(ctx, sample, ctx.targets, settings))
+        ctx.attributions = self._finished(ctx, sample, attributions)
+        yield from self._panels(ctx, sample, ctx.attributions)
+        if sample.views is not None:
+            yield from filmstrips(ctx.attributions, sample.views, self.clip)
+
+    def sketch(self, ctx: Context, sample: Sample, attributions: list[Attribution]) -> None:
+        """Show maps that are still rough, where somebody watches; those that `attribute` returns replace them."""
+        if ctx.watched:
+            for panel in self._panels(ctx, sample, self._finished(ctx, sample, attributions)):
+                ctx.show(panel)
+
+    def _finished(self, ctx: Context, sample: Sample, attributions: list[Attribution]) -> list[Attribution]:
+        """Check attributions, and say of them what follows from the picture and the part that was asked about."""
         if len(attributions) != len(ctx.targets):
             raise PluginError(f"{self.name} returned {len(attributions)} attributions for {len(ctx.targets)} targets.")
         for attribution in attributions:
@@ -169,12 +185,12 @@ class AttributionMethod(Visualization[S]):
                 replace(a, units=a.units.replace(unit, "pixel")) if a.target.index >= focus.classes else a
                 for a in attributions
             ]
-        ctx.attributions = attributions
+        return attributions
+
+    def _panels(self, ctx: Context, sample: Sample, attributions: list[Attribution]) -> list[Heatmap]:
         probabilities = ctx.model.probabilities(ctx.scores)
-        certain = [_certain(a.target, probabilities, focus) for a in attributions]
-        yield from heatmaps(attributions, sample.view, sample.frame, certain, self.clip, sample.views)
-        if sample.views is not None:
-            yield from filmstrips(attributions, sample.views, self.clip)
+        certain = [_certain(a.target, probabilities, ctx.model.focus) for a in attributions]
+        return heatmaps(attributions, sample.view, sample.frame, certain, self.clip, sample.views)
 
     def _check(self, attribution: Attribution, sample: Sample) -> None:
         """Refuse what is no map over the picture."""

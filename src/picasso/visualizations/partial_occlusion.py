@@ -1,7 +1,7 @@
 """Partial occlusion: cover the picture piece by piece and watch the class go."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,21 +15,32 @@ from picasso.plugin import (
     AttributionMethod,
     Context,
     Extent,
+    Found,
     Images,
     Panel,
+    Patching,
+    Quality,
     Sample,
     Settings,
     SettingsError,
     Target,
+    Windows,
+    coarse_to_fine,
     colorize,
     shared_limits,
 )
 
 Pixels = NDArray[np.uint8]
-Boxes = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 COLORS = {"black": 0, "grey": 128, "white": 255}
 IMAGE_SIDE = 244
 """Side of the picture that is occluded where `space` is image."""
+STEEP = 0.2
+"""Of the refined mode: by what part of the map's range the windows around another must differ for it to be run."""
+PROBED = 16
+"""Windows that were interpolated and are run after all, to measure the error."""
+MANY = 64
+"""Windows from which on a rough map is shown first."""
 
 
 class PartialOcclusionSettings(Settings):
@@ -55,7 +66,14 @@ class PartialOcclusionSettings(Settings):
         "input",
         title="Space",
         description="input: cover what the network reads. image: cover the picture, at 244 x 244, before "
-        "preprocessing; slower.",
+        "preprocessing; slower, since the whole network runs for every window.",
+    )
+    accuracy: Literal["exact", "refined", "approximate", "preview"] = Field(
+        "exact",
+        title="Accuracy",
+        description="exact: every window, as the network itself answers. The others are faster and say their measured "
+        "error. refined: windows where the map is steep; what lies between them is interpolated. approximate: what a "
+        "window changes at the margins of its reach is left out. preview: in half precision.",
     )
     frames: int | None = Field(
         None,
@@ -73,24 +91,6 @@ class PartialOcclusionSettings(Settings):
         return self
 
 
-@dataclass(frozen=True)
-class Windows:
-    """The windows of a run: boxes (m, 4) = top, left, height, width, row by row, and the grid that they form.
-
-    Of a clip boxes (m, 6) = first frame, frames, top, left, height, width, and `stretches` such grids in time.
-    """
-
-    boxes: Boxes
-    rows: int
-    columns: int
-    stretches: int | None = None
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """(rows, columns), or (stretches, rows, columns)."""
-        return (self.rows, self.columns) if self.stretches is None else (self.stretches, self.rows, self.columns)
-
-
 class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
     """Cover the picture piece by piece and watch the class score go down: where it does, the class is seen."""
 
@@ -104,48 +104,140 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
     ) -> list[Attribution]:
         if settings.score == "probability" and ctx.model.head == "none":
             raise SettingsError("score must be logit: the model's head is none, so it gives no probabilities.")
-        if settings.space == "input":
-            picture, base = sample.view, ctx.scores
-            frames = None if sample.views is None else len(sample.views)
-            windows = lay_windows(picture.shape[0], picture.shape[1], settings, frames)
-            scores = ctx.model.predict_patched(
-                sample.x, windows.boxes, _content(ctx, sample, settings.fill), _report(ctx)
-            )
-        elif sample.views is not None:
+        if settings.space == "image":
+            return self._of_the_picture(ctx, sample, targets, settings)
+        shape = sample.view.shape[:2] if sample.views is None else sample.views.shape[:3]
+        frames = None if sample.views is None else shape[0]
+        if frames is not None and settings.accuracy == "refined":
+            raise SettingsError("accuracy must not be refined: that is for pictures, and this is a clip.")
+        windows = lay_windows(shape[-2], shape[-1], settings, frames)
+        maps = _Maps(ctx, windows, targets, settings, shape)
+        score = _Scoring(ctx, sample, windows, settings)
+        refined = settings.accuracy == "refined"
+        if frames is not None or len(windows.boxes) < MANY or not (refined or ctx.watched):
+            return maps(score(np.arange(len(windows.boxes))), score.notes())
+        found: Found | None = None
+        for found in coarse_to_fine(windows, score, maps.watched, STEEP if refined else 0.0):
+            if not found.run.all():
+                ran = f"Rough: {found.run.sum()} of {len(windows.boxes)} windows so far; the rest is interpolated."
+                self.sketch(ctx, sample, maps(found.scores, (ran,)))
+        assert found is not None
+        scores, note = _probed(ctx, found, score, maps)
+        return maps(scores, (*note, *score.notes()))
+
+    def _of_the_picture(
+        self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: PartialOcclusionSettings
+    ) -> list[Attribution]:
+        if sample.views is not None:
             raise SettingsError("space must be input: the picture of a clip is many.")
-        elif not sample.colors:
+        if not sample.colors:
             raise SettingsError("space must be input: the network reads no 8-bit colors that could be covered before.")
-        else:
-            picture = _resized(sample.picture.pixels)
-            windows = lay_windows(IMAGE_SIDE, IMAGE_SIDE, settings)
-            base = ctx.scores = ctx.model.predict(ctx.model.preprocess([picture]))[0]
-            scores = _occlude_pictures(ctx, picture, windows, settings.fill)
-        if settings.score == "probability":
-            base, scores = ctx.model.probabilities(base), ctx.model.probabilities(scores)
-        ctx.keep("scores", scores.reshape(*windows.grid, -1))
+        if settings.accuracy != "exact":
+            raise SettingsError("accuracy must be exact where space is image: there the whole network runs each time.")
+        picture = _resized(sample.picture.pixels)
+        windows = lay_windows(IMAGE_SIDE, IMAGE_SIDE, settings)
+        ctx.scores = ctx.model.predict(ctx.model.preprocess([picture]))[0]
+        maps = _Maps(ctx, windows, targets, settings, picture.shape[:2])
+        found = maps(_occlude_pictures(ctx, picture, windows, settings.fill), ())
+        return [replace(attribution, picture=picture) for attribution in found]
+
+    def run(self, ctx: Context, sample: Sample, settings: PartialOcclusionSettings) -> Iterator[Panel]:
+        yield from super().run(ctx, sample, settings)
+        picture = sample.view if settings.space == "input" else _resized(sample.picture.pixels)
+        yield _grids(ctx.attributions, str(ctx.model.patching))
+        yield _example(picture, lay_windows(picture.shape[0], picture.shape[1], settings), settings.fill)
+
+
+class _Maps:
+    """Makes maps of the scores of windows."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        windows: Windows,
+        targets: Sequence[Target],
+        settings: PartialOcclusionSettings,
+        shape: tuple[int, ...],
+    ) -> None:
+        self._ctx, self._windows, self._targets, self._settings, self._shape = ctx, windows, targets, settings, shape
+
+    def __call__(self, scores: Array, notes: tuple[str, ...]) -> list[Attribution]:
+        """Return the attributions from class scores (m, classes)."""
+        ctx, windows, settings = self._ctx, self._windows, self._settings
+        base, covered = self._asked(ctx.scores), self._asked(scores)
+        ctx.keep("scores", covered.reshape(*windows.grid, -1))
         units = "probability" if settings.score == "probability" else ctx.model.facts.units
-        shape = picture.shape[:2] if sample.views is None else sample.views.shape[:3]
+        drops = [target.of_classes(base) - target.of_classes(covered) for target in self._targets]
         return [
             Attribution(
-                values=spread(target.of_classes(base) - target.of_classes(scores), windows, shape),
+                values=windows.spread(drop, self._shape),
                 target=target,
                 units=f"change in {units}",
                 sign="signed",
                 score=float(target.of_classes(base)),
                 baseline=settings.fill,
-                native=(target.of_classes(base) - target.of_classes(scores)).reshape(windows.grid),
+                native=drop.reshape(windows.grid),
                 drops=True,
                 laid="each pixel: the mean over the windows that cover it",
-                picture=None if settings.space == "input" else picture,
+                notes=notes,
             )
-            for target in targets
+            for target, drop in zip(self._targets, drops, strict=True)
         ]
 
-    def run(self, ctx: Context, sample: Sample, settings: PartialOcclusionSettings) -> Iterator[Panel]:
-        yield from super().run(ctx, sample, settings)
-        picture = sample.view if settings.space == "input" else _resized(sample.picture.pixels)
-        yield _grids(ctx.attributions)
-        yield _example(picture, lay_windows(picture.shape[0], picture.shape[1], settings), settings.fill)
+    def watched(self, scores: Array) -> Array:
+        """Return what is shown of class scores (..., classes): (..., targets)."""
+        asked = self._asked(scores)
+        return np.stack([target.of_classes(asked) for target in self._targets], axis=-1)
+
+    def _asked(self, scores: Array) -> Array:
+        return self._ctx.model.probabilities(scores) if self._settings.score == "probability" else scores
+
+
+class _Scoring:
+    """Runs windows by their numbers, reports how many are done, and remembers how they were run."""
+
+    def __init__(self, ctx: Context, sample: Sample, windows: Windows, settings: PartialOcclusionSettings) -> None:
+        self._ctx, self._x, self._windows = ctx, sample.x, windows
+        self._content = _content(ctx, sample, settings.fill)
+        modes = {"approximate": Quality.APPROXIMATE, "preview": Quality.PREVIEW}
+        self._quality = modes.get(settings.accuracy, Quality.EXACT)
+        self._done = 0
+        self._how = Patching()
+
+    def __call__(self, numbers: Numbers) -> Array:
+        model, before, report = self._ctx.model, self._done, _report(self._ctx)
+        total = max(len(self._windows.boxes), before + len(numbers))
+        boxes = self._windows.boxes[numbers]
+        scores = model.predict_patched(
+            self._x, boxes, self._content, lambda done, _: report(before + done, total), self._quality
+        )
+        self._done += len(numbers)
+        self._how = self._how + model.patching
+        model.patching = self._how
+        return scores
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what must be known of scores that are not exact."""
+        if self._quality is Quality.EXACT:
+            return ()
+        return (str(self._how) if self._how.fast else f"Exact: {self._how}",)
+
+
+def _probed(ctx: Context, found: Found, score: _Scoring, maps: _Maps) -> tuple[Array, tuple[str, ...]]:
+    """Run some of the windows that were interpolated; return the scores with them, and what that showed."""
+    left = np.flatnonzero(~found.run)
+    if not len(left):
+        return found.scores, ()
+    probe = np.sort(np.random.default_rng(ctx.seed).choice(left, min(PROBED, len(left)), replace=False))
+    scores = found.scores.copy()
+    scores[probe] = score(probe)
+    error = float(np.abs(maps.watched(scores[probe]) - maps.watched(found.guessed[probe])).max())
+    span = float(np.ptp(maps.watched(scores), axis=0).max())
+    note = (
+        f"Refined: {found.run.sum() + len(probe)} of {len(scores)} windows were run, the rest is interpolated. The "
+        f"largest error over {len(probe)} of those: {error:.2g}, {error / max(span, 1e-12):.0%} of the map's range."
+    )
+    return scores, (note,)
 
 
 def lay_windows(height: int, width: int, settings: PartialOcclusionSettings, frames: int | None = None) -> Windows:
@@ -191,26 +283,6 @@ def _starts(side: int, name: str, settings: PartialOcclusionSettings) -> tuple[l
     if starts[-1] != side - window:
         starts.append(side - window)
     return starts, window
-
-
-def spread(drops: Array, windows: Windows, shape: tuple[int, ...]) -> Array:
-    """Give each pixel the mean drop over the windows that cover it, NaN where none does.
-
-    Args:
-        drops: (m,), one for each window.
-        windows: The windows.
-        shape: (height, width) of the picture, (frames, height, width) of the clip.
-
-    Returns:
-        float32, of that shape.
-    """
-    total, count = np.zeros(shape), np.zeros(shape)
-    for box, drop in zip(windows.boxes, drops, strict=True):
-        place = _place(box)
-        total[place] += drop
-        count[place] += 1
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / np.where(count == 0, np.nan, count), dtype=np.float32)
 
 
 def _content(ctx: Context, sample: Sample, fill: str) -> Array:
@@ -290,7 +362,7 @@ def _report(ctx: Context) -> Any:
     return lambda done, total: ctx.progress(done, total, f"{done} of {total} windows")
 
 
-def _grids(attributions: Sequence[Attribution]) -> Images:
+def _grids(attributions: Sequence[Attribution], how: str) -> Images:
     """Show what was measured: one cell for each window, all classes on one color scale."""
     # The stretches of a clip stand one below the other.
     grids = [a.native.reshape(-1, a.native.shape[-1]) for a in attributions if a.native is not None]
@@ -300,7 +372,7 @@ def _grids(attributions: Sequence[Attribution]) -> Images:
         id="grid",
         title="The raw grid",
         caption=f"One cell for each window, {attributions[0].units}, from {-limits[1]:.3g} (blue) to {limits[1]:.3g} "
-        "(red). The numbers are in the NPZ file.",
+        f"(red). The numbers are in the NPZ file. {how}",
         pictures=tuple(colorize(grid, "signed", limits).repeat(cell, 0).repeat(cell, 1) for grid in grids),
         captions=tuple(attribution.target.label for attribution in attributions),
     )
