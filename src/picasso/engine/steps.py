@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -168,6 +168,7 @@ class Transposed(Step):
         self, op: ConvTranspose, inputs: Sequence[str], activation: Activation | None, name: str, dtype: Any
     ) -> None:
         super().__init__(name, inputs, op.shape, op.multiply_adds)
+        op = _without_gaps(op)
         self._op, self._activation = op, activation
         self._weight = tensor(op.weight, dtype)
         self._bias = None if op.bias is None else tensor(op.bias, dtype)
@@ -175,7 +176,6 @@ class Transposed(Step):
             Spreading(op.weight.shape[2 + axis], op.stride[axis], op.padding[axis], op.dilation[axis])
             for axis in (0, 1)
         )
-        self._reaches = rows, columns
         spans = [(op.weight.shape[2 + axis] - 1) * op.dilation[axis] // op.stride[axis] + 2 for axis in (0, 1)]
         # Beyond the edges nothing is added: zeros there are exact.
         self.links = (Link(rows, columns, (spans[0], spans[1], spans[0], spans[1])),)
@@ -195,7 +195,7 @@ class Transposed(Step):
             place + padding - start * stride
             for place, start, padding, stride in zip(made, read, self._op.padding, self._op.stride, strict=False)
         ]
-        out = spread.new_empty((len(spread), self.shape[0], *sides), memory_format=LAST)
+        out = torch.empty((len(spread), self.shape[0], *sides), dtype=spread.dtype, memory_format=LAST)
         for window, (down, across) in enumerate(zip(*offsets, strict=True)):
             out[window] = spread[window, :, down : down + sides[0], across : across + sides[1]]
         return self._finished(out)
@@ -209,6 +209,14 @@ class Transposed(Step):
     def _finished(self, made: Any) -> Any:
         made = made if self._bias is None else made + self._bias[:, None, None]
         return activate(self._activation, made).contiguous(memory_format=LAST)
+
+
+def _without_gaps(op: ConvTranspose) -> ConvTranspose:
+    """Return the same with a kernel at least as long as the stride, so that each place is reached by some input."""
+    lacking = [
+        max(0, -(-(op.stride[axis] - 1) // op.dilation[axis]) + 1 - op.weight.shape[2 + axis]) for axis in (0, 1)
+    ]
+    return replace(op, weight=np.pad(op.weight, [(0, 0), (0, 0), (0, lacking[0]), (0, lacking[1])]))
 
 
 class Interpolate(Step):
