@@ -25,13 +25,18 @@ from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, T
 CLOSE = 1e-4
 
 
-def shaken(network: nn.Module) -> nn.Module:
-    """Give a network weights with which its answer depends on the picture, and statistics that are not trivial."""
+def shaken(network: nn.Module, loud: float = 1.5) -> nn.Module:
+    """Give a network weights with which its answer depends on the picture, and statistics that are not trivial.
+
+    Args:
+        network: The network.
+        loud: By how much each layer's weights make the variance of its input larger.
+    """
     torch.manual_seed(7)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if parameter.ndim >= 2:
-                parameter.normal_(0, (1.5 / max(1, parameter[0].numel())) ** 0.5)
+                parameter.normal_(0, (loud / max(1, parameter[0].numel())) ** 0.5)
             elif name.endswith("bias"):
                 parameter.uniform_(-0.3, 0.3)
             else:
@@ -54,7 +59,7 @@ def agree(graph: Graph, x: np.ndarray, expected: dict[str, np.ndarray]) -> None:
     assert found.keys() == expected.keys()
     for name, answer in expected.items():
         size = np.abs(answer).max()
-        assert np.abs(answer[0] - answer[1]).max() > 1e-4 * size, "the network hardly looks at the picture"
+        assert np.abs(answer[0] - answer[1]).max() > 1e-3 * size, "the network hardly looks at the picture"
         np.testing.assert_allclose(found[name], answer, rtol=0, atol=CLOSE * size)
 
 
@@ -509,10 +514,8 @@ def face(name: str, **choices: Any) -> nn.Module:
 
 SMALL = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
-    "alexnet": (lambda: vision("alexnet", num_classes=9), 64),
     "vgg11_bn": (lambda: nn.Sequential(*vision("vgg11_bn").features, nn.Flatten()), 48),
     "resnet18": (lambda: vision("resnet18"), 48),
-    "resnext": (lambda: vision("resnext50_32x4d"), 40),
     "mobilenet_v2": (lambda: vision("mobilenet_v2"), 48),
     "mobilenet_v3_small": (lambda: vision("mobilenet_v3_small"), 48),
     "squeezenet1_1": (lambda: vision("squeezenet1_1"), 48),
@@ -522,7 +525,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "efficientnet_b0": (lambda: vision("efficientnet_b0"), 48),
     "regnet": (lambda: vision("regnet_y_400mf"), 48),
     "shufflenet_v2": (lambda: vision("shufflenet_v2_x0_5"), 48),
-    "mnasnet": (lambda: vision("mnasnet0_5"), 48),
     "convnext": (lambda: timm("convnext_atto"), 64),
     "vit": (lambda: timm("vit_tiny_patch16_224", img_size=64, depth=3), 64),
     "swin": (lambda: timm("swin_tiny_patch4_window7_224", img_size=64, depths=(1, 2), num_heads=(2, 4)), 64),
@@ -532,16 +534,17 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "huggingface resnet": (lambda: face("ResNet", embedding_size=8, layer_type="basic", **SMALL), 48),
     "huggingface mobilenet": (lambda: face("MobileNetV2"), 64),
     "deeplab": (lambda: segmenter("deeplabv3_resnet50"), 32),
-    "fcn": (lambda: segmenter("fcn_resnet50"), 32),
     "lraspp": (lambda: segmenter("lraspp_mobilenet_v3_large"), 48),
     "u-net": (unet, 24),
     "tokens": (Vit, 12),
 }
+LOUD = {"efficientnet_b0": 2.5}
+"""Where the picture would hardly reach the answer with the weights of others."""
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_architecture(name: str) -> None:
     torch.manual_seed(2)
     make, size = NETWORKS[name]
-    choices = {"output": "out"} if name in ("deeplab", "fcn", "lraspp") else {}
-    agreed(opened(shaken(make()), size, **choices))
+    choices = {"output": "out"} if name in ("deeplab", "lraspp") else {}
+    agreed(opened(shaken(make(), LOUD.get(name, 1.5)), size, **choices))
