@@ -114,7 +114,8 @@ class Convolution:
         self.op, self.activation = op, activation
         self._weight = tensor(op.weight, dtype)
         self._bias = None if op.bias is None else tensor(op.bias, dtype)
-        self._fused = fusable(activation) if _FUSED else None
+        alone = op.weight.shape[1] == op.groups == op.stride[0] == 1 < op.stride[1]
+        self._fused = fusable(activation) if _FUSED and not alone else None
         pointwise = op.weight.shape[2:] == (1, 1) and op.stride == (1, 1) and op.groups == 1
         self._matrix = self._weight.flatten(1) if pointwise and self._fused and op.weight.shape[1] > 1 else None
         fewest = min(op.weight.shape[:2])
@@ -136,9 +137,13 @@ class Convolution:
             if len(x) * down * across >= FEWEST_TILES and wasted < 2:
                 return self._by_tiles(x, top, left, added)
         if self._fused is None:
+            # A channel alone, in the other layout: PyTorch 2.13 returns noise for it in channels-last with a stride of
+            # 1 down and more across, where there is one column.
+            x = x.squeeze(1).unsqueeze(1) if x.shape[1] == 1 else x
             made = functional.conv2d(
                 x, self._weight, self._bias, self.op.stride, (top, left), self.op.dilation, self.op.groups
             )
+            made = made.contiguous(memory_format=LAST)
             return activate(self.activation, made if added is None else made.add_(added))
         if self._matrix is not None and top == left == 0 and added is None:
             return self._by_matrix(x)

@@ -158,7 +158,7 @@ class Engine:
         assert step.links is not None
         read, operands = there.places, []
         for number, (link, name) in enumerate(zip(step.links, step.inputs, strict=True)):
-            if name in values:
+            if name not in patches:
                 operands.append(values[name])
                 continue
             wanted = _wanted(link, there, base.values[name].shape[2:])
@@ -208,9 +208,10 @@ class Base:
         laid = out.permute(0, 3, 1, 2)
         maps, parts = _view(laid), _view(patch)
         for window, (y, x) in enumerate(zip(down.tolist(), across.tolist(), strict=True)):
-            # The patch may reach beyond what is wanted.
+            # The patch may reach beyond what is wanted, or lie beside it.
             a, b, c, d = max(y, 0), max(x, 0), min(y + have.height, wanted.height), min(x + have.width, wanted.width)
-            maps[window, a:c, b:d] = parts[window, a - y : c - y, b - x : d - x]
+            if a < c and b < d:
+                maps[window, a:c, b:d] = parts[window, a - y : c - y, b - x : d - x]
         return laid
 
     def _with_border(self, name: str, link: Link) -> Any:

@@ -158,7 +158,10 @@ class Pooling(Step):
         op = self._op
         if op.function == "max":
             return functional.max_pool2d(x, op.kernel, op.stride, 0, op.dilation)
-        return functional.avg_pool2d(x, op.kernel, op.stride)
+        if op.dilation == (1, 1):
+            return functional.avg_pool2d(x, op.kernel, op.stride)
+        even = x.new_full((x.shape[1], 1, *op.kernel), 1 / (op.kernel[0] * op.kernel[1]))
+        return functional.conv2d(x, even, None, op.stride, 0, op.dilation, x.shape[1])
 
 
 class Transposed(Step):
