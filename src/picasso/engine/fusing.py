@@ -15,6 +15,7 @@ from picasso.core.preprocessing import Array
 from picasso.engine.kernels import Convolution, Matrix
 from picasso.engine.plain import pointwise, whole
 from picasso.engine.recognizing import recognized
+from picasso.engine.rewriting import ChannelClip, rewritten
 from picasso.engine.steps import Anything, Convolve, Interpolate, Pointwise, Pooling, Step, Transposed
 
 _AFTER_A_SUM = ("relu", "clip")
@@ -41,7 +42,7 @@ class Fused:
 
 def fuse(graph: Graph, half: bool = False) -> Fused:
     """Return the steps of a graph, which compute in single precision or in half, bfloat16."""
-    return _Fusing(recognized(graph), torch.bfloat16 if half else torch.float32).run()
+    return _Fusing(rewritten(recognized(graph)), torch.bfloat16 if half else torch.float32).run()
 
 
 class _Fusing:
@@ -108,7 +109,7 @@ class _Fusing:
             elif made.shape[1:] != op.shape[1:]:
                 return False
         match op:
-            case Affine() | Activation() | Elementwise() | ops.LocalResponseNorm() | ops.Reorder():
+            case Affine() | ChannelClip() | Activation() | Elementwise() | ops.LocalResponseNorm() | ops.Reorder():
                 return True
             case ops.Concat() | ops.Slice():
                 return op.axis == 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from picasso.core import graph as ops
 from picasso.core.graph import Activation, Op
 from picasso.engine.kernels import activate, tensor
+from picasso.engine.rewriting import ChannelClip
 
 Run = Callable[[list[Any]], Any]
 _TWO: dict[str, Callable[..., Any]] = {
@@ -56,6 +58,11 @@ def whole(op: Op, dtype: Any) -> Run:
     match op:
         case ops.Affine() | ops.LayerNorm() if isinstance(op, ops.Affine) or op.axes == (0,):
             return pointwise(op, None, dtype)
+        case ChannelClip():
+            low, high = (tensor(limit, dtype).view(-1, 1, 1) for limit in (op.low, op.high))
+            if (op.high == np.inf).all():
+                return lambda values: torch.maximum(values[0], low)
+            return lambda values: torch.clamp(values[0], low, high)
         case Activation():
             return lambda values: activate(op, values[0].clone())
         case ops.Elementwise():
