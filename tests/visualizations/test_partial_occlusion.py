@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from PIL import Image
 
 import picasso
 from picasso.core.errors import CanceledError, SettingsError, TargetError
+from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.registry import visualization
+from picasso.core.runner import run
 from picasso.visualizations.partial_occlusion import PartialOcclusionSettings, lay_windows
 from tests.models.networks import Plain, seeded
 
@@ -172,6 +176,7 @@ def test_agrees_with_captum_on_a_network() -> None:
         ({"windw": 3}, SettingsError, "There is no setting 'windw'. Known: window"),
         ({"target": "plane"}, TargetError, "'plane' is no class"),
         ({"target": 9}, TargetError, "must be in 0..3. Got 9."),
+        ({"accuracy": "refined", "space": "image"}, SettingsError, "accuracy must be exact where space is image"),
         ({"target": "tank - tank"}, TargetError, "with itself"),
     ],
 )
@@ -193,3 +198,92 @@ def test_progress_is_told_and_a_cancel_stops() -> None:
         picasso.explain(model, PICTURE, "partial-occlusion", window=2, stride=1, progress=stop)
     assert told[0] == (0, 551)
     assert told[-1][0] == 64
+
+
+def wide() -> Model:
+    """A network large enough for the engine, in whose maps a window reaches a part only."""
+    torch.manual_seed(3)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 32, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(64, 64, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(64, 3),
+    )
+    return picasso.load_model(network.eval(), preprocessing=picasso.Preprocessing(size=64))
+
+
+LARGE = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
+
+
+def watched_run(model: Model, **choices: Any) -> tuple[picasso.Result, list[Any]]:
+    """Run with somebody who watches; return the result and all panels in the order of their showing."""
+    shown: list[Any] = []
+    picture = read_picture(LARGE)
+    chosen = PartialOcclusionSettings.model_validate(choices)
+    result = run(model, picture, visualization("partial-occlusion"), chosen, top=2, show=shown.append)
+    return result, shown
+
+
+def test_a_rough_map_is_shown_first_and_sharpens_to_the_exact_one() -> None:
+    model = wide()
+    result, shown = watched_run(model, window=8, stride=4)
+    maps = [panel for panel in shown if panel.id == "map-0"]
+    assert len(maps) == 2
+    assert maps[0].notes[0].startswith("Rough: 25 of 225 windows so far")
+    assert not any("Rough" in note for note in maps[1].notes)
+    assert [panel.id for panel in result.panels].count("map-0") == 1
+    plain = picasso.explain(model, LARGE, "partial-occlusion", window=8, stride=4, top=2, cache=False)
+    np.testing.assert_allclose(result.arrays["scores"], plain.arrays["scores"], atol=1e-5)
+    patching = model.patching
+    assert patching.fast
+    assert patching.windows == 225
+    assert patching.gain > 3
+    assert result.record["patching"].startswith("Only what each window reaches was computed again")
+
+
+@pytest.mark.parametrize("accuracy", ["approximate", "preview"])
+def test_what_is_not_exact_says_its_measured_error(accuracy: str) -> None:
+    model = wide()
+    exact = picasso.explain(model, LARGE, "partial-occlusion", window=40, stride=2, cache=False)
+    rough = picasso.explain(model, LARGE, "partial-occlusion", window=40, stride=2, accuracy=accuracy, cache=False)
+    assert model.patching.quality == accuracy
+    error = np.abs(rough.arrays["scores"] - exact.arrays["scores"]).max()
+    assert 1e-6 < model.patching.error <= error * 1.01 + 1e-6
+    note = rough.attributions[0].notes[0]
+    assert note.startswith("Approximate, ")
+    assert (
+        f"The largest error over 4 of 169 windows that the network itself ran, too: {model.patching.error:.2g}" in note
+    )
+    assert exact.attributions[0].notes == ()
+
+
+def test_refining_runs_fewer_windows_and_says_the_error_of_those_between() -> None:
+    model = wide()
+    half = LARGE.copy()
+    half[:, 24:] = 90  # plain: covering it with grey changes little
+    exact = picasso.explain(model, half, "partial-occlusion", window=8, stride=4, cache=False, top=1)
+    refined = picasso.explain(
+        model, half, "partial-occlusion", window=8, stride=4, accuracy="refined", cache=False, top=1
+    )
+    note = refined.attributions[0].notes[0]
+    found = re.match(r"Refined: (\d+) of 225 windows were run", note)
+    assert found is not None
+    assert 25 < int(found[1]) < 225
+    differences = np.abs(refined.arrays["scores"] - exact.arrays["scores"])
+    assert (differences.max(axis=-1) < 1e-5).sum() >= int(found[1])
+    said = float(re.search(r"largest error over 16 of those: ([\d.e-]+)", note)[1])
+    assert said > 0
+    # What was probed is exact now; what was not is wrong by about as much.
+    assert differences.max() < 10 * said
+
+
+def test_where_nothing_is_faster_the_result_is_exact_and_says_so() -> None:
+    result = explained(window=4, stride=2, accuracy="preview")
+    assert result.attributions[0].notes[0].startswith("Exact: Whole pictures were run, one for each window.")
+    exact = explained(window=4, stride=2)
+    np.testing.assert_array_equal(result.arrays["scores"], exact.arrays["scores"])
