@@ -59,12 +59,13 @@ def read(model: Any, where: Entrance | None = None) -> Graph:
     return read_graph(Network(model, import_keras()), where or entrance(model))
 
 
-def difference(model: Any, size: float = 2) -> float:
+def difference(model: Any, size: float = 2, close: float = CLOSE) -> float:
     """Return how far the graph's answers are from the model's own, as a fraction of the largest number.
 
     Args:
         model: The model.
         size: Deviation of the pictures.
+        close: The largest difference that rounding makes; what the picture makes must be far larger.
     """
     where, graph, keras = entrance(model), read(model), import_keras()
     x = np.random.default_rng(1).normal(size=(2, *where.shape)).astype(np.float32) * size
@@ -77,7 +78,7 @@ def difference(model: Any, size: float = 2) -> float:
     for name, value in own.items():
         expected = np.asarray(host(value))
         assert mine[name].shape == expected.shape, (mine[name].shape, expected.shape)
-        assert np.ptp(expected, axis=0).max() > 10 * CLOSE * np.abs(expected).max(), "it does not depend on the picture"
+        assert np.ptp(expected, axis=0).max() > 10 * close * np.abs(expected).max(), "it does not depend on the picture"
         worst = max(worst, float(np.abs(mine[name] - expected).max() / np.abs(expected).max()))
     return worst
 

@@ -34,10 +34,11 @@ SIDES = {
     "DenseNet121": 64,
     "InceptionV3": 75,
     "Xception": 71,
-    "NASNetMobile": 64,
     "ConvNeXtTiny": 32,
 }
-VARIANCES = {"MobileNetV2": 0.2, "MobileNetV3Small": 0.01}
+DEEP = 3e-5
+"""The largest difference that rounding makes in an architecture of many layers, as a fraction of the largest number."""
+VARIANCES = {"EfficientNetB0": 0.2, "MobileNetV2": 0.2, "MobileNetV3Small": 0.01}
 """Where the picture would hardly reach the answer with those of others."""
 
 
@@ -93,11 +94,12 @@ def test_every_layer_on_other_backends(backend: str, names: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("name", SIDES)
 def test_architectures(keras: Any, name: str) -> None:
+    keras.utils.set_random_seed(0)
     side = SIDES[name]
     make = getattr(keras.applications, name)
     model = make(weights=None, input_shape=(side, side, 3), classes=5, classifier_activation=None)
     model = randomized(model, VARIANCES.get(name, 1))
-    assert difference(model, 100) < CLOSE
+    assert difference(model, 100, DEEP) < DEEP
 
 
 def test_channels_first(keras: Any) -> None:
