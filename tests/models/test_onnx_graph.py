@@ -15,7 +15,7 @@ from picasso.core import graph as g
 from tests.models.networks import Vit
 from tests.models.onnx_files import graph, node, random
 from tests.models.onnx_graphs import NONE, kinds, opened, read, sizes
-from tests.models.test_onnx_exports import architecture, exported
+from tests.models.test_onnx_exports import architecture, exported, quiet
 
 # --- whole networks --------------------------------------------------------------------------------------------------
 
@@ -116,6 +116,12 @@ class Attending(nn.Module):
 def test_heads_beside_pictures(tmp_path: Path, weighed: bool, new: bool) -> None:
     made = read(opened(exported(Attending(weighed).eval(), tmp_path / "net.onnx", 16, new), (16, 16), 3))
     assert kinds(made).count("Attention") == 1
+
+
+def test_heads_of_a_single_picture(tmp_path: Path) -> None:
+    with quiet():
+        torch.onnx.export(Attending(False).eval(), (torch.zeros(1, 3, 16, 16),), tmp_path / "net.onnx", dynamo=False)
+    assert kinds(read(opened(tmp_path / "net.onnx", (16, 16), 3))).count("Attention") == 1
 
 
 @pytest.mark.parametrize("new", [False, True])

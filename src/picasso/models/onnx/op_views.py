@@ -223,10 +223,11 @@ class Views:
         for batch, side in enumerate(target):
             outer, rest = divmod(before, math.prod(target[:batch]) or 1)
             if not rest and outer and side % (outer * self.count) == 0:
-                places.append((side // self.count != 1, batch, outer))
+                places.append((side // self.count != 1, outer != 1, batch, outer))
         if not places:
             raise self.refused("it mixes pictures")
-        shared, batch, outer = min(places)  # an axis of their own before one that they share
+        # An axis of their own before one that they share; and a single picture may be anywhere: outermost, if it may.
+        shared, _, batch, outer = min(places)
         inner = target[batch] // self.count
         own = (*target[:batch], *((inner,) if shared else ()), *target[batch + 1 :])
         numbers = iter(range(len(own)))
