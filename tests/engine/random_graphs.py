@@ -296,7 +296,7 @@ def elementwise(make: Making) -> None:
 
 
 def concat(make: Making) -> None:
-    channels, height, width = make.shape()
+    _, height, width = make.shape()
     others = [make.matched(None) for _ in range(make.between(1, 2))]
     if make.between(0, 5) == 0:
         others.append(make.build.constant(make.normal(2, height, width)))

@@ -161,7 +161,8 @@ def test_progress_only_grows_and_ends_with_all() -> None:
     seen: list[tuple[int, int]] = []
     case = small_case()
     occluded(case, lambda done, total: seen.append((done, total)))
-    assert seen == sorted(set(seen)) and len(seen) > 1
+    assert seen == sorted(set(seen))
+    assert len(seen) > 1
     assert seen[-1] == (len(case.boxes), len(case.boxes))
 
 

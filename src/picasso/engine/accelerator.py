@@ -86,7 +86,7 @@ class _Read:
         graph: The network, once it was read.
         engines: What runs it, in single and in half precision.
         plans: The last ways of windows through it.
-        reason: Why it is not accelerated, or "".
+        reasons: Why it is not accelerated, for each quality that was tried in vain.
         whole_slower: Whether whole pictures are run faster by the network itself; None before that was tried.
         seen: Of the last picture its digest, the part that was asked about, and the network's own scores.
     """
@@ -94,7 +94,7 @@ class _Read:
     graph: Graph | None = None
     engines: dict[Quality, Engine] = field(default_factory=dict)
     plans: OrderedDict[tuple[bytes, Quality], Plan] = field(default_factory=OrderedDict)
-    reason: str = ""
+    reasons: dict[Quality, str] = field(default_factory=dict)
     whole_slower: bool | None = None
     seen: tuple[str, object, Array] | None = None
 
@@ -129,15 +129,15 @@ class Accelerator:
         """Return the class scores (m, classes), or None where the network itself is to be run, and how or why."""
         with self._lock:
             self._renew()
-            reason = self._read.reason
-            if not reason:
+            reason = self._read.reasons.get(asked.quality)
+            if reason is None:
                 try:
                     return self._scores(asked)
                 except _UnfitError as error:
                     reason = str(error)
                     if not error.windows:
-                        self._read.reason = reason
-                        self._read.engines.clear()
+                        self._read.reasons[asked.quality] = reason
+                        self._read.engines.pop(_kind(asked.quality), None)
             return None, Patching(reason=reason, windows=len(asked.boxes))
 
     def whole(self, x: Array, run: Run, read: Read) -> Array:
@@ -148,7 +148,7 @@ class Accelerator:
         with self._lock:
             self._renew()
             try:
-                if self._read.reason or self._read.whole_slower:
+                if Quality.EXACT in self._read.reasons or self._read.whole_slower:
                     return run(x)
                 engine = self._engine(Quality.EXACT)
                 if self._read.whole_slower is not None:
@@ -162,7 +162,7 @@ class Accelerator:
                 self._read.whole_slower = middle - started > time.perf_counter() - middle
                 _compare(found, own, "a picture")
             except _UnfitError as error:
-                self._read.reason = str(error)
+                self._read.reasons[Quality.EXACT] = str(error)
                 return run(x)
             rest = x[_RACED:]
             if not len(rest):
@@ -210,14 +210,13 @@ class Accelerator:
         return own, time.perf_counter() - started
 
     def _engine(self, quality: Quality) -> Engine:
-        half = quality is Quality.PREVIEW
-        kind = Quality.PREVIEW if half else Quality.EXACT
+        kind = _kind(quality)
         if kind not in self._read.engines:
             try:
                 graph = self.graph()
                 if graph.multiply_adds < SMALL:
                     raise _UnfitError("The network is so small that this is as fast.")
-                self._read.engines[kind] = Engine(graph, half)
+                self._read.engines[kind] = Engine(graph, half=kind is Quality.PREVIEW)
             except _UnfitError:
                 raise
             except PicassoError as error:
@@ -238,6 +237,11 @@ class Accelerator:
             gain = engine.multiply_adds * len(boxes) / max(1, plan.multiply_adds)
             raise _UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", windows=True)
         return plan
+
+
+def _kind(quality: Quality) -> Quality:
+    """Return the quality whose engine serves another, too."""
+    return Quality.PREVIEW if quality is Quality.PREVIEW else Quality.EXACT
 
 
 class _Watch:

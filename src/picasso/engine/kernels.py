@@ -160,7 +160,7 @@ class Convolution:
         given = (self._packed, self._bias, padding, op.stride, op.dilation, op.groups)
         if added is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *given, fused.name, list(fused.numbers), fused.variant)
-        if fused.name in ("none", "relu"):
+        if fused.name in ("none", "relu") and op.groups == 1:
             last = fused.name if fused.name == "relu" else None
             return torch.ops.mkldnn._convolution_pointwise.binary(x, added, *given, "add", 1.0, last, [], None)
         made = torch.ops.mkldnn._convolution_pointwise(x, *given, "none", [], "")

@@ -103,7 +103,9 @@ def whole(op: Op, dtype: Any) -> Run:
             shift = None if op.shift is None else tensor(op.shift, dtype)
             return lambda values: functional.group_norm(values[0], op.groups, scale, shift, op.epsilon)
         case ops.LocalResponseNorm():
-            return lambda values: functional.local_response_norm(values[0], op.size, op.alpha, op.beta, op.bias)
+            given = op.size, op.alpha, op.beta, op.bias
+            # There is none in half precision.
+            return lambda values: functional.local_response_norm(values[0].float(), *given).to(dtype)
     raise ops.GraphError(f"{type(op).__name__} at '{op.layer}' has no kernel.")
 
 
