@@ -33,6 +33,10 @@ _RACED = 8
 """Whole pictures that are run both ways."""
 _AT_ONCE = 16
 _PLANS_KEPT = 4
+_WATCHED = 3
+"""Chunks of windows after which the engine must have been faster than the network itself."""
+_NOISE = 1.1
+"""By what factor times that are measured so shortly may be wrong."""
 _CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
 
 Run = Callable[[Array], Array]
@@ -164,6 +168,11 @@ class Accelerator:
             except _UnfitError as error:
                 self._read.reasons[Quality.EXACT] = str(error)
                 return run(x)
+            except (PicassoError, MemoryError):
+                raise
+            except Exception as error:
+                self._read.reasons[Quality.EXACT] = f"The engine failed: {_first_line(error)}"
+                return run(x)
             rest = x[_RACED:]
             if not len(rest):
                 return own
@@ -187,11 +196,9 @@ class Accelerator:
                 _compare(asked.read(base.outputs), own, "the picture")
             watch = _Watch(seconds, asked.progress)
             scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
-        except (_UnfitError, PicassoError):
+        except (_UnfitError, PicassoError, MemoryError):
             raise
         except Exception as error:
-            if isinstance(error, MemoryError):
-                raise
             raise _UnfitError(f"The engine failed: {_first_line(error)}") from error
         windows = _chosen(scores, own[0], _CHECKED[asked.quality])
         limit = TOLERANCE if exact else np.inf
@@ -254,13 +261,13 @@ class _Watch:
 
     def __init__(self, seconds: float, progress: Progress) -> None:
         self._seconds, self._progress = seconds, progress
-        self._before: list[tuple[int, float]] = []
+        self._ends: list[tuple[int, float]] = []
 
     def __call__(self, done: int, total: int) -> None:
-        self._before.append((done, time.perf_counter()))
-        if len(self._before) == 2:  # the first chunk also prepares the weights
-            (first, start), (second, end) = self._before
-            if (end - start) / (second - first) > self._seconds:
+        self._ends.append((done, time.perf_counter()))
+        if len(self._ends) == _WATCHED + 1:  # the first chunk also prepares the weights
+            (before, start), (after, end) = self._ends[0], self._ends[-1]
+            if (end - start) / (after - before) > _NOISE * self._seconds:
                 raise _UnfitError("The network itself is faster here than following its windows.")
         self._progress(done, total)
 
