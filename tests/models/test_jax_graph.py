@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -85,32 +86,34 @@ def only(graph: Graph, kind: type[g.AnyOp]) -> g.AnyOp:
 # --- architectures -------------------------------------------------------------------------------------------
 
 
+@cache
+def architecture(name: str) -> Graph:
+    module = NETWORKS[name](5)
+    return agreed((module, shaken(module, 32)), 32)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_architectures_agree(name: str) -> None:
-    module = NETWORKS[name](5)
-    graph = agreed((module, shaken(module, 32)), 32)
+    graph = architecture(name)
     assert "Activation" not in kinds(graph) or not {"rsqrt", "exp", "erf"} & {
         op.function for op in graph.ops if isinstance(op, g.Activation)
     }, "a normalization, softmax or activation is spelled out"
 
 
 def test_convolutions_end_in_one_word_for_each_layer() -> None:
-    module = NETWORKS["ResNet"](5)
-    words = kinds(agreed((module, shaken(module, 32)), 32))
+    words = kinds(architecture("ResNet"))
     assert words[:3] == ["Conv", "Affine", "Activation"]
     assert set(words) == {"Conv", "Affine", "Activation", "Elementwise", "GlobalPool", "Linear"}
 
 
 def test_convnext_stays_channels_first() -> None:
-    module = NETWORKS["ConvNeXt"](5)
-    graph = agreed((module, shaken(module, 32)), 32)
+    graph = architecture("ConvNeXt")
     assert "Transpose" not in kinds(graph)
     assert {op.axes for op in graph.ops if isinstance(op, g.LayerNorm)} == {(0,)}
 
 
 def test_squeeze_and_excitation_has_its_words() -> None:
-    module = NETWORKS["MobileNetV3"](5)
-    graph = agreed((module, shaken(module, 32)), 32)
+    graph = architecture("MobileNetV3")
     functions = [op.function for op in graph.ops if isinstance(op, g.Activation)]
     assert functions.count("hard_swish") == 5
     assert functions.count("sigmoid") == 2
