@@ -17,8 +17,9 @@ from picasso.models.torch.op_layers import TABLE as LAYERS
 from picasso.models.torch.op_numbers import TABLE as NUMBERS
 from picasso.models.torch.op_shapes import TABLE as SHAPES
 from picasso.models.torch.op_sheet import Sheet, Value, inner
+from picasso.models.torch.op_windows import TABLE as WINDOWS
 
-_TABLE = {**LAYERS, **NUMBERS, **SHAPES}
+_TABLE = {**LAYERS, **NUMBERS, **SHAPES, **WINDOWS}
 _DECIDES = frozenset({"_local_scalar_dense", "item", "is_nonzero", "equal", "allclose", "_assert_async"})
 """Operations by which a network looks at its numbers and goes one way or another."""
 _FRESH = frozenset({
