@@ -1,4 +1,4 @@
-"""Try everything and write what came out: `python -m tests.matrix [formats] [architectures] [measure]`."""
+"""Try everything and write what came out: `python -m tests.matrix [formats] [architectures] [measure] [occlusion]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.matrix import page
+from tests.matrix import occlusion, page
 from tests.matrix.architectures import ABSENT, FRAMEWORKS, NAMES
 from tests.matrix.formats import FORMATS, PREPROCESSING
 from tests.matrix.trying import try_architecture, try_format
@@ -41,6 +41,17 @@ def architectures() -> dict[str, Any]:
     return found
 
 
+def occluded() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for framework in occlusion.FRAMEWORKS:
+        found[framework] = {}
+        for name in occlusion.NAMES:
+            with tempfile.TemporaryDirectory() as folder:
+                found[framework][name] = occlusion.try_cell(framework, name, Path(folder))
+            print(framework, name, found[framework][name], flush=True)
+    return found
+
+
 def measure() -> dict[str, Any]:
     """Open each file in a process of its own: seconds with and without the framework's import, and memory."""
     found = {}
@@ -63,11 +74,14 @@ def measure() -> dict[str, Any]:
     return found
 
 
+TABLES = {"formats": formats, "architectures": architectures, "measure": measure, "occlusion": occluded}
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or ["formats", "architectures", "measure"]
+    wanted = sys.argv[1:] or TABLES
     known = json.loads(FILE.read_text("utf-8")) if FILE.is_file() else {}
     for name in wanted:
-        known[name] = {"formats": formats, "architectures": architectures, "measure": measure}[name]()
+        known[name] = TABLES[name]()
     FILE.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", "utf-8")
     page.write(known)
 
