@@ -18,8 +18,10 @@ from benchmarks.rivals import Answer, Rival, Scene
 T = TypeVar("T")
 RIVAL_WINDOWS = 16
 """A rival runs so many windows at least, and is counted up to all of them."""
-LOOPED_WINDOWS = 48
+LOOPED_WINDOWS = 32
 """Where Picasso itself runs whole pictures, it runs so many windows, and is counted up, too."""
+ENOUGH = 12.0
+"""CPU seconds after which a grid is not repeated any more; once it is in any case."""
 
 
 @dataclass(frozen=True)
@@ -172,21 +174,29 @@ def measure(network: Network, effort: Effort, rate: float) -> Row:
     made = network.make(network.side)
     scenes = [windows.scene(photo(network)) for windows in effort.grids]
     tried = opened(made, network)
-    strides = [stride(tried, scene) for scene in scenes]
+    strides = [stride(tried, scenes[0])]
+    strides += [1 if strides == [1] else stride(tried, scene) for scene in scenes[1:]]
     target = int(tried.predict(scenes[0].x)[0].argmax())
     against = _against(network, made, scenes[0], target, row)
     for rival in against:
         rival.tune(timed)
         say(f"    {rival.title}: {rival.batch} at once")
     model = opened(made, network)
+    firsts = []
     for scene, step in zip(scenes, strides, strict=True):
-        row.grids.append(_first(model, scene, step, rate))
+        grid, scores = _first(model, scene, step, rate)
+        row.grids.append(grid)
+        firsts.append(model.probabilities(scores))
+    spent = [0.0] * len(scenes)
     answers: dict[str, Answer] = {}
     for turn in range(effort.repeats):
         for number, (scene, step) in enumerate(zip(scenes, strides, strict=True)):
-            if number == 0 or turn:
+            if turn == 0 and number and effort.repeats > 1:
+                continue
+            if spent[number] < ENOUGH:
                 another = scene.moved(turn + 1)
                 seconds, _ = timed(lambda another=another, step=step: patched(model, another, step))
+                spent[number] += seconds
                 grid = row.grids[number]
                 grid.seconds = min(grid.seconds, seconds * grid.windows / len(scene.boxes[::step]))
         for rival in against:
@@ -195,8 +205,8 @@ def measure(network: Network, effort: Effort, rate: float) -> Row:
             known = row.rivals.get(rival.title)
             row.rivals[rival.title] = Measured(min(each, known.each) if known else each, rival.batch)
             answers[rival.title] = answer
-    _compare(model, scenes, strides, answers, target, row)
-    if effort.two_threads and network.kind != "keras" and (os.cpu_count() or 1) > 1:
+    _compare(model, scenes, strides, firsts, answers, target, row)
+    if effort.two_threads and network.kind != "keras" and row.grids[0].fast and (os.cpu_count() or 1) > 1:
         _with_two_threads(model, scenes[0], strides[0], against, row)
     return row
 
@@ -223,13 +233,14 @@ def _against(network: Network, made: Any, scene: Scene, target: int, row: Row) -
     return found
 
 
-def _first(model: Any, scene: Scene, step: int, rate: float) -> Grid:
-    """Compute a map for the first time, and find the least that it could take."""
-    seconds, _ = timed(lambda: patched(model, scene, step))
+def _first(model: Any, scene: Scene, step: int, rate: float) -> tuple[Grid, Array]:
+    """Compute a map for the first time, and find the least that it could take; return its scores, too."""
+    seconds, scores = timed(lambda: patched(model, scene, step))
     patching = model.patching
     floor = _multiply_adds(model, scene) / rate if patching.fast else None
     first = seconds if patching.fast else None
-    return Grid(len(scene.boxes), np.inf, first, str(patching), patching.fast, patching.gain, floor, 0.0)
+    grid = Grid(len(scene.boxes), np.inf, first, str(patching), patching.fast, patching.gain, floor, 0.0)
+    return grid, scores
 
 
 def _multiply_adds(model: Any, scene: Scene) -> int:
@@ -243,11 +254,16 @@ def _multiply_adds(model: Any, scene: Scene) -> int:
 
 
 def _compare(
-    model: Any, scenes: list[Scene], strides: list[int], answers: dict[str, Answer], target: int, row: Row
+    model: Any,
+    scenes: list[Scene],
+    strides: list[int],
+    firsts: list[Array],
+    answers: dict[str, Answer],
+    target: int,
+    row: Row,
 ) -> None:
     """Compare Picasso's probabilities with those of the rivals, and with those of whole pictures."""
-    for number, (scene, step, grid) in enumerate(zip(scenes, strides, row.grids, strict=True)):
-        own = model.probabilities(patched(model, scene, step))
+    for number, (scene, step, own, grid) in enumerate(zip(scenes, strides, firsts, row.grids, strict=True)):
         rows = {tuple(box): place for place, box in enumerate(scene.boxes[::step].tolist())}
         base = model.probabilities(model.predict(scene.x))[0, target]
         row.change = max(row.change, float(np.abs(own[:, target] - base).max()))
@@ -336,7 +352,8 @@ def memory(name: str, effort: Effort) -> dict[str, float | None]:
                 peaks.write("5")  # the peak is counted anew
         except OSError:
             before = None
-        patched(model, scene, 1 if model.patching.fast or scene is scenes[0] else 8)
+        # What runs at once is as much with some of the windows as with all.
+        patched(model, scene, max(1, len(scene.boxes) // 169))
         peak = _status("VmHWM")
         found[str(scene.window)] = None if before is None or peak is None else peak - before
     return found
