@@ -220,7 +220,7 @@ def _threads(report: Report) -> Iterator[str]:
         titles = [
             title for title in (AS_MADE, CHANNELS_LAST, "ONNX Runtime") if any(title in row.two_threads for row in rows)
         ]
-        yield f"Two threads where the engine follows the windows, of {report.grids[0].side} pixels, seconds on the clock:"
+        yield f"Two threads, windows of {report.grids[0].side} where the engine follows them, seconds on the clock:"
         yield ""
         yield from _table(
             ["Network", "Picasso, s", *(f"against {title}" for title in titles)],
