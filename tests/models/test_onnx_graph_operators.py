@@ -96,6 +96,11 @@ ONES: dict[str, tuple[Any, str]] = {
     "gelu": (one("Gelu", opset=20), "Activation:gelu"),
     "gelu, roughly": (one("Gelu", opset=20, approximate="tanh"), "Activation:gelu_tanh"),
     "mish": (one("Mish", opset=18), "Activation:mish"),
+    "mish, spelled out": (
+        network([node("Softplus", ["x"], ["s"]), node("Tanh", ["s"], ["t"]), node("Mul", ["t", "x"], ["y"], "it")]),
+        "Activation:mish",
+    ),
+    "no mish": (network([node("Softplus", ["x"], ["s"]), node("Mul", ["s", "x"], ["y"], "it")]), "Elementwise"),
     "square": (one("Pow", "a", weights={"a": np.float32(2)}), "Activation:square"),
     "add a channel's": (one("Add", "c", weights=CHANNELS), "Affine"),
     "multiply by a channel's": (one("Mul", "c", weights=CHANNELS), "Affine"),

@@ -17,6 +17,7 @@ from picasso.core import graph as g
 from picasso.core.graph import GraphError
 from picasso.core.preprocessing import Array
 from picasso.models.keras.facts import host
+from picasso.models.op_patterns import gated, line
 
 SIXTH = 1 / 6
 
@@ -191,8 +192,9 @@ class Values:
             and not shift.any()
         ):
             inner = self._made.get(made.inputs[0])
-            if isinstance(inner, g.Affine) and not np.ptp(inner.scale) and not np.ptp(inner.shift):
-                slope, offset = (float(part[0]) * factor for part in (inner.scale, inner.shift))
+            known = None if inner is None else line(inner)
+            if inner is not None and known is not None:
+                slope, offset = (part * factor for part in known)
                 given = {"function": "hard_sigmoid", "slope": slope, "offset": offset}
                 return Value(self.add(g.Activation, inner.inputs[0], **given), value.order)
         return self.same(value, g.Affine, scale=scale.astype(np.float32), shift=shift.astype(np.float32))
@@ -221,12 +223,8 @@ class Values:
     def _gated(self, gate: Value, x: Value) -> Value | None:
         """Return x times a sigmoid of x as the one function that it is, or None."""
         made = self.producer(gate)
-        if not isinstance(made, g.Activation) or made.inputs != (x.name,):
-            return None
-        if made.function == "sigmoid":
-            return self.same(x, g.Activation, function="silu")
-        exact = math.isclose(made.slope, SIXTH, rel_tol=1e-6) and math.isclose(made.offset, 0.5, rel_tol=1e-6)
-        return self.same(x, g.Activation, function="hard_swish") if made.function == "hard_sigmoid" and exact else None
+        function = None if made is None else gated(made, x.name)
+        return None if function is None else self.same(x, g.Activation, function=function)
 
     def _with_constant(self, function: str, x: Value, c: Array) -> Value:
         single = float(c.reshape(-1)[0]) if c.size == 1 else None

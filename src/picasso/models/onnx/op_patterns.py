@@ -12,7 +12,6 @@ import numpy as np
 
 from picasso.core.graph import (
     Activation,
-    Affine,
     Attention,
     Concat,
     Constant,
@@ -28,63 +27,34 @@ from picasso.core.graph import (
 )
 from picasso.core.preprocessing import Array
 from picasso.models.onnx.op_views import Views
+from picasso.models.op_patterns import gated, is_line, line, sixth
 
 _NEAR = 1e-5
-
-
-def _line(op: Op) -> tuple[float, float] | None:
-    """Return the scale and shift that are the same for all channels, or None."""
-    if not isinstance(op, Affine) or np.ptp(op.scale) or np.ptp(op.shift):
-        return None
-    return float(op.scale[0]), float(op.shift[0])
-
-
-def _is_line(op: Op, scale: float, shift: float) -> bool:
-    line = _line(op)
-    return line is not None and bool(np.allclose(line, (scale, shift), rtol=_NEAR, atol=1e-7))
 
 
 def _is_function(op: Op, function: str) -> bool:
     return isinstance(op, Activation) and op.function == function
 
 
-def _is_six(op: Op) -> bool:
-    """Say whether an operation is clip(x + 3, 0, 6)'s clip."""
-    return isinstance(op, Activation) and (op.function, op.low, op.high) == ("clip", 0, 6)
-
-
 def scaled(on: Views, name: str) -> str | None:
     """Recognize what ends in a scale: GELU, hard sigmoid and hard swish; return the new name, or None."""
     op = on.maker(name)
-    line = _line(op)
-    if line is None or line[1] != 0:
+    found = line(op)
+    if found is None or found[1] != 0:
         return None
-    if abs(line[0] - 1 / 6) < _NEAR:
-        return _sixth(on, op.inputs[0])
+    if abs(found[0] - 1 / 6) < _NEAR:
+        spelled = sixth(on.maker, op.inputs[0])
+        return None if spelled is None else on.add(Activation, [spelled[0]], **spelled[1])
     return _gelu(on, name)
-
-
-def _sixth(on: Views, name: str) -> str | None:
-    op = on.maker(name)
-    if _is_six(op):
-        start = on.maker(op.inputs[0])
-        if _is_line(start, 1, 3):
-            return on.add(Activation, start.inputs, function="hard_sigmoid", slope=1 / 6, offset=0.5)
-    if isinstance(op, Elementwise) and op.function == "multiply":
-        for x, limited in (op.inputs, op.inputs[::-1]):
-            clip = on.maker(limited)
-            if _is_six(clip) and _is_line(on.maker(clip.inputs[0]), 1, 3) and on.maker(clip.inputs[0]).inputs == (x,):
-                return on.add(Activation, [x], function="hard_swish")
-    return None
 
 
 def _factors(on: Views, name: str) -> tuple[float, list[str]]:
     """Return a product's one number and its other factors."""
     op = on.maker(name)
-    line = _line(op)
-    if line is not None and line[1] == 0:
+    found = line(op)
+    if found is not None and found[1] == 0:
         number, names = _factors(on, op.inputs[0])
-        return number * line[0], names
+        return number * found[0], names
     if isinstance(op, Elementwise) and op.function == "multiply":
         (a, first), (b, second) = (_factors(on, inner) for inner in op.inputs)
         return a * b, first + second
@@ -96,10 +66,10 @@ def _gelu(on: Views, name: str) -> str | None:
     number, names = _factors(on, name)
     for factor in names:
         inner = on.maker(factor)
-        if not _is_line(inner, 1, 1) or not _is_function(on.maker(inner.inputs[0]), "erf"):
+        if not is_line(inner, 1, 1) or not _is_function(on.maker(inner.inputs[0]), "erf"):
             continue
         start = on.maker(on.maker(inner.inputs[0]).inputs[0])
-        if not _is_line(start, 1 / math.sqrt(2), 0):
+        if not is_line(start, 1 / math.sqrt(2), 0):
             continue
         x = start.inputs[0]
         own, parts = _factors(on, x)
@@ -115,14 +85,11 @@ def _product(on: Views, a: str, b: str) -> str | None:
         return on.add(Activation, [a], function="square")
     for x, weight in ((a, b), (b, a)):
         op = on.maker(weight)
-        if not isinstance(op, Activation):
-            continue
-        if op.function == "sigmoid" and op.inputs == (x,):
-            return on.add(Activation, [x], function="silu")
-        if op.function == "hard_sigmoid" and op.inputs == (x,) and np.allclose((op.slope, op.offset), (1 / 6, 0.5)):
-            return on.add(Activation, [x], function="hard_swish")
-        inner = on.maker(op.inputs[0])
-        if op.function == "tanh" and _is_function(inner, "softplus") and inner.inputs == (x,):
+        function = gated(op, x)
+        if function is not None:
+            return on.add(Activation, [x], function=function)
+        inner = on.maker(op.inputs[0]) if _is_function(op, "tanh") else None
+        if inner is not None and _is_function(inner, "softplus") and inner.inputs == (x,):
             return on.add(Activation, [x], function="mish")
     product = on.add(Elementwise, [a, b], function="multiply")
     return _gelu(on, product) or product
@@ -139,8 +106,8 @@ def _response_norm(on: Views, x: str, power: Op) -> str | None:
     """Recognize x / (bias + alpha * mean of squares around) ** beta."""
     base, exponent = (on.maker(name) for name in power.inputs)
     scale, shift = 1.0, 0.0
-    while (line := _line(base)) is not None:
-        scale, shift, base = scale * line[0], shift + scale * line[1], on.maker(base.inputs[0])
+    while (found := line(base)) is not None:
+        scale, shift, base = scale * found[0], shift + scale * found[1], on.maker(base.inputs[0])
     if not isinstance(base, Conv) or not isinstance(exponent, Constant) or exponent.value.size != 1:
         return None
     size = base.weight.shape[1] - base.weight.shape[0] + 1
@@ -166,10 +133,10 @@ def _quotient(on: Views, a: str, b: str) -> str | None:
     if isinstance(root, Elementwise) and root.function == "power":
         return _response_norm(on, a, root)
     shifted = on.maker(root.inputs[0]) if _is_function(root, "sqrt") else root
-    line = _line(shifted)
-    if line is None or abs(line[0] - 1) > _NEAR or line[1] < 0:
+    found = line(shifted)
+    if found is None or abs(found[0] - 1) > _NEAR or found[1] < 0:
         return None
-    return _normalized(on, a, shifted.inputs[0], line[1]) if shifted is not root else None
+    return _normalized(on, a, shifted.inputs[0], found[1]) if shifted is not root else None
 
 
 def _normalized(on: Views, a: str, variance: str, epsilon: float) -> str | None:
@@ -195,14 +162,14 @@ def attention(on: Views, weights: str, values: str) -> str | None:
     scores, masks = on.maker(softmax.inputs[0]), list[str]()
     if isinstance(scores, Elementwise) and scores.function == "add":
         masks, scores = [scores.inputs[1]], on.maker(scores.inputs[0])
-    line = _line(scores)
+    found = line(scores)
     scale = 1.0
-    if line is not None and line[1] == 0:
-        scale, scores = line[0], on.maker(scores.inputs[0])
+    if found is not None and found[1] == 0:
+        scale, scores = found[0], on.maker(scores.inputs[0])
     if not isinstance(scores, MatMul):
         return None
     q, turned = scores.inputs[0], scores.inputs[1]
-    first, second = _line(on.maker(q)), _line(on.maker(turned))
+    first, second = line(on.maker(q)), line(on.maker(turned))
     if first is not None and first[1] == 0:
         scale, q = scale * first[0], on.maker(q).inputs[0]
     if second is not None and second[1] == 0:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core.graph import Activation, Affine, Conv, ConvTranspose, Elementwise, Function, Linear
+from picasso.models.op_patterns import gated
 from picasso.models.tensorflow import op_norms
 from picasso.models.tensorflow.op_reader import Handler, Numbers, Reader, Value, ordered, plain_axes
 
@@ -218,12 +219,9 @@ def joined(reader: Reader, op: Any, function: str, a: Value, b: Value) -> Value:
 def _known(reader: Reader, op: Any, function: str, left: str, right: str) -> str | None:
     """Return the name of an activation that two values together are, or None."""
     for x, y in ((left, right), (right, left)):
-        made = reader.made[y]
-        if function == "multiply" and isinstance(made, Activation) and made.inputs == (x,):
-            if made.function == "sigmoid":
-                return reader.add(op, Activation, [x], function="silu")
-            if made.function == "hard_sigmoid" and abs(made.slope - 1 / 6) < 1e-7 and abs(made.offset - 0.5) < 1e-7:
-                return reader.add(op, Activation, [x], function="hard_swish")
+        gate = gated(reader.made[y], x) if function == "multiply" else None
+        if gate is not None:
+            return reader.add(op, Activation, [x], function=gate)
         if function == "multiply" and _is_gelu(reader, x, y):
             return reader.add(op, Activation, [reader.steps[x][0]], function="gelu")
         scaled = reader.steps.get(y)

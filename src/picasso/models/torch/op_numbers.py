@@ -11,6 +11,7 @@ import numpy as np
 from picasso.core import graph as g
 from picasso.core.graph import GraphError, Shape
 from picasso.core.preprocessing import Array
+from picasso.models.op_patterns import gated, sixth
 from picasso.models.torch.op_sheet import Operand, Sheet, Value
 
 Writer = Callable[..., str | list[str | None]]
@@ -274,36 +275,14 @@ def _gated(sheet: Sheet, x: Value, gate: Value) -> str | None:
     if x.shape != gate.shape:
         return None
     source, key = sheet.turned(x.name), sheet.turned(gate.name)
-    op = sheet.op(key or gate.name)
-    if not isinstance(op, g.Activation) or op.inputs != (source or x.name,):
-        return None
-    if op.function == "sigmoid":
-        return sheet.each(g.Activation, x, function="silu")
-    if op.function == "hard_sigmoid" and (op.slope, op.offset) == (1 / 6, 0.5):
-        return sheet.each(g.Activation, x, function="hard_swish")
-    return None
+    function = gated(sheet.op(key or gate.name), source or x.name)
+    return function and sheet.each(g.Activation, x, function=function)
 
 
 def _spelled(sheet: Sheet, x: Value) -> str | None:
     """Write `relu6(x + 3) / 6` and `x * relu6(x + 3) / 6` as the activations that they are, from what is divided."""
-    op = sheet.op(x.name)
-    if isinstance(op, g.Elementwise) and op.function == "multiply":
-        for source, capped in (op.inputs, op.inputs[::-1]):
-            if _before_cap(sheet, capped) == source:
-                return sheet.put(g.Activation, source, function="hard_swish")
-    inside = _before_cap(sheet, x.name)
-    return inside and sheet.put(g.Activation, inside, function="hard_sigmoid", slope=1 / 6, offset=0.5)
-
-
-def _before_cap(sheet: Sheet, name: str) -> str | None:
-    """Return x where a value is `relu6(x + 3)`, else None."""
-    op = sheet.op(name)
-    if not isinstance(op, g.Activation) or (op.function, op.low, op.high) != ("clip", 0, 6):
-        return None
-    sum_ = sheet.op(op.inputs[0])
-    if isinstance(sum_, g.Affine) and (sum_.scale == 1).all() and (sum_.shift == 3).all():
-        return sum_.inputs[0]
-    return None
+    found = sixth(sheet.op, x.name)
+    return None if found is None else sheet.put(g.Activation, found[0], **found[1])
 
 
 _PLAIN: tuple[g.Function, ...] = (
