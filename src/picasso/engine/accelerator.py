@@ -278,7 +278,7 @@ def _compare(found: Array, own: Array, what: str, limit: float = TOLERANCE) -> f
     Raises:
         _UnfitError: It is too large.
     """
-    size = float(np.abs(own).max(initial=0))
+    size = float(np.abs(own).max(initial=1e-30))  # not 0: an infinite limit times it would be no number
     error = float(np.abs(found - own).max(initial=0)) if found.shape == own.shape else np.inf
     if not error <= limit * size + 1e-6:
         raise _UnfitError(f"The engine's scores of {what} differ from the network's own by {error:.1e}.")
