@@ -190,7 +190,7 @@ class Engine:
             if name not in patches:
                 operands.append(values[name])
                 continue
-            wanted = _wanted(link, there, base.values[name].shape[2:])
+            wanted = _wanted(link, there)
             if number == 0:
                 read = wanted.places
             operands.append(base.around(name, patches[name], chunk.made[name], wanted, link))
@@ -255,20 +255,11 @@ class Base:
         return self._bordered[key]
 
 
-def _wanted(link: Link, there: Rectangles, sides: tuple[int, ...]) -> Rectangles:
+def _wanted(link: Link, there: Rectangles) -> Rectangles:
     """Return what is read of an input, of one size for all windows, for the rectangles that are made."""
-    top, height = _read(link.rows, there.top, there.height, sides[0], link.padding[0] + link.padding[2])
-    left, width = _read(link.columns, there.left, there.width, sides[1], link.padding[1] + link.padding[3])
+    top, height = link.rows.inputs(there.top, there.height)
+    left, width = link.columns.inputs(there.left, there.width)
     return Rectangles(top, left, height, width)
-
-
-def _read(reach: Any, starts: NDArray[np.int64], length: int, side: int, padding: int) -> tuple[NDArray[np.int64], int]:
-    unique, where = np.unique(starts, return_inverse=True)
-    read = np.array([reach.inputs(int(start), length) for start in unique])
-    longest = int(read[:, 1].max())
-    if not padding:
-        read[:, 0] = np.minimum(read[:, 0], side - longest)
-    return read[where, 0], longest
 
 
 def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: Any, there: Rectangles) -> Any:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picasso.core.preprocessing import Array
 
 Interval = tuple[int, int]
+Starts = NDArray[np.int64]
 
 
 class Reach(Protocol):
@@ -22,8 +24,12 @@ class Reach(Protocol):
         """Return the places of the value, of `side` places, that depend on the input's places lo..hi."""
         ...
 
-    def inputs(self, lo: int, length: int) -> Interval:
-        """Return what part of the input, padding included, is read for places lo..lo+length: start and length."""
+    def inputs(self, starts: Starts, length: int) -> tuple[Starts, int]:
+        """Return what part of the input, padding included, is read for so many places from each start on.
+
+        Returns:
+            The first place that is read for each, and how many, for all of them alike.
+        """
         ...
 
 
@@ -41,8 +47,8 @@ class Sliding:
         last = (hi - 1 + self.padding) // self.stride + 1
         return _kept(first, last, side)
 
-    def inputs(self, lo: int, length: int) -> Interval:
-        return lo * self.stride - self.padding, (length - 1) * self.stride + self._span
+    def inputs(self, starts: Starts, length: int) -> tuple[Starts, int]:
+        return starts * self.stride - self.padding, (length - 1) * self.stride + self._span
 
     @property
     def _span(self) -> int:
@@ -61,11 +67,10 @@ class Spreading:
     def outputs(self, lo: int, hi: int, side: int) -> Interval:
         return _kept(lo * self.stride - self.padding, (hi - 1) * self.stride + self._span - self.padding, side)
 
-    def inputs(self, lo: int, length: int) -> Interval:
-        first = -((self._span - 1 - lo - self.padding) // self.stride)
-        last = (lo + length - 1 + self.padding) // self.stride + 1
+    def inputs(self, starts: Starts, length: int) -> tuple[Starts, int]:
         # One more, so that every window of a chunk, wherever it begins between two places, gets what it needs.
-        return first, max(last - first, -((1 - length - self._span) // self.stride) + 1)
+        longest = -((1 - length - self._span) // self.stride) + 1
+        return -((self._span - 1 - starts - self.padding) // self.stride), longest
 
     @property
     def _span(self) -> int:
@@ -88,9 +93,11 @@ class Mixing:
         reached = np.flatnonzero((self.matrix[:, lo:hi] != 0).any(axis=1))
         return (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 1)
 
-    def inputs(self, lo: int, length: int) -> Interval:
-        first, last = int(self._first[lo : lo + length].min()), int(self._last[lo : lo + length].max())
-        return first, last - first
+    def inputs(self, starts: Starts, length: int) -> tuple[Starts, int]:
+        places = starts[:, None] + np.arange(length)
+        first, last = self._first[places].min(axis=1), self._last[places].max(axis=1)
+        longest = int((last - first).max())
+        return np.minimum(first, self.matrix.shape[1] - longest), longest
 
 
 def hull(intervals: list[Interval]) -> Interval:
