@@ -12,7 +12,7 @@ import numpy as np
 from picasso.core import graph as g
 from picasso.models.keras.functions import Site, known_as
 from picasso.models.keras.mending import old_hard_sigmoid
-from picasso.models.keras.op_values import SIXTH, Value, Values, map_order, numbers, plain_order
+from picasso.models.keras.op_values import Value, Values, map_order, numbers, plain_order
 
 SIMPLE: Mapping[str, Mapping[str, Any]] = {
     "relu": {"function": "relu"},
@@ -29,7 +29,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "elu": {"function": "elu", "slope": 1.0},
     "celu": {"function": "celu", "slope": 1.0},
     "leaky_relu": {"function": "leaky_relu", "slope": 0.2},
-    "hard_sigmoid": {"function": "hard_sigmoid", "slope": SIXTH, "offset": 0.5},
+    "hard_sigmoid": {"function": "hard_sigmoid", "slope": 1 / 6, "offset": 0.5},
     "hard_silu": {"function": "hard_swish"},
     "hard_tanh": {"function": "clip", "low": -1.0, "high": 1.0},
     "mish": {"function": "mish"},

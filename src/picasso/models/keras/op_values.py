@@ -19,8 +19,6 @@ from picasso.core.preprocessing import Array
 from picasso.models.keras.facts import host
 from picasso.models.op_patterns import gated, line
 
-SIXTH = 1 / 6
-
 
 @dataclass(frozen=True, eq=False)
 class Value:
