@@ -47,7 +47,7 @@ again, that 2.4 times fewer multiplications are done than for whole pictures, an
 note says why. Squeeze and excitation (EfficientNet, RegNetY, less so MobileNetV3) weighs each channel by its mean over
 the whole map, attention (ViT, Swin) looks everywhere, and large kernels or dilated ones one behind the other (NASNet,
 DeepLabV3) soon reach the edges. ONNX files are exported by PyTorch, SavedModels by Keras; the networks in Flax are
-written by hand, with fewer repetitions of InceptionV3's blocks with factorized 7 x 1 kernels, RegNet's and Swin's.
+written by hand, with fewer blocks of InceptionV3 (those with 7 x 1 kernels alone), MobileNetV3, RegNet and Swin.
 DeepLabV3 stands on a dilated ResNet-50; it and U-Net are segmenters and asked about the middle of the picture. "–" is
 an architecture that was not built in that framework. The tests try some of these cells each time, `python -m
 tests.matrix occlusion` all of them.
