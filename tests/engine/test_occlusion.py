@@ -145,6 +145,15 @@ def test_one_channel_may_be_read_with_a_stride_across_alone() -> None:
     check(a_case(build.graph({"masks": x}), [(top, 0, 3, 1) for top in range(28)]))
 
 
+def test_one_channel_of_each_group_may_be_read_so_in_half_precision() -> None:
+    build = g.Builder()
+    x = build.add(g.Conv, [build.input((2, 29, 7))], weight=normal(4, 1, 7, 7), stride=(1, 3), groups=2)
+    graph, pictures = build.graph({"masks": x}), normal(3, 2, 29, 7)
+    wanted = reference.outputs(graph, pictures)["masks"]
+    found = Engine(graph, half=True).run(pictures)["masks"]
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=0.03 * np.abs(wanted).max())
+
+
 # --- the calls themselves ----------------------------------------------------------------------------------------
 
 

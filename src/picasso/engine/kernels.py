@@ -114,8 +114,10 @@ class Convolution:
         self.op, self.activation = op, activation
         self._weight = tensor(op.weight, dtype)
         self._bias = None if op.bias is None else tensor(op.bias, dtype)
-        alone = op.weight.shape[1] == op.groups == op.stride[0] == 1 < op.stride[1]
-        self._fused = fusable(activation) if _FUSED and not alone else None
+        # For one channel (of each group, in half precision) PyTorch 2.13 returns noise in the channels-last layout with
+        # a stride of 1 down and more across, where one column is made.
+        self._channels_first = op.weight.shape[1] == op.stride[0] == 1 < op.stride[1]
+        self._fused = fusable(activation) if _FUSED and not self._channels_first else None
         pointwise = op.weight.shape[2:] == (1, 1) and op.groups == 1
         self._matrix = self._weight.flatten(1) if pointwise and self._fused and op.weight.shape[1] > 1 else None
         fewest = min(op.weight.shape[:2])
@@ -137,9 +139,8 @@ class Convolution:
             if len(x) * down * across >= FEWEST_TILES and wasted < 2:
                 return self._by_tiles(x, top, left, added)
         if self._fused is None:
-            # A channel alone, in the other layout: PyTorch 2.13 returns noise for it in channels-last with a stride of
-            # 1 down and more across, where there is one column.
-            x = x.squeeze(1).unsqueeze(1) if x.shape[1] == 1 else x
+            if self._channels_first:
+                x = x.squeeze(1).unsqueeze(1) if x.shape[1] == 1 else x.contiguous()
             made = functional.conv2d(
                 x, self._weight, self._bias, self.op.stride, (top, left), self.op.dilation, self.op.groups
             )
