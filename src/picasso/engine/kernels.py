@@ -6,6 +6,8 @@ Maps are (n, channels, height, width) in the channels-last layout throughout.
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +23,10 @@ _WINOGRAD_FROM = 128
 """Channels, read and made, from which Winograd's algorithm is faster."""
 _PACKED_AT_MOST = 2**26
 """Numbers of a matrix that is packed beforehand: a larger one is read once for all windows anyway."""
-_FUSED = hasattr(torch.ops.mkldnn, "_convolution_pointwise") and torch.backends.mkldnn.is_available()
+_NEEDED = ("_convolution_pointwise", "_linear_pointwise", "_reorder_convolution_weight", "_reorder_linear_weight")
+_FUSED = torch.backends.mkldnn.is_available() and all(
+    hasattr(torch.ops.mkldnn, name) for name in (*_NEEDED, "data_ptr", "_nbytes")
+)
 _NAMES = {
     "relu": ("relu", ()),
     "sigmoid": ("sigmoid", ()),
@@ -123,7 +128,7 @@ class Convolution:
         fewest = min(op.weight.shape[:2])
         simple = op.weight.shape[2:] == (3, 3) and op.stride == op.dilation == (1, 1) and op.groups == 1
         self._can_tile = _FUSED and simple and dtype == torch.float32 and fewest >= _WINOGRAD_FROM
-        self._packed: Any = None
+        self._packs: dict[tuple[int, int], Any] = {}
         self._packed_matrix: Any = None
         self._tiled: Winograd | None = None
 
@@ -153,12 +158,8 @@ class Convolution:
     def _by_kernel(self, x: Any, padding: tuple[int, int], added: Any | None) -> Any:
         op, fused = self.op, self._fused
         assert fused is not None
-        if self._packed is None:
-            # One for all sizes: the layout was the same for each that was tried.
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self._weight, padding, op.stride, op.dilation, op.groups, [16, *x.shape[1:]]
-            )
-        given = (self._packed, self._bias, padding, op.stride, op.dilation, op.groups)
+        packed = self._packed(x.shape, padding)
+        given = (packed, self._bias, padding, op.stride, op.dilation, op.groups)
         if added is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *given, fused.name, list(fused.numbers), fused.variant)
         if fused.name in ("none", "relu") and op.groups == 1:
@@ -166,6 +167,20 @@ class Convolution:
             return torch.ops.mkldnn._convolution_pointwise.binary(x, added, *given, "add", 1.0, last, [], None)
         made = torch.ops.mkldnn._convolution_pointwise(x, *given, "none", [], "")
         return activate(self.activation, made.add_(added))
+
+    def _packed(self, shape: Sequence[int], padding: tuple[int, int]) -> Any:
+        """Return the weight in the layout that the kernel wants; in another one a call takes up to ten times as long.
+
+        It depends on the size of the map only where the channels are no power of two, and there are few.
+        """
+        op, made = self.op, len(self._weight)
+        size = (0, 0) if made & (made - 1) == 0 or op.groups > 1 else (int(shape[2]), int(shape[3]))
+        if size not in self._packs:
+            packed = torch.ops.mkldnn._reorder_convolution_weight(
+                self._weight, padding, op.stride, op.dilation, op.groups, [16, *shape[1:]]
+            )
+            self._packs[size] = next((known for known in self._packs.values() if _is_same(known, packed)), packed)
+        return self._packs[size]
 
     def _by_matrix(self, x: Any, added: Any | None) -> Any:
         fused = self._fused
@@ -188,6 +203,13 @@ class Convolution:
         inside = functional.pad(x.permute(0, 2, 3, 1), (0, 0, left, left, top, top))
         made = self._tiled(inside).permute(0, 3, 1, 2)
         return activate(self.activation, made if added is None else made.add_(added))
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Say whether a weight was packed in the same layout twice, which only its bytes tell."""
+    mkldnn = torch.ops.mkldnn
+    first, second = (ctypes.string_at(mkldnn.data_ptr(packed), mkldnn._nbytes(packed)) for packed in (a, b))
+    return first == second
 
 
 class Matrix:
