@@ -297,9 +297,9 @@ def test_what_is_less_exact_tells_its_error(model: Model, quality: Quality) -> N
 
 def test_scores_of_zero_may_be_compared_without_a_limit() -> None:
     zeros = np.zeros((1, 3), np.float32)
-    assert accelerator._compare(zeros, zeros, "a window", np.inf) == 0
+    assert accelerator._compare(zeros, zeros, "a window", (), np.inf) == 0
     with pytest.raises(Exception, match="differ from the network's own by nan"):
-        accelerator._compare(zeros * np.nan, zeros, "a window", np.inf)
+        accelerator._compare(zeros * np.nan, zeros, "a window", (), np.inf)
 
 
 # --- not tried ---------------------------------------------------------------------------------------------------

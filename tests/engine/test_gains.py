@@ -41,7 +41,7 @@ def vgg() -> g.Graph:
 
 
 NETWORKS: dict[str, tuple[Callable[[], g.Graph], float]] = {
-    "vgg16": (vgg, 6.8),
+    "vgg16": (vgg, 6.5),
     "resnet18": (lambda: read("resnet18"), 2.3),
     "resnet50": (lambda: read("resnet50"), 2.1),
     "mobilenet_v2": (lambda: read("mobilenet_v2"), 1.9),

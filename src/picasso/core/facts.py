@@ -126,45 +126,50 @@ class Patching:
     """How the scores of a picture with one box after another replaced were found.
 
     Args:
-        fast: Whether only what each box reaches was computed again; else whole pictures were run in a loop, which is
-            exact always.
-        reason: Of the loop: why, one sentence; "" where nothing else was tried.
         windows: Number of boxes.
-        gain: By what factor fewer multiplications were done than for whole pictures.
+        followed: For how many of them only what they reach was computed again; for the others whole pictures were
+            run, which is exact always.
+        reason: Why whole pictures were run, one sentence; "" where nothing else was tried.
+        gain: Of those that were followed: by what factor fewer multiplications were done than for whole pictures.
         error: The largest difference between a class score that was found so and the network's own, over the boxes
             that were run both ways.
         checked: How many those were.
         quality: How true the scores were asked to be.
     """
 
-    fast: bool = False
-    reason: str = ""
     windows: int = 0
+    followed: int = 0
+    reason: str = ""
     gain: float = 1.0
     error: float = 0.0
     checked: int = 0
     quality: Quality = Quality.EXACT
 
+    @property
+    def fast(self) -> bool:
+        """Whether windows were followed."""
+        return self.followed > 0
+
     def __add__(self, other: Patching) -> Patching:
         """Return how the windows of two calls were found."""
         if not self.windows or not other.windows:
             return self if self.windows else other
-        windows = self.windows + other.windows
+        followed = self.followed + other.followed
         return Patching(
-            fast=self.fast and other.fast,
+            windows=self.windows + other.windows,
+            followed=followed,
             reason=self.reason or other.reason,
-            windows=windows,
-            gain=windows / (self.windows / self.gain + other.windows / other.gain),
+            gain=followed / (self.followed / self.gain + other.followed / other.gain) if followed else 1.0,
             error=max(self.error, other.error),
             checked=self.checked + other.checked,
             quality=self.quality if self.quality is not Quality.EXACT else other.quality,
         )
 
     def __str__(self) -> str:
-        if not self.fast:
+        if not self.followed:
             return f"Whole pictures were run, one for each window. {self.reason}".strip()
         done = f"Only what each window reaches was computed again: {self.gain:.1f} times fewer multiplications."
-        both = f"{self.checked} of {self.windows} windows that the network itself ran, too"
+        both = f"{self.checked} of {self.followed} windows that the network itself ran, too"
         if self.quality is Quality.EXACT:
             return f"{done} The largest difference from {both}: {self.error:.0e}."
         how = "without the margins" if self.quality is Quality.APPROXIMATE else "in half precision"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +41,35 @@ _NOISE = 1.1
 _CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
 
 Run = Callable[[Array], Array]
+PlanKey = tuple[bytes, Quality]
+T = TypeVar("T")
 
 
 class _UnfitError(Exception):
-    """The network itself is to be run: why, and whether for these windows alone."""
+    """The network itself is to be run: why, and whether for this once alone."""
 
-    def __init__(self, reason: str, *, windows: bool = False) -> None:
+    def __init__(self, reason: str, *, for_now: bool = False) -> None:
         super().__init__(reason)
-        self.windows = windows
+        self.for_now = for_now
+
+
+class _MismatchError(_UnfitError):
+    """The engine does not give what the network does."""
+
+
+class _SlowerError(_UnfitError):
+    """The engine takes longer than the network."""
+
+    def __init__(self) -> None:
+        super().__init__("The network itself is faster here than following its windows.", for_now=True)
+
+
+class _PassedError(Exception):
+    """What a callback raised, on its way through the engine."""
+
+    def __init__(self, inner: Exception) -> None:
+        super().__init__()
+        self.inner = inner
 
 
 @dataclass(frozen=True)
@@ -62,7 +84,7 @@ class Asked:
         read: Class scores from the outputs of the op graph, by name.
         progress: Called with (done, m).
         quality: How true the scores must be.
-        about: The part of the picture that the scores are about, or None.
+        parts: Where among the columns of the scores others begin, which have another scale.
     """
 
     x: Array
@@ -72,7 +94,7 @@ class Asked:
     read: Read
     progress: Progress
     quality: Quality = Quality.EXACT
-    about: object = None
+    parts: Sequence[int] = ()
 
     def patched(self, window: int) -> Array:
         """Return the picture with one box replaced."""
@@ -83,24 +105,26 @@ class Asked:
 
 
 @dataclass
-class _Read:
+class _Known:
     """What is known of a network as it is now.
 
     Args:
         graph: The network, once it was read.
         engines: What runs it, in single and in half precision.
         plans: The last ways of windows through it.
+        slower: The windows that the network itself ran faster, by plan.
         reasons: Why it is not accelerated, for each quality that was tried in vain.
+        seconds: What the network itself takes for one picture, the least so far; None before it was compared.
         whole_slower: Whether whole pictures are run faster by the network itself; None before that was tried.
-        seen: Of the last picture its digest, the part that was asked about, and the network's own scores.
     """
 
     graph: Graph | None = None
     engines: dict[Quality, Engine] = field(default_factory=dict)
-    plans: OrderedDict[tuple[bytes, Quality], Plan] = field(default_factory=OrderedDict)
+    plans: OrderedDict[PlanKey, Plan] = field(default_factory=OrderedDict)
+    slower: set[PlanKey] = field(default_factory=set)
     reasons: dict[Quality, str] = field(default_factory=dict)
+    seconds: float | None = None
     whole_slower: bool | None = None
-    seen: tuple[str, object, Array] | None = None
 
 
 class Accelerator:
@@ -114,8 +138,8 @@ class Accelerator:
     def __init__(self, read_graph: Callable[[], Graph], version: Callable[[], object]) -> None:
         self._read_graph, self._version = read_graph, version
         self._lock = threading.RLock()
-        self._known: object = self  # equal to no version
-        self._read = _Read()
+        self._seen: object = self  # equal to no version
+        self._known = _Known()
 
     def graph(self) -> Graph:
         """Return the network as an op graph.
@@ -125,130 +149,180 @@ class Accelerator:
         """
         with self._lock:
             self._renew()
-            if self._read.graph is None:
-                self._read.graph = self._read_graph()
-            return self._read.graph
+            if self._known.graph is None:
+                self._known.graph = self._read_graph()
+            return self._known.graph
 
     def scores(self, asked: Asked) -> tuple[Array | None, Patching]:
         """Return the class scores (m, classes), or None where the network itself is to be run, and how or why."""
         with self._lock:
             self._renew()
-            reason = self._read.reasons.get(asked.quality)
+            reason = self._known.reasons.get(asked.quality)
             if reason is None:
                 try:
-                    return self._scores(asked)
+                    return self._tried(lambda: self._scores(asked))
                 except _UnfitError as error:
                     reason = str(error)
-                    if not error.windows:
-                        self._read.reasons[asked.quality] = reason
-                        self._read.engines.pop(_kind(asked.quality), None)
+                    if not error.for_now:
+                        self._known.reasons[asked.quality] = reason
+                        self._known.engines.pop(_kind(asked.quality), None)
+                        self._known.plans.clear()
             return None, Patching(reason=reason, windows=len(asked.boxes))
 
     def whole(self, x: Array, run: Run, read: Read) -> Array:
         """Return the class scores (n, classes) of whole pictures (n, height, width, channels).
 
-        The first pictures are run both ways, once for a network; the faster one of two that agree is kept.
+        The first pictures are run both ways, once for a network, to know which is faster; the first of each call
+        always.
         """
         with self._lock:
             self._renew()
+            if len(x) < 2 or self._known.whole_slower or Quality.EXACT in self._known.reasons:
+                return run(x)
             try:
-                if Quality.EXACT in self._read.reasons or self._read.whole_slower:
-                    return run(x)
-                engine = self._engine(Quality.EXACT)
-                if self._read.whole_slower is not None:
-                    return _in_parts(engine, x, read)
-                first = x[:_RACED]
-                _in_parts(engine, first[:1], read)  # weights are prepared when they are used first
-                started = time.perf_counter()
-                found = _in_parts(engine, first, read)
-                middle = time.perf_counter()
-                own = run(first)
-                self._read.whole_slower = middle - started > time.perf_counter() - middle
-                _compare(found, own, "a picture")
+                return self._tried(lambda: self._whole(x, run, read))
             except _UnfitError as error:
-                self._read.reasons[Quality.EXACT] = str(error)
+                if not error.for_now:
+                    self._known.reasons[Quality.EXACT] = str(error)
                 return run(x)
-            except (PicassoError, MemoryError):
+
+    def _tried(self, run: Callable[[], T]) -> T:
+        """Run; where the engine was right before and is not any more, read the network again and run once more.
+
+        Raises:
+            _UnfitError: The network itself is to be run.
+        """
+        was_right = self._known.seconds is not None
+        try:
+            return run()
+        except _MismatchError:
+            if not was_right:
                 raise
-            except Exception as error:
-                self._read.reasons[Quality.EXACT] = f"The engine failed: {_first_line(error)}"
-                return run(x)
-            rest = x[_RACED:]
-            if not len(rest):
-                return own
-            return np.concatenate([own, run(rest) if self._read.whole_slower else _in_parts(engine, rest, read)])
+            self._known = _Known()
+            return run()
 
     def _renew(self) -> None:
         version = self._version()
-        if version != self._known:
-            self._known, self._read = version, _Read()
+        if version != self._seen:
+            self._seen, self._known = version, _Known()
 
     def _scores(self, asked: Asked) -> tuple[Array, Patching]:
         engine = self._engine(asked.quality)
         plan = self._plan(engine, asked.boxes, asked.quality)
-        exact = asked.quality is Quality.EXACT
+        known, exact = self._known, asked.quality is Quality.EXACT
         contents = asked.contents if asked.contents.ndim == 4 else asked.contents[None]
         laid = _channels_first(contents) if asked.contents.ndim == 4 else _channels_first(contents)[0]
-        try:
+        with _failing():
             base = engine.base(_channels_first(asked.x))
-            own, seconds = self._own(asked)
+            picture = asked.read(base.outputs)
+        if known.seconds is None:
+            started = time.perf_counter()
+            own = asked.run(asked.x)
             if exact:
-                _compare(asked.read(base.outputs), own, "the picture")
-            watch = _Watch(seconds, asked.progress)
-            scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
-        except (_UnfitError, PicassoError, MemoryError):
+                _compare(picture, own, "the picture", asked.parts)
+                known.seconds = time.perf_counter() - started
+        watch = _Watch(np.inf if known.seconds is None else known.seconds, asked.progress)
+        try:
+            with _failing():
+                scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
+        except _PassedError as error:
+            raise error.inner from None
+        except _SlowerError:
+            known.slower.add(_key(asked))
             raise
-        except Exception as error:
-            raise _UnfitError(f"The engine failed: {_first_line(error)}") from error
-        windows = _chosen(scores, own[0], _CHECKED[asked.quality])
         limit = TOLERANCE if exact else np.inf
-        errors = [_compare(scores[w : w + 1], asked.run(asked.patched(w)), "a window", limit) for w in windows]
-        gain = engine.multiply_adds * len(asked.boxes) / max(1, plan.multiply_adds)
-        return scores, Patching(True, "", len(asked.boxes), gain, max(errors), len(windows), asked.quality)
+        windows = _chosen(scores, picture[0], asked)
+        errors = []
+        for window in windows:
+            patched, started = asked.patched(window), time.perf_counter()
+            own = asked.run(patched)
+            known.seconds = min(known.seconds or np.inf, time.perf_counter() - started)
+            errors.append(_compare(scores[window : window + 1], own, "a window", asked.parts, limit))
+        count = len(asked.boxes)
+        gain = engine.multiply_adds * count / max(1, plan.multiply_adds)
+        return scores, Patching(count, count, "", gain, max(errors), len(windows), asked.quality)
 
-    def _own(self, asked: Asked) -> tuple[Array, float]:
-        """Return the network's own scores of the picture, and the seconds that it took, or infinity."""
-        digest = hashlib.sha256(asked.x.tobytes()).hexdigest()
-        if self._read.seen is not None and self._read.seen[0] == digest and self._read.seen[1] is asked.about:
-            return self._read.seen[2], np.inf
-        started = time.perf_counter()
-        own = asked.run(asked.x)
-        self._read.seen = digest, asked.about, own
-        return own, time.perf_counter() - started
+    def _whole(self, x: Array, run: Run, read: Read) -> Array:
+        engine = self._engine(Quality.EXACT)
+        if x.shape[1:3] != engine.sides:
+            raise _UnfitError("The pictures are of another size.", for_now=True)
+        raced = self._known.whole_slower is None
+        first = x[: _RACED if raced else 1]
+        with _failing():
+            _in_parts(engine, first[:1], read)  # weights are prepared when they are used first
+            started = time.perf_counter()
+            found = _in_parts(engine, first, read)
+        middle = time.perf_counter()
+        own = run(first)
+        _compare(found, own, "a picture", ())
+        if raced:
+            self._known.whole_slower = middle - started > time.perf_counter() - middle
+        rest = x[len(first) :]
+        if not len(rest):
+            return own
+        if self._known.whole_slower:
+            return np.concatenate([own, run(rest)])
+        with _failing():
+            found = _in_parts(engine, rest, read)
+        if not np.isfinite(found).all():
+            raise _UnfitError("There are scores that are no finite numbers.", for_now=True)
+        return np.concatenate([own, found])
 
     def _engine(self, quality: Quality) -> Engine:
         kind = _kind(quality)
-        if kind not in self._read.engines:
+        if kind not in self._known.engines:
             try:
                 graph = self.graph()
                 if graph.multiply_adds < SMALL:
                     raise _UnfitError("The network is so small that this is as fast.")
-                self._read.engines[kind] = Engine(graph, half=kind is Quality.PREVIEW)
+                self._known.engines[kind] = Engine(graph, half=kind is Quality.PREVIEW)
             except _UnfitError:
                 raise
             except PicassoError as error:
                 raise _UnfitError(error.message) from error
             except Exception as error:  # a file may hold anything; the network itself still runs
                 raise _UnfitError(f"The network could not be read: {_first_line(error)}") from error
-        return self._read.engines[kind]
+        return self._known.engines[kind]
 
     def _plan(self, engine: Engine, boxes: NDArray[np.int64], quality: Quality) -> Plan:
-        key = boxes.tobytes(), quality
-        if key not in self._read.plans:
-            self._read.plans[key] = engine.plan(boxes, REACH if quality is Quality.APPROXIMATE else 1.0)
-            while len(self._read.plans) > _PLANS_KEPT:
-                self._read.plans.popitem(last=False)
-        self._read.plans.move_to_end(key)
-        plan = self._read.plans[key]
+        key, known = (boxes.tobytes(), quality), self._known
+        if key in known.slower:
+            raise _SlowerError()
+        if key not in known.plans:
+            with _failing():
+                known.plans[key] = engine.plan(boxes, REACH if quality is Quality.APPROXIMATE else 1.0)
+            while len(known.plans) > _PLANS_KEPT:
+                known.plans.popitem(last=False)
+        known.plans.move_to_end(key)
+        plan = known.plans[key]
         if plan.multiply_adds * WORTHWHILE > engine.multiply_adds * len(boxes):
             gain = engine.multiply_adds * len(boxes) / max(1, plan.multiply_adds)
-            raise _UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", windows=True)
+            raise _UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", for_now=True)
         return plan
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Turn what the engine raises into the sentence for which the network itself is run."""
+    try:
+        yield
+    except (_UnfitError, _PassedError, PicassoError):
+        raise
+    except MemoryError as error:
+        raise _UnfitError("The engine's memory did not suffice.", for_now=True) from error
+    except Exception as error:
+        # PyTorch's own word for it.
+        short = isinstance(error, RuntimeError) and "allocate memory" in str(error)
+        raise _UnfitError(f"The engine failed: {_first_line(error)}", for_now=short) from error
 
 
 def _kind(quality: Quality) -> Quality:
     """Return the quality whose engine serves another, too."""
     return Quality.PREVIEW if quality is Quality.PREVIEW else Quality.EXACT
+
+
+def _key(asked: Asked) -> PlanKey:
+    return asked.boxes.tobytes(), asked.quality
 
 
 class _Watch:
@@ -262,33 +336,55 @@ class _Watch:
     def __init__(self, seconds: float, progress: Progress) -> None:
         self._seconds, self._progress = seconds, progress
         self._ends: list[tuple[int, float]] = []
+        self._elsewhere = 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        self._ends.append((done, time.perf_counter()))
+        now = time.perf_counter()
+        self._ends.append((done, now - self._elsewhere))
         if len(self._ends) == _WATCHED + 1:  # the first chunk also prepares the weights
             (before, start), (after, end) = self._ends[0], self._ends[-1]
             if (end - start) / (after - before) > _NOISE * self._seconds:
-                raise _UnfitError("The network itself is faster here than following its windows.")
-        self._progress(done, total)
+                raise _SlowerError()
+        try:
+            self._progress(done, total)
+        except Exception as error:
+            raise _PassedError(error) from error
+        self._elsewhere += time.perf_counter() - now
 
 
-def _compare(found: Array, own: Array, what: str, limit: float = TOLERANCE) -> float:
+def _compare(found: Array, own: Array, what: str, parts: Sequence[int], limit: float = TOLERANCE) -> float:
     """Return the largest difference between class scores.
 
     Raises:
-        _UnfitError: It is too large.
+        _MismatchError: In one of the parts it is too large.
     """
-    size = float(np.abs(own).max(initial=1e-30))  # not 0: an infinite limit times it would be no number
-    error = float(np.abs(found - own).max(initial=0)) if found.shape == own.shape else np.inf
-    if not error <= limit * size + 1e-6:
-        raise _UnfitError(f"The engine's scores of {what} differ from the network's own by {error:.1e}.")
-    return error
+    if found.shape != own.shape:
+        raise _MismatchError(f"The engine's scores of {what} have the shape {found.shape} instead of {own.shape}.")
+    for some, wanted in zip(np.split(found, parts, axis=1), np.split(own, parts, axis=1), strict=True):
+        size = float(np.abs(wanted).max(initial=1e-30))  # not 0: an infinite limit times it would be no number
+        error = float(np.abs(some - wanted).max(initial=0))
+        if not error <= limit * size + 1e-6:
+            raise _MismatchError(f"The engine's scores of {what} differ from the network's own by {error:.1e}.")
+    return float(np.abs(found - own).max(initial=0))
 
 
-def _chosen(scores: Array, base: Array, count: int) -> list[int]:
-    """Return the windows that the network itself runs, too: where the scores change most, and some far from it."""
-    most = int(np.abs(scores - base).max(axis=1).argmax())
-    return sorted({(most + part * len(scores) // count) % len(scores) for part in range(count)})
+def _chosen(scores: Array, base: Array, asked: Asked) -> list[int]:
+    """Return the windows that the network itself runs, too: at an edge and anywhere, each where the most changes.
+
+    The others are drawn.
+    """
+    changes = np.abs(scores - base).max(axis=1)
+    top, left, bottom, right = asked.boxes[:, :2].T.tolist() + (asked.boxes[:, :2] + asked.boxes[:, 2:]).T.tolist()
+    sides = np.array([top, left, bottom, right])
+    outermost = (sides[:2] == sides[:2].min(axis=1, keepdims=True)).any(axis=0)
+    outermost |= (sides[2:] == sides[2:].max(axis=1, keepdims=True)).any(axis=0)
+    found = {int(changes.argmax()), int(np.where(outermost, changes, -1).argmax())}
+    drawn = np.random.default_rng(zlib.crc32(asked.x.tobytes())).permutation(len(scores))
+    for window in drawn.tolist():
+        if len(found) >= _CHECKED[asked.quality]:
+            break
+        found.add(window)
+    return sorted(found)
 
 
 def _in_parts(engine: Engine, x: Array, read: Read) -> Array:

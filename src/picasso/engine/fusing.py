@@ -163,7 +163,8 @@ class _Fusing:
             self.done.add(reader.name)
             last, reader = reader, self._only_reader(reader)
         added: list[str] = []
-        if isinstance(reader, Elementwise) and reader.function == "add" and self._comes_last(last, reader):
+        follows = not isinstance(self.by_name[op.inputs[0]], ops.Constant)
+        if follows and isinstance(reader, Elementwise) and reader.function == "add" and self._comes_last(last, reader):
             added = [name for name in reader.inputs if name != last.name]
             self.done.add(reader.name)
             last, reader = reader, self._only_reader(reader)

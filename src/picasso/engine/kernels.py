@@ -1,6 +1,6 @@
 """The convolutions and matrices of PyTorch on a CPU, with what follows them done in the same pass where that can be.
 
-The fused kernels are PyTorch's own and private; where a version lacks them, or refuses one, the public functions run.
+The fused kernels are PyTorch's own and private; where a version lacks them, the public functions run.
 Maps are (n, channels, height, width) in the channels-last layout throughout.
 """
 
@@ -179,7 +179,7 @@ class Convolution:
             packed = torch.ops.mkldnn._reorder_convolution_weight(
                 self._weight, padding, op.stride, op.dilation, op.groups, [16, *shape[1:]]
             )
-            self._packs[size] = next((known for known in self._packs.values() if _is_same(known, packed)), packed)
+            self._packs[size] = next((known for known in list(self._packs.values()) if _is_same(known, packed)), packed)
         return self._packs[size]
 
     def _by_matrix(self, x: Any, added: Any | None) -> Any:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,17 @@ from torch.nn import functional
 from picasso.core.facts import Progress
 from picasso.core.graph import NO_PADDING, Graph
 from picasso.core.preprocessing import Array
-from picasso.engine.fusing import fuse
+from picasso.engine.fusing import Fused, fuse
 from picasso.engine.kernels import LAST, tensor
 from picasso.engine.plans import Chunk, Plan, Rectangles
 from picasso.engine.steps import Link, Step
 
-AT_ONCE = 24
+AT_ONCE = 32
 """Windows that run together at most."""
+_NUMBERS = 2**27
+"""Numbers of the largest value, of all windows that run together, at most."""
+_THREADS = 8
+"""Chunks that run at the same time at most: each needs its own memory."""
 _HANDED_AT_MOST = 2**25
 """Numbers that may wait for all windows to have come so far; else a chunk is ended before the next begins."""
 
@@ -39,14 +44,16 @@ class Engine:
 
     Attributes:
         multiply_adds: Multiplications by weights for one whole picture.
+        sides: Height and width of the pictures.
     """
 
     def __init__(self, graph: Graph, half: bool = False) -> None:
         self._fused = fuse(graph, half)
         self._dtype = torch.bfloat16 if half else torch.float32
+        self.sides = self._fused.shape[1:]
         self.multiply_adds = sum(step.multiply_adds for step in self._fused.steps)
         self._constants = {name: tensor(value)[None].to(self._dtype) for name, value in self._fused.constants.items()}
-        self._body, self._tail = _divided(self._fused.steps)
+        self._body, self._tail = _divided(self._fused)
         self._shapes = {step.name: step.shape for step in self._fused.steps}
         self._handed = _read_by(self._tail, self._fused.outputs.values(), self._body)
         self._last_body = _last_readers(self._body, self._handed)
@@ -61,7 +68,10 @@ class Engine:
 
     def plan(self, boxes: NDArray[np.int64], reach: float = 1.0) -> Plan:
         """Return how windows go through the network; boxes are (m, 4), top, left, height, width. See `Plan`."""
-        return Plan(self._fused, self._body, boxes, AT_ONCE, reach)
+        largest = max(math.prod(step.shape) for step in self._fused.steps)
+        at_once = min(AT_ONCE, max(1, _NUMBERS // largest))
+        later = sum(step.multiply_adds for step in self._tail)
+        return Plan(self._fused, self._body, boxes, at_once, later, reach)
 
     def base(self, x: Array) -> Base:
         """Run one picture (1, channels, height, width) and keep what its windows need."""
@@ -91,7 +101,7 @@ class Engine:
         numbers = sum(math.prod(self._shapes[name]) for name in self._handed)
         whole = torch.from_numpy(np.ascontiguousarray(contents, np.float32)).to(self._dtype)
         # A generator that is closed, not just left, lets go of its threads at once.
-        with torch.inference_mode(), closing(self._chunks(base, plan, boxes, whole)) as chunks:
+        with closing(self._chunks(base, plan, boxes, whole)) as chunks:
             for chunk, values in chunks:
                 if numbers * total > _HANDED_AT_MOST:
                     found.append(read(self._ended(base, values)))
@@ -115,12 +125,23 @@ class Engine:
             with torch.inference_mode():
                 return self._chunk(base, chunk, boxes, contents)
 
-        threads = torch.get_num_threads()
-        if threads == 1 or len(plan.chunks) == 1:
+        usual = torch.get_num_threads()
+        threads = min(usual, len(plan.chunks), _THREADS)
+        if threads == 1:
             yield from ((chunk, run(chunk)) for chunk in plan.chunks)
             return
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        pool, ready = ThreadPoolExecutor(threads), Barrier(threads + 1)
+
+        def begin() -> None:
+            torch.set_num_threads(1)
+            ready.wait()
+
         try:
+            for _ in range(threads):
+                pool.submit(begin)
+            ready.wait()
+            # What a thread sets for itself becomes the default of all that begin later.
+            torch.set_num_threads(usual)
             ahead = deque[tuple[Chunk, Future[dict[str, Any]]]]()
             for chunk in plan.chunks:
                 ahead.append((chunk, pool.submit(run, chunk)))
@@ -130,8 +151,8 @@ class Engine:
             yield from ((done, future.result()) for done, future in ahead)
         finally:
             pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)  # what a thread sets for itself becomes the default of later ones
 
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _ended(self, base: Base, values: dict[str, Any]) -> dict[str, Array]:
         """Run the tail, and return the outputs by name."""
         values = {**self._constants, **values}
@@ -214,7 +235,7 @@ class Base:
         whole = self.values[name]
         if there.sides == whole.shape[2:]:
             return patch
-        out = torch.empty((len(patch), *whole.shape[1:]), dtype=whole.dtype, memory_format=LAST)
+        out = torch.empty((len(patch), *whole.shape[1:]), dtype=whole.dtype, memory_format=LAST, device="cpu")
         out.copy_(whole)
         maps, parts = _view(out), _view(patch)
         for window, (top, left) in enumerate(zip(there.top.tolist(), there.left.tolist(), strict=True)):
@@ -264,7 +285,9 @@ def _wanted(link: Link, there: Rectangles) -> Rectangles:
 
 def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: Any, there: Rectangles) -> Any:
     """Return the rectangles of the input with the boxes replaced."""
-    out = torch.empty((len(chunk.windows), picture.shape[1], *there.sides), dtype=picture.dtype, memory_format=LAST)
+    out = torch.empty(
+        (len(chunk.windows), picture.shape[1], *there.sides), dtype=picture.dtype, memory_format=LAST, device="cpu"
+    )
     for row, window in enumerate(chunk.windows.tolist()):
         y, x = int(there.top[row]), int(there.left[row])
         top, left, height, width = (int(side) for side in boxes[window])
@@ -274,9 +297,9 @@ def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: An
     return out
 
 
-def _divided(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+def _divided(fused: Fused) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Divide steps into those that run for each chunk of windows, and those on vectors, which run once for all."""
-    made: dict[str, Step] = {step.name: step for step in steps}
+    steps, made = fused.steps, {step.name: step for step in fused.steps}
     tail: set[str] = set()
 
     def has_places(name: str) -> bool:
@@ -286,7 +309,7 @@ def _divided(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]
     readers: dict[str, list[Step]] = {}
     for step in reversed(steps):
         if not has_places(step.name) and all(reader.name in tail for reader in readers.get(step.name, [])):
-            inputs_small = all(name in made and not has_places(name) for name in step.inputs)
+            inputs_small = all(name in fused.constants or not has_places(name) for name in step.inputs)
             if inputs_small:
                 tail.add(step.name)
         for name in step.inputs:

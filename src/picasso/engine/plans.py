@@ -6,6 +6,7 @@ that the few different rows and columns of a grid are followed once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,12 @@ from picasso.engine.steps import Link, Places, Step
 
 MOSTLY = 0.8
 """A step whose rectangle is at least this part of its map runs on the whole map, and so does all that follows."""
-_GROUPS = 4
-"""Groups of rows, and of columns, that differ in how far they spread."""
+_GROUPS = 3
+"""Groups of rows, and of columns, that differ in how far they spread, at most."""
+_EACH = 12
+"""Windows that should run together at least; there are fewer groups where there are few windows."""
+_KINDS = 64
+"""Kinds of rows or columns that are put into groups by what that costs; more are put into them by their size."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +70,29 @@ class Chunk:
 class Plan:
     """The way of windows through the steps.
 
+    Attributes:
+        chunks: Windows that run together.
+        multiply_adds: Multiplications by weights for all windows.
+
     Args:
         fused: The steps.
         steps: Those that run for each chunk of windows.
         boxes: (m, 4), top, left, height, width.
         at_once: Windows of a chunk at most.
+        later: Multiplications for each window after these steps.
         reach: The largest part of a map's side on which windows are followed; below 1 what they change beyond it is
             left out (Nakandala et al., Incremental and approximate inference for faster occlusion-based deep CNN
             explanations, SIGMOD 2019).
     """
 
     def __init__(
-        self, fused: Fused, steps: Sequence[Step], boxes: NDArray[np.int64], at_once: int, reach: float = 1.0
+        self,
+        fused: Fused,
+        steps: Sequence[Step],
+        boxes: NDArray[np.int64],
+        at_once: int,
+        later: int,
+        reach: float = 1.0,
     ) -> None:
         self._fused, self._steps, self._at_once, self._reach = fused, steps, at_once, reach
         rows, self._row = np.unique(boxes[:, [0, 2]], axis=0, return_inverse=True)
@@ -84,11 +100,7 @@ class Plan:
         self._rows = self._spread([(int(a), int(a + b)) for a, b in rows], 0)
         self._columns = self._spread([(int(a), int(a + b)) for a, b in columns], 1)
         self.chunks = list(self._chunks())
-
-    @property
-    def multiply_adds(self) -> int:
-        """Multiplications by weights for all windows, up to where vectors begin."""
-        return sum(chunk.multiply_adds for chunk in self.chunks)
+        self.multiply_adds = sum(chunk.multiply_adds for chunk in self.chunks) + later * len(boxes)
 
     def _spread(self, starts: list[Interval], axis: int) -> dict[str, NDArray[np.int64]]:
         """Return what each step must compute again, (starts, 2), for intervals of the input along an axis."""
@@ -124,26 +136,30 @@ class Plan:
         costs = np.array([steps[name].multiply_adds / steps[name].shape[axis] for name in names])
         # What a step costs for one place along this axis also depends on how far windows reach along the other.
         costs = costs * (lengths.mean(axis=0) / [steps[name].shape[axis] for name in names])
-        groups = [[place] for place in range(len(lengths))]
+        kinds, kind, counts = np.unique(lengths, axis=0, return_inverse=True, return_counts=True)
+        most = max(1, min(_GROUPS, math.isqrt(len(self._row) // _EACH)))
+        if len(kinds) > _KINDS:
+            place = np.argsort(np.argsort((kinds * costs).sum(axis=1), kind="stable"), kind="stable")
+            return np.asarray((place * most // len(kinds))[kind.reshape(-1)])
+        groups = [[place] for place in range(len(kinds))]
 
         def cost(group: list[int]) -> float:
-            return float(len(group) * (lengths[group].max(axis=0) * costs).sum())
+            return float(counts[group].sum() * (kinds[group].max(axis=0) * costs).sum())
 
         single = [cost(group) for group in groups]
-        while len(groups) > _GROUPS:
-            best = min(
+        while len(groups) > most:
+            _, a, b = min(
                 (cost(groups[a] + groups[b]) - single[a] - single[b], a, b)
                 for a in range(len(groups))
                 for b in range(a + 1, len(groups))
             )
-            _, a, b = best
             groups[a] = groups[a] + groups.pop(b)
             single.pop(b)
             single[a] = cost(groups[a])
-        found = np.zeros(len(lengths), np.int64)
+        found = np.zeros(len(kinds), np.int64)
         for number, group in enumerate(groups):
             found[group] = number
-        return found
+        return np.asarray(found[kind.reshape(-1)])
 
     def _chunk(self, windows: NDArray[np.int64]) -> Chunk:
         rows, columns = self._row[windows], self._column[windows]

@@ -198,7 +198,7 @@ class Transposed(Step):
             place + padding - start * stride
             for place, start, padding, stride in zip(made, read, self._op.padding, self._op.stride, strict=False)
         ]
-        out = torch.empty((len(spread), self.shape[0], *sides), dtype=spread.dtype, memory_format=LAST)
+        out = torch.empty((len(spread), self.shape[0], *sides), dtype=spread.dtype, memory_format=LAST, device="cpu")
         for window, (down, across) in enumerate(zip(*offsets, strict=True)):
             out[window] = spread[window, :, down : down + sides[0], across : across + sides[1]]
         return self._finished(out)

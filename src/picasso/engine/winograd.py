@@ -40,7 +40,7 @@ class Winograd:
         moved = torch.einsum("ai,ocij,bj->aboc", _KERNEL, weight.double(), _KERNEL)
         kernels = moved.reshape(36 * self._out, self._in, 1, 1).float()
         # A bias added to the product at (1, 1) arrives at all sixteen outputs.
-        biases = torch.zeros(36, self._out)
+        biases = weight.new_zeros((36, self._out))
         if bias is not None:
             biases[7] = bias
         self._bias = biases.reshape(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -52,6 +53,10 @@ class AcceleratedModel(Model):
         """Return something that is another when the network is another; for live ones."""
         return None
 
+    def close(self) -> None:
+        self._engines.clear()
+        super().close()
+
     def graph(self) -> Graph:
         if self._has_torch():
             return self._accelerator().graph()
@@ -93,8 +98,10 @@ class AcceleratedModel(Model):
         from picasso.engine.accelerator import Asked
 
         progress(0, len(boxes))
+        # A detector's sides of a box stand beside its scores, in pixels.
+        parts = () if self.focus is None or self.focus.classes == len(self.labels) else (self.focus.classes,)
         return self._accelerator().scores(
-            Asked(x, boxes, contents, self.predict, self._scores_of, progress, quality, self.focus)
+            Asked(x, boxes, contents, self.predict, self._scores_of, progress, quality, parts)
         )
 
     def _scores_of(self, raw: Mapping[str, Array]) -> Array:
@@ -113,6 +120,8 @@ class AcceleratedModel(Model):
         return self._engines["accelerator"]
 
     def _has_torch(self) -> bool:
-        from importlib.util import find_spec
-
-        return find_spec("torch") is not None
+        try:
+            importlib.import_module("torch")
+        except Exception:  # an installation may be broken in any way, and this network need not be PyTorch's
+            return False
+        return True
