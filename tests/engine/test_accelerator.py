@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +18,11 @@ import picasso
 from picasso.core import graph as g
 from picasso.core.asking import focused, read_place
 from picasso.core.errors import CanceledError
-from picasso.core.facts import Progress, Quality
+from picasso.core.facts import Patching, Quality
 from picasso.core.images import read_picture
 from picasso.core.model import Model, ignore
 from picasso.engine import accelerator, occlusion
+from picasso.engine.occlusion import Base
 from picasso.engine.regions import Interval, Sliding
 
 SIDE = 48
@@ -87,7 +90,7 @@ def assert_right(model: Model, boxes: np.ndarray = BOXES, contents: np.ndarray =
 @pytest.fixture(autouse=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine may be slower than the network: on a busy machine nothing can be said about that."""
-    monkeypatch.setattr(accelerator, "_Watch", lambda seconds, progress: progress)
+    monkeypatch.setattr(accelerator, "_NOISE", np.inf)
 
 
 @pytest.fixture
@@ -334,13 +337,16 @@ def test_windows_that_reach_everything_are_run_in_a_loop(model: Model) -> None:
     assert model.patching.fast
 
 
-def test_an_engine_that_is_slower_is_stopped(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slower(seconds: float, progress: Progress) -> Progress:
-        return _REAL(0.0, progress)
-
-    monkeypatch.setattr(accelerator, "_Watch", slower)
+def test_an_engine_that_is_slower_is_stopped_for_those_windows(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = BOXES[:30]
+    with monkeypatch.context() as patch:
+        patch.setattr(accelerator, "_NOISE", 0.0)
+        assert_right(model)
+        assert model.patching.reason == "The network itself is faster here than following its windows."
     assert_right(model)
     assert model.patching.reason == "The network itself is faster here than following its windows."
+    assert_right(model, few)
+    assert model.patching.fast
 
 
 def test_a_network_of_clips_is_run_in_a_loop() -> None:
@@ -359,4 +365,129 @@ def test_a_network_of_clips_is_run_in_a_loop() -> None:
     assert model.patching.reason == "The engine does not follow windows through clips."
 
 
-_REAL = accelerator._Watch
+def test_what_a_callback_raises_passes_through() -> None:
+    model = opened(Small())
+    calls = list[int]()
+
+    def fail(done: int, total: int) -> None:
+        calls.append(done)
+        if done:
+            raise ValueError("the caller's own")
+
+    with pytest.raises(ValueError, match="the caller's own"):
+        model.predict_patched(X, BOXES, CONTENTS, fail)
+    assert len(calls) == 2
+    model.predict_patched(X, BOXES, CONTENTS)
+    assert model.patching.fast
+
+
+def test_too_little_memory_is_the_loop_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = opened(Small())
+
+    def full(*given: Any) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Base, "around", full)
+        scores = model.predict_patched(X, BOXES, CONTENTS)
+    assert model.patching == Patching(windows=len(BOXES), reason="The engine's memory did not suffice.")
+    assert np.abs(model.predict_patched(X, BOXES, CONTENTS) - scores).max() < 1e-4 * np.abs(scores).max()
+    assert model.patching.fast
+
+
+def test_a_fault_at_one_edge_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, replaced = opened(Small()), occlusion._replaced
+
+    def wrong(picture: Any, chunk: Any, boxes: Any, contents: Any, there: Any) -> Any:
+        made = replaced(picture, chunk, boxes, contents, there)
+        made[torch.from_numpy(boxes[chunk.windows, 0] == 0)] += 1
+        return made
+
+    monkeypatch.setattr(occlusion, "_replaced", wrong)
+    model.predict_patched(X, BOXES, CONTENTS)
+    assert not model.patching.fast
+    assert "of a window differ from the network's own" in model.patching.reason
+
+
+def test_a_network_that_nobody_watches_is_read_again_when_it_has_changed() -> None:
+    model = opened(Small())
+    model.predict_patched(X, BOXES, CONTENTS)
+    assert model.patching.fast
+    # Through .data no version counts up.
+    with torch.no_grad():
+        next(iter(model.module.parameters())).data.mul_(1.5)
+    scores = model.predict_patched(X, BOXES, CONTENTS)
+    assert model.patching.fast
+    own = Model.predict_patched(model, X, BOXES, CONTENTS)
+    assert np.abs(scores - own).max() < 1e-4 * np.abs(own).max()
+
+
+def test_whole_pictures_are_compared_at_every_call() -> None:
+    model = opened(Small())
+    many = np.repeat(X, 12, axis=0) * np.linspace(0.5, 1.5, 12, dtype=np.float32)[:, None, None, None]
+    model.predict_whole(many)
+    model._accelerator()._known.whole_slower = False
+    with torch.no_grad():
+        next(iter(model.module.parameters())).data.mul_(1.5)
+    own = model.predict(many)
+    assert np.abs(model.predict_whole(many) - own).max() < 1e-4 * np.abs(own).max()
+    assert model.predict_whole(many[:0]).shape == (0, len(model.labels))
+
+
+def test_threads_that_begin_during_a_map_keep_the_usual_number() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    numbers = list[int]()
+
+    def look(done: int, total: int) -> None:
+        thread = threading.Thread(target=lambda: numbers.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert not torch.is_inference_mode_enabled()
+
+    try:
+        model = opened(Small())
+        model.predict_patched(X, BOXES, CONTENTS, look)
+        assert model.patching.fast
+        assert torch.get_num_threads() == 2
+        assert set(numbers) == {2}
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_two_calls_found_adds_up() -> None:
+    loop = Patching(windows=9, reason="Too few.")
+    rough = Patching(72, 72, "", 3.0, 0.5, 4, Quality.APPROXIMATE)
+    both = loop + rough
+    assert (both.windows, both.followed, both.gain, both.checked) == (81, 72, 3.0, 4)
+    assert both.quality is Quality.APPROXIMATE
+    assert str(both).startswith("Approximate, without the margins.")
+    assert Patching() + loop == loop
+
+
+def test_scores_of_another_scale_are_compared_for_themselves() -> None:
+    own = np.array([[0.9, 0.1, 600, 400]], np.float32)
+    wrong = own + np.array([[0.05, 0, 0, 0]], np.float32)
+    assert accelerator._compare(wrong, own, "a window", ()) == pytest.approx(0.05)
+    with pytest.raises(accelerator._MismatchError, match=r"differ from the network's own by 5.0e-02"):
+        accelerator._compare(wrong, own, "a window", (2,))
+
+
+def test_closing_lets_the_engine_go() -> None:
+    model = opened(Small())
+    model.predict_patched(X, BOXES, CONTENTS)
+    engine = weakref.ref(model._accelerator())
+    model.close()
+    gc.collect()
+    assert engine() is None
+
+
+def test_many_kinds_of_windows_are_planned_quickly() -> None:
+    rng = np.random.default_rng(0)
+    corners, sides = rng.integers(0, 40, (400, 2)), rng.integers(1, 24, (400, 2))
+    boxes = np.concatenate([corners, sides], axis=1).astype(np.int64)
+    model = opened(Small())
+    engine = model._accelerator()._engine(Quality.EXACT)
+    plan = engine.plan(boxes)
+    assert sorted(np.concatenate([chunk.windows for chunk in plan.chunks]).tolist()) == list(range(400))
+    assert len(plan.chunks) < 60
