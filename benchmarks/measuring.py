@@ -250,7 +250,7 @@ def _multiply_adds(model: Any, scene: Scene) -> int:
 
     fused = fuse(model.graph())
     # One window at a time: no rectangle is larger than its window asks for.
-    return Plan(fused, fused.steps, scene.boxes, 1).multiply_adds
+    return Plan(fused, fused.steps, scene.boxes, 1, 0).multiply_adds
 
 
 def _compare(

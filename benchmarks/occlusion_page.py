@@ -310,9 +310,9 @@ operation mixes all places (attention, squeeze-and-excite, global pooling), the 
 and the classifier runs once for all windows.
 
 The result is exact: nothing is interpolated or left out. It differs from whole forward passes as two libraries differ
-from each other, in the last digits of float32. It is also compared, at each map: two of the windows
-are run by the network as well (and once the picture itself), and where the scores differ by more than 0.0001 of the largest, or something
-in the network has no form in the op graph, Picasso runs whole pictures in a loop and says so.
+from each other, in the last digits of float32. It is also compared: at each map the network runs two of the windows,
+too, and once the picture itself. Where the scores differ by more than 0.0001 of the largest, or something in the
+network has no form in the op graph, Picasso runs whole pictures in a loop and says so.
 
 The numbers below are CPU time in one process with one thread, warm, float32; Picasso and the others by turns, and of
 each the fastest of its repeats. Picasso's time holds everything, the comparison with the network included. The

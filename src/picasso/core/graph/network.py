@@ -51,6 +51,7 @@ class Builder:
     """Collects operations in order; shapes follow from the inputs, names are made unique.
 
     Example:
+        >>> from picasso.core.graph import Conv
         >>> build = Builder()
         >>> x = build.input((3, 8, 8))
         >>> y = build.add(Conv, [x], weight=np.ones((4, 3, 3, 3), np.float32), layer="stem")
