@@ -150,6 +150,7 @@ class Engine:
                     yield done, future.result()
             yield from ((done, future.result()) for done, future in ahead)
         finally:
+            ready.abort()  # where a thread could not begin, the others would wait for it
             pool.shutdown(cancel_futures=True)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
