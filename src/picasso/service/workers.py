@@ -8,7 +8,7 @@ import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 
 from pebble import ProcessExpired, ProcessPool
@@ -146,7 +146,8 @@ def reason_of_death(worker: Worker) -> PicassoError | None:
     call = worker.call
     if call is None or (not call.done() and not worker.vanished):
         return None
-    if not call.done():
+    # The process may be gone a moment before the pool says why.
+    if not call.done() and call not in wait([call], _REPORTED_SECONDS).done:
         return WorkerDiedError("The process that held the model ended by itself (exit code 0).", _HINT)
     try:
         error = call.exception()
@@ -159,6 +160,7 @@ def reason_of_death(worker: Worker) -> PicassoError | None:
     return WorkerDiedError(f"The process that held the model failed ({type(error).__name__}: {error}).", _HINT)
 
 
+_REPORTED_SECONDS = 2
 _HINT = "Run it again; Picasso starts a new process. What the old one said is in workers.log in the data folder."
 
 
