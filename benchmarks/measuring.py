@@ -20,7 +20,7 @@ RIVAL_WINDOWS = 16
 """A rival runs so many windows at least, and is counted up to all of them."""
 LOOPED_WINDOWS = 32
 """Where Picasso itself runs whole pictures, it runs so many windows, and is counted up, too."""
-ENOUGH = 12.0
+ENOUGH = 6.0
 """CPU seconds after which a grid is not repeated any more; once it is in any case."""
 
 
