@@ -339,6 +339,8 @@ def test_windows_that_reach_everything_are_run_in_a_loop(model: Model) -> None:
 
 def test_an_engine_that_is_slower_is_stopped_for_those_windows(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     few = BOXES[:30]
+    assert_right(model)
+    assert model.patching.fast  # the first time the weights are packed, too
     with monkeypatch.context() as patch:
         patch.setattr(accelerator, "_NOISE", 0.0)
         assert_right(model)

@@ -112,7 +112,8 @@ class _Known:
         graph: The network, once it was read.
         engines: What runs it, in single and in half precision.
         plans: The last ways of windows through it.
-        slower: The windows that the network itself ran faster, by plan.
+        followed: The windows that were followed before, by plan.
+        slower: Those that the network itself ran faster.
         reasons: Why it is not accelerated, for each quality that was tried in vain.
         seconds: What the network itself takes for one picture, the least so far; None before it was compared.
         whole_slower: Whether whole pictures are run faster by the network itself; None before that was tried.
@@ -121,6 +122,7 @@ class _Known:
     graph: Graph | None = None
     engines: dict[Quality, Engine] = field(default_factory=dict)
     plans: OrderedDict[PlanKey, Plan] = field(default_factory=OrderedDict)
+    followed: set[PlanKey] = field(default_factory=set)
     slower: set[PlanKey] = field(default_factory=set)
     reasons: dict[Quality, str] = field(default_factory=dict)
     seconds: float | None = None
@@ -221,7 +223,9 @@ class Accelerator:
             if exact:
                 _compare(picture, own, "the picture", asked.parts)
                 known.seconds = time.perf_counter() - started
-        watch = _Watch(np.inf if known.seconds is None else known.seconds, asked.progress)
+        # The first time weights are packed on the way, which says nothing about the next.
+        limit = known.seconds if known.seconds is not None and _key(asked) in known.followed else np.inf
+        watch = _Watch(limit, asked.progress)
         try:
             with _failing():
                 scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
@@ -230,14 +234,15 @@ class Accelerator:
         except _SlowerError:
             known.slower.add(_key(asked))
             raise
-        limit = TOLERANCE if exact else np.inf
+        known.followed.add(_key(asked))
+        tolerance = TOLERANCE if exact else np.inf
         windows = _chosen(scores, picture[0], asked)
         errors = []
         for window in windows:
             patched, started = asked.patched(window), time.perf_counter()
             own = asked.run(patched)
             known.seconds = min(known.seconds or np.inf, time.perf_counter() - started)
-            errors.append(_compare(scores[window : window + 1], own, "a window", asked.parts, limit))
+            errors.append(_compare(scores[window : window + 1], own, "a window", asked.parts, tolerance))
         count = len(asked.boxes)
         gain = engine.multiply_adds * count / max(1, plan.multiply_adds)
         return scores, Patching(count, count, "", gain, max(errors), len(windows), asked.quality)
@@ -341,7 +346,7 @@ class _Watch:
     def __call__(self, done: int, total: int) -> None:
         now = time.perf_counter()
         self._ends.append((done, now - self._elsewhere))
-        if len(self._ends) == _WATCHED + 1:  # the first chunk also prepares the weights
+        if len(self._ends) == _WATCHED + 1:
             (before, start), (after, end) = self._ends[0], self._ends[-1]
             if (end - start) / (after - before) > _NOISE * self._seconds:
                 raise _SlowerError()
