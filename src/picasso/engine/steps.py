@@ -73,7 +73,7 @@ class Step(ABC):
             made: Where the rectangle of the value begins.
             sides: Its height and width.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} runs on whole maps alone.")
 
 
 class Anything(Step):
