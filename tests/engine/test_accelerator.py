@@ -21,7 +21,7 @@ from picasso.core.errors import CanceledError
 from picasso.core.facts import Patching, Quality
 from picasso.core.images import read_picture
 from picasso.core.model import Model, ignore
-from picasso.engine import accelerator, occlusion
+from picasso.engine import checking, occlusion
 from picasso.engine.occlusion import Base
 from picasso.engine.regions import Interval, Sliding
 
@@ -90,7 +90,7 @@ def assert_right(model: Model, boxes: np.ndarray = BOXES, contents: np.ndarray =
 @pytest.fixture(autouse=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine may be slower than the network: on a busy machine nothing can be said about that."""
-    monkeypatch.setattr(accelerator, "_NOISE", np.inf)
+    monkeypatch.setattr(checking, "_NOISE", np.inf)
 
 
 @pytest.fixture
@@ -300,9 +300,9 @@ def test_what_is_less_exact_tells_its_error(model: Model, quality: Quality) -> N
 
 def test_scores_of_zero_may_be_compared_without_a_limit() -> None:
     zeros = np.zeros((1, 3), np.float32)
-    assert accelerator._compare(zeros, zeros, "a window", (), np.inf) == 0
+    assert checking.compare(zeros, zeros, "a window", (), np.inf) == 0
     with pytest.raises(Exception, match="differ from the network's own by nan"):
-        accelerator._compare(zeros * np.nan, zeros, "a window", (), np.inf)
+        checking.compare(zeros * np.nan, zeros, "a window", (), np.inf)
 
 
 # --- not tried ---------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_an_engine_that_is_slower_is_stopped_for_those_windows(model: Model, mon
     assert_right(model)
     assert model.patching.fast  # the first time the weights are packed, too
     with monkeypatch.context() as patch:
-        patch.setattr(accelerator, "_NOISE", 0.0)
+        patch.setattr(checking, "_NOISE", 0.0)
         assert_right(model)
         assert model.patching.reason == "The network itself is faster here than following its windows."
     assert_right(model)
@@ -470,9 +470,9 @@ def test_what_two_calls_found_adds_up() -> None:
 def test_scores_of_another_scale_are_compared_for_themselves() -> None:
     own = np.array([[0.9, 0.1, 600, 400]], np.float32)
     wrong = own + np.array([[0.05, 0, 0, 0]], np.float32)
-    assert accelerator._compare(wrong, own, "a window", ()) == pytest.approx(0.05)
-    with pytest.raises(accelerator._MismatchError, match=r"differ from the network's own by 5.0e-02"):
-        accelerator._compare(wrong, own, "a window", (2,))
+    assert checking.compare(wrong, own, "a window", ()) == pytest.approx(0.05)
+    with pytest.raises(checking.MismatchError, match=r"differ from the network's own by 5.0e-02"):
+        checking.compare(wrong, own, "a window", (2,))
 
 
 def test_closing_lets_the_engine_go() -> None:

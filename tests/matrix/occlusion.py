@@ -67,7 +67,7 @@ def try_occlusion(model: Model, loudness: float) -> str:
     x = (x * loudness).astype(np.float32)
     content = np.zeros_like(x[0])
     # A clock that stands still: whether this machine is busy is not what is asked.
-    with patch("picasso.engine.accelerator.time.perf_counter", return_value=0.0):
+    with patch("picasso.engine.checking.time.perf_counter", return_value=0.0):
         found = model.predict_patched(x, _TRIED, content)
     if not model.patching.checked:
         return f"loop: {model.patching.reason}"

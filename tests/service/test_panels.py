@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
+from picasso.core.errors import NotFoundError
+from picasso.service.artifacts import Artifacts
+from picasso.service.panel_store import Replaced
 from picasso.service.records import JobRequest, State
 from picasso.service.service import Service
 
@@ -69,6 +74,13 @@ def files(service: Service) -> set[str]:
     return {path.name for path in Path(service.artifacts.folder).glob("??/*")}
 
 
+@pytest.fixture
+def no_grace(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is replaced goes at the end of its task."""
+    monkeypatch.setattr(service.jobs, "place", replace(service.jobs.place, grace=0.0))
+
+
+@pytest.mark.usefixtures("no_grace")
 @pytest.mark.parametrize("fails", [False, True])
 def test_only_the_last_state_of_a_panel_is_kept(service: Service, fails: bool) -> None:
     job = service.jobs.submit(ask(service, 60 + fails, fail=fails))
@@ -81,6 +93,29 @@ def test_only_the_last_state_of_a_panel_is_kept(service: Service, fails: bool) -
     # Files that nothing refers to are those of the replaced maps; none may be left.
     wait_until(lambda: files(service) <= service.store.referred_artifacts(), 5)
     assert shown[0]["values"]["artifact"] in files(service)
+
+
+def test_what_a_page_was_told_of_can_still_be_read(service: Service) -> None:
+    before = files(service)
+    job = service.jobs.submit(ask(service, 65))
+    assert ended(service, job).state is State.DONE
+    replaced = files(service) - before - service.store.referred_artifacts()
+    assert len(replaced) == 4  # values and native of the first two maps
+
+
+def test_replaced_arrays_go_when_their_time_has_come(tmp_path: Path) -> None:
+    artifacts, replaced = Artifacts(tmp_path), Replaced()
+    gone, wanted = (artifacts.put(name) for name in (b"gone", b"wanted"))
+    for digest in (gone, wanted):
+        os.utime(artifacts.path(digest), (1, 1))
+    replaced.add(artifacts, [gone, wanted, "0" * 64])
+    replaced.delete(older_than=60)
+    assert artifacts.get(gone) == b"gone"
+    artifacts.put(b"wanted")  # by another task meanwhile
+    replaced.delete(older_than=0)
+    assert artifacts.get(wanted) == b"wanted"
+    with pytest.raises(NotFoundError):
+        artifacts.get(gone)
 
 
 def test_each_state_is_told_while_it_is_the_last(service: Service) -> None:

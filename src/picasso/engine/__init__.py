@@ -2,5 +2,5 @@
 
 `fusing` turns an op graph into few steps, `steps` runs them on whole maps and on patches with the `kernels` of PyTorch,
 `regions` knows which part of a map depends on which part of another, `plans` puts windows together, `occlusion` follows
-them through the steps, and `accelerator` compares what comes out with the network itself.
+them through the steps, `checking` compares what comes out with the network itself, and `accelerator` decides.
 """

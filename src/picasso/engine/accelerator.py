@@ -19,11 +19,19 @@ from picasso.core.errors import PicassoError
 from picasso.core.facts import Patching, Progress, Quality
 from picasso.core.graph import Graph
 from picasso.core.preprocessing import Array
+from picasso.engine.checking import (
+    TOLERANCE,
+    MismatchError,
+    PassedError,
+    SlowerError,
+    UnfitError,
+    Watch,
+    chosen,
+    compare,
+)
 from picasso.engine.occlusion import Engine, Read
 from picasso.engine.plans import Plan
 
-TOLERANCE = 1e-4
-"""How far the engine may be from the network itself, as a part of the largest class score."""
 WORTHWHILE = 1.25
 """By what factor there must be fewer multiplications for the engine to be tried."""
 SMALL = 2e7
@@ -33,43 +41,13 @@ REACH = 0.5
 _RACED = 8
 """Whole pictures that are run both ways."""
 _AT_ONCE = 16
-_PLANS_KEPT = 4
-_WATCHED = 3
-"""Chunks of windows after which the engine must have been faster than the network itself."""
-_NOISE = 1.1
-"""By what factor times that are measured so shortly may be wrong."""
 _CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
+"""Windows that the network itself runs, too."""
+_PLANS_KEPT = 4
 
 Run = Callable[[Array], Array]
 PlanKey = tuple[bytes, Quality]
 T = TypeVar("T")
-
-
-class _UnfitError(Exception):
-    """The network itself is to be run: why, and whether for this once alone."""
-
-    def __init__(self, reason: str, *, for_now: bool = False) -> None:
-        super().__init__(reason)
-        self.for_now = for_now
-
-
-class _MismatchError(_UnfitError):
-    """The engine does not give what the network does."""
-
-
-class _SlowerError(_UnfitError):
-    """The engine takes longer than the network."""
-
-    def __init__(self) -> None:
-        super().__init__("The network itself is faster here than following its windows.", for_now=True)
-
-
-class _PassedError(Exception):
-    """What a callback raised, on its way through the engine."""
-
-    def __init__(self, inner: Exception) -> None:
-        super().__init__()
-        self.inner = inner
 
 
 @dataclass(frozen=True)
@@ -165,7 +143,7 @@ class Accelerator:
             if reason is None:
                 try:
                     return self._tried(lambda: self._scores(asked))
-                except _UnfitError as error:
+                except UnfitError as error:
                     reason = str(error)
                     if not error.for_now:
                         self._known.reasons[asked.quality] = reason
@@ -185,7 +163,7 @@ class Accelerator:
                 return run(x)
             try:
                 return self._tried(lambda: self._whole(x, run, read))
-            except _UnfitError as error:
+            except UnfitError as error:
                 if not error.for_now:
                     self._known.reasons[Quality.EXACT] = str(error)
                 return run(x)
@@ -194,12 +172,12 @@ class Accelerator:
         """Run; where the engine was right before and is not any more, read the network again and run once more.
 
         Raises:
-            _UnfitError: The network itself is to be run.
+            UnfitError: The network itself is to be run.
         """
         was_right = self._known.right
         try:
             return run()
-        except _MismatchError:
+        except MismatchError:
             if not was_right:
                 raise
             self._known = _Known()
@@ -220,27 +198,27 @@ class Accelerator:
             base = engine.base(_channels_first(asked.x))
             picture = asked.read(base.outputs)
         if exact and not known.right:
-            _compare(picture, asked.run(asked.x), "the picture", asked.parts)
+            compare(picture, asked.run(asked.x), "the picture", asked.parts)
             known.right = True
         # The first time weights are packed on the way, which says nothing about the next.
-        watch = _Watch(known.seconds if _key(asked) in known.followed else np.inf, asked.progress)
+        watch = Watch(known.seconds if _key(asked) in known.followed else np.inf, asked.progress)
         try:
             with _failing():
                 scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
-        except _PassedError as error:
+        except PassedError as error:
             raise error.inner from None
-        except _SlowerError:
+        except SlowerError:
             known.slower.add(_key(asked))
             raise
         known.followed.add(_key(asked))
         tolerance = TOLERANCE if exact else np.inf
-        windows = _chosen(scores, picture[0], asked)
+        windows = chosen(scores, picture[0], asked.boxes, _CHECKED[asked.quality], zlib.crc32(asked.x.tobytes()))
         errors = []
         for window in windows:
             patched, started = asked.patched(window), time.perf_counter()
             own = asked.run(patched)
             known.seconds = min(known.seconds, time.perf_counter() - started)
-            errors.append(_compare(scores[window : window + 1], own, "a window", asked.parts, tolerance))
+            errors.append(compare(scores[window : window + 1], own, "a window", asked.parts, tolerance))
         count = len(asked.boxes)
         gain = engine.multiply_adds * count / max(1, plan.multiply_adds)
         return scores, Patching(count, count, "", gain, max(errors), len(windows), asked.quality)
@@ -248,7 +226,7 @@ class Accelerator:
     def _whole(self, x: Array, run: Run, read: Read) -> Array:
         engine = self._engine(Quality.EXACT)
         if x.shape[1:3] != engine.sides:
-            raise _UnfitError("The pictures are of another size.", for_now=True)
+            raise UnfitError("The pictures are of another size.", for_now=True)
         raced = self._known.whole_slower is None
         first = x[: _RACED if raced else 1]
         with _failing():
@@ -257,7 +235,7 @@ class Accelerator:
             found = _in_parts(engine, first, read)
         middle = time.perf_counter()
         own = run(first)
-        _compare(found, own, "a picture", ())
+        compare(found, own, "a picture", ())
         self._known.right = True
         if raced:
             self._known.whole_slower = middle - started > time.perf_counter() - middle
@@ -269,7 +247,7 @@ class Accelerator:
         with _failing():
             found = _in_parts(engine, rest, read)
         if not np.isfinite(found).all():
-            raise _UnfitError("There are scores that are no finite numbers.", for_now=True)
+            raise UnfitError("There are scores that are no finite numbers.", for_now=True)
         return np.concatenate([own, found])
 
     def _engine(self, quality: Quality) -> Engine:
@@ -278,20 +256,20 @@ class Accelerator:
             try:
                 graph = self.graph()
                 if graph.multiply_adds < SMALL:
-                    raise _UnfitError("The network is so small that this is as fast.")
+                    raise UnfitError("The network is so small that this is as fast.")
                 self._known.engines[kind] = Engine(graph, half=kind is Quality.PREVIEW)
-            except _UnfitError:
+            except UnfitError:
                 raise
             except PicassoError as error:
-                raise _UnfitError(error.message) from error
+                raise UnfitError(error.message) from error
             except Exception as error:  # a file may hold anything; the network itself still runs
-                raise _UnfitError(f"The network could not be read: {_first_line(error)}") from error
+                raise UnfitError(f"The network could not be read: {_first_line(error)}") from error
         return self._known.engines[kind]
 
     def _plan(self, engine: Engine, boxes: NDArray[np.int64], quality: Quality) -> Plan:
         key, known = (boxes.tobytes(), quality), self._known
         if key in known.slower:
-            raise _SlowerError()
+            raise SlowerError()
         if key not in known.plans:
             with _failing():
                 known.plans[key] = engine.plan(boxes, REACH if quality is Quality.APPROXIMATE else 1.0)
@@ -301,7 +279,7 @@ class Accelerator:
         plan = known.plans[key]
         if plan.multiply_adds * WORTHWHILE > engine.multiply_adds * len(boxes):
             gain = engine.multiply_adds * len(boxes) / max(1, plan.multiply_adds)
-            raise _UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", for_now=True)
+            raise UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", for_now=True)
         return plan
 
 
@@ -310,14 +288,14 @@ def _failing() -> Iterator[None]:
     """Turn what the engine raises into the sentence for which the network itself is run."""
     try:
         yield
-    except (_UnfitError, _PassedError, PicassoError):
+    except (UnfitError, PassedError, PicassoError):
         raise
     except MemoryError as error:
-        raise _UnfitError("The engine's memory did not suffice.", for_now=True) from error
+        raise UnfitError("The engine's memory did not suffice.", for_now=True) from error
     except Exception as error:
         # PyTorch's own word for it.
         short = isinstance(error, RuntimeError) and "allocate memory" in str(error)
-        raise _UnfitError(f"The engine failed: {_first_line(error)}", for_now=short) from error
+        raise UnfitError(f"The engine failed: {_first_line(error)}", for_now=short) from error
 
 
 def _kind(quality: Quality) -> Quality:
@@ -327,68 +305,6 @@ def _kind(quality: Quality) -> Quality:
 
 def _key(asked: Asked) -> PlanKey:
     return asked.boxes.tobytes(), asked.quality
-
-
-class _Watch:
-    """Passes progress on, and stops an engine that takes longer than the network itself.
-
-    Args:
-        seconds: What the network itself takes for one picture.
-        progress: Where progress goes.
-    """
-
-    def __init__(self, seconds: float, progress: Progress) -> None:
-        self._seconds, self._progress = seconds, progress
-        self._ends: list[tuple[int, float]] = []
-        self._elsewhere = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.perf_counter()
-        self._ends.append((done, now - self._elsewhere))
-        if len(self._ends) == _WATCHED + 1:
-            (before, start), (after, end) = self._ends[0], self._ends[-1]
-            if (end - start) / (after - before) > _NOISE * self._seconds:
-                raise _SlowerError()
-        try:
-            self._progress(done, total)
-        except Exception as error:
-            raise _PassedError(error) from error
-        self._elsewhere += time.perf_counter() - now
-
-
-def _compare(found: Array, own: Array, what: str, parts: Sequence[int], limit: float = TOLERANCE) -> float:
-    """Return the largest difference between class scores.
-
-    Raises:
-        _MismatchError: In one of the parts it is too large.
-    """
-    if found.shape != own.shape:
-        raise _MismatchError(f"The engine's scores of {what} have the shape {found.shape} instead of {own.shape}.")
-    for some, wanted in zip(np.split(found, parts, axis=1), np.split(own, parts, axis=1), strict=True):
-        size = float(np.abs(wanted).max(initial=1e-30))  # not 0: an infinite limit times it would be no number
-        error = float(np.abs(some - wanted).max(initial=0))
-        if not error <= limit * size + 1e-6:
-            raise _MismatchError(f"The engine's scores of {what} differ from the network's own by {error:.1e}.")
-    return float(np.abs(found - own).max(initial=0))
-
-
-def _chosen(scores: Array, base: Array, asked: Asked) -> list[int]:
-    """Return the windows that the network itself runs, too: at an edge and anywhere, each where the most changes.
-
-    The others are drawn.
-    """
-    changes = np.abs(scores - base).max(axis=1)
-    top, left, bottom, right = asked.boxes[:, :2].T.tolist() + (asked.boxes[:, :2] + asked.boxes[:, 2:]).T.tolist()
-    sides = np.array([top, left, bottom, right])
-    outermost = (sides[:2] == sides[:2].min(axis=1, keepdims=True)).any(axis=0)
-    outermost |= (sides[2:] == sides[2:].max(axis=1, keepdims=True)).any(axis=0)
-    found = {int(changes.argmax()), int(np.where(outermost, changes, -1).argmax())}
-    drawn = np.random.default_rng(zlib.crc32(asked.x.tobytes())).permutation(len(scores))
-    for window in drawn.tolist():
-        if len(found) >= _CHECKED[asked.quality]:
-            break
-        found.add(window)
-    return sorted(found)
 
 
 def _in_parts(engine: Engine, x: Array, read: Read) -> Array:

@@ -120,6 +120,13 @@ class Artifacts:
         values: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         return values
 
+    def touched(self, digest: str) -> int:
+        """Return when a file was put last, in nanoseconds; 0 where it is absent."""
+        try:
+            return self.path(digest).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def discard(self, digest: str) -> None:
         """Delete a file, where it is there."""
         self.path(digest).unlink(missing_ok=True)

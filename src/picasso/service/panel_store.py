@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,16 +16,47 @@ from picasso.core.panels import Heatmap, Panel
 from picasso.core.preprocessing import Frame
 from picasso.service.artifacts import Artifacts, StoredArray
 
+GRACE_SECONDS = 60.0
+"""How long the arrays of a replaced panel can still be read: a page may have heard of it and not asked yet."""
+
+
+class Replaced:
+    """Arrays that nothing refers to any more, on their way out.
+
+    Those of one task are deleted by a later one of the same process, which therefore has to remember them; what a
+    process leaves behind when it ends is swept at the next start.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, Artifacts, str, int]] = deque()
+
+    def add(self, artifacts: Artifacts, digests: Iterable[str]) -> None:
+        """Note that nothing refers to these arrays."""
+        moment = time.monotonic()
+        self._waiting.extend((moment, artifacts, digest, artifacts.touched(digest)) for digest in digests)
+
+    def delete(self, older_than: float) -> None:
+        """Delete those that were noted so many seconds ago, but none that was wanted again since."""
+        while self._waiting and time.monotonic() - self._waiting[0][0] >= older_than:
+            _, artifacts, digest, touched = self._waiting.popleft()
+            if artifacts.touched(digest) == touched:
+                artifacts.discard(digest)
+
+
+REPLACED = Replaced()
+"""This process's; empty in every process but a worker."""
+
 
 class ShownPanels:
     """The panels of a task at work. One that is shown again under its id takes the place of the earlier one.
 
     Args:
         artifacts: Where their arrays are kept.
+        grace: Seconds for which those of a replaced panel can still be read.
     """
 
-    def __init__(self, artifacts: Artifacts) -> None:
-        self._artifacts = artifacts
+    def __init__(self, artifacts: Artifacts, grace: float = GRACE_SECONDS) -> None:
+        self._artifacts, self._grace = artifacts, grace
         self._shown: dict[str, tuple[Panel, dict[str, Any], frozenset[str]]] = {}
         self._written: set[str] = set()
 
@@ -40,10 +74,10 @@ class ShownPanels:
         return shown[1]
 
     def forget_replaced(self) -> None:
-        """Delete the arrays that only replaced panels held. What lay there before this task is somebody else's."""
+        """Let go of the arrays that only replaced panels held. What lay there before is somebody else's."""
         wanted = frozenset[str]().union(*(arrays for _, _, arrays in self._shown.values()))
-        for digest in self._written - wanted:
-            self._artifacts.discard(digest)
+        REPLACED.add(self._artifacts, self._written - wanted)
+        REPLACED.delete(older_than=self._grace)
         self._written &= wanted
 
 

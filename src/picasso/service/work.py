@@ -26,7 +26,7 @@ from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
 from picasso.service.limits import guard_memory, time_to_open
-from picasso.service.panel_store import ShownPanels, finite
+from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
 from picasso.service.warm_model import WARM
@@ -46,6 +46,7 @@ class Place:
         log: File for what frameworks say.
         memory: Gigabytes that the process may take; None for most of the computer's.
         opening_seconds: How long opening a model may take.
+        grace: Seconds for which the arrays of a replaced panel can still be read.
     """
 
     database: str
@@ -54,6 +55,7 @@ class Place:
     log: Path
     memory: float | None = None
     opening_seconds: float = 600
+    grace: float = GRACE_SECONDS
 
 
 def open_model(place: Place, name: str) -> None:
@@ -128,7 +130,7 @@ class _Work:
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return
-        panels = ShownPanels(self.artifacts)
+        panels = ShownPanels(self.artifacts, self.place.grace)
         events: dict[str, int] = {}
         try:
             result = runner.run(

@@ -98,13 +98,7 @@ def _varying(engine: Engine, ends: Sequence[Any]) -> dict[Any, None]:
     Raises:
         GraphError: The picture does not reach an end, or the rest of the network is not always the same.
     """
-    behind: set[Any] = set()
-    stack = [end.op for end in ends]
-    while stack:
-        op = stack.pop()
-        if op not in behind:
-            behind.add(op)
-            stack += [tensor.op for tensor in op.inputs]
+    behind = _behind(ends)
     found: dict[Any, None] = {}
     for op in engine.graph.get_operations():
         if op not in behind:
@@ -159,6 +153,11 @@ def _settled(
 
 def _random(tensors: Sequence[Any]) -> set[Any]:
     """Return the random operations that tensors depend on."""
+    return {op for op in _behind(tensors) if op.type == "RandomUniform"}
+
+
+def _behind(tensors: Sequence[Any]) -> set[Any]:
+    """Return the operations that tensors depend on, their own among them."""
     seen: set[Any] = set()
     stack = [tensor.op for tensor in tensors]
     while stack:
@@ -166,4 +165,4 @@ def _random(tensors: Sequence[Any]) -> set[Any]:
         if op not in seen:
             seen.add(op)
             stack += [tensor.op for tensor in op.inputs]
-    return {op for op in seen if op.type == "RandomUniform"}
+    return seen
