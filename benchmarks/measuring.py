@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import time
@@ -107,6 +108,8 @@ class Row:
         rivals: What was measured of each rival, by its title.
         two_threads: Seconds on the clock for the first grid with two threads, by title.
         change: By how much the windows change a probability at most.
+        rounding: The largest difference of a probability from what the network gives in double precision: of the
+            network itself in single precision, and of Picasso; None where nothing computes in double precision.
         notes: What is missing, and why.
     """
 
@@ -115,12 +118,18 @@ class Row:
     rivals: dict[str, Measured] = field(default_factory=dict)
     two_threads: dict[str, float] = field(default_factory=dict)
     change: float = 0.0
+    rounding: tuple[float, float] | None = None
     notes: list[str] = field(default_factory=list)
 
     def ratio(self, grid: Grid, *titles: str) -> float | None:
         """Return by what factor Picasso is faster than the best of some rivals."""
         each = [self.rivals[title].each for title in titles if title in self.rivals]
         return min(each) * grid.windows / grid.seconds if each else None
+
+    def ratio_at_floor(self, grid: Grid, *titles: str) -> float | None:
+        """Return by what factor it would be faster if it took no longer than its multiplications."""
+        found = self.ratio(grid, *titles)
+        return None if found is None or grid.floor is None else found * grid.seconds / grid.floor
 
 
 def say(text: str) -> None:
@@ -206,6 +215,8 @@ def measure(network: Network, effort: Effort, rate: float) -> Row:
             row.rivals[rival.title] = Measured(min(each, known.each) if known else each, rival.batch)
             answers[rival.title] = answer
     _compare(model, scenes, strides, firsts, answers, target, row)
+    if network.kind == "torch":
+        row.rounding = _rounding(made, scenes[0], strides[0], firsts[0])
     if effort.two_threads and network.kind != "keras" and row.grids[0].fast and (os.cpu_count() or 1) > 1:
         _with_two_threads(model, scenes[0], strides[0], against, row)
     return row
@@ -277,6 +288,18 @@ def _compare(
                 found = own[places]
             found = found if answer.probabilities.ndim == 2 else found[:, target]
             grid.difference = max(grid.difference, float(np.abs(found - answer.probabilities).max()))
+
+
+def _rounding(network: Any, scene: Scene, step: int, probabilities: Array) -> tuple[float, float]:
+    """Return how far the network itself and Picasso are from the network in double precision, over some windows."""
+    import torch
+
+    some = np.arange(len(probabilities))[:: max(1, len(probabilities) // 16)]
+    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene.occluded(some * step), -1, 1)))
+    with torch.inference_mode():
+        exact = torch.softmax(copy.deepcopy(network).double()(x.double()), 1).numpy()
+        own = np.concatenate([torch.softmax(network(part), 1).numpy() for part in x.split(8)])
+    return float(np.abs(own - exact).max()), float(np.abs(probabilities[some] - exact).max())
 
 
 def _with_two_threads(model: Any, scene: Scene, step: int, against: list[Rival], row: Row) -> None:

@@ -21,6 +21,8 @@ def test_a_network_is_measured_against_its_rivals() -> None:
     assert all(rival.each > 0 for rival in row.rivals.values())
     assert row.change > 1e-4, "no window matters: agreement would mean nothing"
     assert grid.difference < 1e-5
+    assert row.rounding is not None
+    assert 0 < max(row.rounding) < 1e-5
 
 
 def test_the_page_names_losses() -> None:
@@ -31,8 +33,10 @@ def test_the_page_names_losses() -> None:
         Report((ONE,), [row], 1e11, {"ResNet-18": {"32": 1200.0}}, {"ResNet-18": [3.0, 2.0]}, ["Captum: absent."])
     )
     assert "| ResNet-18 | 100 | 2.00 | – | 10.0× (goal 5×) | 4.0× | **0.50×** (goal 5×, missed) |" in text
-    assert "against ONNX Runtime: 0.50×; the goal is 5×. **Picasso is slower.**" in text
-    assert "a probability differs by 3.0e-05; the goal is 1e-05" in text
+    assert "against ONNX Runtime: 0.50×; the goal is 5×; at the floor it would be 1.00×. **Picasso is slower.**" in text
+    assert "a probability differs by 3.0e-05; the goal is 1e-05." in text
+    row.rounding = (2e-5, 1e-5)
+    assert "From double precision the network itself is 2.0e-05 off, Picasso 1.0e-05." in page(Report((ONE,), [row]))
     assert "1200 MB; the goal is 1000 MB" in text
     assert "Captum: absent." in text
 

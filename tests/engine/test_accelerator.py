@@ -328,11 +328,22 @@ def test_a_small_network_is_run_in_a_loop() -> None:
     assert model.patching.reason == "The network is so small that this is as fast."
 
 
-def test_windows_that_reach_everything_are_run_in_a_loop(model: Model) -> None:
+def test_windows_that_reach_everything_are_run_as_whole_maps(model: Model) -> None:
     large = np.array([(top, left, 46, 46) for top in range(3) for left in range(3)] * 2, np.int64)
     assert_right(model, large)
-    assert not model.patching.fast
-    assert model.patching.reason.startswith("They reach nearly all of it: 1.0")
+    assert model.patching.fast
+    assert 1 <= model.patching.gain < 1.1
+    assert str(model.patching).startswith("The windows reach nearly all of it, so that little was left out: 1.0")
+
+
+def test_whole_maps_that_are_slower_than_the_network_are_stopped_at_the_first_map(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = np.array([(top, left, 46, 46) for top in range(3) for left in range(3)] * 4, np.int64)
+    with monkeypatch.context() as patch:
+        patch.setattr(checking, "_NOISE", 0.0)
+        assert_right(model, large)
+    assert model.patching.reason == "The network itself is faster here than following its windows."
     assert_right(model)  # which says nothing about other windows
     assert model.patching.fast
 

@@ -89,6 +89,6 @@ def make(name: str) -> Any:
     for weight in network.weights:
         path, shape = weight.path, tuple(weight.shape)
         # Each kernel of a depthwise convolution reads one channel alone.
-        inputs = math.prod(shape[:2] if "depthwise" in path else shape[:-1])
+        inputs = math.prod(shape[:2] if any(word in path for word in ("depthwise", "dwconv")) else shape[:-1])
         weight.assign(draw(path.rpartition("/")[2], shape, inputs))
     return network

@@ -121,6 +121,10 @@ class Quality(StrEnum):
     PREVIEW = "preview"
 
 
+WORTHWHILE = 1.25
+"""By what factor there must be fewer multiplications for windows not to be said to reach nearly everything."""
+
+
 @dataclass(frozen=True)
 class Patching:
     """How the scores of a picture with one box after another replaced were found.
@@ -168,7 +172,11 @@ class Patching:
     def __str__(self) -> str:
         if not self.followed:
             return f"Whole pictures were run, one for each window. {self.reason}".strip()
-        done = f"Only what each window reaches was computed again: {self.gain:.1f} times fewer multiplications."
+        if self.gain < WORTHWHILE:
+            done = f"The windows reach nearly all of it, so that little was left out: {self.gain:.2f} times fewer"
+        else:
+            done = f"Only what each window reaches was computed again: {self.gain:.1f} times fewer"
+        done += " multiplications."
         both = f"{self.checked} of {self.followed} windows that the network itself ran, too"
         if self.quality is Quality.EXACT:
             return f"{done} The largest difference from {both}: {self.error:.0e}."

@@ -41,7 +41,7 @@ from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES, Target, make_target
 from picasso.core.tokens import last_heard, with_grids
 
-DEFAULT_BATCH = 16
+DEFAULT_BATCH = 8
 """Pictures for one forward pass; halved when the device's memory does not suffice."""
 _OF_TASKS = frozenset({Capability.SEGMENTATION, Capability.DETECTION})
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from picasso.core.clips import place_of
 from picasso.core.errors import PicassoError
-from picasso.core.facts import Patching, Progress, Quality
+from picasso.core.facts import WORTHWHILE, Patching, Progress, Quality
 from picasso.core.graph import Graph
 from picasso.core.preprocessing import Array
 from picasso.engine.checking import (
@@ -32,15 +32,14 @@ from picasso.engine.checking import (
 from picasso.engine.occlusion import Engine, Read
 from picasso.engine.plans import Plan
 
-WORTHWHILE = 1.25
-"""By what factor there must be fewer multiplications for the engine to be tried."""
 SMALL = 2e7
 """Multiplications for one picture below which a loop is done before the engine has begun."""
 REACH = 0.5
 """Of the approximate mode: the largest part of a map's side on which a window's effect is followed."""
 _RACED = 8
 """Whole pictures that are run both ways."""
-_AT_ONCE = 16
+_AT_ONCE = 8
+"""Whole pictures that run together."""
 _CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
 """Windows that the network itself runs, too."""
 _PLANS_KEPT = 4
@@ -198,10 +197,13 @@ class Accelerator:
             base = engine.base(_channels_first(asked.x))
             picture = asked.read(base.outputs)
         if exact and not known.right:
-            compare(picture, asked.run(asked.x), "the picture", asked.parts)
+            compare(picture, self._own(asked, asked.x), "the picture", asked.parts)
             known.right = True
-        # The first time weights are packed on the way, which says nothing about the next.
-        watch = Watch(known.seconds if _key(asked) in known.followed else np.inf, asked.progress)
+        gain = engine.gain(plan)
+        # The first time weights are packed on the way, for each size of rectangle others, which says nothing about the
+        # next. Where nearly all maps are whole, that is over with the first windows.
+        steady = _key(asked) in known.followed or gain < WORTHWHILE
+        watch = Watch(known.seconds if steady else np.inf, asked.progress)
         try:
             with _failing():
                 scores = engine.occluded(base, plan, asked.boxes, laid, asked.read, watch)
@@ -215,13 +217,17 @@ class Accelerator:
         windows = chosen(scores, picture[0], asked.boxes, _CHECKED[asked.quality], zlib.crc32(asked.x.tobytes()))
         errors = []
         for window in windows:
-            patched, started = asked.patched(window), time.perf_counter()
-            own = asked.run(patched)
-            known.seconds = min(known.seconds, time.perf_counter() - started)
+            own = self._own(asked, asked.patched(window))
             errors.append(compare(scores[window : window + 1], own, "a window", asked.parts, tolerance))
         count = len(asked.boxes)
-        gain = engine.multiply_adds * count / max(1, plan.multiply_adds)
         return scores, Patching(count, count, "", gain, max(errors), len(windows), asked.quality)
+
+    def _own(self, asked: Asked, x: Array) -> Array:
+        """Return the network's own scores of one picture, and note how long it takes."""
+        started = time.perf_counter()
+        own = asked.run(x)
+        self._known.seconds = min(self._known.seconds, time.perf_counter() - started)
+        return own
 
     def _whole(self, x: Array, run: Run, read: Read) -> Array:
         engine = self._engine(Quality.EXACT)
@@ -276,11 +282,7 @@ class Accelerator:
             while len(known.plans) > _PLANS_KEPT:
                 known.plans.popitem(last=False)
         known.plans.move_to_end(key)
-        plan = known.plans[key]
-        if plan.multiply_adds * WORTHWHILE > engine.multiply_adds * len(boxes):
-            gain = engine.multiply_adds * len(boxes) / max(1, plan.multiply_adds)
-            raise UnfitError(f"They reach nearly all of it: {gain:.2f} times fewer multiplications.", for_now=True)
-        return plan
+        return known.plans[key]
 
 
 @contextmanager

@@ -172,7 +172,7 @@ class _Fusing:
         if isinstance(reader, Activation) and (not added or reader.function in _AFTER_A_SUM):
             activation, last = reader, reader
             self.done.add(reader.name)
-        return Convolve(last.name, [*inputs, *added], op.shape, padding, Convolution(folded, activation, self.dtype))
+        return Convolve(last.name, [*inputs, *added], padding, folded, Convolution(folded, activation, self.dtype))
 
     def _comes_last(self, value: Op, total: Op) -> bool:
         """Say whether a sum of two equal maps can be left to the convolution that makes one of them, the later one."""

@@ -116,15 +116,16 @@ class Convolution:
     """
 
     def __init__(self, op: Conv, activation: Activation | None, dtype: Any) -> None:
-        self.op, self.activation = op, activation
-        self._weight = tensor(op.weight, dtype)
+        self.activation = activation
+        self._stride, self._dilation, self._groups = op.stride, op.dilation, op.groups
+        self._weight: Any = tensor(op.weight, dtype)
         self._bias = None if op.bias is None else tensor(op.bias, dtype)
         # For one channel (of each group, in half precision) PyTorch 2.13 returns noise in the channels-last layout with
         # a stride of 1 down and more across, where one column is made.
         self._channels_first = op.weight.shape[1] == op.stride[0] == 1 < op.stride[1]
         self._fused = fusable(activation) if _FUSED and not self._channels_first else None
         pointwise = op.weight.shape[2:] == (1, 1) and op.groups == 1
-        self._matrix = self._weight.flatten(1) if pointwise and self._fused and op.weight.shape[1] > 1 else None
+        self._is_matrix = pointwise and self._fused is not None and op.weight.shape[1] > 1
         fewest = min(op.weight.shape[:2])
         simple = op.weight.shape[2:] == (3, 3) and op.stride == op.dilation == (1, 1) and op.groups == 1
         self._can_tile = _FUSED and simple and dtype == torch.float32 and fewest >= _WINOGRAD_FROM
@@ -135,7 +136,7 @@ class Convolution:
     def __call__(self, x: Any, padding: Padding, added: Any | None = None) -> Any:
         """Return the value from x (n, in, height, width), and a map that is added to it before the activation."""
         top, left, bottom, right = padding
-        if (top, left) != (bottom, right):
+        if (top, left) != (bottom, right) or (self._is_matrix and any(padding)):
             x = functional.pad(x, (left, right, top, bottom)).contiguous(memory_format=LAST)
             top = left = bottom = right = 0
         if self._can_tile:
@@ -147,22 +148,22 @@ class Convolution:
             if self._channels_first:
                 x = x.squeeze(1).unsqueeze(1) if x.shape[1] == 1 else x.contiguous()
             made = functional.conv2d(
-                x, self._weight, self._bias, self.op.stride, (top, left), self.op.dilation, self.op.groups
+                x, self._weight, self._bias, self._stride, (top, left), self._dilation, self._groups
             )
             made = made.contiguous(memory_format=LAST)
             return activate(self.activation, made if added is None else made.add_(added))
-        if self._matrix is not None and top == left == 0:
-            return self._by_matrix(x[:, :, :: self.op.stride[0], :: self.op.stride[1]], added)
+        if self._is_matrix:
+            return self._by_matrix(x[:, :, :: self._stride[0], :: self._stride[1]], added)
         return self._by_kernel(x, (top, left), added)
 
     def _by_kernel(self, x: Any, padding: tuple[int, int], added: Any | None) -> Any:
-        op, fused = self.op, self._fused
+        fused = self._fused
         assert fused is not None
         packed = self._packed(x.shape, padding)
-        given = (packed, self._bias, padding, op.stride, op.dilation, op.groups)
+        given = (packed, self._bias, padding, self._stride, self._dilation, self._groups)
         if added is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *given, fused.name, list(fused.numbers), fused.variant)
-        if fused.name in ("none", "relu") and op.groups == 1:
+        if fused.name in ("none", "relu") and self._groups == 1:
             last = fused.name if fused.name == "relu" else None
             return torch.ops.mkldnn._convolution_pointwise.binary(x, added, *given, "add", 1.0, last, [], None)
         made = torch.ops.mkldnn._convolution_pointwise(x, *given, "none", [], "")
@@ -173,11 +174,11 @@ class Convolution:
 
         It depends on the size of the map only where the channels are no power of two, and there are few.
         """
-        op, made = self.op, len(self._weight)
-        size = (0, 0) if made & (made - 1) == 0 or op.groups > 1 else (int(shape[2]), int(shape[3]))
+        made = len(self._weight)
+        size = (0, 0) if made & (made - 1) == 0 or self._groups > 1 else (int(shape[2]), int(shape[3]))
         if size not in self._packs:
             packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self._weight, padding, op.stride, op.dilation, op.groups, [16, *shape[1:]]
+                self._weight, padding, self._stride, self._dilation, self._groups, [16, *shape[1:]]
             )
             self._packs[size] = next((known for known in list(self._packs.values()) if _is_same(known, packed)), packed)
         return self._packs[size]
@@ -187,8 +188,10 @@ class Convolution:
         assert fused is not None
         n, channels, height, width = x.shape
         rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
-        if self._packed_matrix is None:
-            self._packed_matrix = torch.ops.mkldnn._reorder_linear_weight(self._matrix, 1024)
+        weight = self._weight
+        if weight is not None:
+            self._packed_matrix = torch.ops.mkldnn._reorder_linear_weight(weight.flatten(1), 1024)
+            self._weight = None  # nothing reads it any more; other threads have it at hand
         # A sum in passes of its own: measured faster than within the kernel.
         last = fused if added is None else Fusable("none")
         made = torch.ops.mkldnn._linear_pointwise(

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from picasso.core.facts import Progress
+from picasso.core.facts import WORTHWHILE, Progress
 from picasso.core.graph import NO_PADDING, Graph
 from picasso.core.preprocessing import Array
 from picasso.engine.fusing import Fused, fuse
@@ -25,6 +25,8 @@ from picasso.engine.steps import Link, Step
 
 AT_ONCE = 32
 """Windows that run together at most."""
+_WHOLE_AT_ONCE = 8
+"""Windows that run together where they reach nearly everything: few whole maps stay in the processor's cache."""
 _NUMBERS = 2**27
 """Numbers of the largest value, of all windows that run together, at most."""
 _THREADS = 8
@@ -71,7 +73,14 @@ class Engine:
         largest = max(math.prod(step.shape) for step in self._fused.steps)
         at_once = min(AT_ONCE, max(1, _NUMBERS // largest))
         later = sum(step.multiply_adds for step in self._tail)
-        return Plan(self._fused, self._body, boxes, at_once, later, reach)
+        plan = Plan(self._fused, self._body, boxes, at_once, later, reach)
+        if self.gain(plan) < WORTHWHILE and at_once > _WHOLE_AT_ONCE:
+            return Plan(self._fused, self._body, boxes, _WHOLE_AT_ONCE, later, reach)
+        return plan
+
+    def gain(self, plan: Plan) -> float:
+        """Return by what factor a plan takes fewer multiplications than whole pictures."""
+        return self.multiply_adds * sum(len(chunk.windows) for chunk in plan.chunks) / max(1, plan.multiply_adds)
 
     def base(self, x: Array) -> Base:
         """Run one picture (1, channels, height, width) and keep what its windows need."""

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from picasso.core.graph import NO_PADDING, Activation, ConvTranspose, Padding, Pool, Resize, Shape, average_counts
+from picasso.core.graph import NO_PADDING, Activation, Conv, ConvTranspose, Padding, Pool, Resize, Shape, average_counts
 from picasso.engine.kernels import LAST, Convolution, activate, tensor
 from picasso.engine.regions import Mixing, Reach, Sliding, Spreading
 
@@ -101,8 +101,8 @@ class Pointwise(Anything):
 class Convolve(Step):
     """A convolution, then perhaps a map added, then perhaps an activation."""
 
-    def __init__(self, name: str, inputs: Sequence[str], shape: Shape, padding: Padding, kernel: Convolution) -> None:
-        op = kernel.op
+    def __init__(self, name: str, inputs: Sequence[str], padding: Padding, op: Conv, kernel: Convolution) -> None:
+        shape = op.shape
         super().__init__(name, inputs, shape, op.weight.size * shape[1] * shape[2])
         self._padding, self._kernel = padding, kernel
         rows, columns = (
