@@ -40,12 +40,12 @@ stand for them; so does a small ViT in Keras.
 OCCLUSION = """
 ## Occlusion
 
-How partial occlusion goes through usual architectures, at full size, with random weights: windows of 32 x 32 pixels,
-16 apart, on pictures of 224 x 224. "Exact, 2.4 ×" means that of each layer only what a window can reach is computed
-again, that 2.4 times fewer multiplications are done than for whole pictures, and that the scores are the network's own
-(to 1e-4 of the largest; probabilities to 1e-5). Below 1.25 × the windows reach nearly everything, so that nearly whole
-maps are computed; where the network itself does that faster, it runs in a loop. "Loop" alone means that it always does:
-the note says why. Squeeze and excitation (EfficientNet, RegNetY, less so MobileNetV3) weighs each channel by its mean over
+How partial occlusion goes through usual architectures, at full size, with random weights: windows of 32 x 32 pixels, 16
+apart, on pictures of 224 x 224. "Exact, 2.4 ×" means that of each layer only what a window can reach is computed again,
+that 2.4 times fewer multiplications are done than for whole pictures, and that the scores are the network's own (to
+1e-4 of the largest; probabilities to 1e-5). Below 1.25 × the windows reach nearly everything, so that nearly whole maps
+are computed; where the network itself does that faster, it runs in a loop. "Loop" alone means that it always does: the
+note says why. Squeeze and excitation (EfficientNet, RegNetY, less so MobileNetV3) weighs each channel by its mean over
 the whole map, attention (ViT, Swin) looks everywhere, and large kernels or dilated ones one behind the other (NASNet,
 DeepLabV3) soon reach the edges. ONNX files are exported by PyTorch, SavedModels by Keras; the networks in Flax are
 written by hand, with fewer blocks of InceptionV3 (those with 7 x 1 kernels alone), MobileNetV3, RegNet and Swin.
