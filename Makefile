@@ -21,7 +21,8 @@ DEMO_STAMP := $(VENV)/.installed-demo
 DEV_STAMP := $(VENV)/.installed-dev
 AXE := node_modules/axe-core/axe.min.js
 
-.PHONY: help demo test check format docs screenshots bench constraints clean
+ORACLES := .venv-oracles
+.PHONY: help demo test check format docs screenshots bench oracles constraints clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -59,11 +60,16 @@ bench: $(DEV_STAMP) ## Run every benchmark; write docs/performance.md.
 	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_page.py
 
+oracles: ## Let other libraries explain the tests' networks, in an environment of their own; write tests/oracle/arrays.
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/python -m pip install --disable-pip-version-check --no-input --quiet $(PIP_ARGS) -r tests/oracle/requirements.txt
+	for script in tests/oracle/make_*.py; do $(ORACLES)/bin/python -m $$(echo $${script%.py} | tr / .) || exit 1; done
+
 constraints: ## Pin the newest versions that fit, in constraints.txt.
 	PYTHON=$(PYTHON) scripts/freeze_constraints.sh
 
 clean: ## Remove everything that was installed or built here.
-	rm -rf $(VENV) node_modules build dist docs/_build docs/_generated
+	rm -rf $(VENV) $(ORACLES) node_modules build dist docs/_build docs/_generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
 	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -57,9 +57,13 @@ def visualizations() -> str:
 def _visualization(entry: Entry) -> str:
     kind = entry.load()
     parts = [f"## {kind.title}", f"`{entry.name}`. {kind.description()}"]
+    if kind.formula:
+        parts.append(f"```text\n{kind.formula}\n```")
     facts = [f"Needs: {', '.join(sorted(kind.needs))}", *_measured(entry)]
     facts += [f"Reference: {reference}" for reference in kind.references]
     parts.append("\n".join(f"- {fact}" for fact in facts))
+    if kind.pitfalls:
+        parts.append("Take care: " + " ".join(kind.pitfalls))
     rows = setting_rows(kind.settings_type)
     parts.append(
         _table(("Setting", "Value", "Default", "What it does"), rows, code=0) if rows else "It has no settings."

@@ -4,11 +4,13 @@ A visualization is one file with one class; a model file holds one class with `l
 """
 
 from picasso.core.attribution import Attribution, enlarge, nearest
+from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.focus import suppress
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
+from picasso.core.masking import MASKS_AT_ONCE, score_masked
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.preprocessing import Array, Preprocessing
@@ -19,15 +21,19 @@ from picasso.core.visualization import AttributionMethod, Context, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
 __all__ = [
+    "BASELINES",
     "BOXES",
     "BOX_SCORES",
     "INPUT",
     "MASKS",
+    "MASKS_AT_ONCE",
     "SCORES",
+    "SHADES",
     "Array",
     "Attribution",
     "AttributionMethod",
     "Bars",
+    "Baseline",
     "Capability",
     "Context",
     "Extent",
@@ -56,11 +62,14 @@ __all__ = [
     "Text",
     "Visualization",
     "Windows",
+    "baseline",
+    "blurred",
     "class_colors",
     "coarse_to_fine",
     "colorize",
     "enlarge",
     "nearest",
+    "score_masked",
     "shared_limits",
     "suppress",
     "to_probabilities",

@@ -7,6 +7,7 @@ from picasso.core import registry, runner
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.visualization import AttributionMethod
 from picasso.testing import check_visualization, small_model
 
 NAMES = [name for name, entry in registry.visualizations([]).items() if entry.origin == "built-in"]
@@ -41,6 +42,15 @@ def answering(task: str) -> Model:
 
 def test_there_are_visualizations() -> None:
     assert {"partial-occlusion", "saliency-map", "grad-cam", "class-probabilities"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_says_its_formula_its_paper_and_how_it_is_misread(name: str) -> None:
+    kind = registry.visualization(name, []).load()
+    if issubclass(kind, AttributionMethod):
+        assert kind.formula
+        assert kind.pitfalls
+        assert kind.references
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -106,6 +106,8 @@ class Visualization(ABC, Generic[S]):
         name: Registered name, kebab-case; the same as the file's.
         title: What the page and the command line call it.
         references: Papers: "Zeiler and Fergus 2014, arXiv:1311.2901".
+        formula: What is computed, in one line of plain text; "" where there is no formula.
+        pitfalls: How its pictures are misread, or where it fails, one sentence each.
         needs: What the model must be able to do.
         version: Raise it when the numbers change.
         subject: What it looks at.
@@ -115,6 +117,8 @@ class Visualization(ABC, Generic[S]):
     name: ClassVar[str]
     title: ClassVar[str]
     references: ClassVar[tuple[str, ...]] = ()
+    formula: ClassVar[str] = ""
+    pitfalls: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[frozenset[Capability]] = frozenset({Capability.PREDICT})
     version: ClassVar[int] = 1
     subject: ClassVar[Subject] = Subject.PICTURES

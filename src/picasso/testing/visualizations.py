@@ -131,6 +131,9 @@ def _check_description(entry: Entry, kind: type[Visualization[Any]]) -> None:
     references = kind.references
     good = isinstance(references, tuple) and all(isinstance(item, str) and item for item in references)
     rule(good, name, f"references must be a tuple of texts. Got {references!r}.")
+    rule(isinstance(kind.formula, str), name, f"formula must be a text. Got {kind.formula!r}.")
+    good = isinstance(kind.pitfalls, tuple) and all(isinstance(item, str) and item for item in kind.pitfalls)
+    rule(good, name, f"pitfalls must be a tuple of texts. Got {kind.pitfalls!r}.")
     needs = isinstance(kind.needs, frozenset) and all(isinstance(need, Capability) for need in kind.needs)
     rule(needs, name, f"needs must be a frozenset of Capability. Got {kind.needs!r}.")
     rule(isinstance(kind.subject, Subject), name, f"subject must be a Subject. Got {kind.subject!r}.")

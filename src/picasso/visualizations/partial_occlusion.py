@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field, model_validator
 
 from picasso.plugin import (
+    SHADES,
     Array,
     Attribution,
     AttributionMethod,
@@ -25,6 +26,7 @@ from picasso.plugin import (
     SettingsError,
     Target,
     Windows,
+    baseline,
     coarse_to_fine,
     colorize,
     shared_limits,
@@ -32,7 +34,6 @@ from picasso.plugin import (
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
-COLORS = {"black": 0, "grey": 128, "white": 255}
 IMAGE_SIDE = 244
 """Side of the picture that is occluded where `space` is image."""
 STEEP = 0.2
@@ -97,6 +98,12 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
     name = "partial-occlusion"
     title = "Partial occlusion"
     references = ("Zeiler and Fergus 2014, arXiv:1311.2901",)
+    formula = "map(p) = mean over the windows w that cover p of [ score(x) - score(x with w covered) ]"
+    pitfalls = (
+        "What covers the picture is itself something to see: compare two fills.",
+        "Evidence that stands in two places is found in neither: covering one leaves the other.",
+        "A window smaller than the object tells parts, a larger one tells where it is.",
+    )
     takes_clips = True
 
     def attribute(
@@ -198,7 +205,7 @@ class _Scoring:
 
     def __init__(self, ctx: Context, sample: Sample, windows: Windows, settings: PartialOcclusionSettings) -> None:
         self._ctx, self._x, self._windows = ctx, sample.x, windows
-        self._content = _content(ctx, sample, settings.fill)
+        self._content = baseline(ctx.model, sample, settings.fill)
         modes = {"approximate": Quality.APPROXIMATE, "preview": Quality.PREVIEW}
         self._quality = modes.get(settings.accuracy, Quality.EXACT)
         self._done = 0
@@ -285,42 +292,6 @@ def _starts(side: int, name: str, settings: PartialOcclusionSettings) -> tuple[l
     return starts, window
 
 
-def _content(ctx: Context, sample: Sample, fill: str) -> Array:
-    """Return what the windows show instead, of the shape of the input, as the network reads it."""
-    if fill in COLORS:
-        return ctx.model.plain(sample, COLORS[fill])
-    x = sample.x[0]
-    if fill == "mean":
-        shown = x[(..., *_inside(sample), slice(None))]
-        return np.broadcast_to(shown.mean(axis=tuple(range(x.ndim - 1))), x.shape)
-    return _blurred(x)
-
-
-def _inside(sample: Sample) -> tuple[slice, slice]:
-    """Return the part of the input that shows the picture, without the bars that padding adds."""
-    height, width = sample.x.shape[-3:-1]
-    frame, picture = sample.frame, sample.picture
-    if frame is None:
-        return slice(0, height), slice(0, width)
-
-    def part(start: float, length: float, side: int, pixels: int) -> slice:
-        return slice(round(max(0.0, -start) / length * side), round(min(1.0, (pixels - start) / length) * side))
-
-    return part(frame.top, frame.height, height, picture.height), part(frame.left, frame.width, width, picture.width)
-
-
-def _blurred(x: Array) -> Array:
-    """Blur (..., h, w, c) with a Gaussian of a tenth of each side, edges repeated; every frame for itself."""
-    for axis in (x.ndim - 3, x.ndim - 2):
-        sigma = x.shape[axis] / 10
-        reach = int(3 * sigma + 0.5)
-        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-        padding = [(reach, reach) if a == axis else (0, 0) for a in range(x.ndim)]
-        padded = np.pad(x.astype(np.float64), padding, mode="edge")
-        x = np.apply_along_axis(np.convolve, axis, padded, kernel / kernel.sum(), "valid").astype(np.float32)
-    return x
-
-
 def _resized(pixels: Pixels) -> Pixels:
     image = Image.fromarray(pixels).resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS)
     return np.asarray(image)
@@ -344,8 +315,8 @@ def _occlude_pictures(ctx: Context, picture: Pixels, windows: Windows, fill: str
 
 def _covering(picture: Pixels, fill: str) -> Pixels:
     """Return what covers a picture, uint8 of its size."""
-    if fill in COLORS:
-        return np.full_like(picture, COLORS[fill])
+    if fill in SHADES:
+        return np.full_like(picture, SHADES[fill])
     if fill == "mean":
         return np.broadcast_to(np.round(picture.mean(axis=(0, 1))), picture.shape).astype(np.uint8)
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(min(picture.shape[:2]) / 10)))
