@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.core.attribution import Attribution
@@ -27,7 +28,7 @@ class ChannelSettings(Settings):
     )
 
 
-def over_channels(values: Array, reduction: Reduction) -> Array:
+def over_channels(values: NDArray[np.floating[Any]], reduction: Reduction) -> Array:
     """Reduce values (..., channels) to one for each pixel, or leave the channels; float32."""
     if reduction == "max_abs":
         values = np.abs(values).max(axis=-1)
@@ -39,7 +40,7 @@ def over_channels(values: Array, reduction: Reduction) -> Array:
 def gradient_map(
     ctx: Context,
     target: Target,
-    values: Array,
+    values: NDArray[np.floating[Any]],
     reduction: Reduction,
     units: str,
     notes: tuple[str, ...] = (),

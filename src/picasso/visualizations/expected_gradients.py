@@ -26,8 +26,8 @@ class ExpectedGradientsSettings(BaselineSettings):
     baselines: str = Field(
         "black, white, blur, uniform",
         title="Baselines",
-        description=f"From which kinds baselines are drawn, separated by commas: {', '.join(BASELINES)}; uniform is noise, "
-        "new for each sample.",
+        description=f"From which kinds baselines are drawn, separated by commas: {', '.join(BASELINES)}; uniform is "
+        "noise, new for each sample.",
     )
     samples: int = Field(
         64, ge=1, le=2000, title="Samples", description="How many baselines are drawn, each with one point of its path."
@@ -92,7 +92,9 @@ class _Draws:
 
     def __init__(self, ctx: Context, sample: Sample, settings: ExpectedGradientsSettings) -> None:
         self._ctx, self._sample, self._kinds = ctx, sample, settings.kinds
-        self._fixed = {kind: baseline(ctx.model, sample, kind) for kind in self._kinds if kind != "uniform"}
+        self._fixed: dict[str, Array] = {
+            kind: baseline(ctx.model, sample, kind) for kind in self._kinds if kind != "uniform"
+        }
         self._scores: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
 
     def __call__(self, number: int) -> tuple[Array, float]:

@@ -82,7 +82,7 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
             def slope(progress: Wide, step: int, place: int = place, target: Target = target) -> Wide:
                 ctx.progress(place * settings.steps + step, total, f"Step {step} of {settings.steps}: {target.label}")
                 x = np.asarray(absent + progress * difference, np.float32)
-                return ctx.model.pullback(x[None], [target]).gradients[INPUT][0, 0].astype(np.float64)
+                return np.asarray(ctx.model.pullback(x[None], [target]).gradients[INPUT][0, 0], np.float64)
 
             values = along_guided_path(difference, slope, settings.steps, settings.fraction, settings.distance)
             change = float(target.of_classes(ctx.scores)) - float(before[place])

@@ -93,7 +93,7 @@ class SmoothGrad(AttributionMethod[SmoothGradSettings]):
         ]
         signed = settings.variant == "smoothgrad"
         units = f"change in {ctx.model.facts.units} per unit of input"
-        notes = (f"A mean over {settings.samples} noisy pictures, drawn by seed {ctx.seed}.",)
+        notes: tuple[str, ...] = (f"A mean over {settings.samples} noisy pictures, drawn by seed {ctx.seed}.",)
         if not spread:
             notes += ("There is no noise: the setting is 0, or the picture is of one color.",)
         return [

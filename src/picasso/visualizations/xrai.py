@@ -9,7 +9,6 @@ from pydantic import Field
 
 from picasso.plugin import (
     BASELINES,
-    Array,
     Attribution,
     AttributionMethod,
     Capability,
@@ -20,6 +19,7 @@ from picasso.plugin import (
     from_baselines,
 )
 
+Wide = NDArray[np.float64]
 SCALES = (50, 100, 150, 250, 500, 1200)
 """How large Felzenszwalb's regions are, from fine to coarse; regions of all of them compete."""
 SIDE = 224
@@ -116,7 +116,7 @@ def overlapping_regions(view: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.stack(masks)
 
 
-def gathered(attribution: Array, regions: NDArray[np.bool_], least: int) -> Array:
+def gathered(attribution: Wide, regions: NDArray[np.bool_], least: int) -> Wide:
     """Give each pixel the mean of the attribution over the region by which it is taken, best regions first.
 
     Args:
@@ -124,7 +124,7 @@ def gathered(attribution: Array, regions: NDArray[np.bool_], least: int) -> Arra
         regions: (regions, h, w); they may overlap.
         least: How many pixels a region must add.
     """
-    flat, masks = attribution.ravel().astype(np.float64), regions.reshape(len(regions), -1)
+    flat, masks = attribution.ravel(), regions.reshape(len(regions), -1)
     sums, sizes = masks @ flat, masks.sum(axis=1)
     free, found = np.ones(flat.size, bool), np.zeros(flat.size)
     while (sizes >= least).any():
@@ -137,4 +137,4 @@ def gathered(attribution: Array, regions: NDArray[np.bool_], least: int) -> Arra
         sizes = sizes - masks[:, new].sum(axis=1)
     if free.any():
         found[free] = flat[free].mean()
-    return found.reshape(attribution.shape)
+    return np.reshape(found, attribution.shape)
