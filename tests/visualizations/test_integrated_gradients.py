@@ -117,12 +117,9 @@ def test_completeness_over_random_networks(seed: int, width: int, smooth: bool, 
 def test_expected_gradients_are_complete_in_expectation(seed: int) -> None:
     model = opened(random_network(seed, 3, True), batch_size=64)
     found = explained(model, "expected-gradients", samples=400, baselines="black, white", seed=seed)
-    few = explained(model, "expected-gradients", samples=4, baselines="black, white", seed=seed)
-    size = max(
-        abs(explained(model, "integrated-gradients", baselines=kind).values.sum()) for kind in ("black", "white")
-    )
+    exact = [explained(model, "integrated-gradients", baselines=kind).values.sum() for kind in ("black", "white")]
+    size = float(np.abs(exact).max())
     assert found.convergence_error is not None
-    assert few.convergence_error is not None
     assert found.convergence_error < 0.1 * size + 1e-3
 
 
@@ -246,11 +243,14 @@ def test_guided_paths_agree_with_pair(label: str, fraction: float, distance: flo
     network, x = oracle_network(name), SCENE[0].transpose(1, 2, 0).astype(np.float64)
 
     def slope(gone: np.ndarray, step: int) -> np.ndarray:
-        here = torch.from_numpy((-1 + gone * (x + 1)).astype(np.float32).transpose(2, 0, 1)[None]).requires_grad_()
+        here = torch.from_numpy(
+            (start + gone * (x - start)).astype(np.float32).transpose(2, 0, 1)[None]
+        ).requires_grad_()
         return last(torch.autograd.grad(network(here)[0, target], here)[0][0]).astype(np.float64)
 
-    found = along_guided_path(x + 1, slope, 20, fraction, distance)
     with np.load(PAIR) as arrays:
+        start = arrays["guided-ig/start"]
+        found = along_guided_path(x - start, slope, 20, fraction, distance)
         agree(found, arrays[f"guided-ig-{label}/{name}/{target}"])
 
 
@@ -292,10 +292,8 @@ def test_half_precision_is_said_to_converge_as_far_as_it_does() -> None:
 def test_training_mode_and_weights_are_left_as_they_were() -> None:
     network = seeded(Plain).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    agree(
-        explained(network, "integrated-gradients").values,
-        explained(seeded(Plain).eval(), "integrated-gradients").values,
-    )
+    at_rest = explained(seeded(Plain).eval(), "integrated-gradients")
+    agree(explained(network, "integrated-gradients").values, at_rest.values)
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 

@@ -64,6 +64,8 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
     pitfalls = (
         "The path is another one for each class, so that maps of two classes do not subtract to that of their "
         "difference.",
+        "From a baseline of one color many gradients are equal at first, and rounding decides which numbers go first: "
+        "the map may differ in places between frameworks.",
         "Where the picture has the baseline's color the map is zero: black things are never seen from black.",
         "The steps are of the first order: with few of them the values do not add up to the change in score. The "
         "convergence error says by how much.",
