@@ -301,3 +301,9 @@ def test_training_mode_and_weights_are_left_as_they_were() -> None:
 def test_a_flat_network_has_no_path_either() -> None:
     assert not explained(Flat(), "guided-integrated-gradients").values.any()
     assert "saturation" in explained(Flat(), "expected-gradients").notes[0]
+
+
+def test_a_guided_path_that_misses_the_change_says_so() -> None:
+    rough = explained(Step(0.87), "guided-integrated-gradients", target=0, steps=1)
+    assert rough.notes[-1].startswith("The values miss the change in score of 0.13")
+    assert explained(Step(0.87), "guided-integrated-gradients", target=1, steps=1).notes == ()

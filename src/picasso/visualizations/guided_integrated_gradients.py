@@ -24,6 +24,8 @@ from picasso.plugin import (
 )
 
 Wide = NDArray[np.float64]
+MISSED = 0.05
+"""Error, as a part of the change in score, from which on the reader is told."""
 
 
 class GuidedIntegratedGradientsSettings(ChannelSettings):
@@ -38,19 +40,19 @@ class GuidedIntegratedGradientsSettings(ChannelSettings):
         description="How many steps the path has. Each needs the one before it, so that no batch helps.",
     )
     fraction: float = Field(
-        0.25,
+        0.1,
         ge=0.01,
         le=1,
         title="Fraction",
         description="What part of the numbers, those of the smallest gradients, is moved at once.",
     )
     distance: float = Field(
-        0.02,
+        1.0,
         ge=0,
         le=1,
         title="Distance",
-        description="How far a number may be from the straight path, as a part of it. 0: integrated gradients. 1: "
-        "anywhere between the baseline and the picture.",
+        description="How far a number may be from the straight path, as a part of it. 1: anywhere between the baseline "
+        "and the picture. 0: integrated gradients. Small ones may not add up at all: see the convergence error.",
     )
 
 
@@ -67,8 +69,9 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
         "From a baseline of one color many gradients are equal at first, and rounding decides which numbers go first: "
         "the map may differ in places between frameworks.",
         "Where the picture has the baseline's color the map is zero: black things are never seen from black.",
-        "The steps are of the first order: with few of them the values do not add up to the change in score. The "
-        "convergence error says by how much.",
+        "The steps are of the first order, and move numbers while their gradients are small, which may miss most of "
+        "the change in score, above all where the path is kept close to the straight one. The convergence error says "
+        "by how much.",
     )
     needs = frozenset({Capability.GRADIENTS})
     clip = 0.005
@@ -88,6 +91,8 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
 
             values = along_guided_path(difference, slope, settings.steps, settings.fraction, settings.distance)
             change = float(target.of_classes(ctx.scores)) - float(before[place])
+            error = abs(float(values.sum()) - change)
+            missed = f"The values miss the change in score of {change:.3g} by {error:.2g}: take more steps or distance."
             maps.append(
                 gradient_map(
                     ctx,
@@ -95,9 +100,10 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
                     values,
                     settings.reduction,
                     f"part of the change in {ctx.model.facts.units}",
+                    (missed,) if error > MISSED * abs(change) + 1e-5 * abs(before[place]) else (),
                     silent="All zero: the picture is the baseline, or the score does not move on the way (saturation).",
                     baseline=settings.baseline,
-                    convergence_error=abs(float(values.sum()) - change),
+                    convergence_error=error,
                 )
             )
         ctx.progress(total, total)
