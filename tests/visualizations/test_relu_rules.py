@@ -20,7 +20,7 @@ from picasso.core.model import Model
 from picasso.core.relu_rules import coverage
 from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, Threshold, seeded
 from tests.models.test_onnx_exports import exported
-from tests.visualizations.gradient_networks import SIZE, Line, X, agree, explained, last
+from tests.visualizations.gradient_networks import SIZE, Line, X, agree, explained, last, opened
 
 METHODS = {"deconvnet": Deconvolution, "guided-backpropagation": GuidedBackprop}
 ALL = (*METHODS, "guided-grad-cam")
@@ -247,3 +247,12 @@ def test_checkpointed_parts_run_again_without_the_rule_so_that_nothing_is_drawn(
 
     with pytest.raises(picasso.PicassoError, match="Checkpoint"):
         explained(seeded(Saving), "guided-backpropagation")
+
+
+def test_without_max_pooling_a_deconvnet_does_not_depend_on_the_picture_and_says_so() -> None:
+    first, other = explained(seeded(Plain), "deconvnet"), opened(seeded(Plain))
+    result = picasso.explain(other, np.zeros((30, 30, 3), np.uint8), "deconvnet", target=1)
+    assert isinstance(result, picasso.Result)
+    agree(result.attributions[0].values, first.values, 1e-5)
+    assert first.notes[0].startswith("A grey picture has this same map")
+    assert not any("grey picture" in note for note in explained(Pooled(), "deconvnet", 2).notes)

@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from picasso.plugin import (
+    INPUT,
     Attribution,
     AttributionMethod,
     Capability,
     ChannelSettings,
     Context,
     ReluRule,
+    Rules,
     Sample,
     Target,
+    baseline,
     gradient_map,
     ruled_gradients,
     switches,
+)
+
+PICTURELESS = (
+    "A grey picture has this same map: the way back passes no max pooling, or nothing else that depends on the picture."
 )
 
 
@@ -31,6 +40,7 @@ class Deconvnet(AttributionMethod[ChannelSettings]):
     pitfalls = (
         "It fails the randomization tests: a network with random weights gives nearly the same picture (Adebayo et al. "
         "2018, arXiv:1810.03292). It shows the picture's edges, not the model's reasons.",
+        "In a network without max pooling nothing on the way back depends on the picture: all pictures have one map.",
         "Other classes give nearly the same map.",
         "It is not the gradient of the score, and its values add up to nothing.",
     )
@@ -43,6 +53,10 @@ class Deconvnet(AttributionMethod[ChannelSettings]):
         ctx.progress(0, 1, "Forward and backward")
         gradients, notes = ruled_gradients(ctx, sample, targets, ReluRule.DECONVNET)
         notes += switches(ctx.model)
+        blank = baseline(ctx.model, sample, "grey")[None]
+        of_blank = ctx.model.pullback(blank, targets, rules=Rules(ReluRule.DECONVNET)).gradients[INPUT][:, 0]
+        if gradients.any() and np.allclose(of_blank, gradients, rtol=0, atol=1e-5 * np.abs(gradients).max(initial=0)):
+            notes = (PICTURELESS, *notes)
         ctx.progress(1, 1)
         units = f"{ctx.model.facts.units} sent back, per unit of input"
         return [
