@@ -90,7 +90,8 @@ class Pooled(nn.Module):
         torch.manual_seed(2)
         self.conv, self.relu, self.pool = nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
         self.fc = nn.Linear(4, 3)
-        nn.init.constant_(self.conv.bias, -1.0)
+        nn.init.constant_(self.conv.bias, -0.2)
+        self.fc.weight.data.abs_()  # so that something comes back through every channel
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc(self.pool(self.relu(self.conv(x))).mean((2, 3)))
@@ -106,6 +107,7 @@ def test_the_gradient_of_max_pooling_is_its_switches_with_ties_too() -> None:
         flow = F.max_unpool2d(flow.contiguous(), places, 2).clamp(min=0)
         expected = last(F.conv_transpose2d(flow, network.conv.weight, padding=1)[0])
     found = explained(network, "deconvnet", 2, **EACH)
+    assert expected.any()
     agree(found.values, expected)
     assert any("switches" in note for note in found.notes)
 
