@@ -9,11 +9,20 @@ from picasso.core.colors import class_colors
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.focus import suppress
+from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.masking import MASKS_AT_ONCE, score_masked
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
+from picasso.core.paths import (
+    BaselineSettings,
+    PathSettings,
+    from_baselines,
+    pulled_back,
+    target_scores,
+)
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
@@ -27,6 +36,7 @@ __all__ = [
     "INPUT",
     "MASKS",
     "MASKS_AT_ONCE",
+    "SATURATED",
     "SCORES",
     "SHADES",
     "Array",
@@ -34,7 +44,9 @@ __all__ = [
     "AttributionMethod",
     "Bars",
     "Baseline",
+    "BaselineSettings",
     "Capability",
+    "ChannelSettings",
     "Context",
     "Extent",
     "Found",
@@ -47,11 +59,13 @@ __all__ = [
     "NotSupportedError",
     "Panel",
     "Patching",
+    "PathSettings",
     "PicassoError",
     "Prediction",
     "Preprocessing",
     "Pullback",
     "Quality",
+    "Reduction",
     "ReluRule",
     "Rules",
     "Sample",
@@ -68,9 +82,16 @@ __all__ = [
     "coarse_to_fine",
     "colorize",
     "enlarge",
+    "from_baselines",
+    "gradient_map",
     "nearest",
+    "over_channels",
+    "pulled_back",
+    "ruled_gradients",
     "score_masked",
     "shared_limits",
     "suppress",
+    "switches",
+    "target_scores",
     "to_probabilities",
 ]

@@ -59,12 +59,12 @@ def test_set_is_the_same_as_a_flag(shell: Shell) -> None:
 
 
 def test_switches_take_no_value(shell: Shell) -> None:
-    make = ("explain", "weights.pth", "--factory", "net.py:make", "--size", "32", "--with", "saliency-map", "--json")
+    make = ("explain", "weights.pth", "--factory", "net.py:make", "--size", "32", "--with", "grad-cam", "--json")
     save_weights()
-    on = shell(*make, "--times-input", "photo.png").json
-    off = shell(*make, "--no-times-input", "photo.png").json
-    assert on["results"][0]["settings"]["times_input"] is True
-    assert off["results"][0]["settings"]["times_input"] is False
+    on = shell(*make, "--keep-negative", "photo.png").json
+    off = shell(*make, "--no-keep-negative", "photo.png").json
+    assert on["results"][0]["settings"]["keep_negative"] is True
+    assert off["results"][0]["settings"]["keep_negative"] is False
 
 
 def test_json_is_one_document_on_stdout(shell: Shell) -> None:

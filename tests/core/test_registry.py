@@ -15,7 +15,11 @@ from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.registry import Entry
 from tests.core.plugins import MAP, drop, running
 
-BUILT_IN = {"class-probabilities", "grad-cam", "partial-occlusion", "saliency-map"}
+BUILT_IN = {
+    "class-probabilities", "deconvnet", "expected-gradients", "grad-cam", "gradient-times-input",
+    "guided-backpropagation", "guided-grad-cam", "guided-integrated-gradients", "integrated-gradients",
+    "partial-occlusion", "saliency-map", "smooth-grad", "xrai",
+}  # fmt: skip
 
 
 def found(folder: Path) -> dict[str, Entry]:

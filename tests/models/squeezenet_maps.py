@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 import picasso
-from picasso.core.facts import ReluRule
 
 PREPROCESSING = picasso.Preprocessing(
     size=227, resize="crop", short_side=256, color="bgr", scale=1, mean=(104, 117, 123)
@@ -41,8 +40,9 @@ def maps(folder: Path, kind: str) -> dict[str, np.ndarray]:
         found["probability"] = np.array(result.predictions[0].probability)
 
     keep("occlusion", "partial-occlusion", window=57, stride=57)
-    for rule in ReluRule:
-        keep(f"saliency {rule}", "saliency-map", relu=rule, reduction="none")
+    ways = {"standard": "saliency-map", "deconvnet": "deconvnet", "guided": "guided-backpropagation"}
+    for rule, way in ways.items():
+        keep(f"saliency {rule}", way, reduction="none")
     spatial = [layer for layer in model.layers() if layer.shape == (14, 14, 512)]
     keep("grad-cam", "grad-cam", layer=spatial[0].name)
     found["default layer"] = np.array(model.default_layer().shape)  # type: ignore[union-attr]

@@ -63,8 +63,8 @@ def test_a_live_script_module_says_what_it_lacks() -> None:
     assert picasso.explain(model, picture, "saliency-map").attributions
     with pytest.raises(NotSupportedError, match="Grad-CAM needs activations, which this TorchScript model lacks"):
         picasso.explain(model, picture, "grad-cam")
-    with pytest.raises(NotSupportedError, match="does not let its ReLUs follow the rule guided"):
-        picasso.explain(model, picture, "saliency-map", relu="guided")
+    with pytest.raises(NotSupportedError, match="Guided backpropagation needs relu-rules, which this TorchScript"):
+        picasso.explain(model, picture, "guided-backpropagation")
     with pytest.raises(NotFoundError, match=r"TorchScript shows none.*torch\.export"):
         model.pullback(X, [model.target(0)], ["conv1"])
     with pytest.raises(NotFoundError, match="TorchScript shows none"):

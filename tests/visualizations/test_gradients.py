@@ -1,4 +1,4 @@
-"""Saliency map and Grad-CAM against closed forms, plain autograd, and Captum."""
+"""Grad-CAM against closed forms, plain autograd, and Captum."""
 
 from __future__ import annotations
 
@@ -29,41 +29,6 @@ def explained(network: nn.Module, name: str, **choices: Any) -> picasso.Result:
     result = picasso.explain(opened(network), PICTURE, name, **choices)
     assert isinstance(result, picasso.Result)
     return result
-
-
-def gradient(target: int) -> np.ndarray:
-    x = X.clone().requires_grad_()
-    return torch.autograd.grad(seeded(Plain).eval()(x)[0, target], x)[0][0].permute(1, 2, 0).numpy()
-
-
-def test_saliency_is_the_largest_gradient_over_the_channels() -> None:
-    attribution = explained(seeded(Plain), "saliency-map", target=1).attributions[0]
-    np.testing.assert_allclose(attribution.values, np.abs(gradient(1)).max(2), atol=1e-7)
-    assert attribution.sign == "unsigned"
-    assert attribution.units == "|change in logit per unit of input|"
-
-
-def test_saliency_summed_or_by_channel_keeps_the_sign() -> None:
-    summed = explained(seeded(Plain), "saliency-map", target=1, reduction="sum").attributions[0]
-    np.testing.assert_allclose(summed.values, gradient(1).sum(2), atol=1e-7)
-    each = explained(seeded(Plain), "saliency-map", target=1, reduction="none").attributions[0]
-    np.testing.assert_allclose(each.values, gradient(1), atol=1e-7)
-    assert each.sign == summed.sign == "signed"
-
-
-def test_gradient_times_input() -> None:
-    product = explained(seeded(Plain), "saliency-map", target=1, reduction="none", times_input=True).attributions[0]
-    np.testing.assert_allclose(product.values, gradient(1) * X[0].permute(1, 2, 0).numpy(), atol=1e-6)
-
-
-def test_a_saturated_score_is_said_to_be_saturated() -> None:
-    class Flat(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.mean((2, 3)).clamp(-5, 0.0001) * 0 + torch.tensor([[2.0, 1.0, 0.0]])
-
-    attribution = explained(Flat(), "saliency-map").attributions[0]
-    assert not attribution.values.any()
-    assert "saturation" in attribution.notes[0]
 
 
 @pytest.mark.parametrize("kind", [Plain, InPlace])

@@ -17,7 +17,7 @@ def split_words(
     """Separate pictures from settings.
 
     Args:
-        words: What was typed, in its order: "photo.jpg", "--window", "32px", "--stride=16px", "--no-times-input".
+        words: What was typed, in its order: "photo.jpg", "--window", "32px", "--stride=16px", "--no-keep-negative".
         kind: The visualization's settings.
         visualization: Its name, for messages.
         options: The command's own options, to guess what a misspelled one was.
