@@ -10,10 +10,28 @@ from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.focus import suppress
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
-from picasso.core.masking import MASKS_AT_ONCE, score_masked
+from picasso.core.masking import (
+    MASKS_AT_ONCE,
+    MaskedSettings,
+    ScoreSettings,
+    Watched,
+    sampling_note,
+    score_masked,
+    sketch_due,
+)
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.regions import (
+    Fill,
+    Regions,
+    RegionSettings,
+    divide,
+    lay_grid,
+    lay_values,
+    read_regions,
+    score_coalitions,
+)
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
@@ -37,11 +55,13 @@ __all__ = [
     "Capability",
     "Context",
     "Extent",
+    "Fill",
     "Found",
     "Head",
     "Heatmap",
     "Images",
     "Layer",
+    "MaskedSettings",
     "Model",
     "ModelFile",
     "NotSupportedError",
@@ -52,25 +72,36 @@ __all__ = [
     "Preprocessing",
     "Pullback",
     "Quality",
+    "RegionSettings",
+    "Regions",
     "ReluRule",
     "Rules",
     "Sample",
+    "ScoreSettings",
     "Settings",
     "SettingsError",
     "Target",
     "Template",
     "Text",
     "Visualization",
+    "Watched",
     "Windows",
     "baseline",
     "blurred",
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "divide",
     "enlarge",
+    "lay_grid",
+    "lay_values",
     "nearest",
+    "read_regions",
+    "sampling_note",
+    "score_coalitions",
     "score_masked",
     "shared_limits",
+    "sketch_due",
     "suppress",
     "to_probabilities",
 ]
