@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.core.baselines import Baseline
@@ -64,7 +65,7 @@ class Watched:
         self.units = "probability" if self._probability else ctx.model.facts.units
         self.whole = self(ctx.scores)
 
-    def __call__(self, scores: Array) -> Array:
+    def __call__(self, scores: Array) -> NDArray[np.float64]:
         """Return what is watched of class scores (..., classes): float64 (..., targets)."""
         asked = self._model.probabilities(scores) if self._probability else scores
         return np.stack([target.of_classes(asked) for target in self.targets], axis=-1).astype(np.float64)
@@ -101,7 +102,7 @@ def sketch_due(before: int, done: int, total: int) -> bool:
     return done < total and any(before * part < total <= done * part for part in _SKETCHED)
 
 
-def sampling_note(values: Array, errors: Array, drawn: str) -> str:
+def sampling_note(values: NDArray[Any], errors: NDArray[Any], drawn: str) -> str:
     """Say the standard error of values that were drawn.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,12 @@ class Regions:
         """Number of pixels of each region, (count,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.count).astype(np.int64)
 
-    def masks(self, kept: Array) -> Array:
+    def masks(self, kept: NDArray[Any]) -> Array:
         """Return masks (n, h, w) from what is kept of each region, (n, count); what belongs to none is kept."""
         beyond = np.ones((len(kept), 1), np.float32)
         return np.concatenate([np.asarray(kept, np.float32), beyond], axis=1)[:, self.labels]
 
-    def spread(self, values: Array) -> Array:
+    def spread(self, values: NDArray[np.float64]) -> Array:
         """Give each pixel its region's value of (count,): float32 (h, w), NaN where it belongs to none."""
         return np.append(values, np.nan).astype(np.float32)[self.labels]
 
@@ -114,7 +114,7 @@ def divide(view: NDArray[np.uint8], division: Division, count: int, seed: int = 
     from skimage import segmentation
 
     if division == "slic":
-        labels = segmentation.slic(view, n_segments=count, compactness=10, start_label=0, channel_axis=-1)
+        labels = segmentation.slic(view, n_segments=count, compactness=10, sigma=1, start_label=0, channel_axis=-1)
     elif division == "felzenszwalb":
         least = -(-height * width // (2 * count))
         labels = segmentation.felzenszwalb(view, scale=100, sigma=0.8, min_size=least, channel_axis=-1)
@@ -204,7 +204,7 @@ def score_coalitions(
 def lay_values(
     ctx: Context,
     regions: Regions,
-    values: Array,
+    values: NDArray[np.float64],
     watched: Watched,
     *,
     units: str,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.plugin import (
@@ -20,6 +21,8 @@ from picasso.plugin import (
     enlarge,
     sketch_due,
 )
+
+Numbers = NDArray[np.float64]
 
 TEMPERATURE = 0.05
 """Of the smooth maximum, as in the paper."""
@@ -99,7 +102,7 @@ class _Search:
         sample: Sample,
         absent: Array,
         target: Target,
-        nothing: Array,
+        nothing: Numbers,
         settings: ExtremalPerturbationSettings,
     ) -> None:
         self._ctx, self._sample, self._absent, self._target, self._settings = ctx, sample, absent, target, settings
@@ -114,7 +117,7 @@ class _Search:
         self._parameters = np.full(self._grid, 0.5)
         self._mean, self._square = np.zeros(self._grid), np.zeros(self._grid)
 
-    def _kept(self, mask: Array) -> Array:
+    def _kept(self, mask: Numbers) -> Array:
         """Return the picture behind a mask (rows, columns): the input (1, h, w, c)."""
         laid = (self._rows @ mask @ self._columns.T)[..., None]
         return np.asarray(laid * self._sample.x + (1 - laid) * self._absent, np.float32)
@@ -155,12 +158,12 @@ class _Search:
         )
 
 
-def _kernel() -> Array:
-    places = np.arange(-REACH, REACH + 1)
-    return np.exp(-0.5 * (places[:, None] ** 2 + places**2))
+def _kernel() -> Numbers:
+    across = np.exp(-0.5 * np.arange(-REACH, REACH + 1.0) ** 2)
+    return np.outer(across, across)
 
 
-def smooth_maximum(parameters: Array) -> tuple[Array, Array]:
+def smooth_maximum(parameters: Numbers) -> tuple[Numbers, Numbers]:
     """Return the mask: at each cell the smooth maximum of the Gaussians that the parameters around it weigh.
 
     Args:
@@ -177,7 +180,7 @@ def smooth_maximum(parameters: Array) -> tuple[Array, Array]:
     return mask, weights * (1 + (around - mask[..., None, None]) / TEMPERATURE) * _kernel()
 
 
-def spread_back(slopes: Array) -> Array:
+def spread_back(slopes: Numbers) -> Numbers:
     """Add up what reaches each parameter from the cells around it: (rows, columns, side, side) -> (rows, columns)."""
     rows, columns, side, _ = slopes.shape
     total = np.zeros((rows + 2 * REACH, columns + 2 * REACH))
@@ -187,7 +190,7 @@ def spread_back(slopes: Array) -> Array:
     return total[REACH:-REACH, REACH:-REACH]
 
 
-def area_penalty(mask: Array, area: float) -> tuple[float, Array]:
+def area_penalty(mask: Numbers, area: float) -> tuple[float, Numbers]:
     """Return the mean square by which the sorted mask misses zeros and then ones, `area` of these, and its gradient."""
     flat = mask.ravel()
     wanted = np.zeros(flat.size)

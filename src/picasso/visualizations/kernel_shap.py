@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.plugin import (
-    Array,
     Attribution,
     AttributionMethod,
     Context,
@@ -24,6 +23,8 @@ from picasso.plugin import (
     score_coalitions,
     sketch_due,
 )
+
+Numbers = NDArray[np.float64]
 
 FEWEST = 4
 """Coalitions for each region at least: the fit of fewer says nothing."""
@@ -97,7 +98,7 @@ class Coalitions:
     """Sets of regions: which are kept (n, regions), their weights (n,), and whether these are all there are."""
 
     kept: NDArray[np.bool_]
-    weights: Array
+    weights: Numbers
     exact: bool
 
 
@@ -129,7 +130,7 @@ def draw_coalitions(regions: int, samples: int, seed: int) -> Coalitions:
     return Coalitions(np.stack([one, ~one], axis=1).reshape(-1, regions), np.ones(2 * pairs), False)
 
 
-def solve(kept: NDArray[np.bool_], weights: Array, worths: Array, gain: Array) -> tuple[Array, Array]:
+def solve(kept: NDArray[np.bool_], weights: Numbers, worths: Numbers, gain: Numbers) -> tuple[Numbers, Numbers]:
     """Solve the weighted least squares under the constraint that the values add up.
 
     Args:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.plugin import (
-    Array,
     Attribution,
     AttributionMethod,
     Context,
@@ -23,6 +22,8 @@ from picasso.plugin import (
     score_coalitions,
     sketch_due,
 )
+
+Numbers = NDArray[np.float64]
 
 
 class LimeSettings(RegionSettings):
@@ -94,9 +95,9 @@ class Lime(AttributionMethod[LimeSettings]):
 class Fit:
     """A linear model of several targets: weights and their standard errors (targets, regions), R-squared (targets,)."""
 
-    weights: Array
-    errors: Array
-    r_squared: Array
+    weights: Numbers
+    errors: Numbers
+    r_squared: Numbers
 
 
 def draw_samples(count: int, regions: int, seed: int) -> NDArray[np.bool_]:
@@ -106,7 +107,7 @@ def draw_samples(count: int, regions: int, seed: int) -> NDArray[np.bool_]:
     return kept
 
 
-def kernel(kept: NDArray[np.bool_], width: float) -> Array:
+def kernel(kept: NDArray[np.bool_], width: float) -> Numbers:
     """Return the weight of each sample by its cosine distance d from the whole picture: sqrt(exp(-d^2 / width^2)).
 
     Of so many kept of so many, the cosine is sqrt(share); of nothing it is taken as 0.
@@ -115,7 +116,7 @@ def kernel(kept: NDArray[np.bool_], width: float) -> Array:
     return np.asarray(np.sqrt(np.exp(-((distance / width) ** 2))))
 
 
-def fit_ridge(kept: NDArray[np.bool_], scores: Array, weights: Array, ridge: float) -> Fit:
+def fit_ridge(kept: NDArray[np.bool_], scores: Numbers, weights: Numbers, ridge: float) -> Fit:
     """Fit scores (n, targets) by the regions kept (n, regions) with weights (n,), in closed form.
 
     The standard errors are those of the sandwich: they hold however the network is curved.

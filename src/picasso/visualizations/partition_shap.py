@@ -10,7 +10,6 @@ from pydantic import Field
 
 from picasso.plugin import (
     MASKS_AT_ONCE,
-    Array,
     Attribution,
     AttributionMethod,
     Context,
@@ -25,6 +24,8 @@ from picasso.plugin import (
     score_masked,
     sketch_due,
 )
+
+Numbers = NDArray[np.float64]
 
 
 class PartitionShapSettings(MaskedSettings):
@@ -58,7 +59,8 @@ class PartitionShap(AttributionMethod[PartitionShapSettings]):
     ) -> list[Attribution]:
         watched = Watched(ctx, targets, settings.score)
         absent = baseline(ctx.model, sample, settings.fill, ctx.seed)
-        regions = lay_grid(*sample.x.shape[1:3], settings.cells, settings.cells)
+        height, width = sample.x.shape[1:3]
+        regions = lay_grid(height, width, settings.cells, settings.cells)
         nothing = watched(ctx.model.predict_whole(absent[None].astype(np.float32)))[0]
         halving = Halving(regions, nothing, watched.whole)
         gain, total, before = watched.whole - nothing, min(settings.evaluations // 2 * 2, halving.all_evaluations), 0
@@ -130,12 +132,12 @@ class _Open(NamedTuple):
     number: int
     block: Block
     context: NDArray[np.bool_]
-    without: Array
-    present: Array
+    without: Numbers
+    present: Numbers
     weight: float
 
     @property
-    def credit(self) -> Array:
+    def credit(self) -> Numbers:
         return (self.present - self.without) * self.weight
 
 
@@ -151,7 +153,7 @@ class Halving:
         all_evaluations: How many there are to score until every block is a cell, in every context.
     """
 
-    def __init__(self, regions: Regions, nothing: Array, whole: Array) -> None:
+    def __init__(self, regions: Regions, nothing: Numbers, whole: Numbers) -> None:
         assert regions.grid is not None
         self._grid, self._sizes = regions.grid, regions.sizes.reshape(regions.grid)
         self._values = np.zeros((len(nothing), *self._grid))
@@ -175,7 +177,7 @@ class Halving:
                 kept[half.cells] = True
                 yield kept
 
-    def tell(self, scores: Array) -> None:
+    def tell(self, scores: Numbers) -> None:
         """Take the scores (n, targets) of what was asked for."""
         kept = list(self._masks())
         self.scored += len(kept)
@@ -188,7 +190,9 @@ class Halving:
                 self._push(halves[half], kept[twin], scores[twin], one.present, weight)
         self._asked = []
 
-    def _push(self, block: Block, context: NDArray[np.bool_], without: Array, present: Array, weight: float) -> None:
+    def _push(
+        self, block: Block, context: NDArray[np.bool_], without: Numbers, present: Numbers, weight: float
+    ) -> None:
         urgency = -float(np.abs(present - without).max()) * weight
         one = _Open(urgency, self._number, block, context, without, present, weight)
         self._number += 1
@@ -197,7 +201,7 @@ class Halving:
         else:
             heapq.heappush(self._open, one)
 
-    def values(self) -> Array:
+    def values(self) -> Numbers:
         """Return the value of each cell, (targets, rows, columns); what is open is shared out by area."""
         values = self._values.copy()
         for one in self._open:

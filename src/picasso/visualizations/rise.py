@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.plugin import (
@@ -20,6 +21,8 @@ from picasso.plugin import (
     score_masked,
     sketch_due,
 )
+
+Numbers = NDArray[np.float64]
 
 
 class RiseSettings(MaskedSettings):
@@ -105,7 +108,7 @@ class _Sums:
         center: Subtracted from the scores, (targets,), so that their squares stay small.
     """
 
-    def __init__(self, height: int, width: int, center: Array) -> None:
+    def __init__(self, height: int, width: int, center: Numbers) -> None:
         targets = len(center)
         self.shape, self.center, self.count = (height, width), center, 0
         # Of m f^k and m^2 f^k for k = 0, 1, 2.
@@ -113,7 +116,7 @@ class _Sums:
         self.second = [np.zeros_like(part) for part in self.first]
         self.scores = [np.zeros((1 if k == 0 else targets, 1)) for k in range(3)]
 
-    def add(self, masks: Array, scores: Array) -> None:
+    def add(self, masks: Array, scores: Numbers) -> None:
         """Take a chunk of masks (n, h, w) and what they scored, (n, targets)."""
         flat, f = masks.reshape(len(masks), -1), scores - self.center
         square = flat * flat
@@ -123,7 +126,7 @@ class _Sums:
             self.scores[k] += power.sum(axis=0)[:, None]
         self.count += len(masks)
 
-    def difference(self) -> tuple[Array, Array]:
+    def difference(self) -> tuple[Numbers, Numbers]:
         """Return the mean score where a pixel is seen minus where it is hidden, and its standard error, (targets, p).
 
         The error is that of two weighted means over the same masks, by the delta method.
@@ -141,7 +144,7 @@ class _Sums:
         known = (m > 0) & (m < n)
         return np.where(known, seen - hidden, np.nan), np.where(known, error, np.nan)
 
-    def paper(self, kept: float) -> tuple[Array, Array]:
+    def paper(self, kept: float) -> tuple[Numbers, Numbers]:
         """Return the paper's sum, and its standard error, (targets, p)."""
         n, (m, mf, _), (mm, mmf, mmff) = self.count, self.first, self.second
         center = self.center[:, None]
@@ -151,8 +154,8 @@ class _Sums:
 
 
 def _maps(ctx: Context, sums: _Sums, watched: Watched, settings: RiseSettings) -> list[Attribution]:
-    values, errors = sums.difference() if settings.debiased else sums.paper(settings.kept)
-    values, errors = (part.reshape(-1, *sums.shape).astype(np.float32) for part in (values, errors))
+    found = sums.difference() if settings.debiased else sums.paper(settings.kept)
+    values, errors = (part.reshape(-1, *sums.shape).astype(np.float32) for part in found)
     ctx.keep("standard_errors", errors)
     drawn = (
         f"{sums.count} of {settings.masks} masks of {settings.cells} x {settings.cells} cells, each kept with "

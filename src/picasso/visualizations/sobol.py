@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from picasso.plugin import (
     MASKS_AT_ONCE,
-    Array,
     Attribution,
     AttributionMethod,
     Context,
@@ -23,6 +23,8 @@ from picasso.plugin import (
     score_masked,
     sketch_due,
 )
+
+Numbers = NDArray[np.float64]
 
 
 class SobolSettings(MaskedSettings):
@@ -66,7 +68,8 @@ class Sobol(AttributionMethod[SobolSettings]):
     ) -> list[Attribution]:
         watched = Watched(ctx, targets, settings.score)
         absent = baseline(ctx.model, sample, settings.fill, ctx.seed)
-        regions = lay_grid(*sample.x.shape[1:3], settings.cells, settings.cells)
+        height, width = sample.x.shape[1:3]
+        regions = lay_grid(height, width, settings.cells, settings.cells)
         first, second = draw_designs(settings.designs, regions.count, ctx.seed)
         total = settings.designs * (regions.count + 1)
         signs = np.ones((len(targets), regions.count))
@@ -96,7 +99,7 @@ class Sobol(AttributionMethod[SobolSettings]):
         return maps()
 
 
-def draw_designs(count: int, cells: int, seed: int) -> tuple[Array, Array]:
+def draw_designs(count: int, cells: int, seed: int) -> tuple[Numbers, Numbers]:
     """Return two designs (count, cells) of how much of each cell is kept, 0..1: halves of one Sobol sequence."""
     from scipy.stats import qmc
 
@@ -104,7 +107,7 @@ def draw_designs(count: int, cells: int, seed: int) -> tuple[Array, Array]:
     return drawn[:, :cells], drawn[:, cells:]
 
 
-def _in_chunks(first: Array, second: Array) -> Iterator[Array]:
+def _in_chunks(first: Numbers, second: Numbers) -> Iterator[Numbers]:
     """Yield, design after design, the first's masks, and those with one cell after the other from the second."""
     count, cells = first.shape
     for start in range(0, count * (cells + 1), MASKS_AT_ONCE):
@@ -119,12 +122,12 @@ def _in_chunks(first: Array, second: Array) -> Iterator[Array]:
 class Shares:
     """Total Sobol indices and their standard errors, (targets, cells), and the score's variance, (targets,)."""
 
-    values: Array
-    errors: Array
-    variance: Array
+    values: Numbers
+    errors: Numbers
+    variance: Numbers
 
 
-def jansen(scores: Array) -> Shares:
+def jansen(scores: Numbers) -> Shares:
     """Return the total indices by Jansen's estimator.
 
     Args:
@@ -147,7 +150,7 @@ def _maps(
     ctx: Context,
     regions: Regions,
     shares: Shares,
-    signs: Array,
+    signs: Numbers,
     watched: Watched,
     settings: SobolSettings,
     designs: int,
