@@ -44,7 +44,7 @@ def test_superpixels_follow_the_edges_of_the_picture(division: Any) -> None:
 
 
 def test_ties_of_quickshift_are_broken_by_the_seed_and_the_rest_draws_nothing() -> None:
-    even = np.full((24, 24, 3), 90, np.uint8)
+    even = np.full((64, 64, 3), 90, np.uint8)
     one, same, other = (divide(even, "quickshift", 9, seed).labels for seed in (1, 1, 2))
     assert (one == same).all()
     assert (one != other).any()

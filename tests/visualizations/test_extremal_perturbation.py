@@ -77,13 +77,13 @@ def corner() -> Model:
 
 def test_the_mask_lies_on_the_only_part_that_matters() -> None:
     found = picasso.explain(
-        corner(), PICTURE, "extremal-perturbation", target=0, area=0.12, cells=20, fill="black", cache=False
+        corner(), PICTURE, "extremal-perturbation", target=0, area=0.09, cells=20, fill="black", cache=False
     ).attributions[0]
     assert found.values[9:19, 21:31].mean() > 0.85
     outside = found.values.copy()
-    outside[6:22, 18:34] = 0
-    assert outside.max() < 0.2
-    assert found.values.mean() == pytest.approx(0.12, abs=0.05)
+    outside[4:26, 16:36] = 0
+    assert outside.max() < 0.1
+    assert found.values.mean() == pytest.approx(0.09, abs=0.02)
     assert found.sign == "unsigned"
     assert found.baseline == "black"
 
@@ -91,7 +91,7 @@ def test_the_mask_lies_on_the_only_part_that_matters() -> None:
 def test_the_note_says_what_the_part_alone_scores() -> None:
     model = corner()
     found = picasso.explain(
-        model, PICTURE, "extremal-perturbation", target=0, area=0.12, cells=20, fill="black", cache=False
+        model, PICTURE, "extremal-perturbation", target=0, area=0.09, cells=20, fill="black", cache=False
     ).attributions[0]
     kept = PICTURE / np.float32(255) * found.values[..., None]
     score = model.predict(kept[None].astype(np.float32))[0, 0]
@@ -99,7 +99,7 @@ def test_the_note_says_what_the_part_alone_scores() -> None:
         f"the score is {score:.4g}; of the whole picture it is {found.score:.4g}, of the absent one 0."
         in found.notes[0]
     )
-    assert score > 0.85 * found.score
+    assert score > 0.75 * found.score
 
 
 def test_a_larger_area_keeps_at_least_as_much_of_the_score() -> None:

@@ -13,6 +13,7 @@ import picasso
 from picasso.core.baselines import BASELINES, baseline
 from picasso.core.errors import SettingsError
 from picasso.core.images import read_picture
+from picasso.core.model import Model
 from picasso.core.regions import divide
 from tests.visualizations.perturbed import (
     PICTURE,
@@ -87,7 +88,7 @@ def test_agrees_with_captum_on_the_same_regions(division: Any) -> None:
     np.testing.assert_allclose(found.attributions[0].values, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-def wide_model() -> tuple[torch.nn.Module, picasso.core.model.Model]:  # type: ignore[name-defined]
+def wide_model() -> tuple[torch.nn.Module, Model]:
     """Return a network large enough for the engine to follow boxes."""
     torch.manual_seed(3)
     layers = torch.nn.Sequential(
@@ -95,17 +96,19 @@ def wide_model() -> tuple[torch.nn.Module, picasso.core.model.Model]:  # type: i
         torch.nn.ReLU(),
         torch.nn.Conv2d(32, 64, 3, stride=2, padding=1),
         torch.nn.ReLU(),
+        torch.nn.Conv2d(64, 64, 3, padding=1),
+        torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(1),
         torch.nn.Flatten(),
         torch.nn.Linear(64, 3),
     ).eval()
-    return layers, picasso.load_model(layers, preprocessing=picasso.Preprocessing(size=48))
+    return layers, picasso.load_model(layers, preprocessing=picasso.Preprocessing(size=64))
 
 
 def test_rectangles_go_through_the_incremental_engine_and_are_exact() -> None:
     layers, model = wide_model()
-    picture = np.random.default_rng(0).integers(0, 256, (48, 48, 3)).astype(np.uint8)
-    # 7 x 7 cells of 48 pixels: boxes of two sizes.
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    # 7 x 7 cells of 64 pixels: boxes of two sizes.
     found = picasso.explain(model, picture, "feature-ablation", regions="grid", count=49, fill="black", cache=False)
     assert model.patching.fast
     assert model.patching.windows == 49

@@ -108,10 +108,10 @@ def test_a_linear_model_gives_each_region_the_sum_of_its_pixels_effects(count: i
 
 
 def test_a_network_gives_the_shapley_values_over_all_orders() -> None:
-    found = result(curved(), "kernel-shap", regions="grid", count=8, fill="black", target=[1, 3])
+    found = result(curved(), "kernel-shap", regions="grid", count=6, fill="black", target=[1, 3])
     labels = found.arrays["regions"]
     players = int(labels.max()) + 1
-    assert 6 <= players <= 8
+    assert players == 6
     kept = (np.arange(2**players)[:, None] >> np.arange(players) & 1).astype(bool)
     worths = scores(X * kept[:, labels][..., None])
     for place, target in enumerate((1, 3)):

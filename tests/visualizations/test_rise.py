@@ -128,9 +128,9 @@ def test_probability_and_seed_are_recorded_and_decide_the_masks() -> None:
     [
         ("rise", {"masks": 640}, 4),
         ("lime", {"samples": 640}, 4),
-        ("kernel-shap", {"samples": 640, "count": 20}, 3),
+        ("kernel-shap", {"samples": 640, "count": 20}, 4),
         ("partition-shap", {"evaluations": 640}, 4),
-        ("sobol", {"cells": 4, "designs": 32}, 3),
+        ("sobol", {"cells": 4, "designs": 32}, 4),
         ("extremal-perturbation", {"iterations": 32}, 4),
     ],
 )
