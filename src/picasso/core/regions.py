@@ -114,7 +114,7 @@ def divide(view: NDArray[np.uint8], division: Division, count: int, seed: int = 
     from skimage import segmentation
 
     if division == "slic":
-        labels = segmentation.slic(view, n_segments=count, compactness=10, sigma=1, start_label=0, channel_axis=-1)
+        labels = segmentation.slic(view, n_segments=count, compactness=20, sigma=1, start_label=0, channel_axis=-1)
     elif division == "felzenszwalb":
         least = -(-height * width // (2 * count))
         labels = segmentation.felzenszwalb(view, scale=100, sigma=0.8, min_size=least, channel_axis=-1)
