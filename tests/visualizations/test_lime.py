@@ -11,9 +11,10 @@ from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import Lime
 from sklearn.linear_model import Ridge
 
+import picasso
 from picasso.visualizations.lime import draw_samples, fit_ridge, kernel
 from tests.oracle import arrays
-from tests.visualizations.perturbed import X, attribution, curved, effects, linear, network, result, tensor
+from tests.visualizations.perturbed import PLAIN, X, attribution, curved, effects, linear, network, result, tensor
 
 
 def test_without_a_penalty_a_linear_model_gives_each_region_its_effect() -> None:
@@ -24,13 +25,22 @@ def test_without_a_penalty_a_linear_model_gives_each_region_its_effect() -> None
     assert "Standard error of a value" in found.attributions[0].notes[1]
 
 
-def test_by_default_a_missing_region_has_its_own_mean_color() -> None:
-    found = result(linear(), "lime", count=8, samples=200, ridge=0, target=0)
+def test_a_missing_region_may_have_its_own_mean_color_as_in_the_lime_package() -> None:
+    found = result(linear(), "lime", count=8, samples=200, ridge=0, fill="region", target=0)
     labels = found.arrays["regions"]
     means = np.stack([X[labels == n].mean(0) for n in range(labels.max() + 1)])[labels]
     expected = np.bincount(labels.ravel(), effects(means, 0).ravel())
     np.testing.assert_allclose(found.arrays["region_values"][0], expected, atol=1e-3)
     assert found.attributions[0].baseline == "each region's mean color"
+
+
+def test_a_regions_own_mean_color_hides_what_a_model_knows_by_color() -> None:
+    """A model that looks at brightness alone: filled so, no region matters; filled with black, all do."""
+    model = picasso.load_model(
+        lambda x: np.stack([x.mean(axis=(1, 2, 3)), -x.mean(axis=(1, 2, 3))], axis=1), preprocessing=PLAIN
+    )
+    blind, seeing = (attribution(model, "lime", samples=64, fill=fill, target=0) for fill in ("region", "black"))
+    assert np.abs(blind.values).max() < 1e-4 < seeing.values.min()
 
 
 def test_the_fit_is_the_weighted_ridge_of_scikit_learn() -> None:

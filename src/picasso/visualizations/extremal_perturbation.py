@@ -30,7 +30,7 @@ REACH = 2
 """Cells to which a cell of the parameters spreads, by a Gaussian of one cell."""
 STEP = 0.05
 """Step of Adam, in units of the mask."""
-LEAST, MOST = 5.0, 50.0
+LEAST, MOST = 5.0, 500.0
 """How hard the area is asked for at the first step and at the last; what is gained is at most about 1."""
 
 

@@ -11,7 +11,6 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
-    Fill,
     RegionSettings,
     Sample,
     Target,
@@ -27,12 +26,6 @@ Numbers = NDArray[np.float64]
 
 
 class LimeSettings(RegionSettings):
-    fill: Fill = Field(
-        "region",
-        title="Fill",
-        description="What is seen in the place of a region that is missing. region: its own mean color, as in the lime "
-        "package; the others as everywhere.",
-    )
     samples: int = Field(
         1000, ge=16, le=20_000, title="Samples", description="How many pictures with regions missing are scored."
     )
@@ -58,6 +51,7 @@ class Lime(AttributionMethod[LimeSettings]):
     pitfalls = (
         "It explains the linear model, not the network: with a small R-squared it explains little.",
         "The regions, the kernel's width and the fill are choices, and change the map as much as the picture does.",
+        "The fill of the lime package, each region's own mean color (region), misses what a model knows by color.",
         "It is an estimate of samples drawn at random: another seed gives another map; read the standard error.",
     )
 
