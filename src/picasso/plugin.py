@@ -11,7 +11,15 @@ from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Qua
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
-from picasso.core.masking import MASKS_AT_ONCE, score_masked
+from picasso.core.masking import (
+    MASKS_AT_ONCE,
+    MaskedSettings,
+    ScoreSettings,
+    Watched,
+    sampling_note,
+    score_masked,
+    sketch_due,
+)
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.paths import (
@@ -22,6 +30,16 @@ from picasso.core.paths import (
     target_scores,
 )
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.regions import (
+    Fill,
+    Regions,
+    RegionSettings,
+    divide,
+    lay_grid,
+    lay_values,
+    read_regions,
+    score_coalitions,
+)
 from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
@@ -49,11 +67,13 @@ __all__ = [
     "ChannelSettings",
     "Context",
     "Extent",
+    "Fill",
     "Found",
     "Head",
     "Heatmap",
     "Images",
     "Layer",
+    "MaskedSettings",
     "Model",
     "ModelFile",
     "NotSupportedError",
@@ -66,30 +86,41 @@ __all__ = [
     "Pullback",
     "Quality",
     "Reduction",
+    "RegionSettings",
+    "Regions",
     "ReluRule",
     "Rules",
     "Sample",
+    "ScoreSettings",
     "Settings",
     "SettingsError",
     "Target",
     "Template",
     "Text",
     "Visualization",
+    "Watched",
     "Windows",
     "baseline",
     "blurred",
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "divide",
     "enlarge",
     "from_baselines",
     "gradient_map",
+    "lay_grid",
+    "lay_values",
     "nearest",
     "over_channels",
     "pulled_back",
+    "read_regions",
     "ruled_gradients",
+    "sampling_note",
+    "score_coalitions",
     "score_masked",
     "shared_limits",
+    "sketch_due",
     "suppress",
     "switches",
     "target_scores",

@@ -2,15 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
+from picasso.core.baselines import Baseline
+from picasso.core.errors import SettingsError
 from picasso.core.preprocessing import Array
+from picasso.core.settings import Settings
+from picasso.core.targets import Target
 from picasso.core.visualization import Context
 
 MASKS_AT_ONCE = 32
 """Masks that are drawn, laid over the picture and scored together."""
+_SKETCHED = (16, 4, 2)
+"""A rough map is shown after each of these parts of the work: a sixteenth, a quarter, a half."""
+FILL = (
+    "What stands for absent: a color, the picture's mean color, its blur, or noise between black and white. Where the "
+    "network reads a file's own values: black is the smallest in each channel, white the largest, grey the middle."
+)
+
+
+class ScoreSettings(Settings):
+    """What is watched while parts of the picture are taken away."""
+
+    score: Literal["logit", "probability"] = Field(
+        "logit", title="Score", description="What is watched: the class score itself, or its probability."
+    )
+
+
+class MaskedSettings(ScoreSettings):
+    """What is watched, and what is seen where a mask hides the picture."""
+
+    fill: Baseline = Field("grey", title="Fill", description=FILL)
+
+
+class Watched:
+    """What is watched of the class scores: the targets' scores, or their probabilities.
+
+    Args:
+        ctx: The run.
+        targets: What is explained.
+        score: "logit" or "probability".
+
+    Attributes:
+        targets: What is explained.
+        units: What is watched, in words.
+        whole: What it is for the whole picture, (targets,).
+
+    Raises:
+        SettingsError: The model gives no probabilities.
+    """
+
+    def __init__(self, ctx: Context, targets: Sequence[Target], score: str) -> None:
+        if score == "probability" and ctx.model.head == "none":
+            raise SettingsError("score must be logit: the model's head is none, so it gives no probabilities.")
+        self._model, self._probability = ctx.model, score == "probability"
+        self.targets = tuple(targets)
+        self.units = "probability" if self._probability else ctx.model.facts.units
+        self.whole = self(ctx.scores)
+
+    def __call__(self, scores: Array) -> NDArray[np.float64]:
+        """Return what is watched of class scores (..., classes): float64 (..., targets)."""
+        asked = self._model.probabilities(scores) if self._probability else scores
+        return np.stack([target.of_classes(asked) for target in self.targets], axis=-1).astype(np.float64)
 
 
 def score_masked(
@@ -37,3 +95,24 @@ def score_masked(
         done += len(chunk)
         ctx.progress(done, total, f"{done} of {total} masks")
         yield chunk, scores
+
+
+def sketch_due(before: int, done: int, total: int) -> bool:
+    """Return whether a rough map should be shown now that `done` of `total` are done, and `before` were last time."""
+    return done < total and any(before * part < total <= done * part for part in _SKETCHED)
+
+
+def sampling_note(values: NDArray[Any], errors: NDArray[Any], drawn: str) -> str:
+    """Say the standard error of values that were drawn.
+
+    Args:
+        values: Of one target, any shape; NaN where nothing is known.
+        errors: The standard error of each, of the same shape.
+        drawn: What was drawn, "1000 coalitions, seed 0".
+    """
+    median, most, span = np.nanmedian(errors), np.nanmax(errors), np.nanmax(values) - np.nanmin(values)
+    note = f"{drawn}. Standard error of a value by the drawing: {median:.2g} in the median, {most:.2g} at most"
+    note += f"; the values span {span:.2g}." if span > 0 else "."
+    if np.nanmax(np.abs(values) - 2 * errors) <= 0:
+        note += " No value is farther than two standard errors from zero: draw more before you read this map."
+    return note

@@ -1,0 +1,178 @@
+"""Sobol: which share of the score's variance each cell of the picture has a hand in."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from picasso.plugin import (
+    MASKS_AT_ONCE,
+    Attribution,
+    AttributionMethod,
+    Context,
+    MaskedSettings,
+    Regions,
+    Sample,
+    Target,
+    Watched,
+    baseline,
+    lay_grid,
+    sampling_note,
+    score_masked,
+    sketch_due,
+)
+
+Numbers = NDArray[np.float64]
+
+
+class SobolSettings(MaskedSettings):
+    cells: int = Field(8, ge=2, le=16, title="Cells", description="Cells a side of the grid.")
+    designs: int = Field(
+        32,
+        ge=8,
+        le=1024,
+        title="Designs",
+        description="Pairs of masks that are drawn, a power of two. Each takes one picture for every cell, and one.",
+    )
+    signed: bool = Field(
+        False,
+        title="Signed",
+        description="Give each share the sign of what covering the cell alone does: positive where the score falls.",
+    )
+
+    @field_validator("designs")
+    @classmethod
+    def _power_of_two(cls, designs: int) -> int:
+        if designs & (designs - 1):
+            raise ValueError("must be a power of two, as the sequence is only even then")
+        return designs
+
+
+class Sobol(AttributionMethod[SobolSettings]):
+    """Which share of the score's ups and downs each cell has a hand in, when all cells fade in and out at random."""
+
+    name = "sobol"
+    title = "Sobol indices"
+    references = ("Fel et al. 2021, arXiv:2111.04138", "Jansen 1999, doi:10.1016/S0010-4655(98)00154-4")
+    formula = "S(cell) = mean_j (f(A_j) - f(A_j with the cell from B_j))^2 / (2 var_j f(A_j))"
+    pitfalls = (
+        "A share has no sign: a cell that speaks against the target shows as much as one that speaks for it.",
+        "What cells do together is counted for each of them, so that the shares add up to more than one.",
+        "It tells how the score moves between pictures that have half faded, not what the whole picture needs.",
+    )
+
+    def attribute(
+        self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: SobolSettings
+    ) -> list[Attribution]:
+        watched = Watched(ctx, targets, settings.score)
+        absent = baseline(ctx.model, sample, settings.fill, ctx.seed)
+        height, width = sample.x.shape[1:3]
+        regions = lay_grid(height, width, settings.cells, settings.cells)
+        first, second = draw_designs(settings.designs, regions.count, ctx.seed)
+        total = settings.designs * (regions.count + 1)
+        signs = np.ones((len(targets), regions.count))
+        if settings.signed:
+            boxes = regions.boxes()
+            assert boxes is not None  # the cells of a grid
+            done, total = regions.count, total + regions.count
+            covered = ctx.model.predict_patched(
+                sample.x, boxes, absent, lambda some, _: ctx.progress(some, total, f"{some} of {total} masks")
+            )
+            signs = np.sign(watched.whole - watched(covered)).T
+        else:
+            done = 0
+        scores, before = np.zeros((0, len(targets))), 0
+        masks = (regions.masks(part) for part in _in_chunks(first, second))
+
+        def maps() -> list[Attribution]:
+            rows = len(scores) // (regions.count + 1)
+            found = scores[: rows * (regions.count + 1)].reshape(rows, regions.count + 1, len(targets))
+            return _maps(ctx, regions, jansen(found), signs, watched, settings, rows)
+
+        for _, part in score_masked(ctx, sample.x, absent, masks, total, done):
+            scores = np.concatenate([scores, watched(part)])
+            if len(scores) >= 4 * (regions.count + 1) and sketch_due(before, len(scores), total):
+                self.sketch(ctx, sample, maps())
+                before = len(scores)
+        return maps()
+
+
+def draw_designs(count: int, cells: int, seed: int) -> tuple[Numbers, Numbers]:
+    """Return two designs (count, cells) of how much of each cell is kept, 0..1: halves of one Sobol sequence."""
+    from scipy.stats import qmc
+
+    drawn = qmc.Sobol(2 * cells, scramble=True, rng=np.random.default_rng(seed)).random_base2(count.bit_length() - 1)
+    return drawn[:, :cells], drawn[:, cells:]
+
+
+def _in_chunks(first: Numbers, second: Numbers) -> Iterator[Numbers]:
+    """Yield, design after design, the first's masks, and those with one cell after the other from the second."""
+    count, cells = first.shape
+    for start in range(0, count * (cells + 1), MASKS_AT_ONCE):
+        design, place = np.divmod(np.arange(start, min(start + MASKS_AT_ONCE, count * (cells + 1))), cells + 1)
+        kept = first[design]
+        mixed = np.flatnonzero(place > 0)
+        kept[mixed, place[mixed] - 1] = second[design[mixed], place[mixed] - 1]
+        yield kept
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Total Sobol indices and their standard errors, (targets, cells), and the score's variance, (targets,)."""
+
+    values: Numbers
+    errors: Numbers
+    variance: Numbers
+
+
+def jansen(scores: Numbers) -> Shares:
+    """Return the total indices by Jansen's estimator.
+
+    Args:
+        scores: (designs, 1 + cells, targets): of the first design, then with each cell from the second.
+
+    Returns:
+        The shares. The standard error treats the designs as drawn at random, which a Sobol sequence beats.
+    """
+    variance = scores[:, 0].var(axis=0, ddof=1)
+    moved = (scores[:, :1] - scores[:, 1:]) ** 2 / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where(variance > 0, moved.mean(axis=0) / variance, 0)
+        away = (scores[:, 0] - scores[:, 0].mean(axis=0)) ** 2
+        pulls = (moved - values * away[:, None]) / variance
+        errors = np.where(variance > 0, pulls.std(axis=0, ddof=1) / len(scores) ** 0.5, 0)
+    return Shares(values.T, errors.T, variance)
+
+
+def _maps(
+    ctx: Context,
+    regions: Regions,
+    shares: Shares,
+    signs: Numbers,
+    watched: Watched,
+    settings: SobolSettings,
+    designs: int,
+) -> list[Attribution]:
+    ctx.keep("standard_errors", shares.errors.astype(np.float32))
+    assert regions.grid is not None
+    drawn = f"{designs} of {settings.designs} designs of a scrambled Sobol sequence, seed {ctx.seed}"
+    maps = []
+    for place, (target, value) in enumerate(zip(watched.targets, shares.values * signs, strict=True)):
+        still = shares.variance[place] == 0
+        note = "The score did not move under any mask." if still else ""
+        maps.append(
+            Attribution(
+                values=regions.spread(value),
+                target=target,
+                units=f"share of the variance of the {watched.units}",
+                sign="signed" if settings.signed else "unsigned",
+                score=float(watched.whole[place]),
+                baseline=settings.fill,
+                native=value.reshape(regions.grid).astype(np.float32),
+                laid=f"each pixel: the share of its whole cell, one of {regions.how}",
+                notes=(note or sampling_note(value, shares.errors[place], drawn),),
+            )
+        )
+    return maps
