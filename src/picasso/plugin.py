@@ -3,6 +3,17 @@
 A visualization is one file with one class; a model file holds one class with `load()`.
 """
 
+from picasso.core.activation_maps import (
+    ActivationMap,
+    ActivationMapSettings,
+    ChannelMap,
+    ChannelMapSettings,
+    Channels,
+    GradientMap,
+    LayerMap,
+    Wide,
+    feature_maps,
+)
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
@@ -29,19 +40,26 @@ __all__ = [
     "MASKS_AT_ONCE",
     "SCORES",
     "SHADES",
+    "ActivationMap",
+    "ActivationMapSettings",
     "Array",
     "Attribution",
     "AttributionMethod",
     "Bars",
     "Baseline",
     "Capability",
+    "ChannelMap",
+    "ChannelMapSettings",
+    "Channels",
     "Context",
     "Extent",
     "Found",
+    "GradientMap",
     "Head",
     "Heatmap",
     "Images",
     "Layer",
+    "LayerMap",
     "Model",
     "ModelFile",
     "NotSupportedError",
@@ -61,6 +79,7 @@ __all__ = [
     "Template",
     "Text",
     "Visualization",
+    "Wide",
     "Windows",
     "baseline",
     "blurred",
@@ -68,6 +87,7 @@ __all__ = [
     "coarse_to_fine",
     "colorize",
     "enlarge",
+    "feature_maps",
     "nearest",
     "score_masked",
     "shared_limits",
