@@ -5,6 +5,7 @@ Keys are `<method>/<network>.<layer>/<class>`; `fused/...` is what it finally re
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,8 @@ from tests.oracle.scene import X, network
 
 # torchvision's compiled part may be that of another build of PyTorch: it is told of operators that nobody calls here.
 for _operator in ("nms", "qnms"):
-    try:
+    with suppress(RuntimeError):  # it is there already
         torch.library.define(f"torchvision::{_operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    except RuntimeError:  # it is there already
-        pass
 
 import pytorch_grad_cam as theirs  # noqa: E402  # it imports torchvision
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402

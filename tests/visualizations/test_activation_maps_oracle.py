@@ -50,7 +50,7 @@ def test_the_maps_are_the_same(key: str) -> None:
 @pytest.mark.parametrize("key", keys("grad-cam-plus-plus"))
 def test_grad_cam_plus_plus_differs_by_a_number_below_the_line(key: str) -> None:
     """Theirs adds 1e-6 below the line, which squares of small gradients do not outweigh."""
-    method, kind, layer, target = asked(key)
+    _, kind, layer, target = asked(key)
     features, gradient = parts(network(kind), layer, target)
     maps = {}
     for added in (0, 1e-6):
