@@ -13,6 +13,7 @@ from picasso.core.activation_maps import (
     LayerMap,
     Wide,
     feature_maps,
+    unmoved,
 )
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
@@ -93,4 +94,5 @@ __all__ = [
     "shared_limits",
     "suppress",
     "to_probabilities",
+    "unmoved",
 ]

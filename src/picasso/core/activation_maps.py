@@ -187,9 +187,7 @@ class GradientMap(ActivationMap[M]):
             yield [
                 LayerMap(
                     self.weigh(features, gradient),
-                    self.remarks(features, gradient)
-                    if gradient.any()
-                    else (f"The gradient at {layer} is zero everywhere: the score does not move (saturation).",),
+                    (*unmoved(gradient, layer), *self.remarks(features, gradient)),
                 )
                 for gradient in gradients
             ]
@@ -234,10 +232,17 @@ def feature_maps(model: Model, layer: str, values: Array) -> Wide:
     Raises:
         NotSupportedError: They have no space.
     """
-    maps = model.postprocess(values)[0].astype(np.float64)
+    maps: Wide = model.postprocess(values)[0].astype(np.float64)
     if maps.shape[-3] * maps.shape[-2] == 1:
         raise NotSupportedError(f"The output of '{layer}' has no space: {maps.shape}.", "Choose another layer.")
     return maps
+
+
+def unmoved(gradient: NDArray[Any], layer: str) -> tuple[str, ...]:
+    """Return what must be known of a map where no gradient reaches the layer."""
+    if gradient.any():
+        return ()
+    return (f"The gradient at {layer} is zero everywhere: the score does not move (saturation).",)
 
 
 def _layers(model: Model, written: str, title: str) -> tuple[str, ...]:
@@ -264,10 +269,11 @@ def _strongest(features: Wide, most: int) -> NDArray[np.intp]:
 
 def _fused(maps: Sequence[Array], sizes: Sequence[float], how: Literal["mean", "max"]) -> Array:
     """Return one map of several, each divided by its largest size."""
-    scaled = np.stack([values / (size or 1) for values, size in zip(maps, sizes, strict=True)])
+    scaled: Array = np.stack([values / (size or 1) for values, size in zip(maps, sizes, strict=True)])
     if how == "mean":
-        return scaled.mean(axis=0, dtype=np.float32)
-    return np.take_along_axis(scaled, np.abs(scaled).argmax(axis=0)[None], axis=0)[0]
+        return np.mean(scaled, axis=0, dtype=np.float32)
+    largest: Array = np.take_along_axis(scaled, np.abs(scaled).argmax(axis=0)[None], axis=0)[0]
+    return largest
 
 
 def _enlarged(native: Array, sample: Sample) -> Array:

@@ -16,6 +16,7 @@ from picasso.plugin import (
     Target,
     Wide,
     feature_maps,
+    unmoved,
 )
 
 TOLERANCE = 1e-4
@@ -52,7 +53,7 @@ class Cam(ActivationMap[ActivationMapSettings]):
         for layer in layers:
             features = feature_maps(ctx.model, layer, pulled.values[layer][:1])
             slopes = [ctx.model.postprocess(gradient) for gradient in pulled.gradients[layer]]
-            yield [LayerMap(features @ _head_weights(slope, layer)) for slope in slopes]
+            yield [LayerMap(features @ _head_weights(slope, layer), unmoved(slope, layer)) for slope in slopes]
 
 
 def _with_probes(x: Array, seed: int) -> Array:
@@ -76,4 +77,5 @@ def _head_weights(slopes: Array, layer: str) -> Wide:
             "Choose the last layer before the pooling, or take grad-cam or hires-cam, which need no such head.",
         )
     places = len(each) // len(slopes)
-    return each[0] * places
+    weights: Wide = each[0] * places
+    return weights

@@ -55,7 +55,7 @@ def _first_component(features: Wide, center: bool) -> Wide:
     rows = features.reshape(-1, features.shape[-1])
     matrix = rows - rows.mean(axis=0) if center else rows
     _, _, vectors = np.linalg.svd(matrix, full_matrices=False)
-    along = matrix @ vectors[0]
+    along: Wide = matrix @ vectors[0]
     agreement = along @ rows.sum(axis=1)
     if agreement == 0:  # no place is more active than another: the largest decides
         agreement = along[np.abs(along).argmax()]

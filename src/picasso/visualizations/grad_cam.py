@@ -21,4 +21,5 @@ class GradCam(GradientMap[ActivationMapSettings]):
     def weigh(self, features: Wide, gradient: Wide) -> Wide:
         places = tuple(range(features.ndim - 1))  # of a clip in all frames
         weights = gradient.mean(axis=places)
-        return features @ weights
+        evidence: Wide = features @ weights
+        return evidence

@@ -29,7 +29,8 @@ class GradCamPlusPlus(GradientMap[ActivationMapSettings]):
         below = 2 * gradient**2 + features.sum(axis=places) * gradient**3
         alpha = np.divide(gradient**2, below, out=np.zeros_like(below), where=below != 0)
         weights = (alpha * np.maximum(gradient, 0)).sum(axis=places)
-        return features @ weights
+        evidence: Wide = features @ weights
+        return evidence
 
     def remarks(self, features: Wide, gradient: Wide) -> tuple[str, ...]:
         if (features.sum(axis=tuple(range(features.ndim - 1))) >= 0).all():

@@ -18,4 +18,5 @@ class HiResCam(GradientMap[ActivationMapSettings]):
     units = "gradient times activation"
 
     def weigh(self, features: Wide, gradient: Wide) -> Wide:
-        return (features * gradient).sum(axis=-1)
+        evidence: Wide = (features * gradient).sum(axis=-1)
+        return evidence

@@ -20,4 +20,5 @@ class LayerCam(GradientMap[ActivationMapSettings]):
     units = "positive gradient times activation"
 
     def weigh(self, features: Wide, gradient: Wide) -> Wide:
-        return (features * np.maximum(gradient, 0)).sum(axis=-1)
+        evidence: Wide = (features * np.maximum(gradient, 0)).sum(axis=-1)
+        return evidence

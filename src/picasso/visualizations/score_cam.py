@@ -76,8 +76,8 @@ class ScoreCam(ChannelMap[ScoreCamSettings]):
         if settings.variant == "probability":
             return np.asarray(target.of_classes(ctx.model.probabilities(scores)), np.float64)
         behind = np.asarray(target.of_classes(scores), np.float64)
-        powers = np.exp(behind - behind.max())
-        return powers / powers.sum()
+        powers: Wide = np.exp(behind - behind.max())
+        return np.divide(powers, powers.sum())
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
@@ -87,4 +87,4 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
 
 def _stretched(values: Array) -> Array:
     """Stretch a map to 0..1; one without structure masks everything."""
-    return (values - values.min()) / (float(np.ptp(values)) or 1.0)
+    return np.divide(values - values.min(), float(np.ptp(values)) or 1.0)

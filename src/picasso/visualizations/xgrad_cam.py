@@ -24,9 +24,10 @@ class XGradCam(GradientMap[ActivationMapSettings]):
 
     def weigh(self, features: Wide, gradient: Wide) -> Wide:
         places = tuple(range(features.ndim - 1))
-        sums, evidence = features.sum(axis=places), (features * gradient).sum(axis=places)
-        weights = np.divide(evidence, sums, out=np.zeros_like(sums), where=sums != 0)  # a silent channel has none
-        return features @ weights
+        sums, moved = features.sum(axis=places), (features * gradient).sum(axis=places)
+        weights = np.divide(moved, sums, out=np.zeros_like(sums), where=sums != 0)  # a silent channel has none
+        evidence: Wide = features @ weights
+        return evidence
 
     def remarks(self, features: Wide, gradient: Wide) -> tuple[str, ...]:
         if (features >= 0).all():
