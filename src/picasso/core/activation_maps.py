@@ -270,10 +270,9 @@ def _strongest(features: Wide, most: int) -> NDArray[np.intp]:
 def _fused(maps: Sequence[Array], sizes: Sequence[float], how: Literal["mean", "max"]) -> Array:
     """Return one map of several, each divided by its largest size."""
     scaled: Array = np.stack([values / (size or 1) for values, size in zip(maps, sizes, strict=True)])
-    if how == "mean":
-        return np.mean(scaled, axis=0, dtype=np.float32)
-    largest: Array = np.take_along_axis(scaled, np.abs(scaled).argmax(axis=0)[None], axis=0)[0]
-    return largest
+    largest = np.take_along_axis(scaled, np.abs(scaled).argmax(axis=0)[None], axis=0)[0]
+    fused: Array = scaled.mean(axis=0, dtype=np.float32) if how == "mean" else largest
+    return fused
 
 
 def _enlarged(native: Array, sample: Sample) -> Array:

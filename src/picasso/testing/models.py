@@ -181,7 +181,8 @@ def _check_layers(model: Model, x: Array) -> None:
 def _check_interventions(model: Model, x: Array) -> None:
     name, places = model.name, [layer.name for layer in model.layers()]
     default = model.default_layer()
-    chosen = {places[0], places[len(places) // 2], places[-1]} | ({default.name} if default else set())
+    # Not the last: it may be the softmax at the end, before which scores are read.
+    chosen = {places[0], places[len(places) // 2]} | ({default.name} if default else set())
     scores, seen = model.predict(x[:1]), model.activations(x[:1], sorted(chosen))
     for layer, values in seen.items():
         rows = np.concatenate([values, values * np.float32(0.5), values])

@@ -77,7 +77,8 @@ class ScoreCam(ChannelMap[ScoreCamSettings]):
             return np.asarray(target.of_classes(ctx.model.probabilities(scores)), np.float64)
         behind = np.asarray(target.of_classes(scores), np.float64)
         powers: Wide = np.exp(behind - behind.max())
-        return np.divide(powers, powers.sum())
+        weights: Wide = powers / powers.sum()
+        return weights
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
@@ -87,4 +88,5 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
 
 def _stretched(values: Array) -> Array:
     """Stretch a map to 0..1; one without structure masks everything."""
-    return np.divide(values - values.min(), float(np.ptp(values)) or 1.0)
+    stretched: Array = (values - values.min()) / (float(np.ptp(values)) or 1.0)
+    return stretched
