@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError,
 from picasso.core.model import Model
 from picasso.shell import flags
 from tests.models.networks import InPlace, Plain, Vit, seeded
+from tests.models.test_onnx_exports import exported
 from tests.oracle.scene import X, network
 
 WEIGHING = ("grad-cam", "grad-cam-plus-plus", "xgrad-cam", "layer-cam", "hires-cam")
@@ -517,6 +519,18 @@ def test_fills_are_what_lies_behind_a_dark_mask() -> None:
     found = explained(net, "score-cam", given=white, target=1, fill="white", keep_negative=True)
     features, _ = parts(net, "relu2", 1, torch.ones(1, 3, 32, 32))
     np.testing.assert_allclose(found.native, features.mean(axis=0), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual"])
+def test_an_exported_network_has_the_same_maps(kind: str, tmp_path: Path) -> None:
+    net = network(kind)
+    onnx = picasso.load_model(exported(net, tmp_path / "net.onnx", 32), preprocessing=picasso.Preprocessing(size=32))
+    last = onnx.default_layer()
+    assert last is not None
+    for name in FAMILY:
+        expected = native(net, name, target=2)
+        found = native(onnx, name, target=2, layer=last.name)
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max(), err_msg=name)
 
 
 # --- clips --------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ class AblationCam(ChannelMap[ChannelMapSettings]):
         "The paper divides the weights by the score, which changes no picture of a positive score and turns that of a "
         "negative one upside down; here they stay undivided.",
         "Zero is nothing only behind a ReLU: elsewhere a channel at zero is one more activation.",
+        "A channel that is active everywhere loses much when it is taken away, and all its places light up, the "
+        "background among them.",
         "Channels are taken away one at a time: of two that say the same, neither seems to matter.",
     )
     units = "activation times change of the score"
