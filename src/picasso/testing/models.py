@@ -48,10 +48,10 @@ def check_model(model: Model) -> None:
         _check_patches(model, x[:1])
         if Capability.ACTIVATIONS in model.capabilities:
             _check_layers(model, x)
-        if Capability.INTERVENTIONS in model.capabilities:
-            _check_interventions(model, x)
         if Capability.GRADIENTS in model.capabilities:
             _check_gradients(model, x)
+        if Capability.INTERVENTIONS in model.capabilities:
+            _check_interventions(model, x)
         if Capability.RELU_RULES in model.capabilities:
             _check_rules(model, x)
 
@@ -194,10 +194,10 @@ def _check_interventions(model: Model, x: Array) -> None:
         rule(same, name, f"'{layer}' replaced by what it returned must give the same scores.")
         alone = model.predict_replaced(x[:1], layer, rows[1:2])
         rule(close(alone, replaced[1:2]), name, f"'{layer}' replaced must give the same scores alone.")
-    unknown = lambda: model.predict_replaced(x[:1], "no such layer", seen[places[0]])  # noqa: E731
-    must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
     if default is not None and Capability.GRADIENTS in model.capabilities:
         _check_replaced_slopes(model, x[:1], default.name, seen[default.name])
+    unknown = lambda: model.predict_replaced(x[:1], "no such layer", seen[places[0]])  # noqa: E731
+    must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
 
 
 def _check_replaced_slopes(model: Model, x: Array, layer: str, values: Array) -> None:
