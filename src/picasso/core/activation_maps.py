@@ -242,7 +242,10 @@ def unmoved(gradient: NDArray[Any], layer: str) -> tuple[str, ...]:
     """Return what must be known of a map where no gradient reaches the layer."""
     if gradient.any():
         return ()
-    return (f"The gradient at {layer} is zero everywhere: the score does not move (saturation).",)
+    return (
+        f"The gradient at {layer} is zero everywhere: the score does not move with it (saturation, or another branch "
+        "of the network gives it): choose another layer.",
+    )
 
 
 def _layers(model: Model, written: str, title: str) -> tuple[str, ...]:
