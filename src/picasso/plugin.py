@@ -3,6 +3,18 @@
 A visualization is one file with one class; a model file holds one class with `load()`.
 """
 
+from picasso.core.activation_maps import (
+    ActivationMap,
+    ActivationMapSettings,
+    ChannelMap,
+    ChannelMapSettings,
+    Channels,
+    GradientMap,
+    LayerMap,
+    Wide,
+    feature_maps,
+    unmoved,
+)
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
@@ -57,6 +69,8 @@ __all__ = [
     "SATURATED",
     "SCORES",
     "SHADES",
+    "ActivationMap",
+    "ActivationMapSettings",
     "Array",
     "Attribution",
     "AttributionMethod",
@@ -64,15 +78,20 @@ __all__ = [
     "Baseline",
     "BaselineSettings",
     "Capability",
+    "ChannelMap",
+    "ChannelMapSettings",
     "ChannelSettings",
+    "Channels",
     "Context",
     "Extent",
     "Fill",
     "Found",
+    "GradientMap",
     "Head",
     "Heatmap",
     "Images",
     "Layer",
+    "LayerMap",
     "MaskedSettings",
     "Model",
     "ModelFile",
@@ -99,6 +118,7 @@ __all__ = [
     "Text",
     "Visualization",
     "Watched",
+    "Wide",
     "Windows",
     "baseline",
     "blurred",
@@ -107,6 +127,7 @@ __all__ = [
     "colorize",
     "divide",
     "enlarge",
+    "feature_maps",
     "from_baselines",
     "gradient_map",
     "lay_grid",
@@ -125,4 +146,5 @@ __all__ = [
     "switches",
     "target_scores",
     "to_probabilities",
+    "unmoved",
 ]

@@ -87,7 +87,7 @@ live = load_model(network, preprocessing=preprocessing, labels=("a", "b", "c"))
 check_model(live)
 network.save("network.keras")
 check_model(load_model("network.keras", preprocessing=preprocessing))
-for name in ("class-probabilities", "saliency-map", "grad-cam"):
+for name in ("class-probabilities", "saliency-map", "grad-cam", "cam", "eigen-cam", "score-cam", "ablation-cam"):
     check_visualization(name, live)
 """
 

@@ -13,6 +13,7 @@ from picasso.core.facts import INPUT, Capability, Pullback
 from picasso.core.hooks import Prediction
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.preprocessing import Array
 from picasso.core.targets import SCORES
 from picasso.plugin import Attribution, AttributionMethod, Context, Preprocessing, Sample, Settings, Target
 from picasso.testing import check_model, check_visualization, small_model
@@ -157,6 +158,14 @@ def random_outputs(model: Model, x: Any) -> Any:
     return {SCORES: scores + np.random.default_rng().normal(size=scores.shape).astype(np.float32)}
 
 
+def nothing_replaced(model: Model, x: Array, layer: str, values: Array) -> dict[str, Array]:
+    return model._outputs(x)
+
+
+def zeros_instead(model: Model, x: Array, layer: str, values: Array) -> dict[str, Array]:
+    return type(model)._replaced(model, x, layer, 0 * values)
+
+
 def doubled_gradients(model: Model, *args: Any) -> Pullback:
     pulled = type(model)._pullback(model, *args)
     return replace(pulled, gradients={key: 2 * value for key, value in pulled.gradients.items()})
@@ -187,6 +196,8 @@ def zero_layers(model: Model, x: Any, layers: Any) -> Any:
         ("_pullback", turned_gradients, "differs from finite differences"),
         ("_pullback", wrong_values, "is no activation"),
         ("_activations", zero_layers, "must give"),
+        ("_replaced", nothing_replaced, "differs from its gradient"),
+        ("_replaced", zeros_instead, "must give the same scores"),
     ],
 )
 def test_a_broken_model_is_found_out(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from picasso.core import registry, runner
+from picasso.core.errors import NotSupportedError
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array, Preprocessing
@@ -53,11 +54,36 @@ def test_a_method_says_its_formula_its_paper_and_how_it_is_misread(name: str) ->
         assert kind.references
 
 
+def pooled() -> Model:
+    """A network that ends with global average pooling and one linear layer."""
+    import torch
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 6, 3, padding=1),
+        torch.nn.ReLU(inplace=True),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(6, 3),
+    )
+    return load_model(network, preprocessing=Preprocessing(size=(16, 20)), labels=("a", "b", "c"))
+
+
+ENDING_OTHERWISE = {"cam": pooled}
+"""Networks for visualizations that need a certain end, which the small one has not."""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_on_a_network(name: str) -> None:
     needs = registry.visualization(name, []).load().needs
     task = next((task for task in ("segmentation", "detection") if task in needs), "")
-    check_visualization(name, answering(task) if task else small_model())
+    check_visualization(name, answering(task) if task else ENDING_OTHERWISE.get(name, small_model)())
+
+
+@pytest.mark.parametrize("name", ENDING_OTHERWISE)
+def test_a_network_that_ends_otherwise_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(NotSupportedError, match="linear layer"):
+        check_visualization(name, small_model())
 
 
 @pytest.mark.parametrize("name", NAMES)

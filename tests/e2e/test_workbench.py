@@ -106,6 +106,25 @@ def test_what_does_not_fit_the_model_says_why(bench: Page) -> None:
     expect(bench.locator('[data-visualization="broken"] input')).to_be_disabled()
 
 
+def test_several_layers_are_chosen_in_one_list(bench: Page) -> None:
+    """A function has no layers, so the list is filled here."""
+    found = bench.evaluate(
+        """async () => {
+            const { severalField } = await import("/static/parts/fields.js");
+            const change = () => {};
+            const options = { id: "layers-here", name: "layer", nullable: true, start: "", card: null, change };
+            const field = severalField([["a", "a"], ["b, c", "b, c"], ["d", "d"]], options, "automatic");
+            const said = [];
+            for (const value of ["", "a", "a, d", "b, c"]) {
+                field.set(value);
+                said.push([field.value(), field.element.selectedOptions.length]);
+            }
+            return said;
+        }"""
+    )
+    assert found == [["", 1], ["a", 1], ["a, d", 2], ["b, c", 1]]
+
+
 def test_a_model_that_cannot_be_opened_says_why(page: Page, server: Server) -> None:
     page.goto(f"{server.address}/explain?model=Unopenable")
     expect(page.locator('[data-model="Unopenable"]')).to_contain_text("another planet", timeout=30_000)

@@ -113,6 +113,10 @@ class Model(Hooked):
         """
         raise NotSupportedError(f"{self.framework} models give no gradients.")
 
+    def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        """Return the outputs by name when a layer returns other values, (n, ...), channels last, than it did."""
+        raise NotSupportedError(f"{self.framework} models do not let their layers be replaced.")
+
     def _layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution; token grids are found by the caller."""
         return ()
@@ -168,6 +172,29 @@ class Model(Hooked):
             "gradients": {k: np.concatenate([p.gradients[k] for p in parts], axis=1)[:, : len(x)] for k in wrt},
         }
         return Pullback(**join, ruled=parts[0].ruled)
+
+    def predict_replaced(self, x: Array, layer: str, values: Array) -> Array:
+        """Return the class scores of one picture when a layer returns other values than it did.
+
+        Args:
+            x: One picture, float32 (1, h, w, c), or clip.
+            layer: The layer's name.
+            values: What it returns instead, one after another: float32 (n, ...), channels last, as `activations`
+                gives it.
+
+        Returns:
+            float32 (n, classes).
+
+        Raises:
+            NotFoundError: There is no such layer.
+        """
+
+        def replaced(batch: Array) -> Array:
+            outputs = self._replaced(np.repeat(x, len(batch), axis=0), layer, batch)
+            self._check_outputs(outputs, len(batch))
+            return self.class_scores(outputs if self.focus is None else {SCORES: self.focus.read(outputs)})
+
+        return np.concatenate(list(self._in_batches(values, replaced)))[: len(values)]
 
     def close(self) -> None:
         """Release what the model holds. The model must not be used afterwards."""

@@ -50,7 +50,10 @@ def split_words(
             value = next(rest, None)
             if value is None:
                 raise SettingsError(f"--{flag} needs a value.", _known(kind, visualization))
-        values[name] = as_value(value)
+        value = as_value(value)
+        if name in values and _takes_several(kind, name):
+            value = [*(values[name] if isinstance(values[name], list) else [values[name]]), value]
+        values[name] = value
     return pictures, values
 
 
@@ -83,6 +86,13 @@ def is_switch(kind: type[Settings], name: str) -> bool:
     """Say whether a setting is true or false, so that its flag takes no value."""
     annotation = kind.model_fields[name].annotation
     return annotation is bool or set(get_args(annotation)) == {bool, type(None)}
+
+
+def _takes_several(kind: type[Settings], name: str) -> bool:
+    """Say whether a flag that is given again adds a value, and does not replace the one before."""
+    extra = kind.model_fields[name].json_schema_extra
+    facts = extra.get("picasso") if isinstance(extra, dict) else None
+    return isinstance(facts, dict) and bool(facts.get("several"))
 
 
 def _unknown(flag: str, kind: type[Settings], visualization: str, options: Iterable[str]) -> SettingsError:

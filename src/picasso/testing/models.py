@@ -50,6 +50,8 @@ def check_model(model: Model) -> None:
             _check_layers(model, x)
         if Capability.GRADIENTS in model.capabilities:
             _check_gradients(model, x)
+        if Capability.INTERVENTIONS in model.capabilities:
+            _check_interventions(model, x)
         if Capability.RELU_RULES in model.capabilities:
             _check_rules(model, x)
 
@@ -174,6 +176,46 @@ def _check_layers(model: Model, x: Array) -> None:
     rule(default is None or default.spatial, name, "default_layer() must have space.")
     unknown = lambda: model.activations(x[:1], ["no such layer"])  # noqa: E731
     must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
+
+
+def _check_interventions(model: Model, x: Array) -> None:
+    name, places = model.name, [layer.name for layer in model.layers()]
+    default = model.default_layer()
+    # Not the last: it may be the softmax at the end, before which scores are read.
+    chosen = {places[0], places[len(places) // 2]} | ({default.name} if default else set())
+    scores, seen = model.predict(x[:1]), model.activations(x[:1], sorted(chosen))
+    for layer, values in seen.items():
+        rows = np.concatenate([values, values * np.float32(0.5), values])
+        replaced = model.predict_replaced(x[:1], layer, rows)
+        wanted = (3, len(model.labels))
+        rule(replaced.shape == wanted, name, f"predict_replaced() must return {wanted}. Got {replaced.shape}.")
+        rule(replaced.dtype == np.float32, name, f"predict_replaced() must be float32. Got {replaced.dtype}.")
+        same = close(replaced[[0, 2]], np.repeat(scores, 2, axis=0))
+        rule(same, name, f"'{layer}' replaced by what it returned must give the same scores.")
+        alone = model.predict_replaced(x[:1], layer, rows[1:2])
+        rule(close(alone, replaced[1:2]), name, f"'{layer}' replaced must give the same scores alone.")
+    if default is not None and Capability.GRADIENTS in model.capabilities:
+        _check_replaced_slopes(model, x[:1], default.name, seen[default.name])
+    unknown = lambda: model.predict_replaced(x[:1], "no such layer", seen[places[0]])  # noqa: E731
+    must_raise(NotFoundError, unknown, name, "an unknown layer must be refused with NotFoundError.")
+
+
+def _check_replaced_slopes(model: Model, x: Array, layer: str, values: Array) -> None:
+    """Compare how the score moves when a layer's values do with the gradient there."""
+    target = model.target(0)
+    gradient = model.pullback(x, [target], [layer]).gradients[layer][0].astype(np.float64)
+    size = float(np.linalg.norm(gradient))
+    if size == 0:
+        return
+    errors = []
+    # A kink behind the layer spoils a long step, and rounding a short one: one of them must agree.
+    for step in np.array([0.3, 0.1, 0.03, 0.01, 0.003]) * max(float(values.std()), 1e-3):
+        moved = gradient / size * step * np.sqrt(values.size) * 0.1
+        ends = np.concatenate([values + moved, values - moved]).astype(np.float32)
+        high, low = target.of_classes(model.predict_replaced(x, layer, ends)).astype(np.float64)
+        slope = float((gradient * moved).sum())
+        errors.append(abs((high - low) / 2 - slope) / slope)
+    rule(min(errors) < 0.05, model.name, f"replacing '{layer}' differs from its gradient by {min(errors):.1%}.")
 
 
 def _check_gradients(model: Model, x: Array) -> None:

@@ -163,6 +163,8 @@ def _check_run(trial: _Trial, kind: type[Visualization[Any]]) -> None:
     name, defaults = trial.entry.name, kind.settings_type()
     try:
         result = trial.run(defaults, seed=7)
+    except NotSupportedError:  # the model lacks what the visualization needs, and no capability says so
+        raise
     except PicassoError as error:
         raise AssertionError(f"{name}: with its defaults it must run. Got {error!r}.") from error
     _check_progress(trial.reports, name)
@@ -305,7 +307,8 @@ def _check_extremes(trial: _Trial, kind: type[Settings]) -> None:
             _try(trial, {field: value})
         if facts.get("picasso", {}).get("choices") == "spatial-layers":
             spatial = [layer.name for layer in trial.model.layers() if layer.spatial]
-            for layer in spatial[:1] + spatial[-1:]:
+            several = facts["picasso"].get("several") and len(spatial) > 1
+            for layer in spatial[:1] + spatial[-1:] + ([f"{spatial[0]}, {spatial[-1]}"] if several else []):
                 _try(trial, {field: layer})
             try:
                 trial.run(kind.read({field: "no such layer"}), top=1)

@@ -137,6 +137,22 @@ class Engine:
             raw, values = self._compiled(("forward", layers), run)(self._parameters(), self._input(x))
         return _arrays(raw, len(x)), _arrays(values, len(x))
 
+    def replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        """Return the network's outputs when a layer returns other values, (n, ...), channels last."""
+
+        def run(parameters: list[Any], x: Any, given: Any) -> Any:
+            program, outputs = self._trace(x, parameters)
+            tap = self._found(program, x, (layer,))[layer]
+            wanted = {name: self._before(program, place) for name, place in outputs.items() if self._is_read(name)}
+            instead = tap.as_in_network(given).astype(program.kinds[tap.place].dtype)
+            found = program.run([*parameters, x], list(wanted.values()), {tap.place: lambda _: instead})
+            return {name: found[place] for name, place in wanted.items()}
+
+        with self._ready():
+            laid = self._input(x)
+            full = np.concatenate([values, np.repeat(values[-1:], len(laid) - len(values), axis=0)])
+            return _arrays(self._compiled(("replaced", layer), run)(self._parameters(), laid, full), len(x))
+
     def pullback(
         self, x: Array, wrt: tuple[str, ...], rule: ReluRule
     ) -> tuple[dict[str, Array], dict[str, Array], Callable[[dict[str, Array]], dict[str, Array]], int]:

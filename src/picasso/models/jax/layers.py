@@ -59,6 +59,12 @@ class Tap:
             return values.transpose(*range(leading), *(leading + axis for axis in (1, 2, 0)))
         return values.reshape(*values.shape[:leading], *self.last_shape)
 
+    def as_in_network(self, values: Any) -> Any:
+        """Return values (n, ..., channels) as the network has them."""
+        if self.view == "channels first":
+            return values.transpose(0, 3, 1, 2)
+        return values.reshape(len(values), *self.shape)
+
 
 def marked(path: str, kind: str) -> str:
     """Return the scope's name that marks everything that a module runs."""

@@ -113,6 +113,10 @@ class JaxModel(AcceleratedModel):
         self._check_layers(layers)
         return self.engine.forward(x, tuple(layers))[1]
 
+    def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        self._check_layers([layer])
+        return self._readout.read(self.engine.replaced(x, layer, values))
+
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         self._check_layers([name for name in wrt if name != INPUT])
         raw, values, pull, ruled = self.engine.pullback(x, tuple(wrt), rules.relu)

@@ -73,6 +73,14 @@ class Engine(ABC):
         """Run forward and return the outputs, and those of layers."""
 
     @abstractmethod
+    def replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        """Return the outputs when a layer returns other values, (n, ...) in the model's own layout."""
+
+    def _with_replaced(self, x: Any, layer: str, values: Any) -> dict[str, Any]:
+        ops = self.network.keras.ops
+        return self.network.run(x, (layer,), lambda _, value: ops.cast(values, value.dtype))
+
+    @abstractmethod
     def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         """Run forward once, and backward to the places asked for.
 
@@ -130,6 +138,15 @@ class TensorFlowEngine(Engine):
             outputs, values = self._call((layers,), run, tf.constant(x))
             return Passes(_arrays(outputs), _arrays(values), {})
 
+    def replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        import tensorflow as tf
+
+        def run(x: Any, values: Any) -> Any:
+            return self._with_replaced(x, layer, values)
+
+        with self.ready():
+            return _arrays(self._call(("replaced", layer), run, tf.constant(x), tf.constant(values)))
+
     def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import tensorflow as tf
 
@@ -177,15 +194,16 @@ class TensorFlowEngine(Engine):
             self._trouble = error
             return [np.zeros((count, *value.shape), np.float32) for value in outputs]
 
-    def _call(self, key: tuple[Any, ...], run: Callable[..., Any], x: Any) -> Any:
+    def _call(self, key: tuple[Any, ...], run: Callable[..., Any], x: Any, *more: Any) -> Any:
         import tensorflow as tf
 
         def make() -> Any:
             signature = [tf.TensorSpec((None, *self.spec), tf.float32)]
+            signature += [tf.TensorSpec((None, *one.shape[1:]), tf.float32) for one in more]
             # The concrete function: TensorFlow warns of retracing where it sees function after function.
             return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
 
-        return self._run_compiled(key, make, run, x)
+        return self._run_compiled(key, make, run, x, *more)
 
 
 class TorchEngine(Engine):
@@ -205,6 +223,12 @@ class TorchEngine(Engine):
         with self.ready(), torch.no_grad():
             outputs = self.network.run(self._tensor(x), layers, _keeping(values) if layers else None)
             return Passes(_hosts(outputs), _hosts(values), {})
+
+    def replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        import torch
+
+        with self.ready(), torch.no_grad():
+            return _hosts(self._with_replaced(self._tensor(x), layer, self._tensor(values)))
 
     def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import torch
@@ -285,6 +309,15 @@ class JaxEngine(Engine):
         with self.ready():
             outputs, values = self._call((layers,), run, self._state(), self._filled(x))
             return _cut(Passes(_arrays(outputs), _arrays(values), {}), len(x))
+
+    def replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        def run(state: Any, x: Any, values: Any) -> Any:
+            with self._scope(state):
+                return self._with_replaced(x, layer, values)
+
+        with self.ready():
+            found = self._call(("replaced", layer), run, self._state(), self._filled(x), self._filled(values))
+            return {name: value[: len(x)] for name, value in _arrays(found).items()}
 
     def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
         import jax

@@ -155,6 +155,13 @@ class KerasModel(AcceleratedModel):
         passes = self._engine.forward(self._inside(x), tuple(name for name in layers if name != INPUT))
         return {name: x if name == INPUT else self._outside(name, passes.values[name]) for name in layers}
 
+    def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        if layer not in self._listed:
+            raise opened.unknown_layer(layer, list(self._listed))
+        first = self._listed[layer].channels_first
+        given = np.ascontiguousarray(np.moveaxis(values, -1, -3)) if first else values
+        return self._readout.read(self._engine.replaced(self._inside(x), layer, given))
+
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         self._check(wrt)
         if INPUT in wrt and not self._entrance.floating:

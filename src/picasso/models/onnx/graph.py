@@ -102,6 +102,7 @@ class Graph:
         rule: ReluRule = ReluRule.STANDARD,
         ruled: list[Any] | None = None,
         shapes: dict[str, tuple[int, ...]] | None = None,
+        instead: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Run the steps and return values by name.
 
@@ -113,14 +114,15 @@ class Graph:
             rule: How gradients pass ReLUs.
             ruled: Gets an entry for each ReLU that the rule was applied to.
             shapes: Gets the shapes of all floating-point values.
+            instead: Values that take the place of those that steps make, by name.
         """
-        kept, tapped = set(wanted), set(taps)
+        kept, tapped, instead = set(wanted), set(taps), instead or {}
         values = {**self.constants, **feeds}
         for step, rests in zip(self.steps, self._rests, strict=True):
             for name, value in self.outcome(step, values, rule, ruled):
                 if name in tapped and torch.is_grad_enabled() and not value.requires_grad:
                     value = value.detach().requires_grad_()
-                values[name] = value
+                values[name] = instead[name].to(value) if name in instead else value
                 if shapes is not None and value.is_floating_point():
                     shapes[name] = tuple(value.shape)
             for name in rests:

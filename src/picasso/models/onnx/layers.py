@@ -45,6 +45,10 @@ class Place:
         """Return (n, ...) with its channels last."""
         return array if self.axis is None else np.ascontiguousarray(np.moveaxis(array, self.axis, -1))
 
+    def as_in_graph(self, array: Any) -> Any:
+        """Return (n, ..., channels) as the graph has it."""
+        return array if self.axis is None else np.ascontiguousarray(np.moveaxis(array, -1, self.axis))
+
 
 def find_layers(
     steps: Sequence[Step], start: str, start_axis: Axis, shapes: Shapes, count: int, input_shape: tuple[int, int, int]

@@ -68,13 +68,14 @@ class Network:
         rule: ReluRule = ReluRule.STANDARD,
         ruled: list[Any] | None = None,
         shapes: dict[str, tuple[int, ...]] | None = None,
+        instead: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return values by name from a tensor (n, h, w, c), on PyTorch; see `Graph.run`."""
         feeds = {self.image.name: self.image.arrange_tensor(x)}
         for name, (value, each) in self.held.items():
             whole = torch.from_numpy(repeated(value, each, len(x)).astype(_wide(value.dtype)))
             feeds[name] = whole.to(self.device) if whole.is_floating_point() else whole
-        return self.graph.run(feeds, wanted, taps, rule, ruled, shapes)
+        return self.graph.run(feeds, wanted, taps, rule, ruled, shapes, instead)
 
     def values(self, x: Array, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return any values of the graph by name from float32 (n, h, w, c), on ONNX Runtime."""

@@ -162,6 +162,17 @@ class OnnxModel(AcceleratedModel):
             values = as_floats(self._network.values(x, wanted))
         return {name: place.channels_last(values[place.value]) for name, place in places.items()}
 
+    def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        import torch
+
+        if not self._differentiable:
+            raise NotSupportedError(f"{self.name} lets no layer be replaced: {self.facts.notes[-1]}")
+        place = self._places([layer])[layer]
+        instead = {place.value: torch.from_numpy(place.as_in_graph(values))}
+        with torch.no_grad():
+            found = self._network.run(self._tensor(x), list(self._read.values()), instead=instead)
+        return self._readout.read({name: _array(found[value]) for name, value in self._read.items()})
+
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         import torch
 

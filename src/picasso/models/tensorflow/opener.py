@@ -144,6 +144,14 @@ class TensorFlowModel(AcceleratedModel):
         values = self._engine.run(places, self._fitting(x))
         return {name: self._outside(name, values[name]) for name in layers}
 
+    def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        if layer not in self._listed:
+            raise opened.unknown_layer(layer, list(self._listed))
+        place = self._place(layer)
+        given = np.moveaxis(values, -1, 1) if self._listed[layer].channels_first else values
+        instead = {place: given.astype(place.dtype.as_numpy_dtype)}
+        return self._readout.read(self._arrays(self._engine.run(self._ends, self._fitting(x), instead)))
+
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         places = {name: self._place(name) for name in wrt}
         if INPUT in wrt and not self._engine.floating:

@@ -55,6 +55,15 @@ class Layout:
             channels = None if channels is None else channels + 1
         return tensor if channels is None else tensor.movedim(channels, -1)
 
+    def restore(self, arranged: Any, like: Any) -> Any:
+        """Return the tensor that `arrange` lays as (n, ..., channels), in the shape of one of the same layer."""
+        import torch
+
+        places = self.arrange(torch.arange(like.numel(), device=like.device).reshape(like.shape))
+        tensor = torch.empty(like.numel(), dtype=like.dtype, device=like.device)
+        tensor[places.reshape(-1)] = arranged.to(like.device, like.dtype).reshape(-1)
+        return tensor.reshape(like.shape)
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -136,6 +145,25 @@ def taps(module: Any, wanted: Mapping[str, Layout], seen: dict[str, Any]) -> Ite
     names = {name.partition(":")[0] for name in wanted}
     with _hooks(module, lambda name: name in names, tap):
         yield
+
+
+@contextmanager
+def replacing(module: Any, layer: str, layout: Layout, values: Any) -> Iterator[list[str]]:
+    """Let a layer return other values, (n, ..., channels), while the network runs.
+
+    Yields:
+        The layer's name once it was replaced.
+    """
+    done: list[str] = []
+
+    def tap(part: Any, key: str, output: Any) -> Any:
+        if key != layer:
+            return None
+        done.append(key)
+        return _put(output, layout.path, layout.restore(values, _at(output, layout.path)))
+
+    with _hooks(module, lambda name: name == layer.partition(":")[0], tap):
+        yield done
 
 
 @contextmanager

@@ -122,6 +122,15 @@ class TorchModel(AcceleratedModel):
         self._check_ran(layers, seen)
         return {name: array(layouts[name].arrange(seen[name])) for name in layers}
 
+    def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
+        import torch
+
+        layout = self._layouts([layer])[layer]
+        with torch_layers.replacing(self.module, layer, layout, torch.from_numpy(values)) as done:
+            answer = self._forward(self._tensor(x))
+        self._check_ran([layer], dict.fromkeys(done))
+        return self._readout.read(arrays(answer))
+
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         import torch
 

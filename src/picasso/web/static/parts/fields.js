@@ -117,6 +117,32 @@ export function selectField(items, options, automatic = "automatic", none = null
 }
 
 /**
+ * A list of which several can be chosen; their names are one text, separated by commas.
+ *
+ * @param {[string, string][]} items names and what they are called
+ * @param {FieldOptions} options
+ * @param {string} automatic what no choice is called
+ * @returns {Field}
+ */
+export function severalField(items, options, automatic) {
+  const { id, change } = options;
+  const element = h("select", { id, ...described(options), multiple: true, size: Math.min(5, items.length + 1), onchange: change },
+    h("option", { value: "" }, automatic),
+    items.map(([, label], i) => h("option", { value: String(i) }, label)));
+  const choices = () => [...element.options];
+  return {
+    element,
+    focusId: id,
+    value: () => choices().filter((one) => one.selected && one.value).map((one) => items[Number(one.value)][0]).join(", "),
+    set: (value) => {
+      const all = String(value ?? "");
+      const names = items.some(([name]) => name === all) ? [all] : all.split(",").map((name) => name.trim());
+      for (const one of choices()) one.selected = one.value ? names.includes(items[Number(one.value)][0]) : !all;
+    },
+  };
+}
+
+/**
  * @param {any[]} values
  * @param {FieldOptions} options
  * @returns {Field}

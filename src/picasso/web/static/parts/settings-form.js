@@ -1,7 +1,7 @@
 /** A visualization's settings: a form made from the JSON schema of its Settings class. */
 
 import { fill, freshId, h } from "../dom.js";
-import { extentField, numberField, segmentedField, selectField, switchField, textField } from "./fields.js";
+import { extentField, numberField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
 
 /**
  * @typedef {object} Field
@@ -162,7 +162,7 @@ function resolve(raw, schema) {
  */
 function build(property, options) {
   const choices = property.picasso?.choices;
-  if (choices === "spatial-layers" || choices === "layers") return layerField(choices, options);
+  if (choices === "spatial-layers" || choices === "layers") return layerField(property.picasso, options);
   if (property.enum) {
     return property.enum.length <= SEGMENTS_UP_TO && !options.nullable && property.enum.join("").length < 28
       ? segmentedField(property.enum, options)
@@ -175,15 +175,17 @@ function build(property, options) {
 }
 
 /**
- * @param {"spatial-layers" | "layers"} choices
+ * @param {{choices: "spatial-layers" | "layers", several?: boolean}} wanted
  * @param {FieldOptions} options
  */
-function layerField(choices, options) {
+function layerField({ choices, several = false }, options) {
   const { card } = options;
   const layers = (card?.layers ?? []).filter((layer) => choices === "layers" || layer.spatial);
   const found = card?.default_layer;
   const automatic = found && options.name !== "layers" ? `found by tracing: ${found}` : "automatic";
   /** @type {[any, string][]} */
   const items = layers.map((layer) => [layer.name, `${layer.name} (${layer.kind}, ${layer.shape.join(" \u00d7 ")})`]);
-  return selectField(items, { ...options, nullable: true }, automatic, options.start);
+  return several
+    ? severalField(items, { ...options, nullable: true }, automatic)
+    : selectField(items, { ...options, nullable: true }, automatic, options.start);
 }
