@@ -14,6 +14,7 @@ from picasso.core.masking import MASKS_AT_ONCE, score_masked
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, RelevanceRules, RescaleRule
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
@@ -42,6 +43,8 @@ __all__ = [
     "Heatmap",
     "Images",
     "Layer",
+    "LayerwiseRules",
+    "LrpRule",
     "Model",
     "ModelFile",
     "NotSupportedError",
@@ -52,7 +55,10 @@ __all__ = [
     "Preprocessing",
     "Pullback",
     "Quality",
+    "Relevance",
+    "RelevanceRules",
     "ReluRule",
+    "RescaleRule",
     "Rules",
     "Sample",
     "Settings",
