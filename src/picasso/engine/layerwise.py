@@ -56,7 +56,7 @@ class Book:
 
 
 def _by_picture(relevance: Any) -> Any:
-    return relevance.flatten(1).sum(1, dtype=torch.float64)
+    return relevance.reshape(len(relevance), -1).sum(1, dtype=torch.float64)
 
 
 class Layerwise:
