@@ -43,6 +43,8 @@ def maps(folder: Path, kind: str) -> dict[str, np.ndarray]:
     keep("occlusion", "partial-occlusion", window=57, stride=57)
     for rule in ReluRule:
         keep(f"saliency {rule}", "saliency-map", relu=rule, reduction="none")
+    keep("deeplift", "deeplift", baseline="blur")
+    keep("lrp", "lrp", composite="epsilon-gamma-box")
     spatial = [layer for layer in model.layers() if layer.shape == (14, 14, 512)]
     keep("grad-cam", "grad-cam", layer=spatial[0].name)
     found["default layer"] = np.array(model.default_layer().shape)  # type: ignore[union-attr]

@@ -238,3 +238,11 @@ def test_pytorch_and_onnx_agree(tmp_path: Path) -> None:
     rules = LayerwiseRules(LrpRule.FLAT, LrpRule.Z_PLUS, LrpRule.EPSILON)
     found = onnx.relevance(X, [onnx.target(2)], rules)
     assert close(np.moveaxis(found.values[0, 0], -1, 0), parts(network, rules))
+
+
+def test_models_that_show_nothing_refuse() -> None:
+    model = picasso.load_model(lambda x: x.mean(axis=(1, 2)), preprocessing=SIZE, labels=("r", "g", "b"))
+    with pytest.raises(NotSupportedError, match="do not show what they are made of"):
+        model.relevance(X, [model.target(0)], EPSILON)
+    with pytest.raises(picasso.PicassoError, match="LRP needs relevance, which this function model lacks"):
+        picasso.explain(model, PICTURE, "lrp")

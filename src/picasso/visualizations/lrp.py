@@ -86,6 +86,7 @@ class Lrp(AttributionMethod[LrpSettings]):
     pitfalls = (
         "The rules decide what the map looks like: compare two of them before believing either.",
         "z-plus and alpha-beta hardly look at the class: maps of two classes may be nearly the same.",
+        "It counts from zero, not from a picture with nothing to see: what speaks by its absence ends up in biases.",
         "Two networks that compute the same function may get different maps: it looks at how a network is built.",
         "Adding up does not prove a map right: it only says that nothing of the score was lost.",
     )
