@@ -214,3 +214,15 @@ def test_a_graph_that_is_not_the_network_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(model, "_read_graph", other._read_graph)  # type: ignore[attr-defined]
     with pytest.raises(NotSupportedError, match="does not give what the network does"):
         model.relevance(X, [model.target(0)], RescaleRule(BASELINE))
+
+
+def test_a_region_of_a_segmentation_adds_up() -> None:
+    torch.manual_seed(3)
+    masks = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 3, 1))
+    model = opened(masks)
+    attribution = picasso.explain(model, PICTURE, "deeplift", target=1, at=(2, 3, 6, 5)).attributions[0]
+    assert attribution.convergence_error is not None
+    assert attribution.convergence_error < 1e-5
+    seen = np.argwhere(attribution.values != 0)
+    assert seen.size
+    assert len(seen) < 12 * 12  # what no pixel of the region reads has nothing
