@@ -52,6 +52,7 @@ from picasso.core.regions import (
     read_regions,
     score_coalitions,
 )
+from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, RelevanceRules, RescaleRule
 from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
@@ -92,6 +93,8 @@ __all__ = [
     "Images",
     "Layer",
     "LayerMap",
+    "LayerwiseRules",
+    "LrpRule",
     "MaskedSettings",
     "Model",
     "ModelFile",
@@ -107,7 +110,10 @@ __all__ = [
     "Reduction",
     "RegionSettings",
     "Regions",
+    "Relevance",
+    "RelevanceRules",
     "ReluRule",
+    "RescaleRule",
     "Rules",
     "Sample",
     "ScoreSettings",

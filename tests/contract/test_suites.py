@@ -14,6 +14,7 @@ from picasso.core.hooks import Prediction
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array
+from picasso.core.relevance import Relevance
 from picasso.core.targets import SCORES
 from picasso.plugin import Attribution, AttributionMethod, Context, Preprocessing, Sample, Settings, Target
 from picasso.testing import check_model, check_visualization, small_model
@@ -185,9 +186,15 @@ def zero_layers(model: Model, x: Any, layers: Any) -> Any:
     return {name: np.zeros((len(x), 3), np.float32) for name in layers}
 
 
+def lost_relevance(model: Model, *args: Any) -> Relevance:
+    found = type(model)._relevance(model, *args)
+    return replace(found, values=found.values * np.float32(0.5))
+
+
 @pytest.mark.parametrize(
     ("method", "broken", "sentence"),
     [
+        ("_relevance", lost_relevance, "neither shared out nor said to be kept"),
         ("_outputs", shifted_outputs, "a batch must give what its pictures give one at a time"),
         ("_outputs", double_outputs, "must be float32"),
         ("predict", writing_predict, "must not be written to"),

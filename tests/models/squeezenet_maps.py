@@ -43,6 +43,10 @@ def maps(folder: Path, kind: str) -> dict[str, np.ndarray]:
     ways = {"standard": "saliency-map", "deconvnet": "deconvnet", "guided": "guided-backpropagation"}
     for rule, way in ways.items():
         keep(f"saliency {rule}", way, reduction="none")
+    for rule in ReluRule:
+        keep(f"saliency {rule}", "saliency-map", relu=rule, reduction="none")
+    keep("deeplift", "deeplift", baseline="blur")
+    keep("lrp", "lrp", composite="epsilon-gamma-box")
     spatial = [layer for layer in model.layers() if layer.shape == (14, 14, 512)]
     keep("grad-cam", "grad-cam", layer=spatial[0].name)
     found["default layer"] = np.array(model.default_layer().shape)  # type: ignore[union-attr]

@@ -33,6 +33,7 @@ class Capability(StrEnum):
     GRADIENTS = "gradients"
     RELU_RULES = "relu-rules"
     INTERVENTIONS = "interventions"
+    RELEVANCE = "relevance"
     SEGMENTATION = "segmentation"
     DETECTION = "detection"
 

@@ -38,6 +38,7 @@ from picasso.core.graph import Graph, GraphError
 from picasso.core.hooked import Hooked
 from picasso.core.hooks import ModelFile, to_probabilities
 from picasso.core.preprocessing import Array
+from picasso.core.relevance import Relevance, RelevanceRules
 from picasso.core.targets import SCORES, Target, make_target
 from picasso.core.tokens import last_heard, with_grids
 
@@ -116,6 +117,9 @@ class Model(Hooked):
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         """Return the outputs by name when a layer returns other values, (n, ...), channels last, than it did."""
         raise NotSupportedError(f"{self.framework} models do not let their layers be replaced.")
+    def _relevance(self, x: Array, targets: Sequence[Target], rules: RelevanceRules) -> Relevance:
+        """Share the targets' scores out among the numbers of the input, by rules on the network's op graph."""
+        raise NotSupportedError(f"{self.framework} models do not show what they are made of.")
 
     def _layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution; token grids are found by the caller."""
@@ -159,11 +163,9 @@ class Model(Hooked):
         """
 
         def checked(batch: Array) -> Pullback:
-            focus = self.focus
-            asked = targets if focus is None else [FocusedTarget(target=target, focus=focus) for target in targets]
-            pullback = self._pullback(batch, asked, wrt, rules)
+            pullback = self._pullback(batch, self._asked(targets), wrt, rules)
             self._check_outputs(pullback.outputs, len(batch))
-            return pullback if focus is None else replace(pullback, outputs={SCORES: focus.read(pullback.outputs)})
+            return replace(pullback, outputs=self._answered(pullback.outputs))
 
         parts = list(self._in_batches(x, checked))
         join: dict[str, Any] = {
@@ -195,6 +197,43 @@ class Model(Hooked):
             return self.class_scores(outputs if self.focus is None else {SCORES: self.focus.read(outputs)})
 
         return np.concatenate(list(self._in_batches(values, replaced)))[: len(values)]
+    def relevance(self, x: Array, targets: Sequence[Target], rules: RelevanceRules) -> Relevance:
+        """Run forward once, and share the targets' scores out among the numbers of the input.
+
+        Args:
+            x: float32 (n, h, w, c).
+            targets: Whose scores.
+            rules: How each operation of the network hands on what it has.
+
+        Raises:
+            NotSupportedError: The network cannot be read as an op graph, or there is no rule for an operation.
+        """
+
+        def checked(batch: Array) -> Relevance:
+            found = self._relevance(batch, self._asked(targets), rules)
+            self._check_outputs(found.outputs, len(batch))
+            return replace(found, outputs=self._answered(found.outputs))
+
+        parts = list(self._in_batches(x, checked))
+        first = parts[0]
+        return replace(
+            first,
+            outputs={name: np.concatenate([p.outputs[name] for p in parts])[: len(x)] for name in first.outputs},
+            values=np.concatenate([p.values for p in parts], axis=1)[:, : len(x)],
+            shared=np.concatenate([p.shared for p in parts], axis=1)[:, : len(x)],
+            absorbed={
+                kind: np.concatenate([p.absorbed[kind] for p in parts], axis=1)[:, : len(x)] for kind in first.absorbed
+            },
+        )
+
+    def _asked(self, targets: Sequence[Target]) -> Sequence[Target]:
+        """Return targets as functions of the network's own outputs."""
+        focus = self.focus
+        return targets if focus is None else [FocusedTarget(target=target, focus=focus) for target in targets]
+
+    def _answered(self, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Return outputs as this model answers."""
+        return outputs if self.focus is None else {SCORES: self.focus.read(outputs)}
 
     def close(self) -> None:
         """Release what the model holds. The model must not be used afterwards."""

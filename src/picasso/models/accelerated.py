@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Facts, Patching, Progress, Quality
-from picasso.core.graph import Graph
+from picasso.core.graph import Activation, Graph, Reshape, Softmax
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model, ignore
 from picasso.core.preprocessing import Array
-from picasso.core.targets import SCORES
+from picasso.core.relevance import Relevance, RelevanceRules
+from picasso.core.targets import SCORES, Target, seeds
 from picasso.models.readout import Readout
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 FEWEST_WINDOWS = 16
 """For fewer windows the engine's own comparisons with the network cost more than it saves."""
 _NO_TORCH = "The engine runs on PyTorch: pip install 'picasso[torch]'."
+
+
+CLOSE = 1e-3
+"""How far a network's op graph may be from the network itself, as a part of the largest number."""
 
 
 class AcceleratedModel(Model):
@@ -63,6 +70,30 @@ class AcceleratedModel(Model):
         whole = self.whole
         assert isinstance(whole, AcceleratedModel)
         return whole._read_graph()
+
+    def _relevance(self, x: Array, targets: Sequence[Target], rules: RelevanceRules) -> Relevance:
+        if not self._has_torch():
+            raise NotSupportedError("Rules on the network's operations run on PyTorch.", "pip install 'picasso[torch]'")
+        from picasso.engine.relevance import share
+
+        graph = self._accelerator().graph()
+        readout, ends = _before_head(self._readout, graph)
+
+        def cotangents(raw: dict[str, Array]) -> Mapping[str, Array]:
+            return readout.pull(raw, seeds(targets, readout.read(raw)))
+
+        found = share(graph, x, rules, ends, cotangents)
+        outputs, own = self._readout.read(found.outputs), self._outputs(x)
+        for name, values in own.items():
+            error = float(np.abs(outputs[name] - values).max(initial=0))
+            if not error <= CLOSE * float(np.abs(values).max(initial=0)) + 1e-6:
+                raise NotSupportedError(
+                    f"The network's op graph does not give what the network does: {name} differ by {error:.1e}.",
+                    "Choose a method that needs no rules for operations.",
+                )
+        return Relevance(
+            own, found.values, found.shared, found.absorbed, found.rules, before_head=readout is not self._readout
+        )
 
     def predict_patched(
         self,
@@ -125,3 +156,29 @@ class AcceleratedModel(Model):
         except Exception:  # an installation may be broken in any way, and this network need not be PyTorch's
             return False
         return True
+
+
+def _before_head(readout: Readout, graph: Graph) -> tuple[Readout, dict[str, str]]:
+    """Return the values from which relevance starts, by the outputs' names, and what reads them.
+
+    Where a network returns probabilities, what goes into its softmax or sigmoid is shared out: a score.
+
+    Raises:
+        NotSupportedError: No softmax or sigmoid makes the probabilities.
+    """
+    ends = {name: graph.outputs[name] for name in readout.names}
+    values = readout.values
+    if not values.from_probability:
+        return readout, ends
+    by_name = graph.by_name
+    op = by_name[ends[values.name]]
+    while isinstance(op, Reshape):
+        op = by_name[op.inputs[0]]
+    head = (isinstance(op, Softmax) and not op.log) or (isinstance(op, Activation) and op.function == "sigmoid")
+    if not head or len(readout.names) > 1:
+        raise NotSupportedError(
+            "The network returns probabilities, and no softmax or sigmoid at its end that could be left out.",
+            "Give the network without what makes its scores probabilities.",
+        )
+    before = replace(readout, values=replace(values, from_probability=False))  # type: ignore[type-var]
+    return before, {**ends, values.name: op.inputs[0]}

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from picasso.core.asking import focused
 from picasso.core.clips import place_of
-from picasso.core.errors import CanceledError, NotFoundError
+from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Pullback, ReluRule, Rules
 from picasso.core.hooks import Head
 from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
+from picasso.core.relevance import LayerwiseRules, LrpRule, RescaleRule
 from picasso.core.targets import SCORES
 from picasso.testing.common import close, must_raise, rule, trial_clip, trial_picture, untouched
 
@@ -54,6 +55,8 @@ def check_model(model: Model) -> None:
             _check_interventions(model, x)
         if Capability.RELU_RULES in model.capabilities:
             _check_rules(model, x)
+        if Capability.RELEVANCE in model.capabilities:
+            _check_relevance(model, x)
 
 
 def _check_input(model: Model, pictures: Sequence[Picture]) -> Array:
@@ -282,3 +285,29 @@ def _check_rules(model: Model, x: Array) -> None:
         rule(good and np.isfinite(pulled.gradients[INPUT]).all(), model.name, f"the rule {relu} gives no gradient.")
     after = model.pullback(x, [model.target(0)])
     rule(close(after.gradients[INPUT], plain.gradients[INPUT]), model.name, "a rule must not outlast its call.")
+
+
+def _check_relevance(model: Model, x: Array) -> None:
+    name, classes = model.name, len(model.labels)
+    targets = [model.target(0), model.target(1 if classes > 1 else 0)]
+    absent, plain = np.broadcast_to(x.mean(axis=(0, 1, 2)), x.shape[1:]).astype(np.float32), LrpRule.EPSILON
+    for rules in (RescaleRule(absent), LayerwiseRules(plain, plain, plain)):
+        kind = type(rules).__name__
+        try:
+            found = model.relevance(x, targets, rules)
+        except NotSupportedError:
+            continue  # the network holds what rules do not know, and that was said
+        shape = (2, *x.shape)
+        rule(found.values.shape == shape, name, f"relevance must be {shape}. Got {found.values.shape}.")
+        rule(found.values.dtype == np.float32, name, f"relevance must be float32. Got {found.values.dtype}.")
+        same = close(found.outputs[SCORES], model.outputs(x)[SCORES])
+        rule(same, name, "relevance() must return the same outputs.")
+        rule(found.rules, name, "relevance() must say which rules it applied.")
+        size = np.abs(found.values).sum(axis=(2, 3, 4)) + np.abs(found.shared)
+        left = float((np.abs(found.unaccounted) / np.maximum(size, 1e-6)).max())
+        rule(left < 1e-3, name, f"by {kind}, {left:.1%} of the score is neither shared out nor said to be kept.")
+        if not found.before_head and isinstance(rules, RescaleRule) and model.focus is None:
+            wanted = [target(model.outputs(x)) - target(model.outputs(absent[None])) for target in targets]
+            rule(close(found.shared, np.stack(wanted), 1e-3), name, "DeepLIFT must share the difference of scores out.")
+        alone = model.relevance(x[:1], targets[1:], rules).values
+        rule(close(alone[0], found.values[1, :1], 1e-3), name, "several targets must give what each gives alone.")
