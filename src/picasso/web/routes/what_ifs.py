@@ -159,9 +159,9 @@ def cancel_what_if(id_: str, service: ServiceNeeded) -> WhatIfAnswer:
 
 async def _when_over(request: Request, service: Service, id_: str, seconds: float) -> WhatIfRecord:
     """Wait until a question is over, the time is up, or the server ends."""
-    over = asyncio.wrap_future(service.jobs.what_ifs.get(id_).over)
+    over: asyncio.Future[Any] = asyncio.wrap_future(service.jobs.what_ifs.get(id_).over)
     stopping: asyncio.Event = request.app.state.stopping
-    ending = asyncio.create_task(stopping.wait())
+    ending: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait([over, ending], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -42,7 +42,8 @@ export async function predict(panel, painting, settings) {
       mass += Math.abs(value);
     }
   }
-  const change = panel.units.startsWith("change in ");
+  // "change in logit per unit of input" is a slope, and no change.
+  const change = panel.units.startsWith("change in ") && !panel.units.includes(" per ");
   const window = panel.kept ? [columns, rows].map((side) => pixels(settings?.window, side)) : [1, 1];
   const kind = !change ? "share" : panel.kept && window.every(Boolean) ? "windows" : "sum";
   const total = kind === "share" ? (all ? mass / all : 0) : kind === "windows" ? sum / (window[0] * window[1]) : sum;

@@ -71,10 +71,9 @@ function said(prediction) {
 export function explained({ kind, window, unknown }, { units, baseline, painted, share }) {
   const said = [];
   if (kind === "windows") {
-    said.push(`A value of this map is the ${units} that covering one window of ${window[0]} \u00d7 ${window[1]} pixels brings, ` +
-      "turned so that a fall is positive, averaged over the windows that cover the pixel. For one window: the mean of the map over what you painted, turned " +
-      "around. If windows added up: its sum over what you painted, divided by the pixels of a window.",
-    "Windows need not add up: evidence that stands in two places, or only counts together, makes the difference.");
+    said.push(`A value of this map is how far the score falls (${units}) when one window of ${window[0]} \u00d7 ${window[1]} pixels is ` +
+      "covered, averaged over the windows that cover the pixel. For one window: the map\u2019s mean over what you painted. If windows " +
+      "added up: its sum there, divided by a window\u2019s pixels. They need not, where evidence stands in two places or only counts together.");
   } else if (kind === "sum") {
     said.push(`A value of this map is a ${units}. The map says: its sum over what you painted, turned around.`);
   } else {

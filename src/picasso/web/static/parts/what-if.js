@@ -157,8 +157,8 @@ export class PicassoWhatIf extends HTMLElement {
     const size = Math.max(1, Math.round(Math.min(painting.width, painting.height) / 8));
     this.board = new Board(painting, looks, { shape: "brush", fill: this.firstFill(), size });
     this.hint = h("p", { class: "field-hint", role: "status" });
-    fill(this.work, h("div", { class: "brush-left" }, this.tools(this.board), this.board.element, this.hint, this.steps(painting), this.keeping()),
-      h("div", { class: "brush-right" }, this.legend(), this.scores, this.notes));
+    fill(this.work, h("div", { class: "brush-left" }, this.tools(this.board), this.board.element, this.hint, this.steps(painting)),
+      h("div", { class: "brush-right" }, this.legend(), this.scores, this.notes), this.keeping());
     const show = () => this.sync();
     this.board.addEventListener("state", show);
     painting.addEventListener("change", () => this.asker.ask(painting.data()));
