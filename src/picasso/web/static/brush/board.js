@@ -165,7 +165,7 @@ export class Board extends EventTarget {
       this.picking = false;
       this.source = at;
       this.offset = null;
-      announce(`Copies from x ${Math.floor(at[0])}, y ${Math.floor(at[1])}. Now paint where the copy shall go.`);
+      announce(`Copies from x ${Math.floor(at[0])}, y ${Math.floor(at[1])}`);
       return this.#tell();
     }
     this.last = at;
@@ -254,7 +254,6 @@ export class Board extends EventTarget {
     if (this.tool.shape === "rectangle" && this.last) return this.#release(this.cursor);
     this.#press(this.cursor);
     if (this.tool.shape !== "rectangle") this.#release(this.cursor);
-    if (this.hint) announce(this.hint);
   }
 
   /** Lets the arrow keys paint, or lifts the brush. */
@@ -265,7 +264,7 @@ export class Board extends EventTarget {
       this.down = true;
       this.#stroke(this.cursor, this.cursor);
     }
-    announce(this.down ? "The arrow keys paint" : "The brush is lifted");
+    if (!this.down) announce("The brush is lifted");
     this.#tell();
   }
 
