@@ -46,6 +46,12 @@ class TargetError(PicassoError):
     code = "bad-target"
 
 
+class EditError(PicassoError):
+    """What was painted does not fit the picture, or is too large."""
+
+    code = "bad-edit"
+
+
 class LabelsError(PicassoError):
     """The labels cannot be read, or their number is not the model's."""
 

@@ -21,6 +21,7 @@ from picasso.service.job_store import JobStore
 from picasso.service.plugin_process import Description
 from picasso.service.records import Fault, JobRecord, JobRequest, ModelState, PictureRecord, State, TaskRecord
 from picasso.service.store import Store
+from picasso.service.what_ifs import Question, WhatIfRecord, WhatIfs
 from picasso.service.work import Place
 from picasso.service.workers import Worker, Workers, reason_of_death
 
@@ -36,12 +37,13 @@ class _Running:
     """What a worker does at present."""
 
     worker: Worker
-    job: str | None
+    job: str | None = None
     attempt: int = 0
+    question: str | None = None
 
 
 class Jobs:
-    """Takes jobs, and has them run by warm workers, in the order in which they came.
+    """Takes jobs and questions, and has them run by warm workers: questions first, then jobs in their order.
 
     Args:
         store: Models, pictures, results.
@@ -56,6 +58,7 @@ class Jobs:
         self.records = records
         self.catalog = catalog
         self.place = place
+        self.what_ifs = WhatIfs(store, records)
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -81,6 +84,7 @@ class Jobs:
         self._wake()
         if self._thread.is_alive():
             self._thread.join(10)
+        self.what_ifs.close()
 
     def submit(self, request: JobRequest) -> JobRecord:
         """Take a job.
@@ -158,10 +162,29 @@ class Jobs:
             return self.records.job(job)
         if not self.records.job(job).state.over:
             self.records.ask_cancel(job)
-            with self._condition:
-                self._deadlines.setdefault(job, time.monotonic() + CANCEL_SECONDS)
-            self._wake()
+            self._stop_within(job)
         return self.records.job(job)
+
+    def ask(self, question: Question) -> WhatIfRecord:
+        """Take a question of the what-if brush.
+
+        Raises:
+            NotFoundError, EditError, TargetError, NotSupportedError: As `WhatIfs.add`.
+        """
+        record = self.what_ifs.add(question)
+        self._wake()
+        return record
+
+    def cancel_question(self, id_: str) -> WhatIfRecord:
+        """Stop a question; a process that goes on with it for longer than with a canceled job is ended.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        was = self.what_ifs.get(id_)
+        if self.what_ifs.cancel(id_) and was.state is State.RUNNING:
+            self._stop_within(id_)
+        return self.what_ifs.get(id_)
 
     def delete(self, job: str) -> None:
         """Delete a job that is over; its results stay.
@@ -237,6 +260,12 @@ class Jobs:
             for picture in pictures
         ]
 
+    def _stop_within(self, id_: str) -> None:
+        """Have the process of a canceled job or question ended, unless it stops by itself in time."""
+        with self._condition:
+            self._deadlines.setdefault(id_, time.monotonic() + CANCEL_SECONDS)
+        self._wake()
+
     # --- the jobs' own thread --------------------------------------------------------------------------------
 
     def _wake(self) -> None:
@@ -281,6 +310,8 @@ class Jobs:
             if died is not None:
                 self._blame(running, died)
                 self._workers.drop(worker)
+            elif running.question is not None and worker.call is not None:
+                self.what_ifs.finish(running.question, worker.call.result())
             self._running.remove(running)
             worker.call = None
 
@@ -291,6 +322,8 @@ class Jobs:
                 canceled = self.records.job(running.job).cancel
                 state = State.CANCELED if canceled else State.FAILED
                 self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
+        if running.question is not None:
+            self.what_ifs.finish(running.question, Fault.of(died))
         self._not_opening(name, ModelState.FAILED, Fault.of(died))
 
     def _not_opening(self, name: str, state: ModelState, error: Fault | None = None) -> None:
@@ -299,18 +332,19 @@ class Jobs:
             self.store.set_model_state(name, state, error)
 
     def _stop_overdue(self) -> None:
-        """End the processes of canceled jobs that did not stop by themselves."""
+        """End the processes of canceled jobs and questions that did not stop by themselves."""
         with self._condition:
-            overdue = [job for job, deadline in self._deadlines.items() if deadline <= time.monotonic()]
-        for job in overdue:
-            for running in [running for running in self._running if running.job == job and running.worker.at_work]:
-                self.records.finish(job, running.attempt, State.CANCELED)
+            overdue = [id_ for id_, deadline in self._deadlines.items() if deadline <= time.monotonic()]
+        for id_ in overdue:
+            for running in [one for one in self._running if id_ in (one.job, one.question) and one.worker.at_work]:
+                if running.job is not None:
+                    self.records.finish(id_, running.attempt, State.CANCELED)
                 self._workers.drop(running.worker)
                 self._running.remove(running)
                 self._not_opening(running.worker.name, ModelState.NEW)
-            self.records.finish(job, None, State.CANCELED)
+            self.records.finish(id_, None, State.CANCELED)
             with self._condition:
-                self._deadlines.pop(job, None)
+                self._deadlines.pop(id_, None)
 
     def _dispatch(self) -> None:
         """Give workers what waits."""
@@ -321,10 +355,15 @@ class Jobs:
             self._workers.drop_idle(name)
         for name in opening:
             if (worker := self._workers.take(name)) is not None:
-                self._run(_Running(worker, None), work.open_model, self.place, name)
+                self._run(_Running(worker), work.open_model, self.place, name)
             else:
                 with self._condition:
                     self._to_open.append(name)
+        for asked in self.what_ifs.waiting():
+            cold = asked.question.model not in self._workers.warm
+            worker = self._workers.take(asked.question.model)
+            if worker is not None and self.what_ifs.start(asked.id, cold=cold):
+                self._run(_Running(worker, question=asked.id), work.answer, self.place, asked.question)
         for job in self.records.jobs(None, [State.QUEUED], oldest_first=True):
             if (worker := self._workers.take(job.model)) is None:
                 continue

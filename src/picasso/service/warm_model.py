@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from picasso.core.asking import read_place
+from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.what_if import WhatIf
 from picasso.service import cards
 from picasso.service.cards import Card, Seen
 from picasso.service.configuration import ModelSpecification
@@ -22,6 +26,8 @@ class WarmModel:
     model: Model | None = None
     specification: ModelSpecification | None = None
     files: frozenset[Seen] = frozenset()
+    painted: tuple[str, str | None, WhatIf] | None = None
+    """Picture and place that were asked about last, ready to be painted over: a hand asks many times in a row."""
 
     def holds(self, specification: ModelSpecification) -> bool:
         """Say whether the model is open and its files have not changed since."""
@@ -37,7 +43,7 @@ class WarmModel:
         """
         if self.model is not None:
             self.model.close()
-            self.model = None
+            self.model = self.painted = None
         # Looked at before it is read: a file that changes meanwhile is found changed at the next job.
         before = cards.look(cards.files_of(specification))
         model = load_model(specification.source, **specification.arguments())
@@ -45,6 +51,20 @@ class WarmModel:
         self.files = before | cards.look(cards.all_files(specification, model) - known)
         self.model, self.specification = model, specification
         return self.describe()
+
+    def what_if(self, picture: str, at: str | None, read: Callable[[], Picture]) -> WhatIf:
+        """Return a picture that is ready to be painted over.
+
+        Args:
+            picture: Its digest.
+            at: Where a segmenter or detector is asked.
+            read: Reads the picture.
+        """
+        assert self.model is not None
+        if self.painted is None or self.painted[:2] != (picture, at):
+            self.painted = None
+            self.painted = picture, at, WhatIf(self.model, read(), read_place(at))
+        return self.painted[2]
 
     def describe(self) -> Card:
         """Describe the open model."""

@@ -30,6 +30,7 @@ from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
 from picasso.service.warm_model import WARM
+from picasso.service.what_ifs import Question, Reply
 
 REPORT_SECONDS = 1 / 8
 """Progress is written, and a cancel noticed, at most this often."""
@@ -77,6 +78,37 @@ def run_job(place: Place, job: str, attempt: int) -> None:
         _Work(place, database, job, attempt).run()
     finally:
         database.close()
+
+
+def answer(place: Place, question: Question) -> Reply | Fault:
+    """Answer a question of the what-if brush. Nothing is written but the model's card, where it had to be opened."""
+    _settle(place)
+    database = Database(place.database)
+    replies: list[Reply] = []
+    try:
+        error = _guarded(lambda: replies.append(_answer(Store(database), place, question)))
+    finally:
+        database.close()
+    return replies[0] if error is None else Fault.of(error)
+
+
+def _answer(store: Store, place: Place, question: Question) -> Reply:
+    _ready_model(store, question.model, place.opening_seconds)
+    started = time.perf_counter()
+    name, artifacts = store.picture(question.picture).name, Artifacts(place.artifacts)
+    what_if = WARM.what_if(question.picture, question.at, lambda: decode_picture(artifacts.get(question.picture), name))
+    card = store.model(question.model).card
+    assert card is not None
+    change = what_if.ask(question.edit, question.targets, question.top)
+    height, width = what_if.sample.view.shape[:2]
+    return Reply(
+        model=card["digest"],
+        height=height,
+        width=width,
+        change=change,
+        looks=what_if.looks() if question.looks else None,
+        seconds=time.perf_counter() - started,
+    )
 
 
 class _Work:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
+from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -27,7 +28,7 @@ class Worker:
 
     def __init__(self, name: str, ended: Callable[[], None]) -> None:
         self.name = name
-        self.call: Future[None] | None = None
+        self.call: Future[Any] | None = None
         self.process: int | None = None
         self._ended = ended
         self._pool = ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
@@ -54,7 +55,7 @@ class Worker:
         alive = {child.pid for child in multiprocessing.active_children()}
         return self.process is not None and self.process not in alive
 
-    def start(self, function: Callable[..., None], *args: object) -> None:
+    def start(self, function: Callable[..., object], *args: object) -> None:
         """Call a function in the process."""
         self.call = self._pool.schedule(function, args=args)
         self.call.add_done_callback(lambda _: self._ended())

@@ -22,6 +22,7 @@ _EXITS = {
     "bad-picture": BAD_INPUT,
     "bad-settings": BAD_INPUT,
     "bad-target": BAD_INPUT,
+    "bad-edit": BAD_INPUT,
     "bad-labels": BAD_INPUT,
     "bad-configuration": BAD_INPUT,
     "not-found": BAD_INPUT,

@@ -1,7 +1,7 @@
 /** <picasso-result>: one visualization of one picture by one model, while it comes and when it is there. */
 
 import { asApiError, get } from "../api.js";
-import { announce, fill, h, icon } from "../dom.js";
+import { announce, fill, freshId, h, icon } from "../dom.js";
 import { panelKind } from "../panels/index.js";
 import { problem } from "./problem.js";
 import { record } from "./record.js";
@@ -27,12 +27,13 @@ export class PicassoResult extends HTMLElement {
     this.heading = { picture: null, title: "", model: "" };
     this.head = h("header", { class: "result-head" });
     this.state = h("div", { class: "result-state" });
+    this.brush = h("div", { class: "result-brush", id: freshId("brush") });
     this.body = h("div", { class: "result-body" });
     this.foot = h("div", { class: "result-foot" });
   }
 
   connectedCallback() {
-    if (!this.firstChild) this.append(this.head, this.state, this.body, this.foot);
+    if (!this.firstChild) this.append(this.head, this.state, this.brush, this.body, this.foot);
   }
 
   disconnectedCallback() {
@@ -47,6 +48,7 @@ export class PicassoResult extends HTMLElement {
   begin(heading) {
     this.heading = heading;
     this.panels.clear();
+    fill(this.brush);
     this.dataset.state = "waiting";
     this.drawHead();
     fill(this.state, h("div", { class: "placeholder" },
@@ -78,11 +80,14 @@ export class PicassoResult extends HTMLElement {
     this.dataset.state = "done";
     this.dataset.key = result.key;
     this.heading = { picture, title: document.visualization.title, model: document.model.name };
+    fill(this.brush);
     this.panels = new Map(result.panels.map((panel) => [panel.id, panel]));
     this.drawHead();
     fill(this.state);
     this.drawPanels();
     fill(this.foot, record(document));
+    // A link to what somebody painted opens with it.
+    if (location.hash.startsWith(`#what-if=${result.key.slice(0, 12)}/`)) this.paint();
   }
 
   /**
@@ -152,7 +157,11 @@ export class PicassoResult extends HTMLElement {
       return line;
     };
     const copy = h("button", { type: "button", onclick: () => copyLink(copy, path) }, icon("link"), h("span", {}, "Copy link"));
+    this.opener = h("button", {
+      type: "button", "aria-expanded": "false", "aria-controls": this.brush.id, onclick: () => this.paint(),
+    }, icon("brush"), h("span", {}, "What if\u2026"));
     return h("div", { class: "result-actions" },
+      this.opener,
       h("a", { class: "button", href: againHref(document, picture) }, icon("again"),
         h("span", {}, "Run again", h("span", { class: "long" }, " with other settings"))),
       copy,
@@ -164,6 +173,29 @@ export class PicassoResult extends HTMLElement {
           item("NPZ", "the raw numbers", "format=npz"),
           item("JSON", "every choice that was made", "format=json"),
           item("ZIP", "all of it", "format=zip"))));
+  }
+
+  /** Opens or closes the what-if brush; where there is none says why. */
+  async paint() {
+    const { result, brush, opener } = this;
+    if (!result || !opener) return;
+    const { frames } = result.document.model;
+    if (brush.firstChild) fill(brush);
+    else if (frames) {
+      const sentence = `The brush paints still pictures; this model reads clips of ${frames} frames.`;
+      fill(brush, h("p", { class: "result-note" }, sentence));
+      announce(sentence);
+    } else {
+      opener.disabled = true;
+      try {
+        const { PicassoWhatIf } = await import("./what-if.js");
+        fill(brush, new PicassoWhatIf(result));
+      } catch (error) {
+        fill(brush, problem(error));
+      }
+      opener.disabled = false;
+    }
+    opener.setAttribute("aria-expanded", String(Boolean(brush.firstChild)));
   }
 
   /** @returns {import("../panels/class-list.js").ClassListing | null} */
