@@ -43,8 +43,6 @@ def maps(folder: Path, kind: str) -> dict[str, np.ndarray]:
     ways = {"standard": "saliency-map", "deconvnet": "deconvnet", "guided": "guided-backpropagation"}
     for rule, way in ways.items():
         keep(f"saliency {rule}", way, reduction="none")
-    for rule in ReluRule:
-        keep(f"saliency {rule}", "saliency-map", relu=rule, reduction="none")
     keep("deeplift", "deeplift", baseline="blur")
     keep("lrp", "lrp", composite="epsilon-gamma-box")
     spatial = [layer for layer in model.layers() if layer.shape == (14, 14, 512)]

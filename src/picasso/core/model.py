@@ -117,6 +117,7 @@ class Model(Hooked):
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         """Return the outputs by name when a layer returns other values, (n, ...), channels last, than it did."""
         raise NotSupportedError(f"{self.framework} models do not let their layers be replaced.")
+
     def _relevance(self, x: Array, targets: Sequence[Target], rules: RelevanceRules) -> Relevance:
         """Share the targets' scores out among the numbers of the input, by rules on the network's op graph."""
         raise NotSupportedError(f"{self.framework} models do not show what they are made of.")
@@ -197,6 +198,7 @@ class Model(Hooked):
             return self.class_scores(outputs if self.focus is None else {SCORES: self.focus.read(outputs)})
 
         return np.concatenate(list(self._in_batches(values, replaced)))[: len(values)]
+
     def relevance(self, x: Array, targets: Sequence[Target], rules: RelevanceRules) -> Relevance:
         """Run forward once, and share the targets' scores out among the numbers of the input.
 
