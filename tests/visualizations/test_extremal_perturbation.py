@@ -80,9 +80,8 @@ def test_the_mask_lies_on_the_only_part_that_matters() -> None:
         corner(), PICTURE, "extremal-perturbation", target=0, area=0.09, cells=20, fill="black", cache=False
     ).attributions[0]
     assert found.values[9:19, 21:31].mean() > 0.8
-    outside = found.values.copy()
-    outside[4:26, 16:36] = 0
-    assert outside.max() < 0.1
+    around = found.values[4:26, 16:36]  # beyond the edge by two cells: no Gaussian is narrower
+    assert around.sum() > 0.85 * found.values.sum()
     assert found.values.mean() == pytest.approx(0.09, abs=0.02)
     assert found.sign == "unsigned"
     assert found.baseline == "black"
