@@ -32,6 +32,7 @@ class Capability(StrEnum):
     ACTIVATIONS = "activations"
     GRADIENTS = "gradients"
     RELU_RULES = "relu-rules"
+    PARAMETERS = "parameters"
     SEGMENTATION = "segmentation"
     DETECTION = "detection"
 

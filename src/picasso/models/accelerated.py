@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,11 @@ class AcceleratedModel(Model):
     def _version(self) -> object:
         """Return something that is another when the network is another; for live ones."""
         return None
+
+    def _copied(self, parameters: Mapping[str, Array]) -> Self:
+        made = super()._copied(parameters)
+        made._engines = {}
+        return made
 
     def close(self) -> None:
         self._engines.clear()
