@@ -25,7 +25,7 @@ class Cells:
     def sums(self, values: Array) -> NDArray[np.float64]:
         """Return the sum of a map (h, w) over each cell, (m,); what is not known counts as 0."""
         known = np.nan_to_num(np.asarray(values, np.float64), posinf=0.0, neginf=0.0)
-        return np.bincount(self.number.reshape(-1), known.reshape(-1), len(self.boxes))
+        return np.asarray(np.bincount(self.number.reshape(-1), known.reshape(-1), len(self.boxes)), np.float64)
 
     def means(self, values: Array) -> NDArray[np.float64]:
         """Return the mean of a map over each cell, (m,)."""
@@ -33,15 +33,13 @@ class Cells:
 
 
 def grid(height: int, width: int, cells: int) -> Cells:
-    """Cut a picture into so many rows and columns, of which no two differ by more than a pixel; at least a pixel each."""
-    rows, columns = (
-        np.round(np.linspace(0, side, min(cells, side) + 1)).astype(np.int64) for side in (height, width)
-    )
+    """Cut a picture into so many rows and columns, of which no two differ by more than a pixel; at least one each."""
+    edges = [np.round(np.linspace(0, side, min(cells, side) + 1)).astype(np.int64) for side in (height, width)]
+    (tops, talls), (lefts, wides) = ((ends[:-1], np.diff(ends)) for ends in edges)
     boxes = [
-        (top, left, bottom - top, right - left)
-        for top, bottom in zip(rows[:-1], rows[1:], strict=True)
-        for left, right in zip(columns[:-1], columns[1:], strict=True)
+        (top, left, tall, wide)
+        for top, tall in zip(tops, talls, strict=True)
+        for left, wide in zip(lefts, wides, strict=True)
     ]
-    down = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
-    across = np.repeat(np.arange(len(columns) - 1), np.diff(columns))
-    return Cells(np.array(boxes, np.int64), down[:, None] * (len(columns) - 1) + across[None])
+    down, across = np.repeat(np.arange(len(tops)), talls), np.repeat(np.arange(len(lefts)), wides)
+    return Cells(np.array(boxes, np.int64), down[:, None] * len(lefts) + across[None])

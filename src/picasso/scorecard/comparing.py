@@ -229,7 +229,9 @@ class _Work:
         self.reason = untestable(model)
         self.known = {} if self.reason else {n: k for n, m in self.methods.items() if (k := kept.read(model, m))}
         each = len(self.methods) * 4 + len(CONTROLS) + 1  # the map, its repeat, its noise, its curves; patches
-        self.to_test = [name for name in self.methods if name not in self.known] if randomize and not self.reason else []
+        self.to_test = (
+            [name for name in self.methods if name not in self.known] if randomize and not self.reason else []
+        )
         self.pieces = pieces(model, pictures) if self.to_test else 0
         self.stages = Stages(report, pictures * each + len(self.to_test) * self.pieces)
 
@@ -238,7 +240,7 @@ class _Work:
         sample, name = shown.sample, shown.sample.picture.name
         mask = None if shown.mask is None else input_mask(sample, shown.mask)
         remove = filler(shown.model, sample)
-        patches = grid(*sample.x.shape[1:3], PATCHES)
+        patches = grid(sample.x.shape[1], sample.x.shape[2], PATCHES)
         self.stages.begin(f"{name}: single patches")
         drops = patch_drops(shown.model, remove, shown.target, shown.score, patches, progress=self.stages.inner)
         self.stages.end()
@@ -314,7 +316,7 @@ class _Work:
     ) -> None:
         """Measure one map of one picture."""
         measured = self.measured[key]
-        cells = grid(*values.shape, CELLS)
+        cells = grid(values.shape[0], values.shape[1], CELLS)
         self.stages.begin(f"{shown.sample.picture.name}: what {title} removes")
         order = removal_order(values, cells, self.seed)
         measured.curves.append(
@@ -440,5 +442,3 @@ def _masks(mask: object, pictures: int) -> list[object]:
 
 def _ignore(done: int, total: int, message: str) -> None:
     """Ignore progress."""
-
-

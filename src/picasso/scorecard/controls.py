@@ -27,12 +27,13 @@ def control_map(kind: Control, view: NDArray[np.uint8], seed: int) -> Array:
     """
     height, width = view.shape[:2]
     if kind == "noise":
-        return np.random.default_rng(seed).random((height, width), np.float32)
+        drawn: Array = np.random.default_rng(seed).random((height, width), np.float32)
+        return drawn
     if kind == "gaussian":
         down, across = (((np.arange(side) + 0.5) / side - 0.5) / WIDTH for side in (height, width))
-        return np.exp(-0.5 * (down[:, None] ** 2 + across[None] ** 2)).astype(np.float32)
+        return np.asarray(np.exp(-0.5 * (down[:, None] ** 2 + across[None] ** 2)), np.float32)
     grey = np.pad(view @ np.array([0.299, 0.587, 0.114]), 1, mode="edge")
-    return np.hypot(_slope(grey), _slope(grey.T).T).astype(np.float32)
+    return np.asarray(np.hypot(_slope(grey), _slope(grey.T).T), np.float32)
 
 
 def _slope(grey: Array) -> Array:

@@ -14,6 +14,7 @@ from picasso.core.baselines import baseline
 from picasso.core.facts import Sample
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
+from picasso.scorecard.ranks import Numbers
 
 Fill = Literal["mean", "blur", "diffusion"]
 FILLS: tuple[Fill, ...] = get_args(Fill)
@@ -48,7 +49,7 @@ def filler(model: Model, sample: Sample) -> Filler:
 
 
 def diffused(x: Array, removed: Mask) -> Array:
-    """Fill a hole with what flows in from its rim: inside, each value is the mean of its neighbors (Laplace's equation).
+    """Fill a hole with what flows in from its rim: in it each value is the mean of its neighbors (Laplace).
 
     Args:
         x: (h, w, c).
@@ -68,20 +69,21 @@ def diffused(x: Array, removed: Mask) -> Array:
     means = _blocks(np.where(removed[..., None], 0.0, x), side) / np.maximum(known, 1e-12)
     coarse = _solved(means, known[..., 0] == 0)
     size = coarse.shape[0] * side, coarse.shape[1] * side
-    smooth = np.stack([enlarge(coarse[..., c], *size) for c in range(x.shape[-1])], axis=-1)
+    smooth = np.stack([enlarge(coarse[..., c].astype(np.float32), *size) for c in range(x.shape[-1])], axis=-1)
     made[removed] = smooth[: x.shape[0], : x.shape[1]][removed]
     return made
 
 
-def _blocks(values: Array, side: int) -> Array:
+def _blocks(values: Numbers, side: int) -> Numbers:
     """Return the means over blocks of pixels; what a block has beyond the picture's edge counts as 0."""
     height, width = (math.ceil(length / side) * side for length in values.shape[:2])
     padded = np.zeros((height, width, values.shape[2]))
     padded[: values.shape[0], : values.shape[1]] = values
-    return np.asarray(padded.reshape(height // side, side, width // side, side, -1).mean(axis=(1, 3)))
+    means: Numbers = padded.reshape(height // side, side, width // side, side, -1).mean(axis=(1, 3))
+    return means
 
 
-def _solved(x: Array, removed: Mask) -> Array:
+def _solved(x: Numbers, removed: Mask) -> Numbers:
     """Solve Laplace's equation for the removed pixels, the others given."""
     from scipy.sparse import csc_matrix
     from scipy.sparse.linalg import splu
@@ -112,7 +114,7 @@ def _solved(x: Array, removed: Mask) -> Array:
 
 
 def _neighbors() -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Return for each of the four directions where pixels that have a neighbor there lie, and where the neighbors do."""
+    """Return for each of four directions where pixels that have a neighbor there lie, and where those do."""
     first, second, every = slice(None, -1), slice(1, None), slice(None)
     pairs = [((first, every), (second, every)), ((every, first), (every, second))]
     return pairs + [(there, here) for here, there in pairs]

@@ -65,7 +65,9 @@ class Method:
             raise PluginError(f"{kind.title} must return one Attribution for each target. Got {found!r:.80}.")
         attribution = found[0]
         if attribution.picture is not None:
-            raise NotSupportedError(f"With these settings the map of {kind.title} lies on another picture than the input.")
+            raise NotSupportedError(
+                f"With these settings the map of {kind.title} lies on another picture than the input."
+            )
         if np.shape(attribution.flat()) != sample.x.shape[1:3]:
             raise PluginError(f"{kind.title} must give a map of {sample.x.shape[1:3]}. Got {attribution.values.shape}.")
         return attribution

@@ -13,7 +13,7 @@ from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
 from picasso.scorecard.cells import Cells
 from picasso.scorecard.fills import FILLS, Fill, Filler, diffused
-from picasso.scorecard.ranks import spearman
+from picasso.scorecard.ranks import Numbers, spearman
 
 PATCHES = 8
 """Patches a side."""
@@ -42,20 +42,19 @@ def patch_drops(
         fills: What takes the place of what is removed.
         progress: Called after each chunk of pictures.
     """
-    rows, total = [], len(fills) * len(patches.boxes)
-    for number, fill in enumerate(fills):
-        before = number * len(patches.boxes)
-        scores = model.predict_patched(
-            remove.x[None],
-            patches.boxes,
-            _contents(remove, patches, fill),
-            lambda done, _, before=before: progress(before + done, total),
-        )
-        rows.append(score - np.asarray(target.of_classes(scores), np.float64))
-    return np.stack(rows)
+    count = len(patches.boxes)
+
+    def scored(number: int, fill: Fill) -> Array:
+        def report(done: int, total: int) -> None:
+            progress(number * count + done, len(fills) * count)
+
+        return model.predict_patched(remove.x[None], patches.boxes, _contents(remove, patches, fill), report)
+
+    rows = [np.asarray(target.of_classes(scored(*item)), np.float64) for item in enumerate(fills)]
+    return score - np.stack(rows)
 
 
-def patch_correlation(values: Array, drops: Array, patches: Cells) -> NDArray[np.float64]:
+def patch_correlation(values: Array, drops: Numbers, patches: Cells) -> NDArray[np.float64]:
     """Return the rank correlation of a map's sums over the patches with what removing each does, (fills,), -1..1.
 
     Args:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.preprocessing import Array
-
+Numbers = NDArray[np.floating[Any]]
 CONFIDENCE = 0.95
 
 
-def average_ranks(values: Array) -> NDArray[np.float64]:
+def average_ranks(values: Numbers) -> NDArray[np.float64]:
     """Return the rank of each value, counted from 1; equal values share the mean of theirs."""
     flat = np.asarray(values).reshape(-1)
     _, place, counts = np.unique(flat, return_inverse=True, return_counts=True)
@@ -23,7 +22,7 @@ def average_ranks(values: Array) -> NDArray[np.float64]:
     return np.asarray((last - (counts - 1) / 2)[place.reshape(-1)], np.float64)
 
 
-def spearman(a: Array, b: Array) -> float:
+def spearman(a: Numbers, b: Numbers) -> float:
     """Return Spearman's rank correlation of two arrays of one size; 0 where one of them is constant: it ranks nothing.
 
     References:

@@ -16,6 +16,7 @@ from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
 from picasso.scorecard.cells import Cells
 from picasso.scorecard.fills import FILLS, Fill, Filler, Mask
+from picasso.scorecard.ranks import Numbers
 
 CELLS, STEPS = 16, 8
 """Cells of the grid a side, and points of a curve behind the first."""
@@ -107,7 +108,7 @@ def removal_curves(
     return Curves(counts / len(order), scores[:, 0], scores[:, 1])
 
 
-def disagreement(gains: Array) -> float | None:
+def disagreement(gains: Numbers) -> float | None:
     """Say how much of the order of maps depends on the fill: 0 nothing, 1 all of it.
 
     Args:
@@ -130,6 +131,6 @@ def _mask(chosen: NDArray[np.intp], cells: Cells) -> Mask:
     return gone[cells.number]
 
 
-def _area(curves: Array, removed: Array) -> NDArray[np.float64]:
+def _area(curves: Numbers, removed: Numbers) -> NDArray[np.float64]:
     """Return the area below each curve, by trapezes."""
     return np.asarray(((curves[:, 1:] + curves[:, :-1]) / 2 * np.diff(removed)).sum(axis=1))

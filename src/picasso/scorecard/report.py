@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso.core import render
-from picasso.core.preprocessing import Array
 from picasso.scorecard.card import Card, Trust
 from picasso.scorecard.fills import FILLS
-from picasso.scorecard.ranks import Figure
+from picasso.scorecard.ranks import Figure, Numbers
 from picasso.scorecard.relevance_gain import Curves
 
 if TYPE_CHECKING:
@@ -50,8 +49,10 @@ def page(comparison: Comparison) -> str:
         masked=masked,
         marks=MARKS,
         number=number,
-        words=_interval,
-        shown=[(picture, _under(picture), _maps(picture, comparison)) for picture in comparison.pictures if picture.maps],
+        words=interval,
+        shown=[
+            (picture, _under(picture), _maps(picture, comparison)) for picture in comparison.pictures if picture.maps
+        ],
         bar=render.data_url(_bar()),
         curves=drawn,
         low=render.format_value(low),
@@ -72,7 +73,7 @@ def _signed(value: float, digits: int) -> str:
     return text.replace("-", "−") if float(text) else text.lstrip("-")
 
 
-def _interval(figure: Figure | None, digits: int = 2) -> str:
+def interval(figure: Figure | None, digits: int = 2) -> str:
     """Write a figure's interval."""
     if figure is None or figure.low is None or figure.high is None:
         return ""
@@ -132,7 +133,7 @@ def _drawn(curves: Curves, fill: int, low: float, high: float) -> dict[str, Any]
     }
 
 
-def _points(across: Array, up: Array, low: float, high: float) -> list[str]:
+def _points(across: Numbers, up: Numbers, low: float, high: float) -> list[str]:
     x, y = across * WIDTH, (1 - (up - low) / ((high - low) or 1.0)) * HEIGHT
     return [f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)]
 

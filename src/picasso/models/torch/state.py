@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -107,7 +108,9 @@ def copied(module: Any, parameters: Mapping[str, Array]) -> Any:
     import torch
 
     try:
-        made = copy.deepcopy(module)
+        with warnings.catch_warnings():  # PyTorch warns of its own parts when it copies an exported program
+            warnings.simplefilter("ignore")
+            made = copy.deepcopy(module)
     except Exception as error:
         raise NotSupportedError(f"The network cannot be copied: {error}.") from None
     rest(made)
