@@ -341,7 +341,7 @@ class _Work:
             curves={key: tuple(one.curves) for key, one in self.measured.items()},
             places={key: tuple(one.places) for key, one in self.measured.items()},
             disagreement=apart,
-            verdict=verdict(cards, apart, len(self.pictured)),
+            verdict=verdict(cards, apart, len(self.pictured), self._area()),
             record={
                 "model": {
                     "name": self.model.name,
@@ -356,6 +356,10 @@ class _Work:
                 "versions": runner.versions(self.model),
             },
         )
+
+    def _area(self) -> float | None:
+        areas = [picture.area for picture in self.pictured if picture.area is not None]
+        return sum(areas) / len(areas) if areas else None
 
     def _judged(self, key: str, method: Method) -> Card:
         measured = self.measured[key]

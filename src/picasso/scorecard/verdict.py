@@ -66,13 +66,16 @@ def _doubts(card: Card) -> list[str]:
     return found
 
 
-def verdict(cards: Sequence[Card], disagreement: float | None, pictures: int) -> tuple[str, ...]:
-    """Say in a few sentences which maps to trust here.
+def verdict(
+    cards: Sequence[Card], disagreement: float | None, pictures: int, area: float | None = None
+) -> tuple[str, ...]:
+    """Say in a few sentences which maps to trust here, and where those point.
 
     Args:
         cards: Of the methods, judged.
         disagreement: See `relevance_gain.disagreement`.
         pictures: How many there were.
+        area: The masks' mean share of the picture, where there were masks.
     """
     methods = [card for card in cards if not card.control]
     said = []
@@ -85,6 +88,15 @@ def verdict(cards: Sequence[Card], disagreement: float | None, pictures: int) ->
         said.append(f"Could not be measured: {_listed(failed)}.")
     if not any(card.trust is Trust.YES for card in methods):
         said.append("None of these maps earns trust without reservation.")
+    believed = [card for card in methods if card.trust is Trust.YES and card.mass is not None]
+    if believed and area is not None:
+        masses = [card.mass.mean for card in believed if card.mass is not None]
+        inside = sum(masses) / len(masses)
+        where = "at the mask" if inside > area else "elsewhere"
+        said.append(
+            f"Those to trust put {inside:.0%} of what speaks for the target into the mask, which covers {area:.0%} of "
+            f"the picture: the model looks {where}."
+        )
     if pictures == 1:
         said.append("This holds for one picture only; several give an interval.")
     if disagreement is not None:
