@@ -88,7 +88,7 @@ def compare(
 
     Example:
         >>> comparison = compare(load_model("demo:tank-proxy"), "photo.jpg", ["grad-cam", "saliency-map"])
-        >>> print(comparison.verdict)
+        >>> trusted = [card.title for card in comparison.cards if card.trust == "trust"]
     """
     if not isinstance(model, Model):
         raise ConfigurationError(
