@@ -89,7 +89,7 @@ def test_a_map_that_ignores_the_weights_is_not_to_be_trusted_and_the_test_is_kep
     second = picasso.compare(model, [picture(0), picture(1)], ["edges", "saliency-map"])
     card = second.card("edges")
     assert card.trust is Trust.NO
-    assert card.reasons[0].startswith("It hardly changes when the network's weights are shuffled (similarity 1.00)")
+    assert card.reasons[0].startswith("It hardly changes when the network's weights are shuffled (similarity 1.00, ")
     assert second.card("saliency-map").randomization.passed
     messages: list[str] = []
     third = picasso.compare(
@@ -179,6 +179,8 @@ def test_one_method_with_two_settings_gets_two_cards(plugins: Path) -> None:
     found = picasso.compare(network(), picture(), pairs, randomization=False)
     assert [card.name for card in found.cards[:2]] == ["saliency-map", "saliency-map-2"]
     assert found.card("saliency-map-2").settings["times_input"] is True
+    assert found.card("saliency-map").title == "Saliency map"
+    assert found.card("saliency-map-2").title == "Saliency map (reduction sum, times_input True)"
 
 
 def test_a_cancel_takes_effect(plugins: Path) -> None:

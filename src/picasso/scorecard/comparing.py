@@ -224,6 +224,7 @@ class _Work:
         self, model: Model, methods: Sequence[Method], seed: int, report: Report, randomize: bool, pictures: int
     ) -> None:
         self.model, self.methods, self.seed, self.randomize = model, _numbered(methods), seed, randomize
+        self.titles = _titled(self.methods)
         self.measured = {name: _Measured() for name in (*self.methods, *CONTROLS)}
         self.pictured: list[Pictured] = []
         self.reason = untestable(model)
@@ -378,7 +379,7 @@ class _Work:
             why = "Randomization was not asked for."
         measured.shots.clear()
         settings = method.settings.model_dump(mode="json")
-        return judged(self._card(key, method.title, False, settings, tested, "" if tested else why))
+        return judged(self._card(key, self.titles[key], False, settings, tested, "" if tested else why))
 
     def _gains(self, key: str) -> tuple[Any, ...]:
         return tuple(figure(curve.gain[fill] for curve in self.measured[key].curves) for fill in range(len(FILLS)))
@@ -434,6 +435,17 @@ def _numbered(methods: Sequence[Method]) -> dict[str, Method]:
             name = f"{method.name}-{count}"
         named[name] = method
     return named
+
+
+def _titled(methods: Mapping[str, Method]) -> dict[str, str]:
+    """Return the methods' titles, with what is set where one is compared twice."""
+    titles = [method.title for method in methods.values()]
+    found = {}
+    for name, method in methods.items():
+        changed = method.settings.model_dump(mode="json", exclude_defaults=True)
+        said = ", ".join(f"{setting} {value}" for setting, value in changed.items())
+        found[name] = f"{method.title} ({said})" if said and titles.count(method.title) > 1 else method.title
+    return found
 
 
 def _masks(mask: object, pictures: int) -> list[object]:

@@ -24,6 +24,8 @@ BINS = 100
 """Of the histogram whose entropy is a map's complexity."""
 LIMIT = 0.5
 """A map whose rank correlation with that of a network without memory is above it shows the picture, not the model."""
+CASCADE_LIMIT = 0.65
+"""The same for the mean over the cascade: guided backpropagation changes only once the very first layer is shuffled."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,12 @@ class Randomization:
     @property
     def passed(self) -> bool:
         """Whether the map depends on what the network has learned."""
-        return self.similarity <= LIMIT
+        return self.similarity <= LIMIT and self.along <= CASCADE_LIMIT
+
+    @property
+    def along(self) -> float:
+        """The mean similarity over the cascade."""
+        return float(np.mean(self.cascade))
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""

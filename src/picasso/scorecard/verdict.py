@@ -32,8 +32,8 @@ def _against(card: Card) -> list[str]:
     tested = card.randomization
     if tested is not None and not tested.passed:
         found.append(
-            f"It hardly changes when the network's weights are shuffled (similarity {tested.similarity:.2f}): it "
-            "shows the picture, not the model."
+            f"It hardly changes when the network's weights are shuffled (similarity {tested.similarity:.2f}, over the "
+            f"layers {tested.along:.2f}): it shows the picture more than the model."
         )
     if card.over_sobel is not None and card.over_sobel.mean <= 0:
         found.append("It finds what counts for the score no better than an edge filter (Sobel) that knows no model.")
