@@ -127,13 +127,16 @@ def cascade_steps(model: Model, most: int = STEPS) -> list[tuple[str, tuple[str,
 def shuffled(model: Model, names: Sequence[str], seed: int) -> dict[str, Array]:
     """Return parameters with their numbers in another order: each layer keeps its scale, and forgets what it knew.
 
-    Drawn for each parameter by its name, so that a step of the cascade leaves those before it as they are.
+    Weights get signs that are drawn, too: where those of a layer lean to one side, deconvnet's map of the shuffled
+    network would be zero everywhere, which tells nothing. Drawn for each parameter by its name, so that a step of the cascade leaves those before it as they are.
     """
     known = model.parameters()
     made = {}
     for name in names:
         random = np.random.default_rng([seed, zlib.crc32(name.encode())])
         made[name] = random.permutation(known[name].reshape(-1)).reshape(known[name].shape)
+        if known[name].ndim > 1:
+            made[name] *= random.choice(np.array([-1, 1], np.float32), known[name].shape)
     return made
 
 
