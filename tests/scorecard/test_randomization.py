@@ -9,6 +9,9 @@ import pytest
 
 from picasso.core import registry
 from picasso.core.errors import NotSupportedError
+from picasso.core.images import read_picture
+from picasso.core.opening import load_model
+from picasso.core.preprocessing import Preprocessing
 from picasso.core.settings import Settings
 from picasso.scorecard import kept
 from picasso.scorecard.comparing import choose_methods
@@ -79,6 +82,23 @@ def test_it_is_what_a_loop_over_copies_says() -> None:
         alike.append(scipy.stats.spearmanr(other.ravel(), given[0].values.ravel()).statistic)
     assert found.similarity == pytest.approx(np.mean(alike), abs=1e-6)
     assert found.cascade[-1] == found.similarity
+
+
+def test_on_real_weights_the_gradient_passes_and_guided_backpropagation_and_deconvnet_fail(shared_data: Path) -> None:
+    import torch
+
+    from tests.models.squeezenet import SqueezeNet
+
+    net = SqueezeNet().eval()
+    net.load_state_dict(torch.load(shared_data / "squeezenet11/squeezenet11_state_dict.pt", weights_only=True))
+    declared = Preprocessing(size=227, resize="crop", color="bgr", scale=1.0, mean=(104, 117, 123))
+    model = load_model(net, preprocessing=declared, name="SqueezeNet")
+    sample = model.prepare(read_picture(shared_data / "photos/cat.jpg"))
+    target = model.top_targets(model.predict(sample.x)[0], 1)[0]
+    for rule, passes in (("standard", True), ("guided", False), ("deconvnet", False)):
+        (method,) = choose_methods(model, [("saliency-map", {"relu": rule})])
+        values = values_of(method.explain(model, sample, target, 0, QUIET))
+        assert randomize(method, [Shot(model, sample, target, values)], 0, QUIET).passed is passes, rule
 
 
 def test_shuffling_keeps_what_there_is_and_a_cascade_goes_from_the_output_to_the_input() -> None:

@@ -128,7 +128,8 @@ def shuffled(model: Model, names: Sequence[str], seed: int) -> dict[str, Array]:
     """Return parameters with their numbers in another order: each layer keeps its scale, and forgets what it knew.
 
     Weights get signs that are drawn, too: where those of a layer lean to one side, deconvnet's map of the shuffled
-    network would be zero everywhere, which tells nothing. Drawn for each parameter by its name, so that a step of the cascade leaves those before it as they are.
+    network would be zero everywhere, which tells nothing. All is drawn for each parameter by its name, so that a
+    step of the cascade leaves those before it as they are.
     """
     known = model.parameters()
     made = {}

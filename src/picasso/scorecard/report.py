@@ -49,6 +49,7 @@ def page(comparison: Comparison) -> str:
         masked=masked,
         marks=MARKS,
         number=number,
+        signed=_signed,
         words=interval,
         shown=[
             (picture, _under(picture), _maps(picture, comparison)) for picture in comparison.pictures if picture.maps
@@ -68,7 +69,7 @@ def number(figure: Figure | None, digits: int = 2) -> str:
     return "–" if figure is None else _signed(figure.mean, digits)
 
 
-def _signed(value: float, digits: int) -> str:
+def _signed(value: float, digits: int = 2) -> str:
     text = f"{value:.{digits}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("-")
 
@@ -85,8 +86,8 @@ def _under(picture: Pictured) -> str:
     view = picture.view
     if picture.mask is not None:
         edge = np.zeros_like(picture.mask)
-        for axis in (0, 1):
-            edge |= np.roll(picture.mask, 1, axis) != picture.mask
+        edge[1:] |= picture.mask[1:] != picture.mask[:-1]
+        edge[:, 1:] |= picture.mask[:, 1:] != picture.mask[:, :-1]
         view = np.where(edge[..., None], np.array([255, 255, 255], np.uint8), view)
     return render.data_url(_large(view))
 
