@@ -16,22 +16,28 @@ if TYPE_CHECKING:
     from picasso.core.result import Result as Result
     from picasso.core.result import Results as Results
     from picasso.core.runner import explain as explain
+    from picasso.scorecard.comparing import compare as compare
+    from picasso.scorecard.comparison import Comparison as Comparison
 
 _HOMES = {
+    "Comparison": "picasso.scorecard.comparison",
     "PicassoError": "picasso.core.errors",
     "Preprocessing": "picasso.core.preprocessing",
     "Result": "picasso.core.result",
     "Results": "picasso.core.result",
+    "compare": "picasso.scorecard.comparing",
     "explain": "picasso.core.runner",
     "load_model": "picasso.core.opening",
     "try_conventions": "picasso.core.detective",
 }
 
 __all__ = [
+    "Comparison",
     "PicassoError",
     "Preprocessing",
     "Result",
     "Results",
+    "compare",
     "explain",
     "load_model",
     "try_conventions",

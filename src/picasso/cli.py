@@ -66,6 +66,7 @@ def main(
     picasso demo                                            the demo, in the browser
     picasso explain demo:tank-proxy photo.jpg               maps of one picture, as files
     picasso explain my_model.py:Net photos/ --with grad-cam
+    picasso compare demo:tank-proxy photo.jpg               which of the maps to believe
     picasso visualizations partial-occlusion                what can be set
     """
 
@@ -214,6 +215,146 @@ def _options_of_explain() -> list[str]:
 
     command: Any = get_command(app)
     return [option for parameter in command.commands["explain"].params for option in parameter.opts]
+
+
+@app.command()
+@guarded
+def compare(
+    model: ModelWord,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PICTURE...", help='Files, folders, patterns such as "photos/*.jpg".', show_default=False
+        ),
+    ],
+    with_: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="METHODS",
+            help='Attribution methods with commas between them, or "all" that the model can do. '
+            "[default: partial-occlusion,saliency-map,grad-cam]",
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="CLASS",
+            help='Class to explain: a label, an index, or "a - b" for a difference; else the best of each picture.',
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    mask: Annotated[
+        str,
+        typer.Option(
+            "--mask",
+            metavar="MASK",
+            help="Where the object is: a mask picture, left,top,width,height, or a folder of masks of the same names.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            metavar="PLACE",
+            help="For a segmenter or detector, what is explained, as in `picasso explain`.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="METHOD.NAME=VALUE",
+            help="A setting of one of the methods. Several times for several.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    randomization: Annotated[
+        bool,
+        typer.Option(
+            "--randomize/--no-randomize",
+            help="Test once for each model and method whether maps depend on the weights; the result is kept.",
+            rich_help_panel=RUN,
+        ),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Folder for comparison.html, .json and .npz.", rich_help_panel=LOOK
+        ),
+    ] = None,
+    labels: LabelsOption = None,
+    preprocessing: PreprocessingOption = None,
+    size: SizeOption = "",
+    resize: ResizeOption = "",
+    color: ColorOption = "",
+    scale: ScaleOption = "",
+    mean: MeanOption = "",
+    std: StdOption = "",
+    head: HeadOption = None,
+    factory: FactoryOption = None,
+    device: DeviceOption = None,
+    batch_size: BatchOption = None,
+    weights: WeightsOption = None,
+    input_: InputOption = None,
+    output_: OutputOption = None,
+    hold: HoldOption = None,
+    trust: TrustOption = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
+    ] = 0,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compare attribution methods: measure their maps, and say in plain words which to trust here.
+
+    \b
+    picasso compare demo:tank-proxy photo.jpg
+    picasso compare demo:tank-honest photos/ --with grad-cam,saliency-map --out card
+    picasso compare demo:tank-honest photo.jpg --with all --mask 40,60,120,80 --json
+    """
+    from picasso.core import runner
+    from picasso.scorecard.comparing import choose_methods
+    from picasso.shell import comparing, models, pictures, project
+
+    chosen = models.Opening(
+        labels=labels,
+        preprocessing=preprocessing,
+        size=size,
+        resize=resize,
+        color=color,
+        scale=scale,
+        mean=mean,
+        std=std,
+        head=head,
+        factory=factory,
+        device=device,
+        batch_size=batch_size,
+        weights=weights,
+        input=input_,
+        output=output_,
+        hold=tuple(hold or ()),
+        trust=tuple(trust or ()),
+    )
+    named = comparing.choices(with_, settings or ())
+    found = pictures.find_pictures(words)
+    opened = models.open_model(model, chosen)
+    if target is not None:  # a wrong target is said at once, before any work
+        runner.target_key(target, opened.labels, opened.facts.columns, opened.facts.task)
+    methods = choose_methods(opened, named, project.plugin_folders())
+    asked = comparing.Asked(methods, target, mask, at, seed, randomization)
+    comparison, unread = comparing.compare_found(opened, found, asked, quiet=as_json)
+    files = comparison.save(out) if out else []
+    if as_json:
+        output.print_json(comparing.document(comparison, files, unread))
+    else:
+        comparing.show(comparison, files, unread)
+    if unread:
+        raise typer.Exit(output.FAILED)
 
 
 @app.command()

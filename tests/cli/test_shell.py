@@ -70,7 +70,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else() -> None:
     def show(terminal: bool, quiet: bool) -> str:
         said = io.StringIO()
         console = Console(file=said, force_terminal=terminal, width=100)
-        with explaining._progress(console, 2, quiet) as (begin, report):
+        with explaining.progress_bars(console, 2, quiet) as (begin, report):
             begin("photo.png")
             report(3, 7, "")
         return said.getvalue()

@@ -280,6 +280,24 @@ def _into_input(sample: Sample, x: float, y: float) -> tuple[float, float]:
     return (x - frame.left) * width / frame.width, (y - frame.top) * height / frame.height
 
 
+def input_mask(sample: Sample, said: object) -> Mask:
+    """Return a mask or a box of the picture as a mask of the network's input, bool (height, width).
+
+    Args:
+        sample: The picture.
+        said: As for `read_place`; a boolean array may have the input's own size, too.
+
+    Raises:
+        TargetError: It is no such place, or none of it is seen by the network.
+    """
+    if isinstance(said, np.ndarray) and said.shape == sample.view.shape[:2] and said.any():
+        return said.astype(bool)
+    place = read_place(said)
+    if place is None or place.number is not None:
+        raise TargetError(f"The mask was not understood: {said!r}.", "Give a mask picture, or left,top,width,height.")
+    return _outline(sample, place)
+
+
 def _outline(sample: Sample, place: Place) -> Mask:
     """Return a place as a mask of the network's input, bool (height, width), at least one pixel."""
     height, width = sample.view.shape[:2]

@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core import clips
-from picasso.core.errors import ModelOutputError, NotSupportedError, OutOfMemoryError, TargetError
+from picasso.core.errors import (
+    ConfigurationError,
+    ModelOutputError,
+    NotFoundError,
+    NotSupportedError,
+    OutOfMemoryError,
+    TargetError,
+)
 from picasso.core.facts import (
     INPUT,
     PLAIN,
@@ -125,6 +132,51 @@ class Model(Hooked):
     def _layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution; token grids are found by the caller."""
         return ()
+
+    def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
+        """Return a copy of the network, made with `_copied`, in which these parameters have these values."""
+        raise NotSupportedError(f"{self.framework} models do not show their parameters.")
+
+    def parameters(self) -> dict[str, Array]:
+        """Return what was learned (weights and biases, not the statistics of norms) by name, in the network's order.
+
+        Returns:
+            float32, read-only; some may lie where the network itself keeps them. A name begins with its layer's.
+
+        Raises:
+            NotSupportedError: The network does not show them.
+        """
+        raise NotSupportedError(f"{self.framework} models do not show their parameters.")
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> Self:
+        """Return a copy of the network in which some parameters have other values; this one stays as it is.
+
+        Args:
+            parameters: float32 by name, of the shapes that `parameters` gives; the others keep their values.
+
+        Raises:
+            NotSupportedError: The network does not show its parameters, or cannot be copied.
+            NotFoundError: There is no parameter of that name.
+            ConfigurationError: One has another shape.
+        """
+        known = self.whole.parameters()
+        for name, value in parameters.items():
+            if name not in known:
+                raise NotFoundError(f"There is no parameter '{name}'.", f"The first is {next(iter(known), 'none')}.")
+            if np.shape(value) != known[name].shape:
+                raise ConfigurationError(f"'{name}' must have shape {known[name].shape}. Got {np.shape(value)}.")
+        made = self.whole._with_parameters({name: np.asarray(value, np.float32) for name, value in parameters.items()})
+        return made if self.focus is None else made.focused(self.focus)  # type: ignore[return-value]
+
+    def _copied(self, parameters: Mapping[str, Array]) -> Self:
+        """Return a shallow copy that shares nothing of what was found out about the numbers of this one."""
+        digest = hashlib.sha256(self.origin().encode())
+        for name, value in parameters.items():
+            digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        made = copy.copy(self)
+        made.facts = replace(self.facts, origin=digest.hexdigest())
+        made.kept_results, made._default, made.patching = {}, None, Patching()
+        return made
 
     def graph(self) -> Graph:
         """Return the network as an op graph, whose outputs are what the network itself returns.

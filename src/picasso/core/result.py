@@ -115,7 +115,7 @@ class Result:
                 for rank, a in enumerate(self.attributions)
             ],
         }
-        return {key: _plain(value) for key, value in document.items()}
+        return {key: as_json(value) for key, value in document.items()}
 
     def json(self) -> str:
         """Return `document()` as text."""
@@ -192,14 +192,14 @@ def safe_name(name: str) -> str:
     return plain.encode()[:80].decode(errors="ignore").strip("-") or "picture"
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return a value as JSON has it: NumPy's numbers as Python's, None for NaN and infinity."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [as_json(item) for item in value]
     return value

@@ -222,6 +222,12 @@ def result_key(
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def versions(model: Model) -> dict[str, str]:
+    """Return the versions of everything that decides a model's numbers here."""
+    known = {"picasso": _version("picasso"), "python": platform.python_version()}
+    return known | {name: _version(name) for name in ("numpy", "pillow", *model.packages)}
+
+
 @cache
 def _version(package: str) -> str:
     """Return a package's version; reading it takes a millisecond, and each picture of a job asks for it."""
@@ -391,8 +397,7 @@ def _record(
         },
         "patching": str(model.patching) if model.patching.windows else None,
         "seconds": round(seconds, 3),
-        "versions": {"picasso": _version("picasso"), "python": platform.python_version()}
-        | {name: _version(name) for name in ("numpy", "pillow", *model.packages)},
+        "versions": versions(model),
     }
 
 

@@ -7,6 +7,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +61,11 @@ class AcceleratedModel(Model):
     def _version(self) -> object:
         """Return something that is another when the network is another; for live ones."""
         return None
+
+    def _copied(self, parameters: Mapping[str, Array]) -> Self:
+        made = super()._copied(parameters)
+        made._engines = {}
+        return made
 
     def close(self) -> None:
         self._engines.clear()

@@ -68,7 +68,7 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
     """
     finished: list[Done] = []
     console = output.console(stderr=True)
-    with _progress(console, len(pictures), quiet) as (begin, report):
+    with progress_bars(console, len(pictures), quiet) as (begin, report):
         for one in pictures:
             begin(one.path.name)
             try:
@@ -151,7 +151,7 @@ def _plain(text: str) -> Any:
 
 
 @contextmanager
-def _progress(console: Console, count: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Report]]:
+def progress_bars(console: Console, count: int, quiet: bool) -> Iterator[tuple[Callable[[str], None], Report]]:
     """Show a bar for the pictures, where there are several, and one for the work on each."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

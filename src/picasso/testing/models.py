@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from picasso.core.asking import focused
 from picasso.core.clips import place_of
 from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError
+from picasso.core.errors import CanceledError, ConfigurationError, NotFoundError
 from picasso.core.facts import INPUT, Capability, Pullback, ReluRule, Rules
 from picasso.core.hooks import Head
 from picasso.core.images import Picture
@@ -57,6 +58,8 @@ def check_model(model: Model) -> None:
             _check_rules(model, x)
         if Capability.RELEVANCE in model.capabilities:
             _check_relevance(model, x)
+        if Capability.PARAMETERS in model.capabilities:
+            _check_parameters(model, x)
 
 
 def _check_input(model: Model, pictures: Sequence[Picture]) -> Array:
@@ -311,3 +314,33 @@ def _check_relevance(model: Model, x: Array) -> None:
             rule(close(found.shared, np.stack(wanted), 1e-3), name, "DeepLIFT must share the difference of scores out.")
         alone = model.relevance(x[:1], targets[1:], rules).values
         rule(close(alone[0], found.values[1, :1], 1e-3), name, "several targets must give what each gives alone.")
+
+
+def _check_parameters(model: Model, x: Array) -> None:
+    name, known, scores = model.name, model.parameters(), model.predict(x)
+    rule(known, name, "parameters() must not be empty for a model that has them.")
+    for key, value in known.items():
+        rule(value.dtype == np.float32, name, f"the parameter '{key}' must be float32. Got {value.dtype}.")
+        rule(not value.flags.writeable, name, f"the parameter '{key}' must be read-only.")
+    same = model.with_parameters({})
+    rule(close(same.predict(x), scores), name, "with_parameters({}) must give the same scores.")
+    empty = {key: np.zeros_like(value) for key, value in known.items()}
+    emptied = model.with_parameters(empty)
+    found = emptied.parameters()
+    rule(list(found) == list(known), name, "a copy must have the same parameters in the same order.")
+    zero = all(not value.any() for value in found.values())
+    rule(zero, name, "a copy's parameters must be those that it was made with.")
+    blind = emptied.predict(x)
+    rule(close(blind, np.repeat(blind[:1], len(x), axis=0)), name, "without weights every picture must score alike.")
+    rule(emptied.digest != model.digest, name, "a copy with other parameters must have another digest.")
+    back = emptied.with_parameters(known)
+    rule(close(back.predict(x), scores, 1e-3), name, "a copy with the old parameters must give the old scores.")
+    if Capability.GRADIENTS in model.capabilities:
+        gradient = emptied.pullback(x[:1], [emptied.target(0)]).gradients[INPUT]
+        rule(not gradient.any(), name, "without weights the gradient must be zero.")
+    rule(np.array_equal(model.predict(x), scores), name, "with_parameters() must leave the model as it was.")
+    unknown = lambda: model.with_parameters({"no such parameter": np.zeros(1, np.float32)})  # noqa: E731
+    must_raise(NotFoundError, unknown, name, "an unknown parameter must be refused with NotFoundError.")
+    first = next(iter(known))
+    misshapen = lambda: model.with_parameters({first: np.zeros((7, 1, 7), np.float32)})  # noqa: E731
+    must_raise(ConfigurationError, misshapen, name, "a parameter of another shape must be refused.")

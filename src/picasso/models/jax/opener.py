@@ -92,7 +92,7 @@ class JaxModel(AcceleratedModel):
 
     framework: ClassVar[str] = "JAX"
     packages: ClassVar[tuple[str, ...]] = ("jax", "jaxlib", "flax")
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {Capability.PARAMETERS}
 
     def __init__(self, engine: Engine, readout: Readout, facts: Facts, hooks: ModelFile, options: Options) -> None:
         super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -92,6 +92,10 @@ class Engine(ABC):
             rule: How gradients pass ReLUs.
         """
 
+    def of(self, network: Network) -> Self:
+        """Return an engine of the same kind for another view of the network."""
+        return type(self)(network, self.device, self.spec)
+
     def forget(self) -> None:
         """Drop what was compiled: the network runs otherwise from now on."""
         self._compiled.clear()
@@ -132,7 +136,8 @@ class TensorFlowEngine(Engine):
 
         def run(x: Any) -> Any:
             values: dict[str, Any] = {}
-            return self.network.run(x, layers, _keeping(values) if layers else None), values
+            with self.network.scope():
+                return self.network.run(x, layers, _keeping(values) if layers else None), values
 
         with self.ready():
             outputs, values = self._call((layers,), run, tf.constant(x))
@@ -162,7 +167,8 @@ class TensorFlowEngine(Engine):
                     tape.watch(values[name])
                     return values[name]
 
-                outputs = self.network.run(x, wrt, tap, rule)
+                with self.network.scope():
+                    outputs = self.network.run(x, wrt, tap, rule)
             sources, ends = [values[name] for name in wrt], list(outputs.values())
             # The graph stops for Python here, so that forward runs once whatever the targets are.
             ask = partial(self._ask, tuple(outputs), count)
@@ -220,7 +226,7 @@ class TorchEngine(Engine):
         import torch
 
         values: dict[str, Any] = {}
-        with self.ready(), torch.no_grad():
+        with self.ready(), torch.no_grad(), self.network.scope():
             outputs = self.network.run(self._tensor(x), layers, _keeping(values) if layers else None)
             return Passes(_hosts(outputs), _hosts(values), {})
 
@@ -236,7 +242,7 @@ class TorchEngine(Engine):
         network = self.network
         with self.ready(), torch.enable_grad():
             # Detached parameters: nothing is recorded before the first place that is asked for.
-            mapping = [(variable, variable.value.detach()) for variable in network.model.variables]
+            mapping = [(variable, value.detach()) for variable, value in network.state()]
             tensor = self._tensor(x)
             values: dict[str, Any] = {}
             if INPUT in wrt:
@@ -367,7 +373,7 @@ class JaxEngine(Engine):
         return x if size == len(x) else np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)])
 
     def _state(self) -> list[Any]:
-        return [variable.value for variable in self.network.model.variables]
+        return [value for _, value in self.network.state()]
 
     @contextmanager
     def _scope(self, state: Sequence[Any]) -> Iterator[None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -57,6 +59,7 @@ class Network:
         held: What the others get, by place, each of the shape of one entry of a batch.
         reads: Names of the outputs that are wanted; None for all of them.
         head: The softmax or sigmoid that is left out, or None.
+        values: What the model's variables are taken to be, each a tensor beside its variable; None for what they are.
     """
 
     def __init__(self, model: Any, keras: Any) -> None:
@@ -70,6 +73,34 @@ class Network:
         self.held: Mapping[int, Any] = {}
         self.reads: tuple[str, ...] | None = None
         self.head: Site | None = None
+        self.values: list[tuple[Any, Any]] | None = None
+
+    def learned(self) -> dict[str, Any]:
+        """Return the variables that training changes, frozen ones too, by their layer's name and their own."""
+        found: dict[str, Any] = {}
+        for part in (*self.parts, self._whole[0]):
+            for variable in getattr(part.operation, "_trainable_variables", ()):
+                name, count = f"{part.name}/{variable.name}", 1
+                while name in found:
+                    count += 1
+                    name = f"{part.name}/{variable.name}:{count}"
+                found[name] = variable
+        return found
+
+    def state(self) -> list[tuple[Any, Any]]:
+        """Return every variable of the model beside its value."""
+        return self.values or [(variable, variable.value) for variable in self.model.variables]
+
+    def with_values(self, values: Mapping[int, Any]) -> Network:
+        """Return a view of the same model whose variables have these values, by the identity of each."""
+        made = copy.copy(self)
+        convert = self.keras.ops.convert_to_tensor
+        made.values = [(v, convert(np.array(values[id(v)]), dtype=v.dtype)) for v in self.model.variables]
+        return made
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return a context in which the model's variables have this network's own values, where it has any."""
+        return nullcontext() if self.values is None else self.keras.StatelessScope(state_mapping=self.values)
 
     def run(
         self, x: Any, layers: Sequence[str] = (), tap: Tap | None = None, rule: ReluRule = ReluRule.STANDARD

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
-from picasso.core.graph import Graph
+from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -180,12 +180,33 @@ class KerasModel(AcceleratedModel):
             ruled=0 if rules.relu is ReluRule.STANDARD else self._relus,
         )
 
+    def parameters(self) -> dict[str, Array]:
+        network, found = self._engine.network, dict[str, Array]()
+        state = {id(variable): value for variable, value in network.state()}
+        for name, variable in network.learned().items():
+            found[name] = np.array(finding.host(state[id(variable)]), np.float32)
+            found[name].flags.writeable = False
+        return found
+
+    def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
+        network = self._engine.network
+        values = {id(variable): finding.host(value) for variable, value in network.state()}
+        learned = network.learned()
+        values |= {id(learned[name]): value for name, value in parameters.items()}
+        made = self._copied(parameters)
+        with self._engine.ready():
+            made._engine = self._engine.of(network.with_values(values))
+        made._live = False
+        return made
+
     def _read_graph(self) -> Graph:
         """Return the network as an op graph.
 
         Raises:
             GraphError: It holds something that the graph has no word for.
         """
+        if self._engine.network.values is not None:
+            raise GraphError("This copy of the network has parameters of its own, which the op graph does not read.")
         with self._engine.ready():
             return read_graph(self._engine.network, self._entrance)
 

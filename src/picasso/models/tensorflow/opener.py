@@ -116,7 +116,7 @@ class TensorFlowModel(AcceleratedModel):
 
     framework: ClassVar[str] = "TensorFlow"
     packages: ClassVar[tuple[str, ...]] = ("tensorflow",)
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {Capability.PARAMETERS}
 
     def __init__(
         self,

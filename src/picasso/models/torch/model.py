@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from picasso.models.torch.axes import Axes
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
-from picasso.models.torch.state import at_rest, digest_of_module, is_out_of_memory, is_quantized
+from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized
 
 _DIGITS = 4
 _TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
@@ -158,6 +160,22 @@ class TorchModel(AcceleratedModel):
             },
             ruled=len(ruled),
         )
+
+    def parameters(self) -> dict[str, Array]:
+        if Capability.PARAMETERS not in self.capabilities:
+            return super().parameters()
+        found = {name: array(p) for name, p in self.module.named_parameters() if p.is_floating_point()}
+        for value in found.values():
+            value.flags.writeable = False
+        return found
+
+    def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
+        made = self._copied(parameters)
+        made.module = copied(self.module, parameters)
+        made._asking = copy.copy(self._asking)
+        made._asking.call = replace(self._asking.call, module=made.module)
+        made._live = False
+        return made
 
     def _version(self) -> object:
         # What replaces a tensor gives it another address, what changes it in place counts its version up.

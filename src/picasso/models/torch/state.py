@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from picasso.core.errors import ConfigurationError, ModelFileError
+import numpy as np
+
+from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError
+from picasso.core.preprocessing import Array
 
 
 def check_ready(module: Any) -> None:
@@ -93,6 +97,29 @@ def rest(module: Any) -> None:
     """Put a module of our own into evaluation mode; exported programs refuse eval() and are in it already."""
     for part in module.modules():
         part.training = False
+
+
+def copied(module: Any, parameters: Mapping[str, Array]) -> Any:
+    """Return a copy of a module, in evaluation mode, in which some parameters have other values.
+
+    Raises:
+        NotSupportedError: It cannot be copied.
+    """
+    import torch
+
+    try:
+        with warnings.catch_warnings():  # PyTorch warns of its own parts when it copies an exported program
+            warnings.simplefilter("ignore")
+            made = copy.deepcopy(module)
+    except Exception as error:
+        raise NotSupportedError(f"The network cannot be copied: {error}.") from None
+    rest(made)
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            parameter.requires_grad_(False)
+            if name in parameters:
+                parameter.copy_(torch.from_numpy(np.array(parameters[name])))
+    return made
 
 
 def own_labels(module: Any, columns: int) -> tuple[str, ...]:
