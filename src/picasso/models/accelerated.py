@@ -6,8 +6,6 @@ import importlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 import numpy as np

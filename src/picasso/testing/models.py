@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from picasso.core.asking import focused
 from picasso.core.clips import place_of
-from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError
-from picasso.core.errors import CanceledError, ConfigurationError, NotFoundError
+from picasso.core.errors import CanceledError, ConfigurationError, NotFoundError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Pullback, ReluRule, Rules
 from picasso.core.hooks import Head
 from picasso.core.images import Picture
