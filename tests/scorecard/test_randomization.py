@@ -95,10 +95,10 @@ def test_on_real_weights_the_gradient_passes_and_guided_backpropagation_and_deco
     model = load_model(net, preprocessing=declared, name="SqueezeNet")
     sample = model.prepare(read_picture(shared_data / "photos/cat.jpg"))
     target = model.top_targets(model.predict(sample.x)[0], 1)[0]
-    for rule, passes in (("standard", True), ("guided", False), ("deconvnet", False)):
-        (method,) = choose_methods(model, [("saliency-map", {"relu": rule})])
+    for name, passes in (("saliency-map", True), ("guided-backpropagation", False), ("deconvnet", False)):
+        (method,) = choose_methods(model, [(name, {})])
         values = values_of(method.explain(model, sample, target, 0, QUIET))
-        assert randomize(method, [Shot(model, sample, target, values)], 0, QUIET).passed is passes, rule
+        assert randomize(method, [Shot(model, sample, target, values)], 0, QUIET).passed is passes, name
 
 
 def test_shuffling_keeps_what_there_is_and_a_cascade_goes_from_the_output_to_the_input() -> None:
@@ -132,7 +132,7 @@ def test_a_model_that_shows_no_parameters_is_not_testable(edges: Method) -> None
 def test_what_was_found_is_kept_for_this_model_and_this_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PICASSO_HOME", str(tmp_path))
     model = network()
-    gradient, other = choose_methods(model, ["saliency-map", ("saliency-map", {"times_input": True})])
+    gradient, other = choose_methods(model, ["saliency-map", ("saliency-map", {"reduction": "sum"})])
     assert kept.read(model, gradient) is None
     found = Randomization(0.25, 0.5, 1.0, 1.5, ("b", "a"), (0.5, 0.25), 2, 0)
     kept.write(model, gradient, found)
