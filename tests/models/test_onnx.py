@@ -63,7 +63,11 @@ def test_predictions_are_those_of_onnx_runtime_and_the_source_is_left_alone() ->
     assert source.SerializeToString(deterministic=True) == before
     assert model.facts.size == sum(weight.numel() for weight in weights_of(source).values())
     assert any("agrees with ONNX Runtime to" in note for note in model.facts.notes)
-    assert model.capabilities == frozenset(Capability) - {Capability.SEGMENTATION, Capability.DETECTION}
+    assert model.capabilities == frozenset(Capability) - {
+        Capability.SEGMENTATION,
+        Capability.DETECTION,
+        Capability.PARAMETERS,
+    }
 
 
 @pytest.mark.parametrize(

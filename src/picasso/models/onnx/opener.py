@@ -125,7 +125,7 @@ class OnnxModel(AcceleratedModel):
         options: Options,
     ) -> None:
         forward_only = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
-        self.capabilities = frozenset(Capability) if differentiable else forward_only
+        self.capabilities = frozenset(Capability) - {Capability.PARAMETERS} if differentiable else forward_only
         super().__init__(facts, hooks, options.name, options.batch_size, readout=readout)
         self._network = network
         self._read = dict(read)

@@ -108,7 +108,9 @@ def copied(module: Any, parameters: Mapping[str, Array]) -> Any:
     import torch
 
     try:
-        with warnings.catch_warnings():  # PyTorch warns of its own parts when it copies an exported program
+        # Parts in TorchScript are copied by cloning, which gradients would follow.
+        # PyTorch warns of its own parts when it copies an exported program.
+        with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made = copy.deepcopy(module)
     except Exception as error:
