@@ -50,13 +50,20 @@ def visualizations() -> str:
         "Python (`window=32`), and a field on the page. A length such as a window is pixels of the network's input or "
         "a share of its side: `32px` or `20%`, in Python an int or a float.",
     ]
-    entries = [entry for entry in registry.visualizations([]).values() if entry.origin == "built-in"]
-    return "\n\n".join([*parts, *(_visualization(entry) for entry in entries)]) + "\n"
+    family = ""
+    for entry in registry.visualizations([]).values():
+        if entry.origin != "built-in":
+            continue
+        if (said := entry.load().family) != family:
+            parts.append(f"## {said}")
+            family = said
+        parts.append(_visualization(entry))
+    return "\n\n".join(parts) + "\n"
 
 
 def _visualization(entry: Entry) -> str:
     kind = entry.load()
-    parts = [f"## {kind.title}", f"`{entry.name}`. {kind.description()}"]
+    parts = [f"### {kind.title}", f"`{entry.name}`. {kind.description()}"]
     if kind.formula:
         parts.append(f"```text\n{kind.formula}\n```")
     facts = [f"Needs: {', '.join(sorted(kind.needs))}", *_measured(entry)]

@@ -57,7 +57,7 @@ from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
-from picasso.core.visualization import AttributionMethod, Context, Visualization
+from picasso.core.visualization import AttributionMethod, Context, Family, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
 __all__ = [
@@ -85,6 +85,7 @@ __all__ = [
     "Channels",
     "Context",
     "Extent",
+    "Family",
     "Fill",
     "Found",
     "GradientMap",

@@ -13,6 +13,7 @@ import picasso
 from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.registry import Entry
+from picasso.core.visualization import Family
 from tests.core.plugins import MAP, drop, running
 
 BUILT_IN = {
@@ -48,6 +49,21 @@ def test_the_built_in_ones_come_first_and_are_whole(tmp_path: Path) -> None:
         assert (entry.origin, entry.error) == ("built-in", "")
         assert entry.path.name == name.replace("-", "_") + ".py"
         assert entry.digest == hashlib.sha256(entry.path.read_bytes()).hexdigest()
+
+
+def test_families_stand_together_in_their_order_and_broken_ones_last(tmp_path: Path) -> None:
+    drop(
+        tmp_path,
+        "from picasso.plugin import Family\n" + MAP.replace("title =", "family = Family.GRADIENTS\n    title ="),
+    )
+    drop(tmp_path, "1 / 0", "away.py")
+    entries = found(tmp_path)
+    assert list(entries)[-1] == "away"
+    families = [entry.load().family for name, entry in entries.items() if name != "away"]
+    assert families == sorted(families, key=list(Family).index)
+    gradients = [name for name, entry in entries.items() if name != "away" and entry.load().family is Family.GRADIENTS]
+    assert gradients[-1] == "bright"
+    assert Family.OTHERS not in families
 
 
 def test_a_dropped_file_appears_with_class_settings_and_digest(tmp_path: Path) -> None:
@@ -178,6 +194,10 @@ def test_the_file_names_the_plugin(stem: str, name: str) -> None:
         (
             MAP.replace("title =", 'needs = {"telepathy"}\n    title ='),
             "PluginError: Bright.needs must be a frozenset of Capability. Got {'telepathy'}.",
+        ),
+        (
+            MAP.replace("title =", 'family = "Mine"\n    title ='),
+            "PluginError: Bright.family must be a Family. Got 'Mine'.",
         ),
         ("class Mine(Settings):\n    target: absent = 3", "NameError: name 'absent' is not defined"),
     ],

@@ -172,6 +172,10 @@ def test_broken_plugins_are_listed_with_their_traceback(page: Page, server: Serv
     broken.get_by_text("Traceback", exact=True).click()
     expect(broken.locator("pre")).to_contain_text("class Broken(Visualization:")
     expect(page.locator("#partial-occlusion")).to_contain_text("arXiv:1311.2901")
+    expect(page.get_by_role("region", name="Class activation maps").locator("#grad-cam .formula")).to_contain_text(
+        "w_k A_k(p)"
+    )
+    expect(page.locator("#grad-cam")).to_contain_text("HiRes-CAM does not")
     page.get_by_role("button", name="Reload").click()
     expect(page.locator("#announcer")).to_have_text("Reloaded.")
 

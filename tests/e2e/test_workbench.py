@@ -106,6 +106,33 @@ def test_what_does_not_fit_the_model_says_why(bench: Page) -> None:
     expect(bench.locator('[data-visualization="broken"] input')).to_be_disabled()
 
 
+def test_a_visualization_is_found_by_a_word(bench: Page) -> None:
+    search = bench.get_by_role("searchbox", name="Search the visualizations")
+    expect(bench.get_by_role("group", name="Perturbation")).to_be_visible()
+    search.fill("shap")
+    expect(bench.locator("[data-visualization]:visible")).to_have_count(3)
+    expect(bench.get_by_role("group", name="ReLU rules")).to_be_hidden()
+    search.fill("no such thing")
+    expect(bench.get_by_text("None of that name.")).to_be_visible()
+    search.fill("halved")
+    search.press("Enter")
+    expect(bench.locator('[data-visualization="partition-shap"] input')).to_be_checked()
+    expect(bench.locator('[data-visualization="partition-shap"] input')).to_be_focused()
+
+
+def test_the_chosen_visualization_is_in_sight(page: Page, server: Server) -> None:
+    page.goto(f"{server.address}/explain?model=Plain&visualization=class-probabilities")
+    page.wait_for_selector('[data-model="Plain"][data-state="ready"]')
+    box = page.locator(".families")
+    chosen = page.locator('[data-visualization="class-probabilities"]')
+    expect(chosen.locator("input")).to_be_checked()
+    seen, card = box.bounding_box(), chosen.bounding_box()
+    assert seen
+    assert card
+    assert seen["y"] <= card["y"]
+    assert card["y"] + card["height"] <= seen["y"] + seen["height"] + 1
+
+
 def test_several_layers_are_chosen_in_one_list(bench: Page) -> None:
     """A function has no layers, so the list is filled here."""
     found = bench.evaluate(

@@ -22,7 +22,7 @@ from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.settings import Settings
 from picasso.core.targets import Target
-from picasso.core.visualization import AttributionMethod, Context
+from picasso.core.visualization import AttributionMethod, Context, Family
 
 Wide = NDArray[np.float64]
 """Feature maps (rows, columns, channels), of a clip (steps, rows, columns, channels), and maps made of them."""
@@ -110,6 +110,7 @@ class ActivationMap(AttributionMethod[M]):
     """
 
     units: ClassVar[str] = "weighted activation"
+    family = Family.ACTIVATION_MAPS
     needs = frozenset({Capability.ACTIVATIONS})
 
     @abstractmethod

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.facts import Capability
 from picasso.core.neighbors import digest_of, neighbors
-from picasso.core.visualization import Visualization
+from picasso.core.visualization import Family, Visualization
 
 Origin = Literal["built-in", "package", "folder"]
 GROUP_VISUALIZATIONS = "picasso.visualizations"
@@ -78,7 +78,7 @@ def plugin_folder() -> Path:
 
 
 def visualizations(folders: Iterable[Path] | None = None) -> dict[str, Entry]:
-    """Find every visualization, by name, in a fixed order: built-in, packages, folders.
+    """Find every visualization, by name, in a fixed order: by family, in it built-in, packages, folders; broken last.
 
     Args:
         folders: Folders of the user's plug-ins; by default `plugin_folder()`. Files are read afresh at each call.
@@ -96,7 +96,10 @@ def visualizations(folders: Iterable[Path] | None = None) -> dict[str, Entry]:
             found[key] = Entry(key, entry.origin, entry.path, entry.digest, None, error=taken)
         else:
             found[entry.name] = entry
-    return found
+    families = list(Family)
+    return dict(
+        sorted(found.items(), key=lambda item: families.index(item[1].kind.family) if item[1].kind else len(families))
+    )
 
 
 def visualization(name: str, folders: Iterable[Path] | None = None) -> Entry:
@@ -181,6 +184,8 @@ def visualization_in(module: ModuleType, name: str) -> type[Visualization[Any]]:
     for attribute in ("name", "title"):
         if not isinstance(getattr(kind, attribute, None), str):
             raise PluginError(f"{kind.__name__} must have a {attribute}, a string.")
+    if not isinstance(kind.family, Family):
+        raise PluginError(f"{kind.__name__}.family must be a Family. Got {kind.family!r}.")
     needs = kind.needs
     if not isinstance(needs, Set) or not all(isinstance(need, Capability) for need in needs):
         raise PluginError(f"{kind.__name__}.needs must be a frozenset of Capability. Got {needs!r}.")

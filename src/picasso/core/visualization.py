@@ -35,6 +35,19 @@ class Subject(StrEnum):
     PICTURES = "pictures"
 
 
+class Family(StrEnum):
+    """What a visualization works with, in the order in which lists show them."""
+
+    PERTURBATION = "Perturbation"
+    GRADIENTS = "Gradients"
+    ACTIVATION_MAPS = "Class activation maps"
+    ATTENTION = "Attention"
+    RELEVANCE = "Relevance rules"
+    RELU_RULES = "ReLU rules"
+    ANSWERS = "The model's answer"
+    OTHERS = "Others"
+
+
 class Context:
     """What a running visualization gets from the runner.
 
@@ -105,6 +118,7 @@ class Visualization(ABC, Generic[S]):
     Class attributes:
         name: Registered name, kebab-case; the same as the file's.
         title: What the page and the command line call it.
+        family: What it works with; lists are grouped by it.
         references: Papers: "Zeiler and Fergus 2014, arXiv:1311.2901".
         formula: What is computed, in one line of plain text; "" where there is no formula.
         pitfalls: How its pictures are misread, or where it fails, one sentence each.
@@ -116,6 +130,7 @@ class Visualization(ABC, Generic[S]):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    family: ClassVar[Family] = Family.OTHERS
     references: ClassVar[tuple[str, ...]] = ()
     formula: ClassVar[str] = ""
     pitfalls: ClassVar[tuple[str, ...]] = ()

@@ -12,7 +12,7 @@ from typing import Any
 from picasso.core import registry, runner
 from picasso.core.errors import PicassoError, PluginError
 from picasso.core.registry import Entry
-from picasso.core.visualization import AttributionMethod
+from picasso.core.visualization import AttributionMethod, Family
 from picasso.service.records import Fault
 
 
@@ -21,7 +21,8 @@ class Description:
     """A visualization as the web process knows it.
 
     Args:
-        name, title, description, references, version, subject: As its class says; title = name where it is broken.
+        name, title, family, description, formula, pitfalls, references, version, subject: As its class says; title =
+            name where it is broken.
         needs: What the model must be able to do.
         attributes: Whether it explains targets with maps.
         settings: JSON schema of its settings.
@@ -36,7 +37,10 @@ class Description:
 
     name: str
     title: str
+    family: str
     description: str
+    formula: str
+    pitfalls: tuple[str, ...]
     references: tuple[str, ...]
     needs: tuple[str, ...]
     version: int
@@ -54,7 +58,7 @@ class Description:
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Description:
         """Read a description back from JSON."""
-        return cls(**raw | {"references": tuple(raw["references"]), "needs": tuple(raw["needs"])})
+        return cls(**raw | {name: tuple(raw[name]) for name in ("pitfalls", "references", "needs")})
 
 
 def answer(question: Callable[..., object], *arguments: object) -> str:
@@ -96,7 +100,26 @@ def read_settings(folders: tuple[Path, ...], name: str, values: Mapping[str, Any
 
 def broken(name: str, origin: str, file: str, error: str) -> Description:
     """Describe a plug-in that cannot be used."""
-    return Description(name, name, "", (), (), 0, "pictures", False, {}, {}, origin, file, "", "", error)
+    return Description(
+        name=name,
+        title=name,
+        family=Family.OTHERS,
+        description="",
+        formula="",
+        pitfalls=(),
+        references=(),
+        needs=(),
+        version=0,
+        subject="pictures",
+        attributes=False,
+        settings={},
+        defaults={},
+        origin=origin,
+        file=file,
+        digest="",
+        template="",
+        error=error,
+    )
 
 
 def _describe(name: str, entry: Entry) -> Description:
@@ -107,7 +130,10 @@ def _describe(name: str, entry: Entry) -> Description:
         described = Description(
             name=name,
             title=kind.title,
+            family=kind.family,
             description=kind.description(),
+            formula=kind.formula,
+            pitfalls=tuple(kind.pitfalls),
             references=tuple(kind.references),
             needs=tuple(sorted(str(need) for need in kind.needs)),
             version=kind.version,

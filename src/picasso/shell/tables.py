@@ -79,7 +79,10 @@ def visualization_document(entry: Entry) -> dict[str, Any]:
     kind = entry.kind
     return known | {
         "title": kind.title,
+        "family": kind.family,
         "description": kind.description(),
+        "formula": kind.formula,
+        "pitfalls": list(kind.pitfalls),
         "references": list(kind.references),
         "needs": sorted(kind.needs),
         "subject": str(kind.subject),
@@ -93,7 +96,14 @@ def visualization_document(entry: Entry) -> dict[str, Any]:
 def show_visualizations(entries: dict[str, Entry]) -> None:
     """Print the list of all visualizations, and the tracebacks of the broken ones on stderr."""
     table = output.columns("Name", "From", "What it shows")
+    family = ""
     for name, entry in entries.items():
+        said = entry.kind.family if entry.kind else "Broken"
+        if said != family:
+            if family:
+                table.add_row()
+            table.add_row(Text(said, style="bold"))
+            family = said
         what = Text(entry.kind.description()) if entry.kind else Text("broken, see below", style="red")
         table.add_row(Text(name), entry.origin, what)
     output.console().print(table)
@@ -110,6 +120,10 @@ def show_visualization(entry: Entry) -> None:
     console = output.console()
     console.print(Text(kind.title, style="bold"))
     console.print(Text(kind.description()))
+    if kind.formula:
+        console.print(Text(f"\n    {kind.formula}\n", style="cyan"), soft_wrap=True)
+    for pitfall in kind.pitfalls:
+        console.print(Text(f"Take care: {pitfall}"))
     for reference in kind.references:
         console.print(Text(f"Reference: {reference}"))
     console.print(Text(f"Needs: {', '.join(sorted(kind.needs))}"))

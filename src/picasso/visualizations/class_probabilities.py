@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from picasso.plugin import Bars, Context, Panel, Sample, Settings, Visualization
+from picasso.plugin import Bars, Context, Family, Panel, Sample, Settings, Visualization
 
 
 class ClassProbabilitiesSettings(Settings):
@@ -16,6 +16,7 @@ class ClassProbabilities(Visualization[ClassProbabilitiesSettings]):
 
     name = "class-probabilities"
     title = "Class probabilities"
+    family = Family.ANSWERS
     takes_clips = True
 
     def run(self, ctx: Context, sample: Sample, settings: ClassProbabilitiesSettings) -> Iterator[Panel]:

@@ -11,6 +11,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     ReluRule,
     Rules,
     Sample,
@@ -35,6 +36,7 @@ class Deconvnet(AttributionMethod[ChannelSettings]):
 
     name = "deconvnet"
     title = "Deconvnet"
+    family = Family.RELU_RULES
     references = ("Zeiler and Fergus 2014, arXiv:1311.2901", "Nie, Zhang and Patel 2018, arXiv:1805.07039")
     formula = "d score / d x, where each ReLU passes max(0, g) of what comes back, g, whatever went forward"
     pitfalls = (

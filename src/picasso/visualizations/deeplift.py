@@ -12,6 +12,7 @@ from picasso.plugin import (
     Baseline,
     Capability,
     Context,
+    Family,
     RescaleRule,
     Sample,
     Settings,
@@ -36,6 +37,7 @@ class Deeplift(AttributionMethod[DeepliftSettings]):
 
     name = "deeplift"
     title = "DeepLIFT"
+    family = Family.RELEVANCE
     references = ("Shrikumar et al. 2017, arXiv:1704.02685",)
     formula = "map(p) = (x_p - x'_p) m_p, where m is the gradient with dy / dx replaced by (y - y') / (x - x')"
     pitfalls = (

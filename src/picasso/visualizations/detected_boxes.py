@@ -14,6 +14,7 @@ from picasso.plugin import (
     Bars,
     Capability,
     Context,
+    Family,
     Images,
     Panel,
     Sample,
@@ -37,6 +38,7 @@ class DetectedBoxes(Visualization[DetectedBoxesSettings]):
 
     name = "detected-boxes"
     title = "Detected boxes"
+    family = Family.ANSWERS
     needs = frozenset({Capability.DETECTION})
 
     def run(self, ctx: Context, sample: Sample, settings: DetectedBoxesSettings) -> Iterator[Panel]:

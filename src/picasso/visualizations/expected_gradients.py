@@ -13,6 +13,7 @@ from picasso.plugin import (
     BaselineSettings,
     Capability,
     Context,
+    Family,
     Sample,
     Target,
     baseline,
@@ -39,6 +40,7 @@ class ExpectedGradients(AttributionMethod[ExpectedGradientsSettings]):
 
     name = "expected-gradients"
     title = "Expected gradients (GradientSHAP)"
+    family = Family.GRADIENTS
     references = (
         "Erion, Janizek, Sturmfels, Lundberg and Lee 2021, arXiv:1906.10670",
         "Lundberg and Lee 2017, arXiv:1705.07874",

@@ -14,6 +14,7 @@ from picasso.plugin import (
     Baseline,
     Capability,
     Context,
+    Family,
     Sample,
     Settings,
     Target,
@@ -64,6 +65,7 @@ class ExtremalPerturbation(AttributionMethod[ExtremalPerturbationSettings]):
 
     name = "extremal-perturbation"
     title = "Extremal perturbation"
+    family = Family.PERTURBATION
     references = ("Fong, Patrick and Vedaldi 2019, arXiv:1910.08485",)
     formula = "argmax_m  f(m x + (1 - m) absent) - strength |sort(m) - r(area)|^2,  m a smooth maximum of Gaussians"
     pitfalls = (

@@ -11,6 +11,7 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
+    Family,
     Regions,
     RegionSettings,
     Sample,
@@ -38,6 +39,7 @@ class FeatureAblation(AttributionMethod[FeatureAblationSettings]):
 
     name = "feature-ablation"
     title = "Feature ablation"
+    family = Family.PERTURBATION
     references = ("Zeiler and Fergus 2014, arXiv:1311.2901", "Kokhlikyan et al. 2020, arXiv:2009.07896")
     formula = "map(region) = score(x) - score(x without the region)"
     pitfalls = (

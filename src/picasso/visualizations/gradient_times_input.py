@@ -10,6 +10,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     Sample,
     Target,
     gradient_map,
@@ -21,6 +22,7 @@ class GradientTimesInput(AttributionMethod[ChannelSettings]):
 
     name = "gradient-times-input"
     title = "Gradient x input"
+    family = Family.GRADIENTS
     references = (
         "Shrikumar, Greenside, Shcherbina and Kundaje 2016, arXiv:1605.01713",
         "Ancona, Ceolini, Oztireli and Gross 2018, arXiv:1711.06104",

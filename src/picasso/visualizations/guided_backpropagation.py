@@ -8,6 +8,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     ReluRule,
     Sample,
     Target,
@@ -21,6 +22,7 @@ class GuidedBackpropagation(AttributionMethod[ChannelSettings]):
 
     name = "guided-backpropagation"
     title = "Guided backpropagation"
+    family = Family.RELU_RULES
     references = (
         "Springenberg, Dosovitskiy, Brox and Riedmiller 2015, arXiv:1412.6806",
         "Nie, Zhang and Patel 2018, arXiv:1805.07039",

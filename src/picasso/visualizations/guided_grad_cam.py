@@ -12,6 +12,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     NotSupportedError,
     ReluRule,
     Sample,
@@ -36,6 +37,7 @@ class GuidedGradCam(AttributionMethod[GuidedGradCamSettings]):
 
     name = "guided-grad-cam"
     title = "Guided Grad-CAM"
+    family = Family.RELU_RULES
     references = ("Selvaraju et al. 2017, arXiv:1610.02391",)
     formula = "map = guided backpropagation * Grad-CAM, enlarged to the input's size"
     pitfalls = (

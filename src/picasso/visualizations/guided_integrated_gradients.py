@@ -16,6 +16,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     Sample,
     Target,
     baseline,
@@ -61,6 +62,7 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
 
     name = "guided-integrated-gradients"
     title = "Guided integrated gradients"
+    family = Family.GRADIENTS
     references = ("Kapishnikov, Venugopalan, Avci, Wedin, Terry and Bolukbasi 2021, arXiv:2106.09788",)
     formula = "map = sum over steps of d score / d x * dx, where dx moves the numbers of the smallest |d score / d x|"
     pitfalls = (

@@ -7,6 +7,7 @@ from picasso.plugin import (
     AttributionMethod,
     Capability,
     Context,
+    Family,
     PathSettings,
     Sample,
     Target,
@@ -20,6 +21,7 @@ class IntegratedGradients(AttributionMethod[PathSettings]):
 
     name = "integrated-gradients"
     title = "Integrated gradients"
+    family = Family.GRADIENTS
     references = (
         "Sundararajan, Taly and Yan 2017, arXiv:1703.01365",
         "Sturmfels, Lundberg and Lee 2020, doi:10.23915/distill.00022 (on baselines)",

@@ -12,6 +12,7 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
+    Family,
     RegionSettings,
     Sample,
     SettingsError,
@@ -46,6 +47,7 @@ class KernelShap(AttributionMethod[KernelShapSettings]):
 
     name = "kernel-shap"
     title = "KernelSHAP"
+    family = Family.PERTURBATION
     references = ("Lundberg and Lee 2017, arXiv:1705.07874", "Covert and Lee 2021, arXiv:2012.01536")
     formula = "argmin_b sum_z k(z) (f(x with z kept) - f(absent) - b z)^2  so that  sum b = f(x) - f(absent)"
     pitfalls = (

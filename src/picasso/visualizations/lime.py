@@ -11,6 +11,7 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
+    Family,
     RegionSettings,
     Sample,
     Target,
@@ -46,6 +47,7 @@ class Lime(AttributionMethod[LimeSettings]):
 
     name = "lime"
     title = "LIME"
+    family = Family.PERTURBATION
     references = ("Ribeiro, Singh and Guestrin 2016, arXiv:1602.04938",)
     formula = "argmin_b sum_i exp(-d_i^2 / (2 width^2)) (f(x with z_i kept) - b0 - b z_i)^2 + ridge |b|^2"
     pitfalls = (

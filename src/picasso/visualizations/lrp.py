@@ -12,6 +12,7 @@ from picasso.plugin import (
     AttributionMethod,
     Capability,
     Context,
+    Family,
     LayerwiseRules,
     LrpRule,
     Relevance,
@@ -77,6 +78,7 @@ class Lrp(AttributionMethod[LrpSettings]):
 
     name = "lrp"
     title = "LRP"
+    family = Family.RELEVANCE
     references = (
         "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
         "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",

@@ -16,6 +16,7 @@ from picasso.plugin import (
     AttributionMethod,
     Context,
     Extent,
+    Family,
     Found,
     Images,
     Panel,
@@ -97,6 +98,7 @@ class PartialOcclusion(AttributionMethod[PartialOcclusionSettings]):
 
     name = "partial-occlusion"
     title = "Partial occlusion"
+    family = Family.PERTURBATION
     references = ("Zeiler and Fergus 2014, arXiv:1311.2901",)
     formula = "map(p) = mean over the windows w that cover p of [ score(x) - score(x with w covered) ]"
     pitfalls = (

@@ -13,6 +13,7 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
+    Family,
     MaskedSettings,
     Regions,
     Sample,
@@ -46,6 +47,7 @@ class PartitionShap(AttributionMethod[PartitionShapSettings]):
 
     name = "partition-shap"
     title = "Partition SHAP"
+    family = Family.PERTURBATION
     references = ("Owen 1977, Values of games with a priori unions", "Lundberg and Lee 2017, arXiv:1705.07874")
     formula = "v(block) = mean over contexts of [ f(context + block) - f(context) ],  v(half) with its twin out and in"
     pitfalls = (

@@ -12,6 +12,7 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
+    Family,
     MaskedSettings,
     Sample,
     Target,
@@ -46,6 +47,7 @@ class Rise(AttributionMethod[RiseSettings]):
 
     name = "rise"
     title = "RISE"
+    family = Family.PERTURBATION
     references = ("Petsiuk, Das and Saenko 2018, arXiv:1806.07421",)
     formula = "map(p) = sum_i f(x m_i) m_i(p) / sum_i m_i(p) - sum_i f(x m_i) (1 - m_i(p)) / sum_i (1 - m_i(p))"
     pitfalls = (

@@ -11,6 +11,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     Reduction,
     Sample,
     Target,
@@ -31,6 +32,7 @@ class SaliencyMap(AttributionMethod[SaliencyMapSettings]):
 
     name = "saliency-map"
     title = "Saliency map"
+    family = Family.GRADIENTS
     references = ("Simonyan, Vedaldi and Zisserman 2013, arXiv:1312.6034",)
     formula = "map(p) = max over channels c of | d score(x) / d x[p, c] |"
     pitfalls = (

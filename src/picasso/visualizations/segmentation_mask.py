@@ -12,6 +12,7 @@ from picasso.plugin import (
     Bars,
     Capability,
     Context,
+    Family,
     Head,
     Images,
     Panel,
@@ -42,6 +43,7 @@ class SegmentationMask(Visualization[SegmentationMaskSettings]):
 
     name = "segmentation-mask"
     title = "Segmentation mask"
+    family = Family.ANSWERS
     needs = frozenset({Capability.SEGMENTATION})
 
     def run(self, ctx: Context, sample: Sample, settings: SegmentationMaskSettings) -> Iterator[Panel]:

@@ -13,6 +13,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Family,
     Reduction,
     Sample,
     Target,
@@ -57,6 +58,7 @@ class SmoothGrad(AttributionMethod[SmoothGradSettings]):
 
     name = "smooth-grad"
     title = "SmoothGrad"
+    family = Family.GRADIENTS
     references = (
         "Smilkov, Thorat, Kim, Viegas and Wattenberg 2017, arXiv:1706.03825",
         "Hooker, Erhan, Kindermans and Kim 2019, arXiv:1806.10758 (SmoothGrad-squared)",

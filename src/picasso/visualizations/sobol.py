@@ -12,6 +12,7 @@ from picasso.plugin import (
     Attribution,
     AttributionMethod,
     Context,
+    Family,
     MaskedSettings,
     Regions,
     Sample,
@@ -55,6 +56,7 @@ class Sobol(AttributionMethod[SobolSettings]):
 
     name = "sobol"
     title = "Sobol indices"
+    family = Family.PERTURBATION
     references = ("Fel et al. 2021, arXiv:2111.04138", "Jansen 1999, doi:10.1016/S0010-4655(98)00154-4")
     formula = "S(cell) = mean_j (f(A_j) - f(A_j with the cell from B_j))^2 / (2 var_j f(A_j))"
     pitfalls = (

@@ -13,6 +13,7 @@ from picasso.plugin import (
     AttributionMethod,
     Capability,
     Context,
+    Family,
     PathSettings,
     Sample,
     Target,
@@ -53,6 +54,7 @@ class Xrai(AttributionMethod[XraiSettings]):
 
     name = "xrai"
     title = "XRAI"
+    family = Family.GRADIENTS
     references = (
         "Kapishnikov, Bolukbasi, Viegas and Terry 2019, arXiv:1906.02825",
         "Felzenszwalb and Huttenlocher 2004, doi:10.1023/B:VISI.0000022288.19776.77 (the regions)",

@@ -134,7 +134,10 @@ class VisualizationAnswer(BaseModel):
 
     name: str
     title: str
+    family: str = Field(description="What it works with; lists are grouped by it.")
     description: str
+    formula: str = Field(description='What is computed, in plain text, or "".')
+    pitfalls: list[str] = Field(description="How its pictures are misread, or where it fails.")
     references: list[str]
     needs: list[str]
     version: int

@@ -53,7 +53,10 @@
  * @typedef {object} VisualizationInfo
  * @property {string} name
  * @property {string} title
+ * @property {string} family
  * @property {string} description
+ * @property {string} formula
+ * @property {string[]} pitfalls
  * @property {string[]} references
  * @property {string[]} needs
  * @property {any} schema JSON schema of the settings

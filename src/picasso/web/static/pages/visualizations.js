@@ -2,6 +2,7 @@
 
 import { get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
+import { byFamily } from "../parts/families.js";
 import { problem } from "../parts/problem.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
@@ -25,17 +26,19 @@ function entry(one) {
   if (one.error) {
     const last = one.error.trim().split("\n").at(-1) ?? "";
     return h("article", { class: "entry broken", id: one.name },
-      h("header", {}, h("h2", {}, one.title || one.name), h("span", { class: "tag bad" }, "broken"), h("span", { class: "tag" }, origin)),
+      h("header", {}, h("h3", {}, one.title || one.name), h("span", { class: "tag bad" }, "broken"), h("span", { class: "tag" }, origin)),
       h("p", { class: "problem-message" }, last),
       h("p", { class: "small" }, "Mend ", h("code", {}, one.file), " and reload."),
       h("details", {}, h("summary", {}, "Traceback"), h("pre", { tabindex: "0" }, h("code", {}, one.error))));
   }
   const fields = Object.entries(one.schema?.properties ?? {});
   return h("article", { class: "entry", id: one.name },
-    h("header", {}, h("h2", {}, one.title), h("code", { class: "muted" }, one.name), h("span", { class: "tag" }, origin),
+    h("header", {}, h("h3", {}, one.title), h("code", { class: "muted" }, one.name), h("span", { class: "tag" }, origin),
       h("a", { class: "button", href: `/explain?visualization=${encodeURIComponent(one.name)}` }, "Use it")),
     h("p", {}, one.description),
+    one.formula && h("pre", { class: "formula", tabindex: "0", "aria-label": `Formula of ${one.title}` }, h("code", {}, one.formula)),
     h("dl", { class: "facts" },
+      one.pitfalls.length > 0 && [h("dt", {}, "Take care"), h("dd", {}, one.pitfalls.map((text) => h("p", {}, text)))],
       one.needs.length > 0 && [h("dt", {}, "Needs"), h("dd", {}, one.needs.join(", "))],
       one.references.length > 0 && [h("dt", {}, "References"), h("dd", {}, one.references.map((text, i) => [i ? "; " : "", reference(text)]).flat(2))],
       one.origin !== "built-in" && [h("dt", {}, "File"), h("dd", {}, h("code", {}, one.file))]),
@@ -75,7 +78,10 @@ function draw(answer) {
   fill(place("folders"), folders.length
     ? ["It is made in ", folders.map((/** @type {string} */ folder) => h("code", {}, folder)), ", with all that a visualization needs. Edit it, and press Reload."].flat()
     : "It writes a file with all that a visualization needs.");
-  fill(place("list"), [...known].sort((a, b) => Number(Boolean(b.error)) - Number(Boolean(a.error))).map(entry));
+  const sound = byFamily(known.filter((one) => !one.error));
+  const broken = known.filter((one) => one.error);
+  fill(place("list"), [...(broken.length ? [{ family: "Broken", members: broken }] : []), ...sound].map(({ family, members }) =>
+    h("section", { class: "entries", "aria-label": family }, h("h2", {}, family), members.map(entry))));
   if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
 }
 

@@ -1,7 +1,8 @@
-/** Step 3: the visualizations; those that do not fit the model are shown with the reason. */
+/** Step 3: the visualizations by family; those that do not fit the model are shown with the reason. */
 
 import { list } from "../api.js";
 import { fill, focusOn, h } from "../dom.js";
+import { byFamily, matches } from "./families.js";
 import { problem } from "./problem.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
@@ -17,6 +18,13 @@ export class VisualizationList extends EventTarget {
     this.chosen = "";
     /** @type {import("../types.js").Model | undefined} */
     this.model = undefined;
+    this.search = h("input", {
+      type: "search", class: "search", placeholder: "Search by name or idea", "aria-label": "Search the visualizations",
+      autocomplete: "off", oninput: () => this.filter(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.take(event),
+    });
+    this.box = h("div", { class: "families", role: "radiogroup", "aria-labelledby": "step-visualization" });
+    this.none = h("p", { class: "small-empty muted", hidden: true, role: "status" }, "None of that name.");
   }
 
   /** @returns {VisualizationInfo | undefined} */
@@ -76,21 +84,64 @@ export class VisualizationList extends EventTarget {
     this.settle();
   }
 
+  /** Hides what the search does not mean. */
+  filter() {
+    const wanted = this.search.value;
+    const names = new Set(this.known.filter((one) => matches(one, wanted)).map((one) => one.name));
+    for (const card of this.box.querySelectorAll("[data-visualization]")) {
+      card.toggleAttribute("hidden", !names.has(/** @type {HTMLElement} */ (card).dataset.visualization ?? ""));
+    }
+    for (const family of this.box.querySelectorAll(".family")) {
+      family.toggleAttribute("hidden", !family.querySelector("[data-visualization]:not([hidden])"));
+    }
+    this.none.hidden = names.size > 0;
+    if (!wanted) this.reveal();
+  }
+
+  /** @param {KeyboardEvent} event in the search: Enter takes the first that is left, instead of starting the run */
+  take(event) {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const left = this.known.find((one) => matches(one, this.search.value) && !this.reason(one));
+    if (!left) return;
+    this.choose(left.name);
+    focusOn(this.box, "input:checked");
+  }
+
+  /** Moves the chosen one into the part of the box that is seen; the page stays where it is. */
+  reveal() {
+    const card = /** @type {HTMLElement | null} */ (this.box.querySelector(".chosen"));
+    if (!card) return;
+    const seen = this.box.getBoundingClientRect();
+    const place = card.getBoundingClientRect();
+    if (place.top < seen.top || place.bottom > seen.bottom) {
+      this.box.scrollTop += place.top - seen.top - (seen.height - place.height) / 2;
+    }
+  }
+
   draw() {
-    const focused = this.place.contains(document.activeElement);
-    fill(this.place, h("div", { role: "radiogroup", "aria-labelledby": "step-visualization", class: "cards" },
-      this.known.map((one) => {
-        const reason = this.reason(one);
-        const chosen = one.name === this.chosen;
-        return h("label", { class: ["card slim", chosen && "chosen", reason && "unfit"], "data-visualization": one.name },
-          h("input", {
-            type: "radio", name: "visualization", value: one.name, disabled: Boolean(reason),
-            props: { checked: chosen }, onchange: () => this.choose(one.name),
-          }),
-          h("span", { class: "card-body" },
-            h("span", { class: "card-title" }, one.title || one.name),
-            h("span", { class: "card-facts" }, reason || one.description)));
-      })));
-    if (focused) focusOn(this.place, "input:checked");
+    const focused = this.box.contains(document.activeElement);
+    if (!this.box.isConnected) fill(this.place, this.search, this.box, this.none);
+    fill(this.box, byFamily(this.known).map(({ family, members }) =>
+      h("div", { class: "family", role: "group", "aria-label": family },
+        h("p", { class: "family-name", "aria-hidden": "true" }, family),
+        members.map((one) => this.card(one)))));
+    this.filter();
+    this.reveal();
+    if (focused) focusOn(this.box, "input:checked");
+  }
+
+  /** @param {VisualizationInfo} one */
+  card(one) {
+    const reason = this.reason(one);
+    const chosen = one.name === this.chosen;
+    return h("label", { class: ["card slim", chosen && "chosen", reason && "unfit"], "data-visualization": one.name },
+      h("input", {
+        type: "radio", name: "visualization", value: one.name, disabled: Boolean(reason),
+        props: { checked: chosen }, onchange: () => this.choose(one.name),
+      }),
+      h("span", { class: "card-body" },
+        h("span", { class: "card-title" }, one.title || one.name),
+        h("span", { class: "card-facts" }, reason || one.description)));
   }
 }
