@@ -5,7 +5,6 @@ Keys are `<method>/<network>.<layer>/<class>`; `fused/...` is what it finally re
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from tests.models import torchvision_operators
 from tests.oracle.scene import X, network
 
-# torchvision's compiled part may be that of another build of PyTorch: it is told of operators that nobody calls here.
-for _operator in ("nms", "qnms"):
-    with suppress(RuntimeError):  # it is there already
-        torch.library.define(f"torchvision::{_operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+torchvision_operators.declare()  # pytorch-grad-cam imports torchvision
 
-import pytorch_grad_cam as theirs  # noqa: E402  # it imports torchvision
+import pytorch_grad_cam as theirs  # noqa: E402
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
 
 CLASSES = (1, 3)

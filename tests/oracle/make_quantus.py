@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import quantus
-from quantus.functions.complexity_func import discrete_entropy
 
+from tests.models import torchvision_operators
 from tests.oracle.scene import SIDE, X, network
+
+torchvision_operators.declare()  # Quantus imports Zennit, and that torchvision
+
+import quantus  # noqa: E402
+from quantus.functions.complexity_func import discrete_entropy  # noqa: E402
 
 TARGET, STEP, FILL = 2, 64, 0.25
 NOISES = np.random.default_rng(3).uniform(-0.05, 0.05, (4, *X.shape[1:])).astype(np.float32)

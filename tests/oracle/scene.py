@@ -14,6 +14,9 @@ SIDE, CLASSES = 32, 5
 X = np.random.default_rng(0).normal(size=(1, 3, SIDE, SIDE)).astype(np.float32)
 """The picture as the networks read it, (1, channels, height, width)."""
 X[0, :, 8:20, 10:24] += 1.5
+PHOTO = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+"""A picture of a file, (height, width, channels), read as 0..1 where black matters: it is zero there."""
+PHOTO[8:20, 10:24] //= 3
 
 
 class Plain(nn.Sequential):
