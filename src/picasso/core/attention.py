@@ -83,7 +83,7 @@ def token_grid(layers: Sequence[Layer], found: Sequence[AttentionLayer]) -> Grid
     grid = grids.get(tokens)
     if grid is None:
         raise NotSupportedError(
-            f"The attention of '{first.name}' is over {tokens} positions, and these are not the patches of the picture.",
+            f"The attention of '{first.name}' is over {tokens} positions, which are not the patches of the picture.",
             "Choose a method that does not look at attention, such as Grad-CAM.",
         )
     return grid

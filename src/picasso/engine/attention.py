@@ -175,7 +175,7 @@ def block_ends(graph: Graph, found: Sequence[Weighing]) -> list[str]:
 def _search(
     start: Op, next_to: Callable[[Op], Sequence[Op]], through: tuple[type[Op], ...], wanted: Callable[[Op], bool]
 ) -> list[tuple[Op, Op]]:
-    """Return the wanted operations that lead to or from one, through operations of some kinds, and those before them."""
+    """Return wanted operations reached from one through operations of some kinds, each behind that which led to it."""
     found, seen, waiting = list[tuple[Op, Op]](), {start.name}, [start]
     while waiting:
         op = waiting.pop()
