@@ -137,7 +137,7 @@ def weighings(graph: Graph) -> list[Weighing]:
 
 
 def block_ends(graph: Graph, found: Sequence[Weighing]) -> list[str]:
-    """Return for each layer of attention the value that its block ends with: its last sum, (tokens, channels).
+    """Return for each layer of attention the value that its block ends with: its last sum of tokens.
 
     All of the picture that comes behind it comes through it.
 
@@ -161,7 +161,7 @@ def block_ends(graph: Graph, found: Sequence[Weighing]) -> list[str]:
         ends = [
             op.name
             for op in narrow
-            if places[one.value] < places[op.name] < after and len(op.shape) == 2 and op.shape[0] == tokens
+            if places[one.value] < places[op.name] < after and len(op.shape) == 2 and tokens in op.shape
         ]
         if not ends:
             raise NotSupportedError(
