@@ -108,8 +108,9 @@ def test_rollout_of_even_attention_has_a_closed_form() -> None:
     assert found.notes[-1] == "Of all that the tokens have, the class token has 18%, which lies nowhere in the picture."
 
 
-@pytest.mark.parametrize(("layer", "head"), [(-1, -1), (0, -1), (1, 1), (-2, 0)])
-@pytest.mark.parametrize("query", ["read", "class", "mean"])
+@pytest.mark.parametrize(
+    ("layer", "head", "query"), [(-1, -1, "read"), (0, -1, "class"), (1, 1, "mean"), (-2, 0, "read"), (2, 0, "class")]
+)
 def test_the_attention_of_one_layer(layer: int, head: int, query: str) -> None:
     network = lively(extra=2, pooled=True)
     weights = seen(network)[layer][0]
