@@ -18,9 +18,8 @@ from picasso.core.preprocessing import Array
 from picasso.core.relevance import Relevance
 from picasso.core.targets import SCORES
 from picasso.plugin import Attribution, AttributionMethod, Context, Preprocessing, Sample, Settings, Target
-from picasso.testing import check_model, check_visualization, small_model
+from picasso.testing import check_model, check_visualization, small_model, small_transformer
 from picasso.testing.common import rule
-from tests.models.networks import Vit
 
 SCAFFOLDS = resources.files("picasso") / "scaffold"
 PLAIN = (SCAFFOLDS / "visualization.py").read_text("utf-8")
@@ -193,10 +192,6 @@ def lost_relevance(model: Model, *args: Any) -> Relevance:
     return replace(found, values=found.values * np.float32(0.5))
 
 
-def attending() -> Model:
-    return load_model(Vit(), preprocessing=Preprocessing(size=12))
-
-
 def lost_attention(model: Model, *args: Any) -> Attention:
     found = type(model)._attention(model, *args)
     return replace(found, layers=tuple(replace(layer, weights=layer.weights / 2) for layer in found.layers))
@@ -216,7 +211,7 @@ def summed_gradients(model: Model, x: Array, targets: Any, early: bool) -> Atten
 def test_a_model_of_broken_attention_is_found_out(
     monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any], sentence: str
 ) -> None:
-    model = attending()
+    model = small_transformer()
     check_model(model)
     monkeypatch.setattr(model, "_attention", lambda *args: broken(model, *args))
     with pytest.raises(AssertionError, match=sentence):

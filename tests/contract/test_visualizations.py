@@ -9,8 +9,7 @@ from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.visualization import AttributionMethod
-from picasso.testing import check_visualization, small_model
-from tests.models.networks import Vit
+from picasso.testing import check_visualization, small_model, small_transformer
 
 NAMES = [name for name, entry in registry.visualizations([]).items() if entry.origin == "built-in"]
 
@@ -70,18 +69,13 @@ def pooled() -> Model:
     return load_model(network, preprocessing=Preprocessing(size=(16, 20)), labels=("a", "b", "c"))
 
 
-def attending() -> Model:
-    """A vision transformer."""
-    return load_model(Vit(), preprocessing=Preprocessing(size=12))
-
-
 BUILT_OTHERWISE = {
-    "attention-map": (attending, "has no attention"),
-    "attention-rollout": (attending, "has no attention"),
+    "attention-map": (small_transformer, "has no attention"),
+    "attention-rollout": (small_transformer, "has no attention"),
     "cam": (pooled, "linear layer"),
-    "gradient-weighted-attention": (attending, "has no attention"),
-    "legrad": (attending, "has no attention"),
-    "token-occlusion": (attending, "has tokens"),
+    "gradient-weighted-attention": (small_transformer, "has no attention"),
+    "legrad": (small_transformer, "has no attention"),
+    "token-occlusion": (small_transformer, "has tokens"),
 }
 """Networks for visualizations that need a certain kind, and how the small one is refused, which is none of it."""
 

@@ -3,16 +3,12 @@
 import numpy as np
 from pydantic import Field
 
-from picasso.plugin import Attention, AttentionMethod, NotSupportedError, Settings, Wide, among_tokens
+from picasso.plugin import Attention, AttentionMethod, Settings, Wide, among_tokens
 
 
 class LeGradSettings(Settings):
-    first: int = Field(
-        0,
-        ge=-1000,
-        le=999,
-        title="First layer",
-        description="The layer of attention from which on layers count: 0 is the first, -1 the last.",
+    last: int = Field(
+        0, ge=0, le=1000, title="Last layers", description="How many layers of attention count, from the last. 0: all."
     )
 
 
@@ -28,7 +24,7 @@ class LeGrad(AttentionMethod[LeGradSettings]):
     )
     pitfalls = (
         "A gradient says how the score would move with more attention to a patch, also where there is none now.",
-        "Early layers are read by a head that was never trained on them: start later if the map is all noise.",
+        "Early layers are read by a head that was never trained on them: count fewer layers if the map is all noise.",
         "Only what would raise the score is kept: evidence against the class is never seen.",
         "The paper stretches the map to 0..1; here it keeps its units, and the picture is stretched.",
     )
@@ -36,12 +32,8 @@ class LeGrad(AttentionMethod[LeGradSettings]):
     early = True
 
     def weigh(self, attention: Attention, target: int, settings: LeGradSettings) -> Wide:
-        count = len(among_tokens(attention))
-        if not -count <= settings.first < count:
-            raise NotSupportedError(
-                f"first must be in {-count}..{count - 1}: there are {count} layers of attention. Got {settings.first}."
-            )
-        layers = attention.layers[settings.first :]
+        among_tokens(attention)  # refuses what else would be averaged over other tokens
+        layers = attention.layers[-settings.last :]
         found: Wide = np.mean(
             [np.maximum(layer.gradients[target, 0], 0).mean(axis=(0, 1), dtype=np.float64) for layer in layers], axis=0
         )
