@@ -52,7 +52,7 @@ class Attention:
     @property
     def tokens(self) -> int:
         """Number of tokens."""
-        return self.layers[0].weights.shape[-1]
+        return int(self.layers[0].weights.shape[-1])
 
     @property
     def extra(self) -> int:

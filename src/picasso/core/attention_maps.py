@@ -107,9 +107,11 @@ def of_query(attention: Attention, weights: Wide, query: str) -> Wide:
         raise NotSupportedError(
             "This network has no class token: every token is a patch.", "Set query to read, or to mean."
         )
+    chosen = weights
     if query == "class":
-        return weights[0]
-    chosen = weights[attention.read] if query == "read" and len(weights) == len(attention.read) else weights
+        chosen = weights[:1]
+    elif query == "read" and len(weights) == len(attention.read):
+        chosen = weights[attention.read]
     mean: Wide = chosen.mean(axis=0)
     return mean
 

@@ -197,7 +197,7 @@ def _read(made: Mapping[str, Any], weights: Any, one: Weighing) -> NDArray[np.bo
     random = torch.Generator().manual_seed(0)
     ways = [torch.randn(end.shape, generator=random) for end in made.values()]
     heard = _laid_out(_slopes(list(made.values()), ways, [weights])[0], one)
-    read: NDArray[np.bool_] = heard.any(axis=(0, 1, 3))
+    read = np.asarray(heard.any(axis=(0, 1, 3)), np.bool_)
     if not read.any():
         raise NotSupportedError(f"The answer does not depend on the attention at '{one.layer}'.", _OTHERWISE)
     return read

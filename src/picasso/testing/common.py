@@ -53,7 +53,7 @@ def small_transformer() -> Model:
         raise MissingExtraError("The small transformer needs PyTorch.", "Run pip install 'picasso[torch]'.")
     import torch
 
-    class Transformer(torch.nn.Module):
+    class Transformer(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.patches = torch.nn.Conv2d(3, 12, 4, stride=4)

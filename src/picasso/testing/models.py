@@ -338,8 +338,8 @@ def _check_attention(model: Model, x: Array) -> None:
             rule(good, name, f"weights must be (n, heads, queries, keys) = {shape}. Got {layer.weights.shape}.")
             got = layer.gradients.shape
             rule(got == (2, *shape), name, f"the weights' gradients must be {(2, *shape)}. Got {got}.")
-            kinds = layer.weights.dtype, layer.gradients.dtype
-            rule(kinds == (np.float32, np.float32), name, f"attention must be float32. Got {kinds}.")
+            good = layer.weights.dtype == np.float32 and layer.gradients.dtype == np.float32
+            rule(good, name, f"attention must be float32. Got {layer.weights.dtype} and {layer.gradients.dtype}.")
             miss = float(np.abs(layer.weights.sum(axis=-1) - 1).max())
             rule(miss < 1e-3 and (layer.weights >= 0).all(), name, f"the weights of '{layer.name}' must sum to 1.")
             rule(close(single.weights, layer.weights[:1], 1e-3), name, "a picture alone must have the same attention.")
