@@ -9,20 +9,23 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from picasso.core import registry, runner
 from picasso.core.errors import NotSupportedError, by_code
 from picasso.core.images import read_picture
+from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
 from picasso.service.configuration import Configuration, ModelSpecification, SampleFolder
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
-from picasso.testing import small_model
+from picasso.testing import small_model, small_transformer
 from picasso.web.app import create_app
 from picasso.web.errors import status_of
 
@@ -79,15 +82,16 @@ def _visualization(entry: Entry) -> str:
 
 
 def _measured(entry: Entry) -> Iterator[str]:
-    """Run it once on a small model, or on the demo's of its task, to say what it returns."""
-    task = next((kind for kind in ("segmentation", "detection") if kind in entry.load().needs), "")
+    """Run it once on a small model of the kind that it needs, or on the demo's of its task, to say what it returns."""
     named = {"segmentation": "demo:segmenter", "detection": "demo:detector"}
-    model = load_model(named[task]) if task else small_model()
-    picture = read_picture((model.prepare(read_picture(_plain())).view), "trial")
-    try:
-        result = runner.run(model, picture, entry, entry.load().settings_type(), top=1)
-    except NotSupportedError:  # the small model's end is not what it needs; the demo's is the usual one
-        result = runner.run(load_model("demo:tank-proxy"), picture, entry, entry.load().settings_type(), top=1)
+    demo = next((named[kind] for kind in named if kind in entry.load().needs), "demo:tank-proxy")
+    makers: list[Callable[[], Model]] = [] if demo in named.values() else [small_model, small_transformer]
+    for make in (*makers, partial(load_model, demo)):
+        model = make()
+        picture = read_picture(model.prepare(read_picture(_plain())).view, "trial")
+        with suppress(NotSupportedError):  # the network is built otherwise than it needs
+            result = runner.run(model, picture, entry, entry.load().settings_type(), top=1)
+            break
     if result.attributions:
         one = result.attributions[0]
         yield f"Values, with the defaults: {one.units}, {one.sign}" + (

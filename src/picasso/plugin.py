@@ -15,10 +15,12 @@ from picasso.core.activation_maps import (
     feature_maps,
     unmoved,
 )
+from picasso.core.attention import Attention, AttentionLayer
+from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
-from picasso.core.errors import NotSupportedError, PicassoError, SettingsError
+from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
@@ -73,6 +75,9 @@ __all__ = [
     "ActivationMap",
     "ActivationMapSettings",
     "Array",
+    "Attention",
+    "AttentionLayer",
+    "AttentionMethod",
     "Attribution",
     "AttributionMethod",
     "Bars",
@@ -99,6 +104,7 @@ __all__ = [
     "MaskedSettings",
     "Model",
     "ModelFile",
+    "NotFoundError",
     "NotSupportedError",
     "Panel",
     "Patching",
@@ -108,6 +114,7 @@ __all__ = [
     "Preprocessing",
     "Pullback",
     "Quality",
+    "QuerySettings",
     "Reduction",
     "RegionSettings",
     "Regions",
@@ -127,6 +134,7 @@ __all__ = [
     "Watched",
     "Wide",
     "Windows",
+    "among_tokens",
     "baseline",
     "blurred",
     "class_colors",
@@ -140,6 +148,8 @@ __all__ = [
     "lay_grid",
     "lay_values",
     "nearest",
+    "of_query",
+    "on_patches",
     "over_channels",
     "pulled_back",
     "read_regions",

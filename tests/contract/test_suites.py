@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from picasso.core.attention import Attention
 from picasso.core.facts import INPUT, Capability, Pullback
 from picasso.core.hooks import Prediction
 from picasso.core.model import Model
@@ -17,7 +18,7 @@ from picasso.core.preprocessing import Array
 from picasso.core.relevance import Relevance
 from picasso.core.targets import SCORES
 from picasso.plugin import Attribution, AttributionMethod, Context, Preprocessing, Sample, Settings, Target
-from picasso.testing import check_model, check_visualization, small_model
+from picasso.testing import check_model, check_visualization, small_model, small_transformer
 from picasso.testing.common import rule
 
 SCAFFOLDS = resources.files("picasso") / "scaffold"
@@ -189,6 +190,32 @@ def zero_layers(model: Model, x: Any, layers: Any) -> Any:
 def lost_relevance(model: Model, *args: Any) -> Relevance:
     found = type(model)._relevance(model, *args)
     return replace(found, values=found.values * np.float32(0.5))
+
+
+def lost_attention(model: Model, *args: Any) -> Attention:
+    found = type(model)._attention(model, *args)
+    return replace(found, layers=tuple(replace(layer, weights=layer.weights / 2) for layer in found.layers))
+
+
+def summed_gradients(model: Model, x: Array, targets: Any, early: bool) -> Attention:
+    found = type(model)._attention(model, x, targets, early)
+    summed = [np.repeat(layer.gradients.sum(0, keepdims=True), len(targets), 0) for layer in found.layers]
+    layers = zip(found.layers, summed, strict=True)
+    return replace(found, layers=tuple(replace(layer, gradients=gradients) for layer, gradients in layers))
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [(lost_attention, "must sum to 1"), (summed_gradients, "several targets must give what each gives alone")],
+)
+def test_a_model_of_broken_attention_is_found_out(
+    monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any], sentence: str
+) -> None:
+    model = small_transformer()
+    check_model(model)
+    monkeypatch.setattr(model, "_attention", lambda *args: broken(model, *args))
+    with pytest.raises(AssertionError, match=sentence):
+        check_model(model)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.visualization import AttributionMethod
-from picasso.testing import check_visualization, small_model
+from picasso.testing import check_visualization, small_model, small_transformer
 
 NAMES = [name for name, entry in registry.visualizations([]).items() if entry.origin == "built-in"]
 
@@ -69,20 +69,27 @@ def pooled() -> Model:
     return load_model(network, preprocessing=Preprocessing(size=(16, 20)), labels=("a", "b", "c"))
 
 
-ENDING_OTHERWISE = {"cam": pooled}
-"""Networks for visualizations that need a certain end, which the small one has not."""
+BUILT_OTHERWISE = {
+    "attention-map": (small_transformer, "has no attention"),
+    "attention-rollout": (small_transformer, "has no attention"),
+    "cam": (pooled, "linear layer"),
+    "gradient-weighted-attention": (small_transformer, "has no attention"),
+    "legrad": (small_transformer, "has no attention"),
+    "token-occlusion": (small_transformer, "has tokens"),
+}
+"""Networks for visualizations that need a certain kind, and how the small one is refused, which is none of it."""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_on_a_network(name: str) -> None:
     needs = registry.visualization(name, []).load().needs
     task = next((task for task in ("segmentation", "detection") if task in needs), "")
-    check_visualization(name, answering(task) if task else ENDING_OTHERWISE.get(name, small_model)())
+    check_visualization(name, answering(task) if task else BUILT_OTHERWISE.get(name, (small_model,))[0]())
 
 
-@pytest.mark.parametrize("name", ENDING_OTHERWISE)
-def test_a_network_that_ends_otherwise_is_refused_with_the_reason(name: str) -> None:
-    with pytest.raises(NotSupportedError, match="linear layer"):
+@pytest.mark.parametrize("name", BUILT_OTHERWISE)
+def test_a_network_that_is_built_otherwise_is_refused_with_the_reason(name: str) -> None:
+    with pytest.raises(NotSupportedError, match=BUILT_OTHERWISE[name][1]):
         check_visualization(name, small_model())
 
 

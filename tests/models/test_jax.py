@@ -276,7 +276,16 @@ def test_tokens_know_their_grid_and_attention_is_no_map() -> None:
     default = model.default_layer()
     assert default is not None
     assert default.name == "LayerNorm_2"
-    assert model.pullback(X, [model.target(0)], [query.name]).gradients[query.name].shape == (1, 3, 10, 8)
+    key = "MultiHeadDotProductAttention_0.key"
+    pulled = model.pullback(X, [model.target(0)], [query.name, key])
+    assert pulled.gradients[query.name].shape == (1, 3, 10, 8)
+    attention = model.attention(X, [model.target(0), model.target(2)], early=True)
+    assert (attention.grid, attention.extra, attention.read.nonzero()[0].tolist()) == ((3, 3), 1, [0])
+    first_layer, second_layer = attention.layers
+    assert second_layer.gradients.shape == (2, 3, 2, 10, 10)
+    q, k = (pulled.values[part].reshape(3, 10, 2, 4) for part in (query.name, key))
+    products = np.exp(np.einsum("nqhd,nkhd->nhqk", q, k) / 2)
+    near(first_layer.weights, products / products.sum(axis=-1, keepdims=True))
     assert "gelu" not in layers or layers["gelu"].shape == (10, 16)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import picasso
+from picasso.core.errors import NotSupportedError
 from picasso.core.facts import INPUT
 from picasso.core.targets import BOXES, MASKS
 from tests.models import torchvision_operators
@@ -203,3 +204,91 @@ def test_a_convolutional_network_of_clips() -> None:
     with torch.no_grad():
         expected = network(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).numpy()
     np.testing.assert_allclose(model.predict(x), expected, atol=1e-5)
+
+
+def seen_in_timm(network: Any, x: torch.Tensor) -> list[torch.Tensor]:
+    """What goes into the dropout of each block's attention, where that is written out."""
+    kept: list[torch.Tensor] = []
+    for block in network.blocks:
+        block.attn.fused_attn = False
+    hooks = [b.attn.attn_drop.register_forward_hook(lambda *parts: kept.append(parts[-1])) for b in network.blocks]
+    network(x)
+    for block, hook in zip(network.blocks, hooks, strict=True):
+        block.attn.fused_attn = True
+        hook.remove()
+    return kept
+
+
+def seen_in_torchvision(network: Any, x: torch.Tensor) -> list[torch.Tensor]:
+    """What PyTorch's own attention returns beside what it mixes."""
+    kept: list[torch.Tensor] = []
+    parts = [layer.self_attention for layer in network.encoder.layers]
+    hooks = [part.register_forward_pre_hook(lambda part, given: kept.append(given[0])) for part in parts]
+    network(x)
+    for hook in hooks:
+        hook.remove()
+    return [
+        part(y, y, y, need_weights=True, average_attn_weights=False)[1] for part, y in zip(parts, kept, strict=True)
+    ]
+
+
+def seen_in_transformers(network: Any, x: torch.Tensor) -> list[torch.Tensor]:
+    network.set_attn_implementation("eager")
+    weights = list(network(pixel_values=x, output_attentions=True).attentions)
+    network.set_attn_implementation("sdpa")
+    return weights
+
+
+ATTENDING: dict[str, tuple[Callable[..., list[torch.Tensor]], int]] = {
+    "timm ViT": (seen_in_timm, 1),
+    "timm ViT with registers": (seen_in_timm, 5),
+    "timm distilled DeiT": (seen_in_timm, 2),
+    "torchvision ViT": (seen_in_torchvision, 1),
+    "Hugging Face ViT": (seen_in_transformers, 1),
+    "Hugging Face DINOv2": (seen_in_transformers, 5),
+}
+
+
+def lively(name: str) -> Any:
+    torch.manual_seed(4)
+    network = NETWORKS[name][0]().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    return network
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+def test_attention_is_what_the_library_itself_shows(name: str) -> None:
+    see, extra = ATTENDING[name]
+    network = lively(name)
+    x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    with torch.no_grad():
+        expected = see(network, torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+    model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=32))
+    for early in (False, True):
+        found = model.attention(x, [model.target(3)], early)
+        assert (found.grid, found.extra) == ((4, 4), extra)
+        assert found.read[0]
+        assert len(found.layers) == len(expected)
+        for layer, weights in zip(found.layers, expected, strict=True):
+            np.testing.assert_allclose(layer.weights, weights.numpy(), atol=1e-5)
+            assert layer.gradients.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("timm Swin", "stays within windows"),
+        ("torchvision Swin", "stays within windows"),
+        ("Hugging Face Swin", "stays within windows"),
+        ("torchvision MaxViT", "is over 16 positions, which are not the patches"),
+        ("timm CaiT", "are mixed among heads"),
+        ("timm MLP-Mixer", "has no attention"),
+        ("timm ConvNeXt", "has no attention"),
+    ],
+)
+def test_attention_that_is_none_among_all_patches_is_refused(name: str, sentence: str) -> None:
+    model = picasso.load_model(lively(name), preprocessing=picasso.Preprocessing(size=32))
+    with pytest.raises(NotSupportedError, match=sentence):
+        model.attention(np.zeros((1, 32, 32, 3), np.float32), [model.target(0)])

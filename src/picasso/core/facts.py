@@ -34,6 +34,7 @@ class Capability(StrEnum):
     RELU_RULES = "relu-rules"
     INTERVENTIONS = "interventions"
     RELEVANCE = "relevance"
+    ATTENTION = "attention"
     PARAMETERS = "parameters"
     SEGMENTATION = "segmentation"
     DETECTION = "detection"

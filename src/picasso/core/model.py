@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core import clips
+from picasso.core.attention import Attention
 from picasso.core.errors import (
     ConfigurationError,
     ModelOutputError,
@@ -127,6 +128,10 @@ class Model(Hooked):
 
     def _relevance(self, x: Array, targets: Sequence[Target], rules: RelevanceRules) -> Relevance:
         """Share the targets' scores out among the numbers of the input, by rules on the network's op graph."""
+        raise NotSupportedError(f"{self.framework} models do not show what they are made of.")
+
+    def _attention(self, x: Array, targets: Sequence[Target], early: bool) -> Attention:
+        """Return what tokens take from each other, and how the targets move with it, from the network's op graph."""
         raise NotSupportedError(f"{self.framework} models do not show what they are made of.")
 
     def _layers(self) -> tuple[Layer, ...]:
@@ -278,6 +283,41 @@ class Model(Hooked):
             absorbed={
                 kind: np.concatenate([p.absorbed[kind] for p in parts], axis=1)[:, : len(x)] for kind in first.absorbed
             },
+        )
+
+    def attention(self, x: Array, targets: Sequence[Target], early: bool = False) -> Attention:
+        """Run forward once, and backward for all targets to the weights of each layer of attention.
+
+        Args:
+            x: float32 (n, h, w, c).
+            targets: What is differentiated.
+            early: Whether each layer is asked for the score that the network would give if the block of that layer
+                were its last; else all of them for the score itself.
+
+        Raises:
+            NotSupportedError: The network has no attention, or its weights are not those of the picture's patches, or
+                it cannot be read as an op graph.
+        """
+
+        def checked(batch: Array) -> Attention:
+            found = self._attention(batch, self._asked(targets), early)
+            self._check_outputs(found.outputs, len(batch))
+            return replace(found, outputs=self._answered(found.outputs))
+
+        parts = list(self._in_batches(x, checked))
+        first = parts[0]
+        return replace(
+            first,
+            outputs={name: np.concatenate([p.outputs[name] for p in parts])[: len(x)] for name in first.outputs},
+            layers=tuple(
+                replace(
+                    layer,
+                    weights=np.concatenate([p.layers[place].weights for p in parts])[: len(x)],
+                    gradients=np.concatenate([p.layers[place].gradients for p in parts], axis=1)[:, : len(x)],
+                )
+                for place, layer in enumerate(first.layers)
+            ),
+            read=np.any([p.read for p in parts], axis=0),
         )
 
     def _asked(self, targets: Sequence[Target]) -> Sequence[Target]:

@@ -41,7 +41,7 @@ class Family(StrEnum):
     PERTURBATION = "Perturbation"
     GRADIENTS = "Gradients"
     ACTIVATION_MAPS = "Class activation maps"
-    ATTENTION = "Attention"
+    TRANSFORMERS = "Transformers"
     RELEVANCE = "Relevance rules"
     RELU_RULES = "ReLU rules"
     ANSWERS = "The model's answer"

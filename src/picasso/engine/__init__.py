@@ -5,5 +5,6 @@
 them through the steps, `checking` compares what comes out with the network itself, and `accelerator` decides.
 
 Beside that, `executor` runs a graph plainly on autograd, with rules for single operations: `rescale` (DeepLIFT) and
-`layerwise` (LRP) are such rules, `pieces` takes normalizations apart for them, and `relevance` shares scores out.
+`layerwise` (LRP) are such rules, `pieces` takes normalizations apart for them, `relevance` shares scores out, and
+`attention` finds what tokens take from each other.
 """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.attention import Attention, token_grid
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Facts, Patching, Progress, Quality
 from picasso.core.graph import Activation, Graph, Reshape, Softmax
@@ -88,17 +89,42 @@ class AcceleratedModel(Model):
             return readout.pull(raw, seeds(targets, readout.read(raw)))
 
         found = share(graph, x, rules, ends, cotangents)
-        outputs, own = self._readout.read(found.outputs), self._outputs(x)
+        own = self._agreed(x, found.outputs)
+        return Relevance(
+            own, found.values, found.shared, found.absorbed, found.rules, before_head=readout is not self._readout
+        )
+
+    def _attention(self, x: Array, targets: Sequence[Target], early: bool) -> Attention:
+        if not self._has_torch():
+            raise NotSupportedError("Attention is read on PyTorch.", "pip install 'picasso[torch]'")
+        from picasso.engine.attention import attend
+
+        def cotangents(raw: dict[str, Array]) -> Mapping[str, Array]:
+            return self._readout.pull(raw, seeds(targets, self._readout.read(raw)))
+
+        found = attend(self._accelerator().graph(), x, self._readout.names, cotangents, early)
+        grid = token_grid(self.layers(), found.layers)
+        return Attention(self._agreed(x, found.outputs), found.layers, found.read, grid)
+
+    def _agreed(self, x: Array, raw: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the network's own outputs for pictures.
+
+        Args:
+            x: The pictures.
+            raw: What its op graph gives for them.
+
+        Raises:
+            NotSupportedError: That is something else.
+        """
+        outputs, own = self._readout.read(raw), self._outputs(x)
         for name, values in own.items():
             error = float(np.abs(outputs[name] - values).max(initial=0))
             if not error <= CLOSE * float(np.abs(values).max(initial=0)) + 1e-6:
                 raise NotSupportedError(
                     f"The network's op graph does not give what the network does: {name} differ by {error:.1e}.",
-                    "Choose a method that needs no rules for operations.",
+                    "Choose a method that needs no op graph.",
                 )
-        return Relevance(
-            own, found.values, found.shared, found.absorbed, found.rules, before_head=readout is not self._readout
-        )
+        return own
 
     def predict_patched(
         self,

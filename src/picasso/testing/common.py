@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from picasso.core.errors import PicassoError
+from picasso.core.errors import MissingExtraError, PicassoError
 from picasso.core.images import Picture, read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
@@ -41,6 +41,41 @@ def small_model() -> Model:
         )
         # In training mode, as people leave their networks: whoever forgets evaluation mode is found out.
         return load_model(network, preprocessing=preprocessing, labels=labels, name="small", batch_size=64)
+
+
+def small_transformer() -> Model:
+    """Return a small vision transformer for trials, with a class token and patches on a grid of 4 x 5.
+
+    Raises:
+        MissingExtraError: PyTorch is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("The small transformer needs PyTorch.", "Run pip install 'picasso[torch]'.")
+    import torch
+
+    class Transformer(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches = torch.nn.Conv2d(3, 12, 4, stride=4)
+            self.token = torch.nn.Parameter(torch.randn(1, 1, 12))
+            self.places = torch.nn.Parameter(torch.randn(1, 21, 12))
+            make = torch.nn.TransformerEncoderLayer
+            self.blocks = torch.nn.ModuleList(make(12, 2, 24, batch_first=True, norm_first=True) for _ in range(2))
+            self.norm, self.head = torch.nn.LayerNorm(12), torch.nn.Linear(12, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.patches(x).flatten(2).transpose(1, 2)
+            x = torch.cat([self.token.expand(len(x), -1, -1), x], dim=1) + self.places
+            for block in self.blocks:
+                x = block(x)
+            scores: torch.Tensor = self.head(self.norm(x[:, 0]))
+            return scores
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        preprocessing = Preprocessing(size=(16, 20), mean=(0.5,), std=(0.25,))
+        labels = ("tank", "decoy", "sky")
+        return load_model(Transformer(), preprocessing=preprocessing, labels=labels, name="small transformer")
 
 
 def _quadrants(x: Array) -> Array:

@@ -57,6 +57,8 @@ def check_model(model: Model) -> None:
             _check_rules(model, x)
         if Capability.RELEVANCE in model.capabilities:
             _check_relevance(model, x)
+        if Capability.ATTENTION in model.capabilities:
+            _check_attention(model, x)
         if Capability.PARAMETERS in model.capabilities:
             _check_parameters(model, x)
 
@@ -313,6 +315,36 @@ def _check_relevance(model: Model, x: Array) -> None:
             rule(close(found.shared, np.stack(wanted), 1e-3), name, "DeepLIFT must share the difference of scores out.")
         alone = model.relevance(x[:1], targets[1:], rules).values
         rule(close(alone[0], found.values[1, :1], 1e-3), name, "several targets must give what each gives alone.")
+
+
+def _check_attention(model: Model, x: Array) -> None:
+    name, classes = model.name, len(model.labels)
+    targets = [model.target(0), model.target(1 if classes > 1 else 0)]
+    for early in (False, True):
+        try:
+            found = model.attention(x, targets, early)
+        except NotSupportedError:
+            continue  # the network has no attention among the patches' tokens, and that was said
+        same = close(found.outputs[SCORES], model.outputs(x)[SCORES])
+        rule(same, name, "attention() must return the same outputs.")
+        rows, columns = found.grid
+        rule(found.extra >= 0, name, f"{found.tokens} tokens are fewer than {rows} x {columns} patches.")
+        last = found.layers[-1].weights.shape[2]
+        rule(found.read.shape == (last,) and found.read.any(), name, "read must say which queries are read.")
+        alone = model.attention(x[:1], targets[1:], early)
+        for layer, single in zip(found.layers, alone.layers, strict=True):
+            shape = (len(x), *layer.weights.shape[1:3], found.tokens)
+            good = layer.weights.ndim == 4 and layer.weights.shape == shape
+            rule(good, name, f"weights must be (n, heads, queries, keys) = {shape}. Got {layer.weights.shape}.")
+            got = layer.gradients.shape
+            rule(got == (2, *shape), name, f"the weights' gradients must be {(2, *shape)}. Got {got}.")
+            good = layer.weights.dtype == np.float32 and layer.gradients.dtype == np.float32
+            rule(good, name, f"attention must be float32. Got {layer.weights.dtype} and {layer.gradients.dtype}.")
+            miss = float(np.abs(layer.weights.sum(axis=-1) - 1).max())
+            rule(miss < 1e-3 and (layer.weights >= 0).all(), name, f"the weights of '{layer.name}' must sum to 1.")
+            rule(close(single.weights, layer.weights[:1], 1e-3), name, "a picture alone must have the same attention.")
+            same = close(single.gradients, layer.gradients[1:, :1], 1e-3)
+            rule(same, name, "several targets must give what each gives alone.")
 
 
 def _check_parameters(model: Model, x: Array) -> None:
