@@ -192,3 +192,34 @@ def test_networks_without_attention_among_patches_are_refused(method: str) -> No
 def test_what_is_not_there_cannot_be_asked_for(method: str, settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(NotSupportedError, match=sentence):
         explained(opened(lively(extra=0, pooled=True)), method, **settings)
+
+
+def test_queries_that_are_no_tokens_are_shown_and_not_followed() -> None:
+    class Pooled(torch.nn.Module):
+        """A transformer whose answer is what one learned query takes of the tokens at the end."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = lively(extra=0, pooled=True)
+            self.query = torch.nn.Parameter(torch.randn(1, 1, 12))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = self.inner.patches(x).flatten(2).transpose(1, 2)
+            for block in self.inner.blocks:
+                tokens, _ = block(tokens)
+            weights = (self.query @ self.inner.norm(tokens).transpose(1, 2)).softmax(-1)
+            taken = weights @ tokens
+            return self.inner.head(taken[:, 0])
+
+    network = Pooled().eval()
+    model = opened(network)
+    x = torch.from_numpy(np.moveaxis(SIZE.apply(PICTURE)[None], -1, 1).copy())
+    with torch.no_grad():
+        tokens = network.inner.patches(x).flatten(2).transpose(1, 2)
+        for block in network.inner.blocks:
+            tokens, _ = block(tokens)
+        weights = (network.query @ network.inner.norm(tokens).transpose(1, 2)).softmax(-1)
+    same(explained(model, "attention-map"), weights[0, 0].reshape(4, 4).numpy())
+    for method in METHODS[1:]:
+        with pytest.raises(NotSupportedError, match=r"there are 16 tokens, and 1 of what takes|no sum of tokens ends"):
+            explained(model, method)

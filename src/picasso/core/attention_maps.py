@@ -127,8 +127,8 @@ def among_tokens(attention: Attention) -> list[Wide]:
         queries, keys = layer.weights.shape[-2:]
         if queries != keys:
             raise NotSupportedError(
-                f"At '{layer.name}' {queries} queries take from {keys} tokens: what they hold does not go on as these "
-                "tokens, so that layers cannot be joined.",
+                f"At '{layer.name}' there are {keys} tokens, and {queries} of what takes from them: tokens cannot be "
+                "followed through such a layer.",
                 "Choose attention-map, which shows one layer.",
             )
     return [layer.weights[0].astype(np.float64) for layer in attention.layers]
@@ -140,7 +140,7 @@ def _off_the_picture(attention: Attention, tokens: Wide) -> tuple[str, ...]:
     if whole <= 0:
         return ("No token has anything of this target.",)
     share = float(tokens[: attention.extra].sum()) / whole
-    if share < 0.005:
+    if share < 0.05:
         return ()
     kind = "the class token has" if attention.extra == 1 else f"the {attention.extra} class and register tokens have"
     return (f"Of all that the tokens have, {kind} {share:.0%}, which lies nowhere in the picture.",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,16 +88,13 @@ def attend(graph: Graph, x: Array, names: Collection[str], cotangents: Cotangent
         AttentionLayer(name, _laid_out(weight, one), _laid_out(gradient, one, 2))
         for name, one, weight, gradient in zip(_unlike(found), found, weights, gradients, strict=True)
     ]
-    for layer in layers:
-        if np.abs(layer.weights.sum(axis=-1) - 1).max() > 1e-3:
-            raise NotSupportedError(f"The weights at '{layer.name}' do not sum to 1 over what is weighed.", _OTHERWISE)
     return Attended({name: value.float().numpy() for name, value in answers.items()}, tuple(layers), read)
 
 
 def weighings(graph: Graph) -> list[Weighing]:
     """Return where a graph without fused attention holds attention weights, in the order of execution.
 
-    They are softmaxed products of two values that both depend on the picture, and weigh a third.
+    They are what a softmax gives, and something of the picture is summed with them along the softmax's axis.
 
     Raises:
         NotSupportedError: There are none, or they are mixed among heads before they weigh, or lie in windows.
@@ -110,17 +108,16 @@ def weighings(graph: Graph) -> list[Weighing]:
     for op in graph.ops:
         if not isinstance(op, ops.Softmax) or op.log or op.name in fixed:
             continue
-        if not _search(op, lambda one: [by_name[name] for name in one.inputs], _SCORING, multiplies):
-            continue
-        ways = _search(op, lambda one: readers[one.name], _TURNING, multiplies)
         where = op.layer or op.name
-        if not ways:
-            if _search(op, lambda one: readers[one.name], _MIXING, multiplies):
+        summed = _summed(op, readers, multiplies)
+        if summed is None:
+            scores = _leads(op, lambda one: [by_name[name] for name in one.inputs], _SCORING, multiplies)
+            if scores and _leads(op, lambda one: readers[one.name], _MIXING, multiplies):
                 raise NotSupportedError(
                     f"The attention weights at '{where}' are mixed among heads before they weigh anything.", _OTHERWISE
                 )
             continue
-        before, product = ways[0]
+        before, turned = summed
         shape = before.shape
         while len(shape) > 3 and shape[0] == 1:
             shape = shape[1:]
@@ -130,7 +127,7 @@ def weighings(graph: Graph) -> list[Weighing]:
                 "whole picture.",
                 _OTHERWISE,
             )
-        found.append(Weighing(before.name, where, product.inputs[0] != before.name))
+        found.append(Weighing(before.name, where, turned))
     if not found:
         raise NotSupportedError("This network has no attention: nothing in it weighs tokens by tokens.", _OTHERWISE)
     return found
@@ -172,20 +169,44 @@ def block_ends(graph: Graph, found: Sequence[Weighing]) -> list[str]:
     return states
 
 
-def _search(
-    start: Op, next_to: Callable[[Op], Sequence[Op]], through: tuple[type[Op], ...], wanted: Callable[[Op], bool]
-) -> list[tuple[Op, Op]]:
-    """Return wanted operations reached from one through operations of some kinds, each behind that which led to it."""
-    found, seen, waiting = list[tuple[Op, Op]](), {start.name}, [start]
+def _summed(
+    softmax: Op, readers: Mapping[str, Sequence[Op]], multiplies: Callable[[Op], bool]
+) -> tuple[Op, bool] | None:
+    """Return the value that holds what a softmax gives as a product sums with it, and whether it is the second factor.
+
+    None where nothing is summed along the softmax's axis.
+    """
+    assert isinstance(softmax, ops.Softmax)
+    waiting = [(softmax, softmax.axis % len(softmax.shape))]
     while waiting:
-        op = waiting.pop()
-        for other in next_to(op):
+        op, axis = waiting.pop()
+        for other in readers[op.name]:
+            if multiplies(other):
+                for turned, name in enumerate(other.inputs):
+                    if name == op.name and axis == len(op.shape) - (2 if turned else 1):
+                        return op, bool(turned)
+            elif isinstance(other, ops.Transpose):
+                waiting.append((other, other.axes.index(axis)))
+            elif isinstance(other, ops.Reshape):
+                same = (op.shape[axis], math.prod(op.shape[axis + 1 :]))
+                sides = [(side, math.prod(other.shape[place + 1 :])) for place, side in enumerate(other.shape)]
+                waiting += [(other, sides.index(same))] if same in sides else []
+    return None
+
+
+def _leads(
+    start: Op, next_to: Callable[[Op], Sequence[Op]], through: tuple[type[Op], ...], wanted: Callable[[Op], bool]
+) -> bool:
+    """Say whether one operation leads to a wanted one through operations of some kinds."""
+    seen, waiting = {start.name}, [start]
+    while waiting:
+        for other in next_to(waiting.pop()):
             if wanted(other):
-                found.append((op, other))
-            elif isinstance(other, through) and other.name not in seen:
+                return True
+            if isinstance(other, through) and other.name not in seen:
                 seen.add(other.name)
                 waiting.append(other)
-    return found
+    return False
 
 
 def _read(made: Mapping[str, Any], weights: Any, one: Weighing) -> NDArray[np.bool_]:

@@ -39,7 +39,10 @@ class TokenOcclusionSettings(ScoreSettings):
 
 
 class TokenOcclusion(AttributionMethod[TokenOcclusionSettings]):
-    """By how much the score falls when the token of one patch is taken away inside the network."""
+    """By how much the score falls when the token of one patch is taken away inside the network.
+
+    Each patch costs a forward pass.
+    """
 
     name = "token-occlusion"
     title = "Token occlusion"
