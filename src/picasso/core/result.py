@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from picasso.core import render
 from picasso.core.attribution import Attribution
+from picasso.core.averaging import mean_map
+from picasso.core.errors import NotFoundError, PictureError, TargetError
+from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
 from picasso.core.panels import Heatmap, Images, Panel
+from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 
 FORMAT = 1
@@ -52,6 +56,52 @@ class Result:
     arrays: dict[str, NDArray[Any]]
     panels: tuple[Panel, ...]
     record: dict[str, Any] = field(default_factory=dict)
+
+    def extract(self, rank: int = 0, **choices: Any) -> Extraction:
+        """Find the pixels of the picture at which a map points, and the box around them.
+
+        Args:
+            rank: Which target's map, from 0 for the first.
+            choices: As for `picasso.core.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
+
+        Returns:
+            The mask has the picture's size, the box is in its pixels; of a clip those of the strongest frame.
+
+        Raises:
+            NotFoundError: There is no such map.
+            SettingsError: A choice is not allowed.
+
+        Example:
+            >>> left, top, width, height = explain(model, "tank.jpg", "grad-cam").box(threshold="otsu")
+        """
+        if not 0 <= rank < len(self.attributions):
+            raise NotFoundError(
+                f"There is no map {rank}: {self.title} gave {len(self.attributions)} for this picture.",
+                "Choose an attribution method, and count from 0.",
+            )
+        attribution = self.attributions[rank]
+        found = attribution.extract(**choices)
+        frame, height, width = self._frame(attribution), self.picture.height, self.picture.width
+        mask = mask_in_picture(found.mask, frame, height, width)
+        if found.box is None:
+            return replace(found, mask=mask)
+        box = box_in_picture(found.box, found.mask.shape, frame, height, width)
+        return replace(found, mask=mask, box=box, reason="" if box else "It lies outside of the picture, in its padding.")
+
+    def mask(self, rank: int = 0, **choices: Any) -> Mask:
+        """Return the pixels of the picture at which a map points, bool (height, width). See `extract`."""
+        return self.extract(rank, **choices).mask
+
+    def box(self, rank: int = 0, **choices: Any) -> Box | None:
+        """Return the box around them: left, top, width, height in pixels of the picture, or None. See `extract`."""
+        return self.extract(rank, **choices).box
+
+    def _frame(self, attribution: Attribution) -> Frame:
+        """Return which part of the picture a map shows; all of it where a hook of the user's made the input."""
+        known = self.record.get("picture", {}).get("frame")
+        if known is None or attribution.picture is not None:
+            return Frame(0.0, 0.0, float(self.picture.height), float(self.picture.width))
+        return Frame(**known)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write everything into a folder: PNG with and without color bar, NPZ with the raw numbers, JSON.
@@ -145,6 +195,29 @@ class Results(tuple[Result, ...]):
             twice = stems.count(result._stem().casefold()) > 1
             paths += result.save(Path(folder) / f"{index:04d}" if twice else folder)
         return paths
+
+    def mean(self) -> tuple[Attribution, ...]:
+        """Return the mean map over the pictures, one for each target that all of them explain.
+
+        Returns:
+            In the order of the first picture's targets. A pixel's mean is over the pictures in which it is known.
+
+        Raises:
+            PictureError: There are no pictures, or their maps differ in size.
+            TargetError: No target is explained in all of them.
+
+        Example:
+            >>> explain(model, ["a.jpg", "b.jpg"], "grad-cam", target="tank").mean()[0].box()
+        """
+        if not self:
+            raise PictureError("There is no picture to take the mean of.", "Explain at least one.")
+        by_target = [{(a.target.key, a.target.label): a for a in result.attributions} for result in self]
+        shared = [key for key in by_target[0] if all(key in maps for maps in by_target)]
+        if not shared:
+            raise TargetError(
+                "The pictures have no explained target in common.", 'Explain the same one in all: target="...".'
+            )
+        return tuple(mean_map([maps[key] for maps in by_target]) for key in shared)
 
     def _repr_html_(self) -> str:
         return "".join(result._repr_html_() for result in self)
