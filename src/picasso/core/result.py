@@ -115,7 +115,7 @@ class Result:
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        stem = self._stem()
+        stem = self.stem
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
         shown = map_files(maps) if maps else image_files(self.panels)
@@ -126,8 +126,9 @@ class Result:
             paths.append(target / name)
         return paths
 
-    def _stem(self) -> str:
-        """Return what the names of all its files begin with."""
+    @property
+    def stem(self) -> str:
+        """What the names of all its files begin with."""
         return f"{safe_name(Path(self.picture.name).stem)}.{self.name}"
 
     def npz(self) -> bytes:
@@ -189,10 +190,10 @@ class Results(tuple[Result, ...]):
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write every result into a folder; pictures whose files would have the same names get a folder each."""
-        stems = [result._stem().casefold() for result in self]
+        stems = [result.stem.casefold() for result in self]
         paths: list[Path] = []
         for index, result in enumerate(self):
-            twice = stems.count(result._stem().casefold()) > 1
+            twice = stems.count(result.stem.casefold()) > 1
             paths += result.save(Path(folder) / f"{index:04d}" if twice else folder)
         return paths
 
@@ -225,18 +226,27 @@ class Results(tuple[Result, ...]):
 
 def map_files(maps: Iterable[Heatmap]) -> dict[str, bytes]:
     """Draw maps over their pictures: `<label>.png` and, with color bar, `<label>.bar.png`."""
+    panels = list(maps)
     contents: dict[str, bytes] = {}
+    for panel, label in zip(panels, file_labels([panel.target for panel in panels]), strict=True):
+        contents[f"{label}.png"] = map_png(panel)
+        contents[f"{label}.bar.png"] = map_png(panel, bar=True)
+    return contents
+
+
+def file_labels(labels: Iterable[str]) -> list[str]:
+    """Return labels as parts of file names, each its own: those that would be the same are numbered."""
+    names: list[str] = []
     taken: set[str] = set()  # without case, as some file systems have it
-    for panel in maps:
-        name = label = safe_name(panel.target)
+    for said in labels:
+        name = label = safe_name(said)
         count = 1
         while label.casefold() in taken:
             count += 1
             label = f"{name}-{count}"
         taken.add(label.casefold())
-        contents[f"{label}.png"] = map_png(panel)
-        contents[f"{label}.bar.png"] = map_png(panel, bar=True)
-    return contents
+        names.append(label)
+    return names
 
 
 def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
