@@ -1,6 +1,8 @@
 /** What the values of a map mean, and the view "what was left of the score". */
 
 import { loadArray } from "../arrays.js";
+import { display } from "./display.js";
+import { SMOOTH, smoothed } from "./extraction.js";
 
 /** @typedef {import("../types.js").HeatmapWire} HeatmapWire */
 
@@ -32,6 +34,44 @@ export async function keptLimits(panels) {
   return panels[0].units.endsWith("probability") ? [0, Math.max(high, 1e-6)] : [low, high];
 }
 
+/** @type {WeakMap<object, Float64Array>} */
+const smooth = new WeakMap();
+
+/**
+ * The numbers of a map as they are looked at: smoothed, or their size, where that was chosen. The box is found in them.
+ *
+ * @param {import("../arrays.js").NumericArray} array
+ * @returns {ArrayLike<number>}
+ */
+export function viewed(array) {
+  let { values } = /** @type {{values: ArrayLike<number>}} */ (array);
+  if (display.smooth) {
+    const known = smooth.get(array) ?? smoothed(array.values, array.shape, SMOOTH);
+    smooth.set(array, known);
+    values = known;
+  }
+  return display.size ? Float64Array.from(values, Math.abs) : values;
+}
+
+/**
+ * @param {HeatmapWire[]} panels
+ * @returns {Promise<[number, number]>} limits that all panels share, as they are looked at
+ */
+export async function viewedLimits(panels) {
+  let [low, most] = panels[0].limits;
+  if (display.smooth) {
+    most = 0;
+    for (const panel of panels) {
+      for (const value of viewed(await loadArray(panel.values))) {
+        if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
+      }
+    }
+    most ||= 1;
+    low = low < 0 ? -most : 0;
+  }
+  return [display.size ? 0 : low, most];
+}
+
 /** @param {[number, number]} limits */
 export function largest([low, high]) {
   return Math.max(Math.abs(low), Math.abs(high));
@@ -46,6 +86,9 @@ export function words(panel, kept) {
   if (kept) {
     const what = panel.units.replace("change in ", "");
     return { units: `${what} kept`, low: "hidden here, the class goes", high: "hidden here, the class stays" };
+  }
+  if (panel.sign === "signed" && display.size) {
+    return { units: `size of the ${panel.units}`, low: "counts little", high: "counts much, for or against" };
   }
   if (panel.sign === "signed") {
     return { units: panel.units, low: "speaks against the class", high: "the class needs this" };
