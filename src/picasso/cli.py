@@ -128,6 +128,16 @@ def explain(
             rich_help_panel=LOOK,
         ),
     ] = "",
+    channel: Annotated[
+        str,
+        typer.Option(
+            "--channel",
+            metavar="LAYER:NUMBER",
+            help="Explain a channel of a layer instead of a class, both counted from 0: conv5:37, its mean; "
+            "conv5:37@3,4, its value at row 3, column 4 of the layer's map. `picasso inspect` lists the layers.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -179,9 +189,9 @@ def explain(
     picasso explain net.pth photo.jpg --factory my_net.py:make --size 224 --mean 0.485,0.456,0.406
     picasso explain demo:tank-proxy photo.jpg --target "tank - decoy" --json
     picasso explain demo:tank-proxy photo.jpg --with grad-cam --box --mask
+    picasso explain demo:tank-proxy photo.jpg --with saliency-map --channel conv3:5
     """
     from picasso.core import registry, runner
-    from picasso.core.asking import read_place
     from picasso.shell import explaining, extracting, flags, models, pictures, project
 
     entry = registry.visualization(with_, project.plugin_folders())
@@ -212,10 +222,12 @@ def explain(
         hold=tuple(hold or ()),
         trust=tuple(trust or ()),
     )
+    place = runner.place_or_channel(at, channel)
+    runner.refuse_class_of_channel(place, target or ())
     opened = models.open_model(model, chosen)
     for word in target or ():  # a wrong target is said at once, before any work
         runner.target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
-    choices = explaining.Choices(entry, checked, tuple(target or ()), top, read_place(at), seed, out, pointed)
+    choices = explaining.Choices(entry, checked, tuple(target or ()), top, place, seed, out, pointed)
     finished = explaining.explain_all(opened, found, choices, quiet=as_json)
     if as_json:
         output.print_json(explaining.as_document(finished))

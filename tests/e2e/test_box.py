@@ -47,7 +47,9 @@ def expect_box(page: Page, panel: dict[str, Any], values: Array, **choices: Any)
     expect(outline).to_have_attribute("data-box", ",".join(map(str, found.box)))
     expect(page.locator(".boxed")).to_have_attribute("data-box", ",".join(map(str, inside)))
     left, top, width, height = inside
-    expect(page.locator(".boxed")).to_contain_text(f"x {left}, y {top}, {width} \N{MULTIPLICATION SIGN} {height} pixels")
+    expect(page.locator(".boxed")).to_contain_text(
+        f"x {left}, y {top}, {width} \N{MULTIPLICATION SIGN} {height} pixels"
+    )
 
 
 @pytest.mark.parametrize("toggles", [(), ("Size only",), ("Size only", "Smoothed"), ("Smoothed",)])

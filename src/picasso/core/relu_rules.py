@@ -51,6 +51,10 @@ def coverage(model: Model, rule: ReluRule, ruled: int | None) -> tuple[str, ...]
     Raises:
         NotSupportedError: Not all followed it, or none.
     """
+    if model.reads_layer:  # the graph leads to the outputs, and only the ReLUs before the layer matter
+        if ruled == 0:
+            raise NotSupportedError(f"No ReLU of this network followed the rule {rule}.", "Take the saliency map.")
+        return (f"The ReLU rule {rule} is not the gradient of the activation.",)
     try:
         graph: Graph | None = model.graph()
     except GraphError as error:

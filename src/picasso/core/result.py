@@ -86,7 +86,9 @@ class Result:
         if found.box is None:
             return replace(found, mask=mask)
         box = box_in_picture(found.box, found.mask.shape, frame, height, width)
-        return replace(found, mask=mask, box=box, reason="" if box else "It lies outside of the picture, in its padding.")
+        return replace(
+            found, mask=mask, box=box, reason="" if box else "It lies outside of the picture, in its padding."
+        )
 
     def mask(self, rank: int = 0, **choices: Any) -> Mask:
         """Return the pixels of the picture at which a map points, bool (height, width). See `extract`."""

@@ -48,7 +48,9 @@ class Extracting:
             NotSupportedError: It gives none.
         """
         if (self.box or self.mask) and not issubclass(kind, AttributionMethod):
-            raise NotSupportedError(f"{kind.title} gives no map that could have a box.", "Choose an attribution method.")
+            raise NotSupportedError(
+                f"{kind.title} gives no map that could have a box.", "Choose an attribution method."
+            )
 
     def of(self, result: Result) -> list[Extraction]:
         """Return what every map of a result points at, in pixels of its picture; nothing where it was not asked for."""

@@ -148,9 +148,7 @@ BoxOption = Annotated[
 ]
 MaskFileOption = Annotated[
     bool,
-    typer.Option(
-        "--mask", help="Write what each map points at as a black and white picture.", rich_help_panel=EXTRACT
-    ),
+    typer.Option("--mask", help="Write what each map points at as a black and white picture.", rich_help_panel=EXTRACT),
 ]
 CutOption = Annotated[
     str,
