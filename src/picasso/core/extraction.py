@@ -231,7 +231,7 @@ def mask_in_picture(mask: Mask, frame: Frame, height: int, width: int) -> Mask:
 
 def _cells(start: float, length: float, cells: int, pixels: int) -> NDArray[np.intp]:
     """Return in which cell of the map the middle of each pixel of the picture lies."""
-    return np.floor((np.arange(pixels) + 0.5 - start) * cells / length).astype(np.intp)
+    return np.asarray(np.floor((np.arange(pixels) + 0.5 - start) * cells / length), np.intp)
 
 
 def _least(known: Wide, kind: str, level: float) -> float:

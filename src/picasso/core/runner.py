@@ -144,7 +144,7 @@ def place_or_channel(at: object, channel: object) -> Place | None:
     """
     if channel is None or channel == "":
         return read_place(at)
-    if at is not None and at != "":  # type: ignore[comparison-overlap]
+    if not (at is None or (isinstance(at, str) and not at)):
         raise TargetError("A channel is explained, or a place in the picture.", "Leave out at, or the channel.")
     return Place(channel=read_channel(channel))
 
