@@ -72,7 +72,9 @@ class Result:
             SettingsError: A choice is not allowed.
 
         Example:
-            >>> left, top, width, height = explain(model, "tank.jpg", "grad-cam").box(threshold="otsu")
+            >>> result = explain(load_model("demo:tank-proxy"), "photo.jpg", "grad-cam")
+            >>> result.extract(threshold="otsu").how
+            "The largest connected part of the positive values from Otsu's threshold."
         """
         if not 0 <= rank < len(self.attributions):
             raise NotFoundError(
@@ -210,7 +212,9 @@ class Results(tuple[Result, ...]):
             TargetError: No target is explained in all of them.
 
         Example:
-            >>> explain(model, ["a.jpg", "b.jpg"], "grad-cam", target="tank").mean()[0].box()
+            >>> results = explain(load_model("demo:tank-proxy"), ["photo.jpg", "photo.jpg"], "grad-cam", target="tank")
+            >>> results.mean()[0].notes
+            ('The mean over 2 pictures.',)
         """
         if not self:
             raise PictureError("There is no picture to take the mean of.", "Explain at least one.")
