@@ -1,8 +1,9 @@
 /** What the values of a map mean, and the view "what was left of the score". */
 
 import { loadArray } from "../arrays.js";
+import { percent } from "../format.js";
 import { display } from "./display.js";
-import { SMOOTH, smoothed } from "./extraction.js";
+import { SMOOTH, inPicture, smoothed } from "./extraction.js";
 
 /** @typedef {import("../types.js").HeatmapWire} HeatmapWire */
 
@@ -103,4 +104,23 @@ export function words(panel, kept) {
 export function keptName(panel) {
   const what = panel.units.replace("change in ", "");
   return `${what[0].toUpperCase()}${what.slice(1)} kept`;
+}
+
+/**
+ * @param {import("./extraction.js").Extraction} found
+ * @param {HeatmapWire} panel
+ * @param {import("../types.js").Picture | null} known
+ * @returns {{box: import("./extraction.js").Box | null, words: string}} where the box lies in the picture
+ */
+export function boxInWords(found, panel, known) {
+  if (!found.box) return { box: null, words: `No box. ${found.reason}` };
+  const [rows, columns] = panel.values.shape;
+  const picture = known ?? { width: columns, height: rows };
+  const frame = panel.frame ?? { top: 0, left: 0, height: picture.height, width: picture.width };
+  const box = inPicture(found.box, panel.values.shape, frame, picture);
+  if (!box) return { box, words: "No box. It lies outside of the picture, in its padding." };
+  const [left, top, width, height] = box;
+  const share = percent(found.count / (rows * columns));
+  const place = `x ${left}, y ${top}, ${width} \u00d7 ${height} pixels of the picture`;
+  return { box, words: `Box: ${place}; the part within covers ${share} of the map.` };
 }

@@ -3,13 +3,13 @@
 import { loadArray, pictureCanvas } from "../arrays.js";
 import { colorMaps, colorize, grayed } from "../colors.js";
 import { announce, fill, freshId, h } from "../dom.js";
-import { percent, steady } from "../format.js";
+import { steady } from "../format.js";
 import { drawClassList } from "./class-list.js";
 import { ClassTabs } from "./class-tabs.js";
 import { ColorBar } from "./color-bar.js";
 import { display } from "./display.js";
-import { extract, inPicture } from "./extraction.js";
-import { keptLimits, keptName, keptValues, largest, viewed, viewedLimits, words } from "./heatmap-values.js";
+import { extract } from "./extraction.js";
+import { boxInWords, keptLimits, keptName, keptValues, largest, viewed, viewedLimits, words } from "./heatmap-values.js";
 import { cropSentence, originalView } from "./original.js";
 import { Pane } from "./pane.js";
 import { DisplayControls, zoomControls } from "./toolbar.js";
@@ -239,27 +239,11 @@ class HeatmapFigure {
       map.pane.outline.show(found, panel.values.shape);
       if (panel.id !== this.selected) continue;
       this.picture.pane.outline.show(found, panel.values.shape);
-      if (found) this.boxed.textContent = this.where(panel, found);
+      if (!found) continue;
+      const { box, words } = boxInWords(found, panel, this.context.picture);
+      this.boxed.dataset.box = box?.join() ?? "";
+      this.boxed.textContent = words;
     }
-  }
-
-  /**
-   * @param {HeatmapWire} panel
-   * @param {import("./extraction.js").Extraction} found
-   * @returns {string} where the box lies in the picture
-   */
-  where(panel, found) {
-    this.boxed.dataset.box = "";
-    if (!found.box) return `No box. ${found.reason}`;
-    const [rows, columns] = panel.values.shape;
-    const picture = this.context.picture ?? { width: columns, height: rows };
-    const frame = panel.frame ?? { top: 0, left: 0, height: picture.height, width: picture.width };
-    const box = inPicture(found.box, panel.values.shape, frame, picture);
-    if (!box) return "No box. It lies outside of the picture, in its padding.";
-    const [left, top, width, height] = box;
-    this.boxed.dataset.box = box.join();
-    return `Box: x ${left}, y ${top}, ${width} \u00d7 ${height} pixels of the picture; ` +
-      `the part within covers ${percent(found.count / (rows * columns))} of the map.`;
   }
 
   /** Shows the values under the cursor. */
