@@ -11,8 +11,11 @@ from picasso.shell import output
 from picasso.shell.options import (
     LOOK,
     RUN,
+    AllPartsOption,
     BatchOption,
+    BoxOption,
     ColorOption,
+    CutOption,
     DebugOption,
     DeviceOption,
     FactoryOption,
@@ -21,13 +24,16 @@ from picasso.shell.options import (
     InputOption,
     JsonOption,
     LabelsOption,
+    MaskFileOption,
     MeanOption,
     ModelWord,
     OutputOption,
+    PartOption,
     PreprocessingOption,
     ResizeOption,
     ScaleOption,
     SizeOption,
+    SmoothOption,
     StdOption,
     TrustOption,
     WeightsOption,
@@ -122,6 +128,16 @@ def explain(
             rich_help_panel=LOOK,
         ),
     ] = "",
+    channel: Annotated[
+        str,
+        typer.Option(
+            "--channel",
+            metavar="LAYER:NUMBER",
+            help="Explain a channel of a layer instead of a class, both counted from 0: conv5:37, its mean; "
+            "conv5:37@3,4, its value at row 3, column 4 of the layer's map. `picasso inspect` lists the layers.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -134,6 +150,12 @@ def explain(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Folder for the files.", rich_help_panel=LOOK)
     ] = Path("picasso-out"),
+    box: BoxOption = False,
+    mask: MaskFileOption = False,
+    cut: CutOption = "0.2",
+    part: PartOption = "positive",
+    smooth: SmoothOption = 0.0,
+    all_parts: AllPartsOption = False,
     labels: LabelsOption = None,
     preprocessing: PreprocessingOption = None,
     size: SizeOption = "",
@@ -166,13 +188,16 @@ def explain(
     picasso explain demo:tank-proxy photos/ --with grad-cam --target tank --out maps
     picasso explain net.pth photo.jpg --factory my_net.py:make --size 224 --mean 0.485,0.456,0.406
     picasso explain demo:tank-proxy photo.jpg --target "tank - decoy" --json
+    picasso explain demo:tank-proxy photo.jpg --with grad-cam --box --mask
+    picasso explain demo:tank-proxy photo.jpg --with saliency-map --channel conv3:5
     """
     from picasso.core import registry, runner
-    from picasso.core.asking import read_place
-    from picasso.shell import explaining, flags, models, pictures, project
+    from picasso.shell import explaining, extracting, flags, models, pictures, project
 
     entry = registry.visualization(with_, project.plugin_folders())
     kind = entry.load()
+    pointed = extracting.Extracting(box, mask, part, cut, smooth, not all_parts)
+    pointed.check(kind)
     named, given = flags.split_words(words, kind.settings_type, with_, _options_of_explain())
     checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
     found = pictures.find_pictures(named)
@@ -197,10 +222,12 @@ def explain(
         hold=tuple(hold or ()),
         trust=tuple(trust or ()),
     )
+    place = runner.place_or_channel(at, channel)
+    runner.refuse_class_of_channel(place, target or ())
     opened = models.open_model(model, chosen)
     for word in target or ():  # a wrong target is said at once, before any work
         runner.target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
-    choices = explaining.Choices(entry, checked, tuple(target or ()), top, read_place(at), seed, out)
+    choices = explaining.Choices(entry, checked, tuple(target or ()), top, place, seed, out, pointed)
     finished = explaining.explain_all(opened, found, choices, quiet=as_json)
     if as_json:
         output.print_json(explaining.as_document(finished))

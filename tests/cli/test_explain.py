@@ -201,3 +201,23 @@ def save_weights() -> None:
     from picasso.core.opening import load_factory
 
     torch.save(load_factory("net.py:make")().state_dict(), "weights.pth")
+
+
+def test_a_channel_takes_the_place_of_the_class(shell: Shell, tmp_path: Path) -> None:
+    save_weights()
+    make = ("explain", "weights.pth", "--factory", "net.py:make", "--size", "32", "photo.png", "--with", "saliency-map")
+    result = shell(*make, "--channel", "3:2", "--json").json["results"][0]
+    assert result["asked"] == "channel 2 of 3, its mean"
+    assert [target["label"] for target in result["targets"]] == ["3:2"]
+    assert result["attributions"][0]["units"] == "|change in activation per unit of input|"
+    both = shell(*make, "--channel", "3:2", "--target", "1")
+    assert (both.code, both.err) == (
+        2,
+        "error: A channel of a layer is explained, or a class. Leave out one of them. (bad-target)\n",
+    )
+    none = shell(*make, "--channel", "3:4")
+    assert none.code == 2
+    assert "The channels of '3' are 0..3. Got 4." in none.err
+    layer = shell(*make, "--channel", "conv9:0")
+    assert layer.code == 2
+    assert "There is no layer 'conv9'." in layer.err

@@ -17,6 +17,7 @@ from PIL import Image
 import picasso
 from picasso.core import render
 from picasso.core.attribution import Attribution
+from picasso.core.errors import NotFoundError, PictureError, TargetError
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
 from picasso.core.panels import Bars, Images, Template, Text
@@ -321,3 +322,64 @@ def test_what_explain_returns_can_be_saved_and_shown(tmp_path: Path) -> None:
     assert document["settings"]["window"] == "4px"
     assert {p["label"] for p in document["predictions"]} == {"r", "g/..", "<b>"}
     assert "<b>" not in result._repr_html_()
+
+
+# --- boxes, and the mean of several ----------------------------------------------------------------------------------
+
+
+def marked(left: float, *, name: str = "a.jpg", shape: tuple[int, int] = (8, 12), **changes: Any) -> Result:
+    """A result with one map of 1 in four columns, and unknown in the last row; the picture is ten times as large."""
+    values = np.zeros(shape, np.float32)
+    values[2:5, int(left) : int(left) + 4] = 1.0
+    values[-1] = np.nan
+    target = Target(0, "tank", ((0, 1.0),))
+    picture = Picture(np.zeros((80, 120, 3), np.uint8), "digest", name)
+    attribution = Attribution(values, target, "change in logit", "signed", left, native=values[:2, :2])
+    return made(name, picture=picture, attributions=(attribution,), **changes)
+
+
+def test_a_box_has_the_pixels_of_the_picture() -> None:
+    result = marked(3)
+    assert result.attributions[0].box() == (3, 2, 4, 3)
+    assert result.box() == (30, 20, 40, 30)
+    assert result.mask().shape == (80, 120)
+    assert result.mask()[20:50, 30:70].all()
+    assert result.mask().sum() == 30 * 40
+    cropped = marked(3, record={"picture": {"frame": {"top": 0.0, "left": 20.0, "height": 80.0, "width": 60.0}}})
+    assert cropped.box() == (35, 20, 20, 30)
+
+
+def test_a_box_in_the_padding_is_none_and_says_so() -> None:
+    frame = {"top": -400.0, "left": 0.0, "height": 480.0, "width": 120.0}
+    found = marked(3, record={"picture": {"frame": frame}}).extract()
+    assert found.box is None
+    assert found.reason == "It lies outside of the picture, in its padding."
+    assert not found.mask.any()
+
+
+def test_there_is_no_box_of_a_map_that_is_not_there() -> None:
+    with pytest.raises(NotFoundError, match="There is no map 1: Partial occlusion gave 1"):
+        marked(3).box(1)
+
+
+def test_the_mean_map_is_that_of_what_is_known() -> None:
+    first, second = marked(1), marked(3, name="b.jpg")
+    hole = first.attributions[0].values
+    hole[0, 0] = np.nan
+    second.attributions[0].values[0, 0] = 4.0
+    mean = Results([first, second]).mean()[0]
+    assert mean.values[3, 1:7].tolist() == [0.5, 0.5, 1.0, 1.0, 0.5, 0.5]
+    assert mean.values[0, 0] == 4.0
+    assert np.isnan(mean.values[-1]).all()
+    assert mean.score == 2.0
+    assert mean.notes == ("The mean over 2 pictures.",)
+    assert mean.box(threshold=1.0, largest=True) == (0, 0, 1, 1)
+
+
+def test_only_maps_of_one_size_and_target_have_a_mean() -> None:
+    with pytest.raises(PictureError, match=r"Only maps of equal size have a mean. Got \(8, 12\), \(9, 12\)."):
+        Results([marked(1), marked(1, shape=(9, 12))]).mean()
+    with pytest.raises(TargetError, match="no explained target in common"):
+        Results([marked(1), made(labels=("ship",))]).mean()
+    with pytest.raises(PictureError, match="There is no picture"):
+        Results([]).mean()

@@ -26,6 +26,7 @@ from picasso.core.errors import ModelFailedError, ModelOutputError, NotFoundErro
 from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.model import Model
 from picasso.models.keras.loading import import_keras, quiet
+from tests.models import channel_twins
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
@@ -512,6 +513,9 @@ class Runs:
             self.said[f"file/{suffix}"] = model.origin()
         self.arrays["file/live"] = opened(network).predict(X)
 
+    def channels(self) -> None:
+        channel_twins.write_keras(self.folder, self.backend)
+
 
 def refused(kind: type[PicassoError], call: Callable[[], Any]) -> str:
     """What the error says, or "" where there is none."""
@@ -530,7 +534,8 @@ def main() -> None:
     with np.load(folder / "weights.npz") as given:
         GIVEN[:] = [given[str(i)] for i in range(len(given.files))]
     runs = Runs(folder)
-    for case in (runs.rules, runs.heads, runs.autograd, runs.nesting, runs.layouts, runs.life, runs.files):
+    cases = (runs.rules, runs.heads, runs.autograd, runs.nesting, runs.layouts, runs.life, runs.files, runs.channels)
+    for case in cases:
         start = time.process_time()
         try:
             case()

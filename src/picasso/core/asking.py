@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from picasso.core.channel import Channel, focus_on_channel, read_channel
 from picasso.core.errors import PictureError, TargetError
 from picasso.core.facts import Task
 from picasso.core.focus import SIDES, Asked, BoxFocus, Focus, RegionFocus, mean_over, suppress
@@ -28,6 +29,8 @@ MOST_DETECTIONS = 20
 LEAST_DETECTION = 0.3
 """The probability from which a detection is explained without being asked for."""
 HINT = "Give x,y; or left,top,width,height in pixels of the picture; or a mask; for a detector also #2."
+CHANNEL = "channel="
+"""What a channel of a layer begins with where a place is written."""
 Mask = NDArray[np.bool_]
 
 
@@ -39,15 +42,19 @@ class Place:
         box: (left, top, width, height) in pixels of the picture; width and height 0 for a single pixel.
         mask: bool (height, width) of the picture.
         number: For a detector: which of its detections, counted from 1.
+        channel: No place in the picture, but a channel of a layer of the network.
     """
 
     box: tuple[float, float, float, float] | None = None
     mask: Mask | None = None
     number: int | None = None
+    channel: Channel | None = None
 
     @property
     def key(self) -> str:
         """What tells it from every other place."""
+        if self.channel is not None:
+            return f"{CHANNEL}{self.channel.text}"
         if self.mask is not None:
             return hashlib.sha256(repr(self.mask.shape).encode() + self.mask.tobytes()).hexdigest()
         return f"#{self.number}" if self.number is not None else repr(self.box)
@@ -55,6 +62,8 @@ class Place:
     @property
     def text(self) -> str | None:
         """Return what a person writes for it; None for a mask."""
+        if self.channel is not None:
+            return f"{CHANNEL}{self.channel.text}"
         if self.number is not None:
             return f"#{self.number}"
         return None if self.box is None else ",".join(f"{value:g}" for value in self.box[: 4 if self.box[2] else 2])
@@ -62,6 +71,8 @@ class Place:
     @property
     def words(self) -> str:
         """Say where it is."""
+        if self.channel is not None:
+            return self.channel.words
         if self.mask is not None:
             return f"a mask of {int(self.mask.sum())} pixels"
         if self.number is not None:
@@ -76,7 +87,8 @@ def read_place(said: object) -> Place | None:
 
     Args:
         said: None; (x, y); (left, top, width, height); the same as text, "120,80"; a boolean array of the picture's
-            size; the path of a mask picture, in which everything but black is meant; "#2" for a detection.
+            size; the path of a mask picture, in which everything but black is meant; "#2" for a detection;
+            "channel=conv5:37" for a channel of a layer.
 
     Raises:
         TargetError: It is none of these.
@@ -85,6 +97,8 @@ def read_place(said: object) -> Place | None:
         return None
     if isinstance(said, Place):
         return said
+    if isinstance(said, str) and said.startswith(CHANNEL):
+        return Place(channel=read_channel(said.removeprefix(CHANNEL)))
     if isinstance(said, Path) or (isinstance(said, str) and Path(said).suffix and not _numbers(said)):
         try:
             pixels = read_picture(said).pixels
@@ -109,11 +123,14 @@ def focused(model: Model, sample: Sample, place: Place | None) -> Model:
         model: Of any task; a classifier is returned as it is.
         sample: The picture, ready for it.
         place: Where; None for the whole answer: for a segmenter each class over its own predicted mask, for a
-            detector each of its detections.
+            detector each of its detections. A channel of a layer can be asked of every network that shows its layers.
 
     Raises:
+        NotFoundError, NotSupportedError: There is no such layer; or none is shown.
         TargetError: The place lies outside the picture, there is nothing there, or the model is a classifier.
     """
+    if place is not None and place.channel is not None:
+        return model.focused(focus_on_channel(model, sample, place.channel))
     if model.facts.task is Task.CLASSIFICATION:
         if place is not None:
             raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
@@ -293,7 +310,7 @@ def input_mask(sample: Sample, said: object) -> Mask:
     if isinstance(said, np.ndarray) and said.shape == sample.view.shape[:2] and said.any():
         return said.astype(bool)
     place = read_place(said)
-    if place is None or place.number is not None:
+    if place is None or place.number is not None or place.channel is not None:
         raise TargetError(f"The mask was not understood: {said!r}.", "Give a mask picture, or left,top,width,height.")
     return _outline(sample, place)
 

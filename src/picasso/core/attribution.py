@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.extraction import Box, Extraction, Mask, extract
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
 
@@ -57,6 +58,34 @@ class Attribution:
             return self.values
         largest = np.abs(np.nan_to_num(self.values)).argmax(axis=-1)
         return np.take_along_axis(self.values, largest[..., None], axis=-1)[..., 0]
+
+    def extract(self, **choices: Any) -> Extraction:
+        """Find the pixels that count and the box around them, in pixels of the network's input.
+
+        Args:
+            choices: As for `picasso.core.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
+
+        Returns:
+            Of a clip those of its strongest frame. `Result.box` and `Result.mask` have pixels of the picture.
+        """
+        values = self.flat()
+        return extract(values[strongest_frame(values)[0]] if self.in_frames else values, **choices)
+
+    def mask(self, **choices: Any) -> Mask:
+        """Return the pixels that count, bool (height, width); all False where there are none. See `extract`."""
+        return self.extract(**choices).mask
+
+    def box(self, **choices: Any) -> Box | None:
+        """Return the box around what counts: left, top, width, height; None where nothing does. See `extract`."""
+        return self.extract(**choices).box
+
+
+def strongest_frame(values: Array) -> tuple[int, float]:
+    """Return the frame of a map (frames, h, w) with the largest sum of sizes, and its share of all, 0..1."""
+    sums = np.abs(np.nan_to_num(values)).sum(axis=(1, 2), dtype=np.float64)
+    if not sums.any():
+        return len(values) // 2, 0.0
+    return int(sums.argmax()), float(sums.max() / sums.sum())
 
 
 def nearest(cells: int, frames: int) -> NDArray[np.intp]:

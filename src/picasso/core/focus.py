@@ -47,6 +47,11 @@ class Focus(ABC):
     outline: NDArray[np.bool_] | None
     least: float
 
+    @property
+    def layer(self) -> str:
+        """The layer whose values are read, `outputs[LAYER]`, instead of the network's outputs; "" for these."""
+        return ""
+
     @abstractmethod
     def read(self, outputs: Mapping[str, Array]) -> Array:
         """Return the scores (n, labels) from the network's outputs."""
@@ -171,6 +176,10 @@ class FocusedTarget(Target):
     minus: int | None = None
     target: Target | None = None
     focus: Focus | None = None
+
+    @property
+    def layer(self) -> str:
+        return self.focus.layer if self.focus else ""
 
     def __call__(self, outputs: Mapping[str, Array]) -> Array:
         assert self.target is not None

@@ -44,15 +44,17 @@ from picasso.core.facts import (
 from picasso.core.focus import Focus, FocusedTarget
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooked import Hooked
-from picasso.core.hooks import ModelFile, to_probabilities
+from picasso.core.hooks import Head, ModelFile, to_probabilities
 from picasso.core.preprocessing import Array
 from picasso.core.relevance import Relevance, RelevanceRules
-from picasso.core.targets import SCORES, Target, make_target
+from picasso.core.targets import LAYER, SCORES, Target, make_target
 from picasso.core.tokens import last_heard, with_grids
 
 DEFAULT_BATCH = 8
 """Pictures for one forward pass; halved when the device's memory does not suffice."""
 _OF_TASKS = frozenset({Capability.SEGMENTATION, Capability.DETECTION})
+_OF_LAYERS = frozenset({Capability.PREDICT, Capability.ACTIVATIONS, Capability.GRADIENTS, Capability.RELU_RULES})
+"""What can be done where a channel of a layer is explained."""
 
 T = TypeVar("T")
 
@@ -78,6 +80,8 @@ class Model(Hooked):
     Class attributes:
         framework: What people call it: "PyTorch".
         packages: The packages whose versions go into every record.
+        pulls_layers: Whether `_pullback` can begin at a layer, too: where `targets.layer_read` names one, its values,
+            channels last, are `outputs[LAYER]`.
 
     Raises:
         LabelsError: The labels cannot be read, or their number is not that of the classes.
@@ -86,6 +90,7 @@ class Model(Hooked):
     framework: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     capabilities: frozenset[Capability] = frozenset({Capability.PREDICT})
+    pulls_layers: ClassVar[bool] = False
 
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
         super().__init__(facts, hooks, name)
@@ -249,6 +254,8 @@ class Model(Hooked):
             NotFoundError: There is no such layer.
         """
 
+        self._refuse_of_layer("what a layer returns be replaced")
+
         def replaced(batch: Array) -> Array:
             outputs = self._replaced(np.repeat(x, len(batch), axis=0), layer, batch)
             self._check_outputs(outputs, len(batch))
@@ -267,6 +274,8 @@ class Model(Hooked):
         Raises:
             NotSupportedError: The network cannot be read as an op graph, or there is no rule for an operation.
         """
+
+        self._refuse_of_layer("its relevance be shared out by rules")
 
         def checked(batch: Array) -> Relevance:
             found = self._relevance(batch, self._asked(targets), rules)
@@ -320,6 +329,11 @@ class Model(Hooked):
             read=np.any([p.read for p in parts], axis=0),
         )
 
+    def _refuse_of_layer(self, what: str) -> None:
+        """Refuse what starts at the network's outputs where a channel of a layer is asked about."""
+        if self.reads_layer:
+            raise NotSupportedError(f"Where a channel of a layer is explained, {what} cannot.", "Explain a class.")
+
     def _asked(self, targets: Sequence[Target]) -> Sequence[Target]:
         """Return targets as functions of the network's own outputs."""
         focus = self.focus
@@ -356,14 +370,26 @@ class Model(Hooked):
     def focused(self, focus: Focus) -> Self:
         """Return the same network as it answers about one part of a picture: its scores are those of the focus.
 
-        Everything is shared with this model; nothing is opened again.
+        Everything is shared with this model; nothing is opened again. Where the focus is a channel of a layer the
+        score is an activation: it has no probability, and nothing that starts at the network's outputs explains it.
         """
         view = copy.copy(self)
         view.focus, view._whole = focus, self.whole
         view.labels = focus.labels
         view.binary = False
         view.facts = replace(self.facts, columns=len(focus.labels))
+        if focus.layer:
+            view.head, view._default = Head.NONE, None
+            view.facts = replace(view.facts, head=Head.NONE, units="activation")
+            view.capabilities = self.capabilities & _OF_LAYERS
+            if not self.pulls_layers:
+                view.capabilities -= {Capability.GRADIENTS, Capability.RELU_RULES}
         return view
+
+    @property
+    def reads_layer(self) -> bool:
+        """Whether the scores are those of a channel of a layer, and not made of the network's outputs."""
+        return self.focus is not None and bool(self.focus.layer)
 
     def origin(self) -> str:
         """Digest of the network as it is now; adapters of live objects hash the parameters again."""
@@ -381,12 +407,18 @@ class Model(Hooked):
             return {SCORES: np.zeros((0, self.facts.columns), np.float32)}
 
         def checked(batch: Array) -> dict[str, Array]:
-            outputs = self._outputs(batch)
+            outputs = self._read_outputs(batch)
             self._check_outputs(outputs, len(batch))
             return outputs if self.focus is None else {SCORES: self.focus.read(outputs)}
 
         parts = list(self._in_batches(x, checked))
         return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in parts[0]}
+
+    def _read_outputs(self, x: Array) -> dict[str, Array]:
+        """Return what the scores are made of for one batch: the network's outputs, or those of a layer."""
+        if self.focus is None or not self.focus.layer:
+            return self._outputs(x)
+        return {LAYER: self._activations(x, [self.focus.layer])[self.focus.layer]}
 
     def predict(self, x: Array) -> Array:
         """Return class scores (n, classes): logits, or what `facts.units` says.
@@ -489,8 +521,11 @@ class Model(Hooked):
         Found by tracing: what runs after the last attention of a vision transformer still has a token for each
         patch, but only the class token goes on.
         """
-        spatial = [layer for layer in self.layers() if layer.spatial]
-        if self.facts.task is Task.CLASSIFICATION and not any(layer.grid for layer in spatial):
+        layers = self.layers()
+        if self.focus is not None and self.focus.layer:  # what runs behind it tells nothing of its channel
+            layers = layers[: [layer.name for layer in layers].index(self.focus.layer) + 1]
+        spatial = [layer for layer in layers if layer.spatial]
+        if self.facts.task is Task.CLASSIFICATION and not self.reads_layer and not any(layer.grid for layer in spatial):
             return spatial[-1] if spatial else None
         names = tuple(layer.name for layer in spatial)
         if self._default is None or self._default[0] != names:

@@ -34,7 +34,24 @@ def ruled_gradients(
         NotSupportedError: A ReLU ran that the rule has not seen, or there is none.
     """
     pulled = ctx.model.pullback(sample.x, targets, rules=Rules(rule))
+    if ctx.model.reads_layer:  # the op graph leads to the outputs, and only the ReLUs before the layer matter
+        return pulled.gradients[INPUT][:, 0], _before_layer(rule, pulled.ruled)
     return pulled.gradients[INPUT][:, 0], coverage(ctx.model, rule, pulled.ruled)
+
+
+def _before_layer(rule: ReluRule, ruled: int | None) -> tuple[str, ...]:
+    """Say what must be known of a rule on the way to a channel of a layer.
+
+    Raises:
+        NotSupportedError: No ReLU followed it.
+    """
+    if ruled == 0:
+        raise NotSupportedError(f"No ReLU of this network followed the rule {rule}.", "Take the saliency map.")
+    count = "an unknown number of" if ruled is None else str(ruled)
+    return (
+        f"The ReLU rule {rule} is not the gradient of the activation.",
+        f"Coverage not known: {count} ReLUs followed the rule; whether others ran before the layer is not known.",
+    )
 
 
 def coverage(model: Model, rule: ReluRule, ruled: int | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from picasso.core import render
 from picasso.core.attribution import Attribution
+from picasso.core.averaging import mean_map
+from picasso.core.errors import NotFoundError, PictureError, TargetError
+from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
 from picasso.core.panels import Heatmap, Images, Panel
+from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 
 FORMAT = 1
@@ -53,6 +57,56 @@ class Result:
     panels: tuple[Panel, ...]
     record: dict[str, Any] = field(default_factory=dict)
 
+    def extract(self, rank: int = 0, **choices: Any) -> Extraction:
+        """Find the pixels of the picture at which a map points, and the box around them.
+
+        Args:
+            rank: Which target's map, from 0 for the first.
+            choices: As for `picasso.core.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
+
+        Returns:
+            The mask has the picture's size, the box is in its pixels; of a clip those of the strongest frame.
+
+        Raises:
+            NotFoundError: There is no such map.
+            SettingsError: A choice is not allowed.
+
+        Example:
+            >>> result = explain(load_model("demo:tank-proxy"), "photo.jpg", "grad-cam")
+            >>> result.extract(threshold="otsu").how
+            "The largest connected part of the positive values from Otsu's threshold."
+        """
+        if not 0 <= rank < len(self.attributions):
+            raise NotFoundError(
+                f"There is no map {rank}: {self.title} gave {len(self.attributions)} for this picture.",
+                "Choose an attribution method, and count from 0.",
+            )
+        attribution = self.attributions[rank]
+        found = attribution.extract(**choices)
+        frame, height, width = self._frame(attribution), self.picture.height, self.picture.width
+        mask = mask_in_picture(found.mask, frame, height, width)
+        if found.box is None:
+            return replace(found, mask=mask)
+        box = box_in_picture(found.box, found.mask.shape, frame, height, width)
+        return replace(
+            found, mask=mask, box=box, reason="" if box else "It lies outside of the picture, in its padding."
+        )
+
+    def mask(self, rank: int = 0, **choices: Any) -> Mask:
+        """Return the pixels of the picture at which a map points, bool (height, width). See `extract`."""
+        return self.extract(rank, **choices).mask
+
+    def box(self, rank: int = 0, **choices: Any) -> Box | None:
+        """Return the box around them: left, top, width, height in pixels of the picture, or None. See `extract`."""
+        return self.extract(rank, **choices).box
+
+    def _frame(self, attribution: Attribution) -> Frame:
+        """Return which part of the picture a map shows; all of it where a hook of the user's made the input."""
+        known = self.record.get("picture", {}).get("frame")
+        if known is None or attribution.picture is not None:
+            return Frame(0.0, 0.0, float(self.picture.height), float(self.picture.width))
+        return Frame(**known)
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write everything into a folder: PNG with and without color bar, NPZ with the raw numbers, JSON.
 
@@ -65,7 +119,7 @@ class Result:
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        stem = self._stem()
+        stem = self.stem
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
         shown = map_files(maps) if maps else image_files(self.panels)
@@ -76,8 +130,9 @@ class Result:
             paths.append(target / name)
         return paths
 
-    def _stem(self) -> str:
-        """Return what the names of all its files begin with."""
+    @property
+    def stem(self) -> str:
+        """What the names of all its files begin with."""
         return f"{safe_name(Path(self.picture.name).stem)}.{self.name}"
 
     def npz(self) -> bytes:
@@ -139,12 +194,37 @@ class Results(tuple[Result, ...]):
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write every result into a folder; pictures whose files would have the same names get a folder each."""
-        stems = [result._stem().casefold() for result in self]
+        stems = [result.stem.casefold() for result in self]
         paths: list[Path] = []
         for index, result in enumerate(self):
-            twice = stems.count(result._stem().casefold()) > 1
+            twice = stems.count(result.stem.casefold()) > 1
             paths += result.save(Path(folder) / f"{index:04d}" if twice else folder)
         return paths
+
+    def mean(self) -> tuple[Attribution, ...]:
+        """Return the mean map over the pictures, one for each target that all of them explain.
+
+        Returns:
+            In the order of the first picture's targets. A pixel's mean is over the pictures in which it is known.
+
+        Raises:
+            PictureError: There are no pictures, or their maps differ in size.
+            TargetError: No target is explained in all of them.
+
+        Example:
+            >>> results = explain(load_model("demo:tank-proxy"), ["photo.jpg", "photo.jpg"], "grad-cam", target="tank")
+            >>> results.mean()[0].notes
+            ('The mean over 2 pictures.',)
+        """
+        if not self:
+            raise PictureError("There is no picture to take the mean of.", "Explain at least one.")
+        by_target = [{(a.target.key, a.target.label): a for a in result.attributions} for result in self]
+        shared = [key for key in by_target[0] if all(key in maps for maps in by_target)]
+        if not shared:
+            raise TargetError(
+                "The pictures have no explained target in common.", 'Explain the same one in all: target="...".'
+            )
+        return tuple(mean_map([maps[key] for maps in by_target]) for key in shared)
 
     def _repr_html_(self) -> str:
         return "".join(result._repr_html_() for result in self)
@@ -152,18 +232,27 @@ class Results(tuple[Result, ...]):
 
 def map_files(maps: Iterable[Heatmap]) -> dict[str, bytes]:
     """Draw maps over their pictures: `<label>.png` and, with color bar, `<label>.bar.png`."""
+    panels = list(maps)
     contents: dict[str, bytes] = {}
+    for panel, label in zip(panels, file_labels([panel.target for panel in panels]), strict=True):
+        contents[f"{label}.png"] = map_png(panel)
+        contents[f"{label}.bar.png"] = map_png(panel, bar=True)
+    return contents
+
+
+def file_labels(labels: Iterable[str]) -> list[str]:
+    """Return labels as parts of file names, each its own: those that would be the same are numbered."""
+    names: list[str] = []
     taken: set[str] = set()  # without case, as some file systems have it
-    for panel in maps:
-        name = label = safe_name(panel.target)
+    for said in labels:
+        name = label = safe_name(said)
         count = 1
         while label.casefold() in taken:
             count += 1
             label = f"{name}-{count}"
         taken.add(label.casefold())
-        contents[f"{label}.png"] = map_png(panel)
-        contents[f"{label}.bar.png"] = map_png(panel, bar=True)
-    return contents
+        names.append(label)
+    return names
 
 
 def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from picasso.core import registry
 from picasso.core.asking import Place, focused, outlined, read_place
+from picasso.core.channel import read_channel
 from picasso.core.errors import (
     ConfigurationError,
     ModelOutputError,
@@ -50,6 +51,7 @@ def explain(
     target: TargetChoice | Sequence[TargetChoice] | None = None,
     top: int = DEFAULT_TOP,
     at: object = None,
+    channel: object = None,
     seed: int = 0,
     cache: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
@@ -71,6 +73,8 @@ def explain(
         at: For a segmenter or detector, what is explained: a pixel (x, y), a box (left, top, width, height) in pixels
             of the picture, a mask of the picture's size or a file of one, or "#2" for the second detection; by
             default each class over its own predicted mask, or each of the best detections.
+        channel: A channel of a layer instead of a class: "conv5:37" for the mean of channel 37 of the layer conv5,
+            "conv5:37@3,4" for its value at row 3, column 4 of the layer's map; channels and places count from 0.
         seed: Seed of everything random.
         cache: Whether a result that this model gave before for the same picture and choices is returned at once.
         progress: Called with (done, total, message).
@@ -90,7 +94,8 @@ def explain(
             f"explain needs a model from load_model. Got {type(model).__name__}.", "Call picasso.load_model first."
         )
     entry = registry.visualization(visualization)
-    checked, place = read_settings(entry, settings), read_place(at)
+    checked, place = read_settings(entry, settings), place_or_channel(at, channel)
+    refuse_class_of_channel(place, targets_of(target))
     top, seed = int(top), int(seed)  # NumPy's integers are no JSON
 
     if reason := missing(model, entry):
@@ -129,6 +134,40 @@ def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
         SettingsError: A value is not allowed, or there is no such setting.
     """
     return entry.load().settings_type.read(values)
+
+
+def place_or_channel(at: object, channel: object) -> Place | None:
+    """Read what is asked about: a place in the picture, or a channel of a layer.
+
+    Raises:
+        TargetError: It was not understood, or both were given.
+    """
+    if channel is None or channel == "":
+        return read_place(at)
+    if not (at is None or (isinstance(at, str) and not at)):
+        raise TargetError("A channel is explained, or a place in the picture.", "Leave out at, or the channel.")
+    return Place(channel=read_channel(channel))
+
+
+def refuse_class_of_channel(place: Place | None, targets: Sequence[TargetChoice]) -> None:
+    """Refuse a class where a channel is explained.
+
+    Raises:
+        TargetError: Both were asked for.
+    """
+    if place is not None and place.channel is not None and targets:
+        raise TargetError("A channel of a layer is explained, or a class.", "Leave out one of them.")
+
+
+def unfit_for_channel(model: Model, entry: Entry) -> str:
+    """Say why a visualization cannot explain a channel of a layer by a model that is focused on one, or return ""."""
+    kind = entry.load()
+    if not issubclass(kind, AttributionMethod):
+        return f"{kind.title} explains no channel of a layer: it gives no map."
+    absent = sorted(kind.needs - model.capabilities)
+    if not absent:
+        return ""
+    return f"{kind.title} cannot explain a channel of a layer: it needs {', '.join(absent)}, which only classes have."
 
 
 def targets_of(target: TargetChoice | Sequence[TargetChoice] | None) -> list[TargetChoice]:
@@ -293,7 +332,10 @@ def run(
     sample = model.prepare(picture)
     picture = sample.picture
     place = read_place(at)
+    refuse_class_of_channel(place, targets_of(target))
     model = focused(model, sample, place)
+    if model.reads_layer and (reason := unfit_for_channel(model, entry)):
+        raise NotSupportedError(reason, "Choose another visualization, or explain a class.")
     scores = model.predict(sample.x)[0]
     chosen = [model.target(choice) for choice in targets_of(target)] or model.top_targets(scores, top)
     panels: dict[str, Panel] = {}
@@ -374,7 +416,7 @@ def _record(
         "seed": seed,
         "model": {
             "name": model.name,
-            "digest": model.digest,
+            "digest": model.whole.digest,
             "framework": model.framework,
             "task": str(model.facts.task),
             "head": str(model.head),

@@ -20,6 +20,8 @@ BOXES = "boxes"
 """Name of the output that holds a detector's boxes, (n, boxes, 4): left, top, right, bottom in pixels of its input."""
 BOX_SCORES = "box_scores"
 """Name of the output that holds the class scores of a detector's boxes, (n, boxes, classes), before suppression."""
+LAYER = "layer"
+"""Name under which a layer's values, (n, ..., channels), stand where a target is about them and not about outputs."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Target:
     def key(self) -> str:
         """What tells it from every other target of the model: labels may repeat, indices do not."""
         return str(self.index) if self.minus is None else f"{self.index}-{self.minus}"
+
+    @property
+    def layer(self) -> str:
+        """The layer whose values, `outputs[LAYER]`, are read instead of the network's outputs; "" for these."""
+        return ""
 
     def __call__(self, outputs: Mapping[str, Array]) -> Array:
         """Return the target's score for each picture, (n,), from the network's outputs."""
@@ -143,3 +150,8 @@ def seeds(targets: Sequence[Target], outputs: Mapping[str, Array]) -> dict[str, 
     rows = [target.cotangents(outputs) for target in targets]
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: np.stack([row.get(name, np.zeros_like(outputs[name])) for row in rows]) for name in names}
+
+
+def layer_read(targets: Sequence[Target]) -> str:
+    """Return the layer that targets read instead of the network's outputs; "" for these. All read the same."""
+    return targets[0].layer if targets else ""

@@ -141,7 +141,7 @@ class AcceleratedModel(Model):
         return scores
 
     def predict_whole(self, x: Array) -> Array:
-        if self.facts.frames is not None or not self._has_torch():
+        if self.facts.frames is not None or self.reads_layer or not self._has_torch():
             return super().predict_whole(x)
         return self._accelerator().whole(x, self.predict, self._scores_of)
 
@@ -153,6 +153,8 @@ class AcceleratedModel(Model):
 
         if self.facts.frames is not None:
             return loop("The engine does not follow windows through clips.")
+        if self.reads_layer:
+            return loop("The engine follows windows to the network's outputs, not to a channel of a layer.")
         if len(boxes) < FEWEST_WINDOWS:
             return loop("")
         if not self._has_torch():

@@ -243,7 +243,8 @@ class Jobs:
         if reason := unfit(visualization, card):
             raise NotSupportedError(reason, "Choose another visualization.")
         task, place = Task(card.task), read_place(request.at)
-        if place is not None and task is Task.CLASSIFICATION:
+        runner.refuse_class_of_channel(place, request.target or ())
+        if place is not None and place.channel is None and task is Task.CLASSIFICATION:
             raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
         targets = [runner.target_key(target, card.labels, card.columns, task) for target in request.target or ()]
         return [

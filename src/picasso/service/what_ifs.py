@@ -209,7 +209,7 @@ class WhatIfs:
             return
         if reason := stills_only(card.frames):
             raise NotSupportedError(reason, "Look at a network of pictures.")
-        if place is not None and card.task == Task.CLASSIFICATION:
+        if place is not None and place.channel is None and card.task == Task.CLASSIFICATION:
             raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
         edit, (height, width, _) = question.edit, card.input_shape
         if edit is not None and (edit.height, edit.width) != (height, width):

@@ -13,6 +13,7 @@ from picasso.core.asking import Place
 from picasso.core.errors import PicassoError
 from picasso.core.images import read_picture
 from picasso.shell import output
+from picasso.shell.extracting import Extracting
 from picasso.shell.pictures import Found
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Choices:
     at: Place | None
     seed: int
     folder: Path
+    extracting: Extracting
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
             begin(one.path.name)
             try:
                 result = _explain(model, one, choices, report)
-                files = result.save(choices.folder / one.beside)
+                extracting, folder = choices.extracting, choices.folder / one.beside
+                found = extracting.of(result)
+                result = extracting.told(result, found)
+                files = [*result.save(folder), *extracting.save(result, found, folder)]
             except PicassoError as error:
                 if len(pictures) == 1 or error.code not in _OF_ONE_PICTURE:
                     raise
@@ -129,6 +134,8 @@ def show(finished: Sequence[Done], folder: Path) -> None:
                 _plain(prediction.label), f"{prediction.probability:.4f}", "" if score is None else f"{score:.3f}"
             )
         console.print(table)
+        for box in result.record.get("boxes", ()):
+            console.print(_plain(f"{box['target']}: {_said(box)}"), soft_wrap=True)
         for file in one.files:
             console.print(str(file), soft_wrap=True, markup=False)
     elif good:
@@ -142,6 +149,14 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     if failed:
         bad = output.console(stderr=True)
         bad.print(f"error: {failed} of {len(finished)} pictures could not be explained", style="red")
+
+
+def _said(box: dict[str, Any]) -> str:
+    """Say where a box is, or why there is none."""
+    if box["box"] is None:
+        return f"no box. {box['reason']}"
+    left, top, width, height = box["box"]
+    return f"box {left},{top},{width},{height}. {box['how']}"
 
 
 def _plain(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 MODEL, LOOK, RUN = "How the model is opened", "What is shown", "How it runs"
+EXTRACT = "What each map points at"
 
 
 def complete_visualizations(incomplete: str) -> list[str]:
@@ -136,3 +137,49 @@ TrustOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="On an error show the traceback, too.")]
+BoxOption = Annotated[
+    bool,
+    typer.Option(
+        "--box",
+        help="Print the box around what each map points at, left,top,width,height in pixels of the picture, and write "
+        "it into the JSON file.",
+        rich_help_panel=EXTRACT,
+    ),
+]
+MaskFileOption = Annotated[
+    bool,
+    typer.Option("--mask", help="Write what each map points at as a black and white picture.", rich_help_panel=EXTRACT),
+]
+CutOption = Annotated[
+    str,
+    typer.Option(
+        "--cut",
+        metavar="THRESHOLD",
+        help='From where on a pixel counts: a share of the maximum; "otsu"; or "quantile:0.9".',
+        rich_help_panel=EXTRACT,
+    ),
+]
+PartOption = Annotated[
+    str,
+    typer.Option(
+        "--part",
+        metavar="PART",
+        help="positive: what speaks for the target; absolute: the size of the values.",
+        rich_help_panel=EXTRACT,
+    ),
+]
+SmoothOption = Annotated[
+    float,
+    typer.Option(
+        "--smooth",
+        metavar="SHARE",
+        help="Smooth the map before: the Gaussian's standard deviation as a share of the shorter side.",
+        rich_help_panel=EXTRACT,
+    ),
+]
+AllPartsOption = Annotated[
+    bool,
+    typer.Option(
+        "--all-parts", help="Take all connected parts together instead of the largest.", rich_help_panel=EXTRACT
+    ),
+]

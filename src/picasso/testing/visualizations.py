@@ -31,7 +31,7 @@ from picasso.core.settings import Settings
 from picasso.core.visualization import AttributionMethod, Subject, Visualization
 from picasso.testing.common import rule, small_model, trial_picture, untouched
 
-_RESERVED = ("model", "picture", "visualization", "target", "top", "at", "seed", "cache", "progress")
+_RESERVED = ("model", "picture", "visualization", "target", "top", "at", "channel", "seed", "cache", "progress")
 _PATIENCE = 100
 """Reports of progress after which a run at a setting's extreme has shown that it works, and is canceled."""
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core import render
-from picasso.core.attribution import Attribution
+from picasso.core.attribution import Attribution, strongest_frame
 from picasso.core.panels.base import Panel
 from picasso.core.preprocessing import Array, Frame
 
@@ -121,11 +121,3 @@ def heatmaps(
             )
         )
     return panels
-
-
-def strongest_frame(values: Array) -> tuple[int, float]:
-    """Return the frame of a map (frames, h, w) with the largest sum of sizes, and its share of all, 0..1."""
-    sums = np.abs(np.nan_to_num(values)).sum(axis=(1, 2), dtype=np.float64)
-    if not sums.any():
-        return len(values) // 2, 0.0
-    return int(sums.argmax()), float(sums.max() / sums.sum())

@@ -13,6 +13,7 @@ from picasso.core.errors import ModelOutputError
 from picasso.core.facts import INPUT, ReluRule
 from picasso.core.hooks import Head
 from picasso.core.preprocessing import Array
+from picasso.core.targets import LAYER
 from picasso.models import opened
 from picasso.models.jax.layers import Tap, find_layers
 from picasso.models.jax.networks import Network
@@ -154,9 +155,15 @@ class Engine:
             return _arrays(self._compiled(("replaced", layer), run)(self._parameters(), laid, full), len(x))
 
     def pullback(
-        self, x: Array, wrt: tuple[str, ...], rule: ReluRule
+        self, x: Array, wrt: tuple[str, ...], rule: ReluRule, read: str = ""
     ) -> tuple[dict[str, Array], dict[str, Array], Callable[[dict[str, Array]], dict[str, Array]], int]:
         """Run forward, ready to go back to the places asked for.
+
+        Args:
+            x: float32 (n, h, w, c).
+            wrt: Names of layers, or `INPUT`.
+            rule: How gradients pass ReLUs.
+            read: The layer at which backward begins: its values, channels last, are the one output then, `LAYER`.
 
         Returns:
             The network's outputs; the values at the places; what turns derivatives by the outputs, (k, n, ...), into
@@ -166,13 +173,16 @@ class Engine:
         import jax.numpy as jnp
 
         layers = tuple(name for name in wrt if name != INPUT)
-        key = ("pullback", wrt, rule)
+        key = ("pullback", wrt, rule, read)
         ruled: dict[Any, int] = self._kept.setdefault("ruled", {})
 
         def run(parameters: list[Any], x: Any) -> Any:
             program, outputs = self._trace(x, parameters)
-            taps = self._found(program, x, layers)
+            known = self._found(program, x, (*layers, read) if read else layers)
+            taps = {name: known[name] for name in layers}
             wanted = {name: self._before(program, place) for name, place in outputs.items() if self._is_read(name)}
+            if read:
+                wanted = {LAYER: known[read].place}
             instead = _ruled(program, rule)
             ends = list(wanted.values())
             ruled[key] = program.count(ends, instead)
@@ -185,6 +195,8 @@ class Engine:
                 places = [*ends, *(tap.place for tap in taps.values())]
                 found = program.run([*parameters, free.get(INPUT, x)], places, changes, instead)
                 inner = {name: tap.channels_last(found[tap.place]) for name, tap in taps.items()}
+                if read:
+                    return {LAYER: known[read].channels_last(found[wanted[LAYER]])}, inner
                 return {name: found[place] for name, place in wanted.items()}, inner
 
             free: dict[str, Any] = {INPUT: x} if INPUT in wrt else {}

@@ -16,7 +16,7 @@ from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
-from picasso.core.targets import Target, seeds
+from picasso.core.targets import Target, layer_read, seeds
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.jax.engine import Engine
@@ -91,6 +91,7 @@ class JaxModel(AcceleratedModel):
     """A JAX network. A live one is never run itself: it is traced, with its parameters of the moment."""
 
     framework: ClassVar[str] = "JAX"
+    pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("jax", "jaxlib", "flax")
     capabilities = frozenset(Capability) - {Capability.PARAMETERS}
 
@@ -119,9 +120,12 @@ class JaxModel(AcceleratedModel):
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         self._check_layers([name for name in wrt if name != INPUT])
-        raw, values, pull, ruled = self.engine.pullback(x, tuple(wrt), rules.relu)
-        outputs = self._readout.read(raw)
-        gradients = pull(self._readout.pull(raw, seeds(targets, outputs)))
+        read = layer_read(targets)
+        self._check_layers([read] if read else [])
+        raw, values, pull, ruled = self.engine.pullback(x, tuple(wrt), rules.relu, read)
+        outputs = raw if read else self._readout.read(raw)
+        slopes = seeds(targets, outputs)
+        gradients = pull(slopes if read else self._readout.pull(raw, slopes))
         return Pullback(outputs, values, gradients, ruled)
 
     def _read_graph(self) -> Graph:

@@ -13,6 +13,7 @@ import numpy as np
 
 from picasso.core.facts import INPUT, ReluRule
 from picasso.core.preprocessing import Array
+from picasso.core.targets import LAYER
 from picasso.models.keras.network import Network, Trace
 
 COMPILED_AT_MOST = 32
@@ -81,7 +82,9 @@ class Engine(ABC):
         return self.network.run(x, (layer,), lambda _, value: ops.cast(values, value.dtype))
 
     @abstractmethod
-    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(
+        self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule, read: str = ""
+    ) -> Passes:
         """Run forward once, and backward to the places asked for.
 
         Args:
@@ -90,6 +93,7 @@ class Engine(ABC):
             count: The number of targets.
             wrt: Names of layers, or `INPUT`.
             rule: How gradients pass ReLUs.
+            read: The layer at which backward begins: its values are the one output then, `LAYER`; "" for the outputs.
         """
 
     def of(self, network: Network) -> Self:
@@ -152,7 +156,9 @@ class TensorFlowEngine(Engine):
         with self.ready():
             return _arrays(self._call(("replaced", layer), run, tf.constant(x), tf.constant(values)))
 
-    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(
+        self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule, read: str = ""
+    ) -> Passes:
         import tensorflow as tf
 
         # One backward for each target in one graph: measured faster than tiled pictures and than a vectorized map.
@@ -168,7 +174,8 @@ class TensorFlowEngine(Engine):
                     return values[name]
 
                 with self.network.scope():
-                    outputs = self.network.run(x, wrt, tap, rule)
+                    outputs = self.network.run(x, _tapped(wrt, read), tap, rule)
+                outputs = {LAYER: values[read]} if read else outputs
             sources, ends = [values[name] for name in wrt], list(outputs.values())
             # The graph stops for Python here, so that forward runs once whatever the targets are.
             ask = partial(self._ask, tuple(outputs), count)
@@ -186,7 +193,7 @@ class TensorFlowEngine(Engine):
 
         with self.ready():
             self._asked, self._trouble = pull, None
-            outputs, values, gradients = self._call((wrt, rule, count), run, tf.constant(x))
+            outputs, values, gradients = self._call((wrt, rule, count, read), run, tf.constant(x))
             if self._trouble is not None:
                 raise self._trouble
             return Passes(_arrays(outputs), _arrays(values), _arrays(gradients))
@@ -236,7 +243,9 @@ class TorchEngine(Engine):
         with self.ready(), torch.no_grad():
             return _hosts(self._with_replaced(self._tensor(x), layer, self._tensor(values)))
 
-    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(
+        self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule, read: str = ""
+    ) -> Passes:
         import torch
 
         network = self.network
@@ -254,7 +263,8 @@ class TorchEngine(Engine):
                 return value
 
             with network.keras.StatelessScope(state_mapping=mapping):
-                outputs = network.run(tensor, wrt, tap, rule)
+                outputs = network.run(tensor, _tapped(wrt, read), tap, rule)
+            outputs = {LAYER: values[read]} if read else outputs
             raw = _hosts(outputs)
             found = self._gradients(outputs, [values[name] for name in wrt], _complete(pull(raw), raw, count), count)
         gradients = {name: _host(found[i]) for i, name in enumerate(wrt)}
@@ -325,7 +335,9 @@ class JaxEngine(Engine):
             found = self._call(("replaced", layer), run, self._state(), self._filled(x), self._filled(values))
             return {name: value[: len(x)] for name, value in _arrays(found).items()}
 
-    def pullback(self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule) -> Passes:
+    def pullback(
+        self, x: Array, pull: Pull, count: int, wrt: tuple[str, ...], rule: ReluRule, read: str = ""
+    ) -> Passes:
         import jax
         import jax.numpy as jnp
 
@@ -340,8 +352,8 @@ class JaxEngine(Engine):
                     return values[name]
 
                 with self._scope(state):
-                    outputs = self.network.run(free.get(INPUT, x), inner, tap, rule)
-                return outputs, values
+                    outputs = self.network.run(free.get(INPUT, x), _tapped(inner, read), tap, rule)
+                return {LAYER: values[read]} if read else outputs, values
 
             kinds = jax.eval_shape(lambda: answered({})[1])
             free = {name: jnp.zeros(kinds[name].shape, kinds[name].dtype) for name in inner}
@@ -355,9 +367,9 @@ class JaxEngine(Engine):
 
         # Forward and backward are compiled apart: what backward starts with is calculated between them.
         with self.ready():
-            outputs, values, back = self._call((wrt, rule), run, self._state(), jnp.asarray(self._filled(x)))
+            outputs, values, back = self._call((wrt, rule, read), run, self._state(), jnp.asarray(self._filled(x)))
             raw = _arrays(outputs)
-            found = self._call((wrt, rule, "back"), backward, back, _complete(pull(raw), raw, count))
+            found = self._call((wrt, rule, read, "back"), backward, back, _complete(pull(raw), raw, count))
             return _cut(Passes(raw, _arrays(values), _arrays(found)), len(x))
 
     def _call(self, key: tuple[Any, ...], run: Callable[..., Any], *args: Any) -> Any:
@@ -406,6 +418,11 @@ def _cut(passes: Passes, count: int) -> Passes:
         {name: value[:count] for name, value in passes.values.items()},
         {name: gradient[:, :count] for name, gradient in passes.gradients.items()},
     )
+
+
+def _tapped(wrt: tuple[str, ...], read: str) -> tuple[str, ...]:
+    """Return the places that are noted: those asked for, and the layer at which backward begins."""
+    return (*wrt, read) if read and read not in wrt else wrt
 
 
 def _keeping(values: dict[str, Any]) -> Callable[[str, Any], Any]:

@@ -20,7 +20,7 @@ from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array, Preprocessing
-from picasso.core.targets import Target, seeds
+from picasso.core.targets import LAYER, Target, layer_read, seeds
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.keras import facts as finding
@@ -119,6 +119,7 @@ class KerasModel(AcceleratedModel):
     """A Keras model. A live one is left exactly as it was found after every call."""
 
     framework: ClassVar[str] = "Keras"
+    pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("keras",)
     capabilities = frozenset(Capability)
 
@@ -169,12 +170,22 @@ class KerasModel(AcceleratedModel):
                 "This model reads whole numbers: no gradient reaches its input.", "Ask for the gradient at a layer."
             )
 
-        def pull(raw: dict[str, Array]) -> dict[str, Array]:
-            return self._readout.pull(raw, seeds(targets, self._readout.read(raw)))
+        read = layer_read(targets)
+        self._check([read] if read else [])
 
-        passes = self._engine.pullback(self._inside(x), pull, len(targets), tuple(wrt), rules.relu)
+        def outputs(raw: dict[str, Array]) -> dict[str, Array]:
+            return {LAYER: self._outside(read, raw[LAYER])} if read else self._readout.read(raw)
+
+        def pull(raw: dict[str, Array]) -> dict[str, Array]:
+            slopes = seeds(targets, outputs(raw))
+            if not read:
+                return self._readout.pull(raw, slopes)
+            first = self._listed[read].channels_first
+            return {LAYER: np.moveaxis(slopes[LAYER], -1, -3) if first else slopes[LAYER]}
+
+        passes = self._engine.pullback(self._inside(x), pull, len(targets), tuple(wrt), rules.relu, read)
         return Pullback(
-            outputs=self._readout.read(passes.outputs),
+            outputs=outputs(passes.outputs),
             values={name: self._outside(name, passes.values[name]) for name in wrt},
             gradients={name: self._outside(name, passes.gradients[name]) for name in wrt},
             ruled=0 if rules.relu is ReluRule.STANDARD else self._relus,

@@ -17,7 +17,7 @@ from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array, Preprocessing
-from picasso.core.targets import Target, seeds
+from picasso.core.targets import LAYER, Target, layer_read, seeds
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.onnx.inputs import ImageInput, find_image_input, held_inputs
@@ -112,6 +112,7 @@ class OnnxModel(AcceleratedModel):
     """An ONNX graph: gradients on PyTorch, predictions on the faster of PyTorch and ONNX Runtime."""
 
     framework: ClassVar[str] = "ONNX"
+    pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime", "torch")
 
     def __init__(
@@ -180,17 +181,25 @@ class OnnxModel(AcceleratedModel):
 
         if not self._differentiable:
             raise NotSupportedError(f"{self.name} gives no gradients: {self.facts.notes[-1]}")
+        read = layer_read(targets)
         places = self._places([name for name in wrt if name != INPUT])
         taps = [place.value for place in places.values()]
+        ends = {LAYER: self._places([read])[read].value} if read else self._read
         places[INPUT] = Place("", None)
         start = self._tensor(x).requires_grad_(INPUT in wrt)
         ruled: list[Any] = []
         with torch.enable_grad():
-            values = self._network.run(start, [*taps, *self._read.values()], taps, rules.relu, ruled)
-            answer = {name: values[value] for name, value in self._read.items()}
+            values = self._network.run(start, [*taps, *ends.values()], taps, rules.relu, ruled)
+            answer = {name: values[value] for name, value in ends.items()}
             raw = {name: _array(value) for name, value in answer.items()}
-            outputs = self._readout.read(raw)
-            cotangents = self._readout.pull(raw, seeds(targets, outputs))
+            if read:
+                place = self._places([read])[read]
+                outputs = {LAYER: place.channels_last(raw[LAYER])}
+                rows = seeds(targets, outputs)[LAYER]
+                cotangents = {LAYER: np.stack([place.as_in_graph(row) for row in rows])}
+            else:
+                outputs = self._readout.read(raw)
+                cotangents = self._readout.pull(raw, seeds(targets, outputs))
             tensors = [start if name == INPUT else values[places[name].value] for name in wrt]
             gradients = pulled(answer, cotangents, tensors)
         return Pullback(

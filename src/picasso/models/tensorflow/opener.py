@@ -17,7 +17,7 @@ from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
-from picasso.core.targets import Target, seeds
+from picasso.core.targets import LAYER, Target, layer_read, seeds
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.readout import Readout, find_readout
@@ -115,6 +115,7 @@ class TensorFlowModel(AcceleratedModel):
     """A TensorFlow graph in a session of its own."""
 
     framework: ClassVar[str] = "TensorFlow"
+    pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("tensorflow",)
     capabilities = frozenset(Capability) - {Capability.PARAMETERS}
 
@@ -158,11 +159,18 @@ class TensorFlowModel(AcceleratedModel):
             raise NotSupportedError(
                 "This model reads whole numbers: no gradient reaches its input.", "Ask for the gradient at a layer."
             )
-        values, answer = self._engine.run((places, self._ends), self._fitting(x))
+        read = layer_read(targets)
+        begin = {LAYER: self._place(read)} if read else self._ends
+        values, answer = self._engine.run((places, begin), self._fitting(x))
         raw = self._arrays(answer)
-        outputs = self._readout.read(raw)
-        cotangents = self._readout.pull(raw, seeds(targets, outputs))
-        ends = [self._ends[name] for name in cotangents]
+        if read:
+            outputs = {LAYER: self._outside(read, raw[LAYER])}
+            slopes = seeds(targets, outputs)[LAYER]
+            cotangents = {LAYER: np.moveaxis(slopes, -1, 2) if self._listed[read].channels_first else slopes}
+        else:
+            outputs = self._readout.read(raw)
+            cotangents = self._readout.pull(raw, seeds(targets, outputs))
+        ends = [begin[name] for name in cotangents]
         given, found = self._engine.gradients(ends, list(places.values()), rules.relu)
         if found and all(one is None for one in found):
             raise NotSupportedError(

@@ -17,7 +17,7 @@ from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import ModelFile
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
-from picasso.core.targets import Target, seeds
+from picasso.core.targets import LAYER, Target, layer_read, seeds
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.readout import Readout
@@ -48,6 +48,7 @@ class TorchModel(AcceleratedModel):
     """
 
     framework: ClassVar[str] = "PyTorch"
+    pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     capabilities = frozenset(Capability)
 
@@ -136,7 +137,8 @@ class TorchModel(AcceleratedModel):
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         import torch
 
-        names = [name for name in wrt if name != INPUT]
+        read = layer_read(targets)
+        names = list(dict.fromkeys([*(name for name in wrt if name != INPUT), *([read] if read else [])]))
         layouts, seen = self._layouts(names), dict[str, Any]()
         lies = layouts | {INPUT: Layout(channels=1)}
         start = self._tensor(x).requires_grad_(INPUT in wrt)
@@ -148,9 +150,15 @@ class TorchModel(AcceleratedModel):
             answer = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)
             self._check_ran(names, seen)
             places = [start if name == INPUT else seen[name] for name in wrt]
-            raw = arrays(answer)
-            outputs = self._readout.read(raw)
-            gradients = pulled(answer, self._readout.pull(raw, seeds(targets, outputs)), places)
+            if read:
+                answer = {LAYER: layouts[read].arrange(seen[read])}
+                outputs = arrays(answer)
+                cotangents = seeds(targets, outputs)
+            else:
+                raw = arrays(answer)
+                outputs = self._readout.read(raw)
+                cotangents = self._readout.pull(raw, seeds(targets, outputs))
+            gradients = pulled(answer, cotangents, places)
         return Pullback(
             outputs=outputs,
             values={name: array(lies[name].arrange(value)) for name, value in zip(wrt, places, strict=True)},

@@ -42,7 +42,8 @@ class NewJob(BaseModel):
     at: str | None = Field(
         None,
         max_length=200,
-        description='For a segmenter or detector: "x,y", "left,top,width,height" in pixels of the picture, or "#2".',
+        description='For a segmenter or detector: "x,y", "left,top,width,height" in pixels of the picture, or "#2". '
+        'For every network that shows its layers: "channel=LAYER:NUMBER".',
     )
 
     def to_request(self) -> JobRequest:

@@ -49,7 +49,7 @@ function describe() {
   const explained = targets.words();
   fill(recipe, missing || [
     h("b", {}, visualization?.title ?? ""), " of ", h("b", {}, plural(tray.pictures.length, "picture")),
-    " by ", h("b", {}, model?.name ?? ""), explained ? `, explaining ${explained}${spot.words()}.` : `${spot.words()}.`,
+    " by ", h("b", {}, model?.name ?? ""), explained ? `, explaining ${explained}${targets.ofChannel() ? "" : spot.words()}.` : `${spot.words()}.`,
   ]);
   runButton.disabled = Boolean(missing) || sending;
   return missing;
@@ -59,7 +59,7 @@ function remember() {
   writeState({
     model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest), visualization: visualizations.chosen,
     settings: { ...state.settings, [visualizations.chosen]: settings.differences() },
-    ...targets.value(), at: spot.value().at ?? "", job: view.job?.id ?? "",
+    ...targets.value(), at: targets.at() ?? spot.value().at ?? "", job: view.job?.id ?? "",
   });
   describe();
 }
@@ -82,7 +82,9 @@ function refit() {
 function aim() {
   const card = models.model?.card;
   const attributes = Boolean(visualizations.visualization?.attributes);
-  targets.show(card?.labels ?? [], attributes, card?.task ?? "classification", Boolean(spot.value().at));
+  const layers = card?.capabilities.includes("activations") ? card.layers : [];
+  targets.show(card?.labels ?? [], attributes, card?.task ?? "classification", Boolean(spot.value().at), layers,
+    card?.default_layer ?? null);
 }
 
 function problemFrom(/** @type {unknown} */ error) {
@@ -106,7 +108,8 @@ async function run() {
   try {
     const job = await post("/jobs", {
       model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest),
-      visualization: visualizations.chosen, settings: settings.values(), ...targets.value(), ...spot.value(), seed: 0,
+      visualization: visualizations.chosen, settings: settings.values(), ...targets.value(), at: targets.at() ?? spot.value().at,
+      seed: 0,
     });
     show(job);
     stage.focus({ preventScroll: true });
@@ -180,11 +183,12 @@ place("setup").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && target.matches("input")) event.preventDefault();
 });
 
-targets.set(state.target, state.top);
-spot.set(state.at);
+const ofChannel = state.at.startsWith("channel=");
+targets.set(state.target, state.top, state.at);
+spot.set(ofChannel ? "" : state.at);
 describe();
 await Promise.all([models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization)]);
-targets.set(state.target, state.top);
+targets.set(state.target, state.top, state.at);
 refit();
 if (state.job) {
   await get(`/jobs/${encodeURIComponent(state.job)}`).then(show, () => {

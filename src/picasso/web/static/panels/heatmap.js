@@ -8,7 +8,8 @@ import { drawClassList } from "./class-list.js";
 import { ClassTabs } from "./class-tabs.js";
 import { ColorBar } from "./color-bar.js";
 import { display } from "./display.js";
-import { keptLimits, keptName, keptValues, largest, words } from "./heatmap-values.js";
+import { extract } from "./extraction.js";
+import { boxInWords, keptLimits, keptName, keptValues, largest, viewed, viewedLimits, words } from "./heatmap-values.js";
 import { cropSentence, originalView } from "./original.js";
 import { Pane } from "./pane.js";
 import { DisplayControls, zoomControls } from "./toolbar.js";
@@ -50,6 +51,7 @@ class HeatmapFigure {
     this.bar = new ColorBar();
     this.controls = new DisplayControls();
     this.readout = h("p", { class: "readout" });
+    this.boxed = h("p", { class: "boxed", "aria-live": "polite", hidden: true });
     this.notes = h("div", { class: "notes" });
     this.classes = h("div", { class: "class-list", hidden: true });
     this.element = h("section", { class: "figure", "data-kind": "heatmap" },
@@ -59,7 +61,7 @@ class HeatmapFigure {
           this.row,
           h("div", { class: "under" },
             h("div", { class: "toolbar" }, this.controls.element, zoomControls(this.viewport)),
-            h("div", {}, this.bar.element, this.readout))),
+            h("div", {}, this.bar.element, this.boxed, this.readout))),
         h("div", { class: "aside" }, this.classes, this.notes)));
 
     this.viewport.addEventListener("cursor", () => this.read());
@@ -69,6 +71,8 @@ class HeatmapFigure {
     this.onStrength = () => this.strengthen();
     display.addEventListener("change", this.onDisplay);
     display.addEventListener("strength", this.onStrength);
+    this.onThreshold = () => this.box();
+    display.addEventListener("threshold", this.onThreshold);
     this.observer = new IntersectionObserver((entries) => this.appear(entries[entries.length - 1].isIntersecting),
       { rootMargin: `${NEAR_PX}px` });
     this.observer.observe(this.element);
@@ -192,15 +196,18 @@ class HeatmapFigure {
     this.picture.show(base, display.seen || !sharp ? "What the model saw" : "Picture");
     const gray = grayed(base);
     const kept = display.kept && this.panels.every((panel) => panel.kept);
-    const limits = kept ? await keptLimits(this.panels) : first.limits;
+    const limits = await (kept ? keptLimits(this.panels) : viewedLimits(this.panels));
+    const size = display.size && !kept;
     await Promise.all(shown.map(async (panel) => {
       const native = display.native && panel.native;
-      const { values, shape } = await loadArray(native || panel.values);
+      const array = await loadArray(native || panel.values);
+      const { shape } = array;
       if (!current()) return;
       const map = this.maps.get(panel.id);
-      const { numbers, colored } = painted(panel, [Boolean(native), kept, ...limits].join(), () => {
+      const { numbers, colored } = painted(panel, [Boolean(native), kept, size, display.smooth, ...limits].join(), () => {
+        const values = viewed(array);
         const shown = kept ? keptValues(values, panel.score) : values;
-        const sign = kept ? "unsigned" : panel.sign;
+        const sign = kept || size ? "unsigned" : panel.sign;
         return { numbers: shown, colored: colorize(shown, shape[1], shape[0], colors[sign], limits) };
       });
       map?.show({ base: gray, map: colored, opacity: display.opacity }, numbers, shape);
@@ -209,11 +216,34 @@ class HeatmapFigure {
     this.scale = { ...words(first, kept), limits, largest: largest(limits) };
     this.bar.show({
       ...this.scale,
-      map: colors[kept ? "unsigned" : first.sign],
-      clipped: kept ? 0 : first.clipped ?? 0,
+      map: colors[kept || size ? "unsigned" : first.sign],
+      clipped: kept || display.smooth ? 0 : first.clipped ?? 0,
     });
+    await this.box();
+    if (!current()) return;
     this.element.dataset.ready = this.panels.map((panel) => panel.values.url).join(" ");
     this.read();
+  }
+
+  /** Outlines what each map points at, and says where the box of the chosen one lies. */
+  async box() {
+    this.controls.sync();
+    this.boxed.hidden = !display.box;
+    const turn = this.turn;
+    for (const panel of this.panels) {
+      const map = this.maps.get(panel.id);
+      if (!map) continue;
+      const array = display.box && this.visible ? await loadArray(panel.values) : null;
+      if (turn !== this.turn) return;
+      const found = array && extract(viewed(array), array.shape, display.threshold);
+      map.pane.outline.show(found, panel.values.shape);
+      if (panel.id !== this.selected) continue;
+      this.picture.pane.outline.show(found, panel.values.shape);
+      if (!found) continue;
+      const { box, words } = boxInWords(found, panel, this.context.picture);
+      this.boxed.dataset.box = box?.join() ?? "";
+      this.boxed.textContent = words;
+    }
   }
 
   /** Shows the values under the cursor. */
@@ -234,7 +264,7 @@ class HeatmapFigure {
     if (!Number.isFinite(value)) return "Nothing is known here.";
     const { largest: most, units } = this.scale;
     const parts = [`${units} `, h("b", {}, steady(value, most))];
-    if (panel.kept) {
+    if (panel.kept && !display.size) {
       const other = display.kept ? panel.units : keptName(panel).toLowerCase();
       parts.push(` \u00b7 ${other} `, h("b", {}, steady(panel.score - value, most)), ` of ${steady(panel.score, most)}`);
     }
@@ -253,6 +283,7 @@ class HeatmapFigure {
     this.observer.disconnect();
     display.removeEventListener("change", this.onDisplay);
     display.removeEventListener("strength", this.onStrength);
+    display.removeEventListener("threshold", this.onThreshold);
   }
 }
 

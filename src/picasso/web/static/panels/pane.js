@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { Crosshair } from "./crosshair.js";
+import { Outline } from "./outline.js";
 
 /** @typedef {import("./viewport.js").Viewport} Viewport */
 /** @typedef {import("../colors.js").Colored} Colored */
@@ -29,10 +30,11 @@ export class Pane {
     // Three layers, so that a hand on the slider or over the map draws nothing again: the browser blends and moves them.
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { width: 0, height: 0, "aria-hidden": "true" }));
     this.overlay = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "pane-map", width: 0, height: 0, "aria-hidden": "true" }));
+    this.outline = new Outline(viewport);
     this.crosshair = new Crosshair(viewport);
     this.element = /** @type {HTMLElement} */ (
       h("div", { class: "pane loading", tabindex: "0", role: "application", "aria-roledescription": "zoomable picture" },
-        this.canvas, this.overlay, this.crosshair.element)
+        this.canvas, this.overlay, this.outline.element, this.crosshair.element)
     );
     this.name(label);
     this.frame = 0;
@@ -70,6 +72,7 @@ export class Pane {
   release() {
     this.content = { base: null };
     this.hatched = null;
+    this.outline.show(null, [1, 1]);
     for (const canvas of [this.canvas, this.overlay]) canvas.width = canvas.height = 0;
   }
 

@@ -2,10 +2,11 @@
 
 import { fill, h, icon } from "../dom.js";
 import { display } from "./display.js";
+import { SMOOTH } from "./extraction.js";
 import { keptName } from "./heatmap-values.js";
 
 /** @typedef {import("../types.js").HeatmapWire} HeatmapWire */
-/** @typedef {"seen" | "native" | "kept" | "all"} Toggle */
+/** @typedef {"seen" | "native" | "kept" | "all" | "size" | "smooth" | "box"} Toggle */
 
 /** How maps are shown; the choice holds for all results of the page. */
 export class DisplayControls {
@@ -15,9 +16,17 @@ export class DisplayControls {
       oninput: () => display.set({ opacity: Number(this.opacity.value) / 100 }),
     });
     this.amount = h("output", {});
+    this.threshold = h("input", {
+      type: "range", min: 1, max: 100, step: 1, class: "slider",
+      oninput: () => display.set({ threshold: Number(this.threshold.value) / 100 }),
+    });
+    this.share = h("output", {});
+    this.cut = h("label", { class: "opacity cut", title: "From which share of the map's maximum a pixel counts." },
+      h("span", {}, "Box from"), this.threshold, this.share);
     this.toggles = h("div", { class: "toggles" });
     this.element = h("div", { class: "display-controls", role: "group", "aria-label": "What is shown" },
-      h("label", { class: "opacity" }, h("span", {}, "Map strength"), this.opacity, this.amount), this.toggles);
+      h("label", { class: "opacity" }, h("span", {}, "Map strength"), this.opacity, this.amount), this.toggles,
+      this.cut);
     /** @type {{input: HTMLInputElement, key: Toggle}[]} */
     this.offered = [];
     this.keys = "";
@@ -40,6 +49,12 @@ export class DisplayControls {
     if (panels.every((panel) => panel.kept)) {
       choices.push(["kept", keptName(panels[0]), "Shows what was left of the score, bright where it stayed."]);
     }
+    if (panels.some((panel) => panel.sign === "signed")) {
+      choices.push(["size", "Size only", "Shows how large the values are, whatever their sign."]);
+    }
+    choices.push(["smooth", "Smoothed",
+      `Shows the map under a Gaussian of ${SMOOTH * 100}% of its shorter side; the numbers stay as they are.`]);
+    choices.push(["box", "Box", "Outlines the largest part that the map points at, and draws a box around it."]);
     if (panels.length > 1) {
       choices.push(["all", "All classes", "Shows the maps of all explained classes side by side."]);
     }
@@ -70,6 +85,10 @@ export class DisplayControls {
     const percent = Math.round(display.opacity * 100);
     this.opacity.value = String(percent);
     this.amount.textContent = `${percent}%`;
+    const cut = Math.round(display.threshold * 100);
+    this.threshold.value = String(cut);
+    this.share.textContent = `${cut}%`;
+    this.cut.hidden = !display.box;
     for (const { input, key } of this.offered) input.checked = display[key];
   }
 }

@@ -1,4 +1,4 @@
-/** What is explained: the best classes, or chosen ones; "a - b" is the difference of two. */
+/** What is explained: the best classes, or chosen ones, "a - b" the difference of two; or a channel of a layer. */
 
 import { fill, focusOn, freshId, h, icon } from "../dom.js";
 
@@ -6,7 +6,10 @@ const FEW = 6;
 const EDGES = ["left", "top", "right", "bottom"];
 const SHOWN = 40;
 
+const CHANNEL = /^channel=(.+):(\d+)((?:@\d+,\d+)?)$/;
+
 /** @typedef {{value: number | string, label: string}} Choice */
+/** @typedef {import("../types.js").Layer} Layer */
 
 /** Events: "change". */
 export class TargetPicker extends EventTarget {
@@ -25,6 +28,10 @@ export class TargetPicker extends EventTarget {
     this.most = 20;
     /** @type {Choice[]} */
     this.chosen = [];
+    /** @type {Layer[]} whose channels can be explained */
+    this.layers = [];
+    /** The channel, and behind it the place in the layer's map that an address may give. */
+    this.channel = { layer: "", number: 0, place: "" };
     this.message = h("p", { class: "field-error", role: "alert", hidden: true });
   }
 
@@ -33,13 +40,21 @@ export class TargetPicker extends EventTarget {
    * @param {boolean} offered whether the visualization explains classes
    * @param {string} task what the model answers: a detector may find more things than it has classes
    * @param {boolean} placed whether one place is asked about: there a detector says its classes and a box's edges
+   * @param {Layer[]} layers whose channels can be explained
+   * @param {string | null} layer the one that is offered first
    */
-  show(labels, offered, task, placed) {
+  show(labels, offered, task, placed, layers, layer) {
     const detections = task === "detection" && !placed;
     const edges = task === "detection" && placed ? EDGES : [];
     const before = [...this.labels, ...this.edges].join("\0");
     const other = [...labels, ...edges].join("\0") !== before;
-    if (!other && this.noun === (detections ? "detection" : "class") && this.place.hidden !== (offered && labels.length > 0)) return;
+    const sameLayers = layers.map((one) => one.name).join("\0") === this.layers.map((one) => one.name).join("\0");
+    this.layers = layers;
+    if (labels.length && !layers.length && this.mode === "channel") this.mode = "best";
+    if (layers.length && !layers.some((one) => one.name === this.channel.layer)) {
+      this.channel = { layer: layer ?? layers[layers.length - 1].name, number: 0, place: "" };
+    }
+    if (!other && sameLayers && this.noun === (detections ? "detection" : "class") && this.place.hidden !== (offered && labels.length > 0)) return;
     this.noun = detections ? "detection" : "class";
     this.most = detections ? 20 : Math.min(20, labels.length || 20);
     this.labels = labels;
@@ -55,9 +70,20 @@ export class TargetPicker extends EventTarget {
     return { target: this.place.hidden ? null : chosen, top: this.top };
   }
 
+  /** @returns {string | null} the channel that is explained, as a place is written */
+  at() {
+    const { layer, number, place } = this.channel;
+    return this.ofChannel() ? `channel=${layer}:${number}${place}` : null;
+  }
+
+  ofChannel() {
+    return !this.place.hidden && this.mode === "channel" && this.layers.length > 0;
+  }
+
   /** @returns {string} "the 5 best classes" */
   words() {
     if (this.place.hidden) return "";
+    if (this.ofChannel()) return `channel ${this.channel.number} of ${this.channel.layer}`;
     if (this.mode === "chosen" && this.chosen.length) {
       const names = this.chosen.map((choice) => choice.label);
       return names.length > 3 ? `${names.length} chosen classes` : names.join(" and ");
@@ -72,10 +98,13 @@ export class TargetPicker extends EventTarget {
   /**
    * @param {(number | string)[] | null} target
    * @param {number} [top]
+   * @param {string} [at] a channel, as a place is written
    */
-  set(target, top = this.top) {
+  set(target, top = this.top, at = "") {
+    const [, layer, number, place] = CHANNEL.exec(at) ?? [];
     this.top = top;
-    this.mode = target?.length ? "chosen" : "best";
+    this.mode = layer ? "channel" : target?.length ? "chosen" : "best";
+    if (layer) this.channel = { layer, number: Number(number), place };
     this.chosen = (target ?? []).map((value) =>
       ({ value, label: typeof value === "number" ? this.labels[value] ?? String(value) : value }));
     this.draw();
@@ -106,8 +135,9 @@ export class TargetPicker extends EventTarget {
     fill(this.place, h("div", { class: "targets" },
       h("span", { class: "field-title", id: `${name}-title` }, "Explain"),
       h("span", { class: "segmented", role: "radiogroup", "aria-labelledby": `${name}-title` },
-        mode("best", this.noun === "detection" ? "Best detections" : "Best classes"), mode("chosen", "Chosen classes")),
-      this.mode === "best" ? this.best() : this.labels.length <= FEW ? this.few() : this.search(),
+        mode("best", this.noun === "detection" ? "Best detections" : "Best classes"), mode("chosen", "Chosen classes"),
+        this.layers.length > 0 && mode("channel", "A channel")),
+      this.ofChannel() ? this.channels() : this.mode !== "chosen" ? this.best() : this.labels.length <= FEW ? this.few() : this.search(),
       this.message));
   }
 
@@ -123,6 +153,31 @@ export class TargetPicker extends EventTarget {
       },
     });
     return input;
+  }
+
+  /** A layer and one of its channels. */
+  channels() {
+    const count = () => this.layers.find((one) => one.name === this.channel.layer)?.shape.at(-1) ?? 1;
+    const layer = h("select", {
+      "aria-label": "Layer", class: "layer", onchange: () => {
+        this.channel = { layer: layer.value, number: this.channel.number, place: "" };
+        number.max = String(count() - 1);
+        this.channel.number = Math.min(this.channel.number, count() - 1);
+        number.value = String(this.channel.number);
+        this.#changed();
+      },
+    }, this.layers.map(({ name, shape }) => h("option", { value: name }, `${name}, ${shape.join(" \u00d7 ")}`)));
+    layer.value = this.channel.layer;
+    const number = h("input", {
+      type: "number", min: 0, max: count() - 1, step: 1, value: this.channel.number, class: "short",
+      "aria-label": "Channel, counted from 0", onchange: () => {
+        const wanted = Math.round(Number(number.value)) || 0;
+        this.channel = { ...this.channel, number: Math.max(0, Math.min(count() - 1, wanted)), place: "" };
+        number.value = String(this.channel.number);
+        this.#changed();
+      },
+    });
+    return h("div", { class: "channel" }, layer, number);
   }
 
   few() {

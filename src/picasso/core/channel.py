@@ -1,0 +1,164 @@
+"""A channel of a layer as what is explained: which pixels make channel 37 of conv5 fire."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from picasso.core.errors import NotFoundError, NotSupportedError, TargetError
+from picasso.core.facts import Capability
+from picasso.core.focus import Focus
+from picasso.core.hooks import Prediction
+from picasso.core.preprocessing import Array
+from picasso.core.targets import LAYER
+
+if TYPE_CHECKING:
+    from picasso.core.facts import Layer, Sample
+    from picasso.core.model import Model
+
+HINT = 'Write layer:channel, "conv5:37", or with a place of the layer, "conv5:37@row,column".'
+_WRITTEN = re.compile(r"(?P<layer>.+):(?P<channel>\d+)(?:@(?P<row>\d+),(?P<column>\d+))?")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel of a layer, counted from 0.
+
+    Args:
+        layer: The layer's name.
+        number: Which of its channels.
+        place: (row, column) in the layer's own map, or None for the mean over all of it.
+    """
+
+    layer: str
+    number: int
+    place: tuple[int, int] | None = None
+
+    @property
+    def text(self) -> str:
+        """What a person writes for it."""
+        where = "" if self.place is None else f"@{self.place[0]},{self.place[1]}"
+        return f"{self.layer}:{self.number}{where}"
+
+    @property
+    def words(self) -> str:
+        """Say which it is."""
+        where = "its mean" if self.place is None else f"at row {self.place[0]}, column {self.place[1]}"
+        return f"channel {self.number} of {self.layer}, {where}"
+
+
+def read_channel(said: object) -> Channel:
+    """Read a channel: "conv5:37", or "conv5:37@3,4" for its value at row 3, column 4 of the layer's map.
+
+    Raises:
+        TargetError: It is not written so.
+    """
+    if isinstance(said, Channel):
+        return said
+    found = _WRITTEN.fullmatch(said.strip()) if isinstance(said, str) else None
+    if found is None:
+        raise TargetError(f"The channel to explain was not understood: {said!r}.", HINT)
+    place = None if found["row"] is None else (int(found["row"]), int(found["column"]))
+    return Channel(found["layer"], int(found["channel"]), place)
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelFocus(Focus):
+    """A channel of a layer: the one score is its weighted sum over the layer's positions.
+
+    Args:
+        channel: Which.
+        weights: float32, the shape of the layer without its channels: what each position counts, summing to 1.
+    """
+
+    channel: Channel
+    weights: Array
+
+    @property
+    def layer(self) -> str:
+        return self.channel.layer
+
+    def read(self, outputs: Mapping[str, Array]) -> Array:
+        values = outputs[LAYER][..., self.channel.number]
+        flat = values.reshape(len(values), -1).astype(np.float64)
+        return (flat @ self.weights.reshape(-1).astype(np.float64))[:, None].astype(np.float32)
+
+    def cotangents(self, outputs: Mapping[str, Array], slopes: Array) -> dict[str, Array]:
+        given = np.zeros_like(outputs[LAYER])
+        given[..., self.channel.number] = slopes.reshape(-1, *(1 for _ in self.weights.shape)) * self.weights
+        return {LAYER: given}
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.channel.text.encode() + self.weights.tobytes()).hexdigest()
+
+
+def focus_on_channel(model: Model, sample: Sample, channel: Channel) -> ChannelFocus:
+    """Return the focus on a channel of a layer.
+
+    Raises:
+        NotSupportedError: The model does not show its layers, or the layer has no positions to choose a place from.
+        NotFoundError: There is no such layer.
+        TargetError: The layer has no such channel, or no such place.
+    """
+    whole = model.whole
+    if Capability.ACTIVATIONS not in whole.capabilities:
+        raise NotSupportedError(
+            f"A channel cannot be explained: this {whole.framework} model does not show its layers.",
+            "Give the network itself instead of its function or address.",
+        )
+    layer = _layer(whole, channel.layer)
+    values = whole.activations(sample.x, [layer.name])[layer.name]
+    count = values.shape[-1]
+    if channel.number >= count:
+        raise TargetError(f"The channels of '{layer.name}' are 0..{count - 1}. Got {channel.number}.", HINT)
+    focus = ChannelFocus(
+        labels=(channel.text,),
+        classes=1,
+        predictions=(),
+        about=channel.words,
+        share="activation",
+        outline=None,
+        least=-np.inf,
+        channel=channel,
+        weights=_weights(layer, values.shape[1:-1], channel),
+    )
+    score = float(focus.read({LAYER: values})[0, 0])
+    return replace(focus, predictions=(Prediction(0, channel.text, score),))
+
+
+def _layer(model: Model, name: str) -> Layer:
+    layers = {layer.name: layer for layer in model.layers()}
+    if name not in layers:
+        close = difflib.get_close_matches(name, layers, 3, 0.4) or list(layers)[-3:]
+        raise NotFoundError(f"There is no layer '{name}'.", f"Did you mean {', '.join(close)}?" if close else "")
+    return layers[name]
+
+
+def _weights(layer: Layer, shape: tuple[int, ...], channel: Channel) -> Array:
+    """Return what each position of a layer counts: all the same, or one alone."""
+    weights = np.zeros(shape, np.float32)
+    if channel.place is None:
+        weights[...] = 1 / max(1, weights.size)
+        return weights
+    grid = layer.grid or (shape if len(shape) == 2 else None)
+    if grid is None:
+        raise NotSupportedError(
+            f"The output of '{layer.name}', {(*shape, 'channels')}, has no rows and columns.", "Leave the place out."
+        )
+    (row, column), (rows, columns) = channel.place, grid
+    if row >= rows or column >= columns:
+        raise TargetError(
+            f"The map of '{layer.name}' has {rows} rows and {columns} columns, from 0. Got {row}, {column}.", HINT
+        )
+    if layer.grid is None:
+        weights[row, column] = 1
+    else:  # class and register tokens come before those of the patches
+        weights[shape[0] - rows * columns + row * columns + column] = 1
+    return weights
