@@ -307,6 +307,7 @@ class Model(Hooked):
             NotSupportedError: The network has no attention, or its weights are not those of the picture's patches, or
                 it cannot be read as an op graph.
         """
+        self._refuse_of_layer("attention be followed to it")
 
         def checked(batch: Array) -> Attention:
             found = self._attention(batch, self._asked(targets), early)
