@@ -177,7 +177,7 @@ def _summed(
     None where nothing is summed along the softmax's axis.
     """
     assert isinstance(softmax, ops.Softmax)
-    waiting = [(softmax, softmax.axis % len(softmax.shape))]
+    waiting = list[tuple[Op, int]]([(softmax, softmax.axis % len(softmax.shape))])
     while waiting:
         op, axis = waiting.pop()
         for other in readers[op.name]:
