@@ -374,7 +374,7 @@ def _record(
         "seed": seed,
         "model": {
             "name": model.name,
-            "digest": model.digest,
+            "digest": model.whole.digest,
             "framework": model.framework,
             "task": str(model.facts.task),
             "head": str(model.head),

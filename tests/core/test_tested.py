@@ -1,0 +1,72 @@
+"""What is known of a map is said in one way, wherever it is shown."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import picasso
+from picasso.core import tested
+from picasso.core.tested import Standing
+from picasso.scorecard import kept
+from picasso.scorecard.comparing import choose_methods
+from picasso.scorecard.randomization import Randomization
+from tests.scorecard.making import network, picture
+
+STAYS = Randomization(0.9, 0.0, 1.0, 1.0, ("a",), (0.9,), 1, 0)
+FORGETS = Randomization(0.12, 0.5, 1.0, 1.5, ("a",), (0.12,), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("similarity", "words"),
+    [(0.12, "(ρ = .12)"), (-0.055, "(ρ = −.06)"), (-0.001, "(ρ = .00)"), (0.0, "(ρ = .00)"), (1.0, "(ρ = 1.00)")],
+)
+def test_a_correlation_is_written_as_papers_do(similarity: float, words: str) -> None:
+    assert str(tested.Tested(Standing.PASSED, similarity)) == f"passes the randomization test {words}"
+
+
+def test_a_result_says_at_once_what_was_found_after_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PICASSO_HOME", str(tmp_path))
+    model = network()
+    result = picasso.explain(model, picture(), "saliency-map", top=1)
+    (method, other) = choose_methods(model, ["saliency-map", ("saliency-map", {"reduction": "sum"})])
+    assert str(result.tested) == result.document()["tested"]["sentence"] == "untested"
+    assert "This map is untested." in result._repr_html_()
+    kept.write(model, other, STAYS)  # other settings make other maps
+    assert result.tested.standing is Standing.UNTESTED
+    kept.write(model, method, FORGETS)
+    assert str(result.tested) == "passes the randomization test (ρ = .12)"
+    assert "This map passes the randomization test" in result._repr_html_()
+    kept.write(model, method, STAYS)
+    assert result.tested.warned
+    assert result.document()["tested"] == {"standing": "warned", "similarity": 0.9, "sentence": tested.WARNING}
+    assert "<strong>Warning: this map hardly changes" in result._repr_html_()
+    assert picasso.explain(model, picture(), "class-probabilities").tested is None
+
+
+def test_the_warning_stands_below_the_picture_with_its_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICASSO_HOME", str(tmp_path))
+    model = network()
+    result = picasso.explain(model, picture(), "saliency-map", top=1)
+    before = {path.name: Image.open(path).size for path in result.save(tmp_path / "a") if path.suffix == ".png"}
+    (method,) = choose_methods(model, "saliency-map")
+    kept.write(model, method, STAYS)
+    after = {path.name: path for path in result.save(tmp_path / "b") if path.suffix == ".png"}
+    for name, size in before.items():
+        with Image.open(io.BytesIO(after[name].read_bytes())) as image:
+            pixels = np.asarray(image)
+        assert pixels.shape[1] == size[0]
+        if name.endswith(".bar.png"):
+            below = pixels[size[1] :]
+            assert len(below) >= 40
+            assert below.min() < 100  # letters
+            assert (below[:, :4] > 200).all()  # none of which is cut off at the side
+            assert (below[:, -4:] > 200).all()
+        else:
+            assert pixels.shape[0] == size[1]
