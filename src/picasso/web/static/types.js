@@ -67,7 +67,8 @@
  *   thumbnail?: string}} Task
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
  *   tasks: Task[], error?: Problem | null, created?: string}} Job
- * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null}} StoredResult
+ * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null,
+ *   comparison: string | null, measuring: string | null}} StoredResult
  */
 
 export {};
