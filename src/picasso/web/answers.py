@@ -330,7 +330,7 @@ class ComparisonAnswer(ComparisonSummary):
     """A comparison with its cards and drawn maps."""
 
     document: dict[str, Any]
-    shown: list[dict[str, Any]] = Field(description="For each shown picture its view and maps, addresses of PNG.")
+    shown: list[dict[str, Any]] = Field(description="For each shown picture its view and drawn maps, as in panels.")
     exports: dict[str, str] = Field(description="Addresses of downloads by format.")
 
     @classmethod
@@ -339,7 +339,7 @@ class ComparisonAnswer(ComparisonSummary):
         return cls(
             **ComparisonSummary.summary(record),
             document=record.document,
-            shown=_with_addresses(list(record.shown), pictures=True),
+            shown=_with_addresses(list(record.shown), pictures=False),
             exports={form: export + form for form in ("html", "json", "npz")},
         )
 

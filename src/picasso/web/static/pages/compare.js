@@ -90,9 +90,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     run();
-  } else if (event.key === "Escape" && !event.defaultPrevented && measuring.id) {
-    event.preventDefault();
-    measuring.progress.stop();
   }
 });
 

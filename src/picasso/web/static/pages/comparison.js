@@ -7,6 +7,7 @@ import { cardTable, meanings, reasons, trustMark, verdict } from "../parts/card.
 import { problem } from "../parts/problem.js";
 
 const place = /** @type {HTMLElement} */ (document.getElementById("comparison"));
+const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("confirm"));
 const key = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
 const path = `/comparisons/${encodeURIComponent(key)}`;
 
@@ -26,15 +27,18 @@ function actions(comparison) {
     h("a", { class: "button", href: againHref(comparison) }, icon("again"), "Compare others"),
     h("details", { class: "menu" }, h("summary", { class: "button" }, icon("down"), "Export"),
       h("ul", {}, item("html", "one page with everything in it"), item("json", "every number"), item("npz", "the maps and the curves"))),
-    h("button", { type: "button", class: "danger", onclick: async () => {
-      try {
-        await remove(path);
-        location.assign("/compare");
-      } catch (error) {
-        place.prepend(problem(/** @type {any} */ (error)));
-      }
-    } }, icon("trash"), "Delete"));
+    h("button", { type: "button", class: "danger", onclick: () => dialog.showModal() }, icon("trash"), "Delete"));
 }
+
+dialog.addEventListener("close", async () => {
+  if (dialog.returnValue !== "delete") return;
+  try {
+    await remove(path);
+    location.assign("/compare");
+  } catch (error) {
+    place.prepend(problem(/** @type {any} */ (error)));
+  }
+});
 
 /**
  * @param {any} shown one picture
@@ -42,8 +46,9 @@ function actions(comparison) {
  * @param {string} units
  */
 function maps(shown, cards, units) {
-  const figure = (/** @type {string} */ url, /** @type {string} */ alt, /** @type {...any} */ ...caption) =>
-    h("figure", {}, h("img", { src: url, alt, loading: "lazy" }), h("figcaption", {}, caption));
+  const figure = (/** @type {import("../types.js").ArrayRef} */ { url, shape: [height, width] }, /** @type {string} */ alt,
+    /** @type {...any} */ ...caption) =>
+    h("figure", {}, h("img", { src: `${url}.png`, alt, width, height, loading: "lazy" }), h("figcaption", {}, caption));
   return h("section", { class: "compared", "aria-label": shown.name },
     h("h3", {}, shown.name, h("span", { class: "muted" }, ` explained: ${shown.target}, ${units} ${number(shown.score)}`)),
     h("div", { class: "compared-maps" },

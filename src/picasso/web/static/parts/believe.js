@@ -49,7 +49,7 @@ export class PicassoBelieve extends HTMLElement {
       const [card] = cards;
       fill(this.body,
         h("div", { class: "believe-verdict" }, card.trust && trustMark(card.trust), reasons([card])),
-        cardTable(cards.filter((/** @type {any} */ one) => !one.control || one.name === "sobel"), `Scorecard of ${card.title}`),
+        cardTable(cards.filter((/** @type {any} */ one) => !one.control || one.name === "sobel"), `Scorecard of ${card.title}`, false),
         h("p", { class: "small muted" }, `Measured on this picture, for \u201c${pictures[0].target}\u201d. `,
           "Several pictures say more: ",
           h("a", { href: compareHref(this.result) }, "compare methods"), ". ",

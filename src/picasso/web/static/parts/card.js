@@ -59,7 +59,7 @@ function measured(label, figure) {
  */
 function marked(label, good, words, ...more) {
   return h("td", { "data-label": label, class: good ? "good" : "bad" },
-    h("span", { class: "mark-icon" }, icon(good ? "check" : "close")), words, ...more);
+    h("span", { class: "mark" }, icon(good ? "check" : "close"), words), ...more);
 }
 
 /** @param {string} trust "trust", "with care" or "do not trust" */
@@ -68,9 +68,13 @@ export function trustMark(trust) {
   return h("span", { class: ["trust", kind] }, icon(/** @type {any} */ (shape)), trust);
 }
 
-/** @param {any} card */
-function row(card) {
-  const head = h("th", { scope: "row" }, card.title, card.trust ? trustMark(card.trust) : card.control && h("small", {}, "control"));
+/**
+ * @param {any} card
+ * @param {boolean} judged whether to say beside its title if it is to be trusted
+ */
+function row(card, judged) {
+  const head = h("th", { scope: "row" }, card.title,
+    card.control ? h("small", {}, "control") : judged && card.trust && trustMark(card.trust));
   if (card.failed) return h("tr", {}, head, h("td", { class: "failed", colspan: MEANINGS.length }, card.failed));
   const over = card.over_sobel;
   const tested = card.randomization;
@@ -91,14 +95,15 @@ function row(card) {
 /**
  * @param {any[]} cards of methods and controls
  * @param {string} caption
+ * @param {boolean} [judged] whether to say beside each title if it is to be trusted
  * @returns {HTMLElement}
  */
-export function cardTable(cards, caption) {
+export function cardTable(cards, caption, judged = true) {
   return h("table", { class: "score-card" },
     h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Map"),
       MEANINGS.map(([name, meaning]) => h("th", { scope: "col", title: meaning }, name)))),
-    h("tbody", {}, cards.map(row)));
+    h("tbody", {}, cards.map((card) => row(card, judged))));
 }
 
 /** @returns {HTMLElement} what each column means */

@@ -16,6 +16,12 @@ export class Measuring {
     this.element = h("div", { class: "measuring" });
     this.id = "";
     this.unfollow = () => {};
+    /** @param {KeyboardEvent} event */
+    this.onKey = (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented || !this.id) return;
+      event.preventDefault();
+      this.progress.stop();
+    };
   }
 
   /** @param {() => Promise<any>} submit asks for the job */
@@ -35,6 +41,7 @@ export class Measuring {
     this.progress.start(1);
     fill(this.element, this.progress.element);
     announce("Measuring.");
+    document.addEventListener("keydown", this.onKey);
     this.unfollow = follow(job.id, { progress: (data) => this.progress.report(data), end: () => this.end() });
   }
 
@@ -53,7 +60,7 @@ export class Measuring {
 
   /** @param {any} job */
   over(job) {
-    this.id = "";
+    this.close();
     if (job.state === "failed") return this.fail(job.error);
     fill(this.element);
     if (job.state === "done") return this.done(job.comparison);
@@ -63,6 +70,7 @@ export class Measuring {
 
   /** @param {unknown} error */
   fail(error) {
+    this.close();
     fill(this.element, problem(/** @type {any} */ (error)));
     this.stopped();
   }
@@ -75,7 +83,10 @@ export class Measuring {
     }
   }
 
+  /** Stops following; the job itself goes on. */
   close() {
+    this.id = "";
     this.unfollow();
+    document.removeEventListener("keydown", this.onKey);
   }
 }

@@ -36,7 +36,8 @@ export class PicassoResult extends HTMLElement {
   }
 
   connectedCallback() {
-    if (!this.firstChild) this.append(this.head, this.state, this.tested, this.brush, this.belief, this.body, this.foot);
+    if (!this.firstChild) this.append(this.head, this.state, this.tested, this.brush,
+      h("div", { class: "result-main" }, this.body, this.belief), this.foot);
   }
 
   disconnectedCallback() {
@@ -171,7 +172,10 @@ export class PicassoResult extends HTMLElement {
     }, icon("brush"), h("span", {}, "What if\u2026"));
     const { frames } = document.model;
     this.doubter = maps.length > 0 && document.tested && !frames && h("button", {
-      type: "button", "aria-expanded": "false", "aria-controls": this.belief.id, onclick: () => this.believe(),
+      type: "button", "aria-expanded": "false", "aria-controls": this.belief.id, onclick: async () => {
+        await this.believe();
+        this.belief.scrollIntoView({ block: "nearest" });
+      },
     }, icon("scale"), h("span", {}, "Can I believe this map?"));
     return h("div", { class: "result-actions" },
       this.opener,
