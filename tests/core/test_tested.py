@@ -10,10 +10,12 @@ from PIL import Image
 
 import picasso
 from picasso.core import tested
+from picasso.core.images import read_picture
 from picasso.core.tested import Standing
 from picasso.scorecard import kept
 from picasso.scorecard.comparing import choose_methods
-from picasso.scorecard.randomization import Randomization
+from picasso.scorecard.randomization import Randomization, Shot, randomize
+from picasso.scorecard.stages import Stages
 from tests.scorecard.making import network, picture
 
 STAYS = Randomization(0.9, 0.0, 1.0, 1.0, ("a",), (0.9,), 1, 0)
@@ -73,3 +75,27 @@ def test_the_warning_stands_below_the_picture_with_its_bar(tmp_path: Path, monke
         assert below.min() < 100  # letters
         assert (below[:, :4] > 200).all()  # none of which is cut off at the side
         assert (below[:, -4:] > 200).all()
+
+
+def test_a_real_network_is_warned_of_deconvnet_and_not_of_grad_cam(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from tests.models.squeezenet import SqueezeNet
+
+    monkeypatch.setenv("PICASSO_HOME", str(tmp_path))
+    net = SqueezeNet().eval()
+    net.load_state_dict(torch.load(shared_data / "squeezenet11/squeezenet11_state_dict.pt", weights_only=True))
+    declared = picasso.Preprocessing(size=227, resize="crop", color="bgr", scale=1.0, mean=(104, 117, 123))
+    model = picasso.load_model(net, preprocessing=declared, name="SqueezeNet")
+    cat = shared_data / "photos/cat.jpg"
+    results = {name: picasso.explain(model, cat, name, top=1) for name in ("deconvnet", "grad-cam")}
+    sample = model.prepare(read_picture(cat))
+    for name, result in results.items():
+        assert str(result.tested) == "untested"
+        (method,) = choose_methods(model, name)
+        shot = Shot(model, sample, result.targets[0], result.attributions[0].flat())
+        kept.write(model, method, randomize(method, [shot], 0, Stages(lambda *said: None, 1)))
+    assert results["deconvnet"].tested.warned
+    assert results["grad-cam"].tested.standing is Standing.PASSED
