@@ -92,12 +92,22 @@ def checked(store: Store, catalog: Catalog, request: ComparisonRequest) -> tuple
         request.seed,
         request.at,
     )
+    return complete, key_of(store, catalog, complete)
+
+
+def key_of(store: Store, catalog: Catalog, request: ComparisonRequest) -> str:
+    """Return the key of a comparison whose settings are complete; "" where the model has to be opened to know it.
+
+    Raises:
+        PicassoError: As `checked`.
+    """
+    found = [catalog.get(name) for name, _ in request.methods]
     place = read_place(request.at)
     if place is not None and place.mask is not None:
         raise TargetError("A job explains a pixel, a box or a detection.", "Give x,y or left,top,width,height.")
     model = store.model(request.model)
     if model.card is None or model.state is ModelState.FAILED or not (card := Card.read(model.card)).fresh():
-        return complete, ""
+        return ""
     if card.frames is not None:
         raise NotSupportedError("Maps are compared on still pictures; this model reads clips.")
     for one in found:
@@ -107,15 +117,17 @@ def checked(store: Store, catalog: Catalog, request: ComparisonRequest) -> tuple
     if place is not None and task is Task.CLASSIFICATION:
         raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
     target = request.target
-    key = comparison_key(
+    return comparison_key(
         model=card.digest,
-        methods=[((o.name, o.digest, o.version), values) for o, values in zip(found, settings, strict=True)],
+        methods=[
+            ((one.name, one.digest, one.version), values)
+            for one, (_, values) in zip(found, request.methods, strict=True)
+        ],
         pictures=request.pictures,
         target=None if target is None else runner.target_key(target, card.labels, card.columns, task),
         seed=request.seed,
         at=place.key if place else "",
     )
-    return complete, key
 
 
 def request_of(store: Store, catalog: Catalog, result: ResultRecord) -> ComparisonRequest:

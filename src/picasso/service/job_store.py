@@ -58,9 +58,9 @@ class JobStore:
             return [_job(row) for row in connection.execute(query)]
 
     def comparing(self, comparison: str) -> JobRecord | None:
-        """Return the job that is at work on a comparison, or waits to be."""
+        """Return the job that is at work on a comparison, or waits to be; none that was asked to stop."""
         table = tables.jobs
-        going = table.c.state.in_([State.QUEUED, State.RUNNING])
+        going = table.c.state.in_([State.QUEUED, State.RUNNING]) & ~table.c.cancel
         with self.database.reading() as connection:
             row = connection.execute(select(table).where(table.c.comparison == comparison, going)).first()
         return None if row is None else _job(row)

@@ -12,7 +12,7 @@ from picasso.core.names import scheme_of
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
-from picasso.service.comparisons import checked, request_of
+from picasso.service.comparisons import key_of, request_of
 from picasso.service.configuration import STORY_MODELS, Configuration, ModelSpecification
 from picasso.service.database import Database
 from picasso.service.job_store import JobStore
@@ -159,7 +159,7 @@ class Service:
     def measured(self, result: ResultRecord) -> tuple[str | None, str | None]:
         """Return the key of the comparison in which a result's map was measured, and the job that is at it, or None."""
         try:
-            _, key = checked(self.store, self.catalog, request_of(self.store, self.catalog, result))
+            key = key_of(self.store, self.catalog, request_of(self.store, self.catalog, result))
         except PicassoError:  # it cannot be measured any more, or never could: whoever asks for it is told why
             return None, None
         going = self.records.comparing(key) if key else None

@@ -161,9 +161,10 @@ class _Work:
         from picasso.scorecard.comparing import choose_methods, compare_all
 
         job, model = self.job, self._open()
+        tasks = self.jobs.tasks([job.id])[job.id]
         methods = choose_methods(model, job.methods, self.place.plugins)
         target, place = job.target[0] if job.target else None, read_place(job.at)
-        pictures = [task.picture for task in self.tasks]
+        pictures = [task.picture for task in tasks]
         key = comparison_key(
             model=model.digest,
             methods=[
@@ -177,17 +178,17 @@ class _Work:
             at=place.key if place else "",
         )
         if not self.store.has_comparison(key):
-            read = (decode_picture(self.artifacts.get(task.picture), task.name) for task in self.tasks)
+            read = (decode_picture(self.artifacts.get(task.picture), task.name) for task in tasks)
             try:
                 comparison = compare_all(
                     model,
                     ((picture, None) for picture in read),
-                    len(self.tasks),
+                    len(tasks),
                     methods,
                     target=target,
                     at=place,
                     seed=job.seed,
-                    report=_Reporter(self.jobs, self.tasks[0], self.attempt).report,
+                    report=_Reporter(self.jobs, tasks[0], self.attempt).report,
                 )
             except PicassoError:
                 raise
