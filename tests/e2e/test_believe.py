@@ -88,6 +88,7 @@ def test_methods_are_compared_on_a_page(page: Page, server: Server, digest: str,
     assert any("Edges only" in one for one in found["verdict"] if one.startswith("Do not trust here"))
     expect(page.locator(".score-card tbody tr")).to_have_count(6)
     expect(page.locator(".compared")).to_have_count(2)
+    expect(page.locator(".compared figure", has_text=WARNING)).to_have_count(2)  # the edges, on each picture
     page.locator(".compared img").last.scroll_into_view_if_needed()
     page.wait_for_function(LOADED)
     show_all(page)

@@ -40,6 +40,12 @@ dialog.addEventListener("close", async () => {
   }
 });
 
+/** @param {any} tested what is known of a map, null for a control */
+function said(tested) {
+  if (!tested || tested.standing === "passed") return null;
+  return h("span", { class: ["map-said", tested.standing] }, tested.sentence);
+}
+
 /**
  * @param {any} shown one picture
  * @param {Map<string, any>} cards
@@ -56,7 +62,8 @@ function maps(shown, cards, units) {
       shown.maps.map((/** @type {any} */ map) => {
         const card = cards.get(map.name);
         return figure(map.image, `${map.title} of ${shown.name}`, h("b", {}, map.title), " ",
-          card?.trust ? trustMark(card.trust) : h("span", { class: "muted" }, "control"), h("br"), h("span", { class: "muted" }, map.units));
+          card?.trust ? trustMark(card.trust) : h("span", { class: "muted" }, "control"), h("br"), h("span", { class: "muted" }, map.units),
+          said(card?.tested));
       })));
 }
 

@@ -41,7 +41,7 @@ function heading(job) {
   document.title = `${job.visualization} of ${plural(job.tasks.length, "picture")} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
-      h("h1", {}, job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
+      h("h1", {}, methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
       h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ${finished} of ` +
         `${plural(job.tasks.length, "picture")} \u00b7 ${ago(job.created)}`)),
     over ? again : progress.element);
