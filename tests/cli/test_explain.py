@@ -26,7 +26,7 @@ def test_writes_maps_numbers_and_choices(shell: Shell, tmp_path: Path) -> None:
     assert "Class" in answer.out
     assert "left" in answer.out
     assert str(Path("maps/photo.partial-occlusion.npz")) in answer.out
-    assert answer.err == ""
+    assert answer.err == "Partial occlusion: untested\n"
 
 
 def test_names_in_brackets_are_printed_as_they_are(shell: Shell, tmp_path: Path) -> None:

@@ -197,6 +197,25 @@ class Sharpen(Visualization[SharpenSettings]):
             yield Images(id="seen", title="Pictures", pictures=(sample.view,), captions=("same",))
             time.sleep(settings.pause)
 '''
+EDGES_ONLY = '''
+"""A map that knows nothing of the model."""
+
+import numpy as np
+
+from picasso.plugin import Attribution, AttributionMethod, Settings
+
+
+class EdgesOnly(AttributionMethod[Settings]):
+    """The picture's edges, whatever the network."""
+
+    name = "edges-only"
+    title = "Edges only"
+
+    def attribute(self, ctx, sample, targets, settings):
+        down, across = np.gradient(sample.view.mean(axis=2).astype(np.float32))
+        values = np.hypot(down, across).astype(np.float32)
+        return [Attribution(values, t, "steepness", "unsigned", float(t.of_classes(ctx.scores))) for t in targets]
+'''
 BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
 
 
@@ -216,6 +235,7 @@ def furnish(folder: Path) -> None:
         "visualizations/sharpen.py": SHARPEN,
         "visualizations/sharpen.html": FUN_VIZ_TEMPLATE,
         "visualizations/big_map.py": BIG_MAP,
+        "visualizations/edges_only.py": EDGES_ONLY,
         "visualizations/broken.py": BROKEN,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import picasso
 from picasso.core.errors import CanceledError, ConfigurationError, NotSupportedError, PictureError, SettingsError
 from picasso.core.model import Model
+from picasso.core.tested import WARNING
 from picasso.scorecard.card import Card, Trust
 from picasso.scorecard.comparing import choose_methods
 from picasso.scorecard.randomization import Randomization
@@ -89,6 +91,9 @@ def test_a_map_that_ignores_the_weights_is_not_to_be_trusted_and_the_test_is_kep
     second = picasso.compare(model, [picture(0), picture(1)], ["edges", "saliency-map"])
     card = second.card("edges")
     assert card.trust is Trust.NO
+    assert card.tested.warned
+    assert WARNING in html.unescape(second.html())
+    assert WARNING not in html.unescape(first.html())
     assert card.reasons[0].startswith("It hardly changes when the network's weights are shuffled (similarity 1.00, ")
     assert second.card("saliency-map").randomization.passed
     messages: list[str] = []

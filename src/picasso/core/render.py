@@ -111,6 +111,24 @@ def overlay_with_bar(
     return canvas
 
 
+def captioned(image: Image.Image, text: str) -> Image.Image:
+    """Return a picture with a sentence below it, broken at words."""
+    font, pad, height = ImageFont.load_default(15), 10, 20
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > image.width - 2 * pad:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    canvas = Image.new("RGB", (image.width, image.height + height * len(lines) + 2 * pad), _PAPER)
+    canvas.paste(image, (0, 0))
+    draw = ImageDraw.Draw(canvas)
+    for number, line in enumerate(lines):
+        draw.text((pad, image.height + pad + number * height), line, _TEXT, font)
+    return canvas
+
+
 def format_value(value: float) -> str:
     """Write a value with three significant digits; the hyphen is the only minus that the built-in font has."""
     return "0" if value == 0 else f"{value:.3g}"

@@ -24,6 +24,7 @@ from picasso.core.images import Picture
 from picasso.core.panels import Heatmap, Images, Panel
 from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
+from picasso.core.tested import Standing, Tested, what_is_known
 
 FORMAT = 1
 """Version of the JSON document that is saved beside the arrays."""
@@ -107,6 +108,14 @@ class Result:
             return Frame(0.0, 0.0, float(self.picture.height), float(self.picture.width))
         return Frame(**known)
 
+    @property
+    def tested(self) -> Tested | None:
+        """What is known by now of its maps: untested, passed, or warned of; None where it has no maps.
+
+        `picasso.compare` tests a method once for each model, and keeps what it finds.
+        """
+        return what_is_known(self.record) if self.attributions and "visualization" in self.record else None
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write everything into a folder: PNG with and without color bar, NPZ with the raw numbers, JSON.
 
@@ -122,13 +131,16 @@ class Result:
         stem = self.stem
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
-        shown = map_files(maps) if maps else image_files(self.panels)
+        shown = map_files(maps, self._warning()) if maps else image_files(self.panels)
         contents |= {f"{stem}.{name}": data for name, data in shown.items()}
         paths = []
         for name, data in contents.items():
             (target / name).write_bytes(data)
             paths.append(target / name)
         return paths
+
+    def _warning(self) -> str:
+        return str(self.tested) if self.tested and self.tested.warned else ""
 
     @property
     def stem(self) -> str:
@@ -170,6 +182,8 @@ class Result:
                 for rank, a in enumerate(self.attributions)
             ],
         }
+        if (tested := self.tested) is not None:
+            document["tested"] = tested.document()
         return {key: as_json(value) for key, value in document.items()}
 
     def json(self) -> str:
@@ -179,7 +193,11 @@ class Result:
     def _repr_html_(self) -> str:
         best = ", ".join(f"{escape(p.label)} {p.probability:.3f}" for p in self.predictions[:3])
         panels = "".join(panel.html() for panel in self.panels)
-        return f"<div><h3>{escape(self.title)}: {escape(self.picture.name)}</h3><p>{best}</p>{panels}</div>"
+        said = "" if self.tested is None else escape(str(self.tested))
+        if said:
+            verb = "is " if self.tested and self.tested.standing is Standing.UNTESTED else ""
+            said = f"<p><strong>{said}</strong></p>" if self._warning() else f"<p>This map {verb}{said}.</p>"
+        return f"<div><h3>{escape(self.title)}: {escape(self.picture.name)}</h3><p>{best}</p>{said}{panels}</div>"
 
     def __repr__(self) -> str:
         best = self.predictions[0]
@@ -230,13 +248,13 @@ class Results(tuple[Result, ...]):
         return "".join(result._repr_html_() for result in self)
 
 
-def map_files(maps: Iterable[Heatmap]) -> dict[str, bytes]:
-    """Draw maps over their pictures: `<label>.png` and, with color bar, `<label>.bar.png`."""
+def map_files(maps: Iterable[Heatmap], warning: str = "") -> dict[str, bytes]:
+    """Draw maps over their pictures: `<label>.png` and, with color bar and warning, `<label>.bar.png`."""
     panels = list(maps)
     contents: dict[str, bytes] = {}
     for panel, label in zip(panels, file_labels([panel.target for panel in panels]), strict=True):
         contents[f"{label}.png"] = map_png(panel)
-        contents[f"{label}.bar.png"] = map_png(panel, bar=True)
+        contents[f"{label}.bar.png"] = map_png(panel, bar=True, warning=warning)
     return contents
 
 
@@ -267,12 +285,13 @@ def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
     return contents
 
 
-def map_png(panel: Heatmap, *, bar: bool = False) -> bytes:
-    """Draw one map over its picture as PNG, with or without color bar."""
+def map_png(panel: Heatmap, *, bar: bool = False, warning: str = "") -> bytes:
+    """Draw one map over its picture as PNG, with or without color bar; with it, a warning stands below."""
     if bar:
-        return render.png(render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units))
-    drawn = render.overlay(panel.picture, panel.values, panel.sign, panel.limits, min_side=render.MIN_SIDE)
-    return render.png(render.to_image(drawn))
+        drawn = render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units)
+        return render.png(render.captioned(drawn, warning) if warning else drawn)
+    pixels = render.overlay(panel.picture, panel.values, panel.sign, panel.limits, min_side=render.MIN_SIDE)
+    return render.png(render.to_image(pixels))
 
 
 def safe_name(name: str) -> str:

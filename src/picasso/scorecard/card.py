@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from picasso.core.tested import Standing, Tested
 from picasso.scorecard.fills import FILLS
 from picasso.scorecard.randomization import Randomization
 from picasso.scorecard.ranks import Figure
@@ -72,6 +73,13 @@ class Card:
     trust: Trust | None = None
     reasons: tuple[str, ...] = ()
 
+    @property
+    def tested(self) -> Tested | None:
+        """What is said of its maps wherever they are shown; None for a control."""
+        if self.control:
+            return None
+        return self.randomization.tested if self.randomization else Tested(Standing.UNTESTED)
+
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
 
@@ -84,4 +92,5 @@ class Card:
                 return dict(zip(FILLS, items, strict=True)) if by_fill else items
             return value
 
-        return {name: plain(value) for name, value in vars(self).items()}
+        said = {name: plain(value) for name, value in vars(self).items()}
+        return said | {"tested": self.tested.document() if self.tested else None}

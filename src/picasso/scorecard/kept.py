@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from picasso.core import registry
 from picasso.core.model import Model
+from picasso.core.tested import kept_file
 from picasso.scorecard.method import Method
 from picasso.scorecard.randomization import Randomization
-
-FORMAT = 1
 
 
 def read(model: Model, method: Method) -> Randomization | None:
@@ -35,11 +32,5 @@ def write(model: Model, method: Method, found: Randomization) -> None:
 
 
 def _file(model: Model, method: Method) -> Path:
-    key = {
-        "format": FORMAT,
-        "model": model.whole.digest,
-        "method": [method.name, method.entry.digest, method.entry.load().version],
-        "settings": method.settings.model_dump(mode="json"),
-    }
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return registry.home() / "scorecard" / f"{digest}.json"
+    known = (method.name, method.entry.digest, method.entry.load().version)
+    return kept_file(model.whole.digest, known, method.settings.model_dump(mode="json"))

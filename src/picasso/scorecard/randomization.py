@@ -14,6 +14,7 @@ from picasso.core.facts import Capability, Sample
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
+from picasso.core.tested import Standing, Tested
 from picasso.scorecard.method import Method, strength, values_of
 from picasso.scorecard.ranks import spearman
 from picasso.scorecard.stages import Stages
@@ -73,6 +74,11 @@ class Randomization:
     def along(self) -> float:
         """The mean similarity over the cascade."""
         return float(np.mean(self.cascade))
+
+    @property
+    def tested(self) -> Tested:
+        """What is said of the method's maps wherever they are shown."""
+        return Tested(Standing.PASSED if self.passed else Standing.WARNED, self.similarity)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""

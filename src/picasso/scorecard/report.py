@@ -52,7 +52,9 @@ def page(comparison: Comparison) -> str:
         signed=_signed,
         words=interval,
         shown=[
-            (picture, _under(picture), _maps(picture, comparison)) for picture in comparison.pictures if picture.maps
+            (picture, render.data_url(drawn_view(picture)), _maps(picture, comparison))
+            for picture in comparison.pictures
+            if picture.maps
         ],
         bar=render.data_url(_bar()),
         curves=drawn,
@@ -81,7 +83,8 @@ def interval(figure: Figure | None, digits: int = 2) -> str:
     return f"{_signed(figure.low, digits)} … {_signed(figure.high, digits)}"
 
 
-def _under(picture: Pictured) -> str:
+def drawn_view(picture: Pictured) -> Image.Image:
+    """Draw what the model saw, with the edge of the mask where one was given."""
     assert picture.view is not None, "only pictures with a view are shown"
     view = picture.view
     if picture.mask is not None:
@@ -89,11 +92,15 @@ def _under(picture: Pictured) -> str:
         edge[1:] |= picture.mask[1:] != picture.mask[:-1]
         edge[:, 1:] |= picture.mask[:, 1:] != picture.mask[:, :-1]
         view = np.where(edge[..., None], np.array([255, 255, 255], np.uint8), view)
-    return render.data_url(_large(view))
+    return _large(view)
 
 
 def _maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, str, str]]:
-    """Return each map over its picture, all on one scale: shares of the map's own largest value."""
+    return [(card, render.data_url(image), units) for card, image, units in drawn_maps(picture, comparison)]
+
+
+def drawn_maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, Image.Image, str]]:
+    """Draw each map over its picture, all on one scale: shares of the map's own largest value."""
     assert picture.view is not None, "only pictures with a view are shown"
     made = []
     for card in comparison.cards:
@@ -101,7 +108,7 @@ def _maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, str, st
             values = picture.maps[card.name]
             top = render.shared_limits([values], "signed", CLIP)[1]
             pixels = render.overlay(picture.view, values / np.float32(top), "signed", (-1.0, 1.0), min_side=SIDE)
-            made.append((card, render.data_url(render.to_image(pixels)), picture.units[card.name]))
+            made.append((card, render.to_image(pixels), picture.units[card.name]))
     return made
 
 

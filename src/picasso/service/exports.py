@@ -12,6 +12,7 @@ from typing import Any, Literal
 from picasso.core import render
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.result import map_files, map_png, safe_name
+from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
 from picasso.service.panel_store import read_heatmap
 from picasso.service.records import ResultRecord
@@ -53,14 +54,14 @@ def export(
     elif form == "png":
         chosen = _drawable(result, panel)
         label = safe_name(str(chosen.get("target") or chosen["id"]))
-        data, name = _draw(chosen, artifacts, bar), f"{stem}.{label}{'.bar' if bar else ''}.png"
+        data, name = _draw(chosen, artifacts, bar, _warning(result)), f"{stem}.{label}{'.bar' if bar else ''}.png"
     else:
         data, name = _archive(result, artifacts, stem), f"{stem}.zip"
     return Export(name, _TYPES[form], data)
 
 
 def _document(result: ResultRecord) -> bytes:
-    return json.dumps(result.document, indent=2, ensure_ascii=False).encode()
+    return json.dumps(as_now(result.document), indent=2, ensure_ascii=False).encode()
 
 
 def _drawable(result: ResultRecord, panel: str | None) -> dict[str, Any]:
@@ -78,15 +79,20 @@ def _drawable(result: ResultRecord, panel: str | None) -> dict[str, Any]:
     raise NotFoundError(f"There is no panel '{panel[:80]}'.", f"Known: {known}.")
 
 
-def _draw(wire: dict[str, Any], artifacts: Artifacts, bar: bool) -> bytes:
+def _warning(result: ResultRecord) -> str:
+    tested = what_is_known(result.document)
+    return str(tested) if result.document["attributions"] and tested.warned else ""
+
+
+def _draw(wire: dict[str, Any], artifacts: Artifacts, bar: bool, warning: str) -> bytes:
     if wire["kind"] == "heatmap":
-        return map_png(read_heatmap(wire, artifacts), bar=bar)
+        return map_png(read_heatmap(wire, artifacts), bar=bar, warning=warning)
     return render.png(render.to_image(artifacts.get_array(wire["pictures"][0]["artifact"])))
 
 
 def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     maps = [read_heatmap(wire, artifacts) for wire in result.panels if wire["kind"] == "heatmap"]
-    contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps)
+    contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps, _warning(result))
     for wire in result.panels:
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):
             drawn = render.to_image(artifacts.get_array(picture["artifact"]))

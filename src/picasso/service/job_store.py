@@ -57,6 +57,14 @@ class JobStore:
         with self.database.reading() as connection:
             return [_job(row) for row in connection.execute(query)]
 
+    def comparing(self, comparison: str) -> JobRecord | None:
+        """Return the job that is at work on a comparison, or waits to be; none that was asked to stop."""
+        table = tables.jobs
+        going = table.c.state.in_([State.QUEUED, State.RUNNING]) & ~table.c.cancel
+        with self.database.reading() as connection:
+            row = connection.execute(select(table).where(table.c.comparison == comparison, going)).first()
+        return None if row is None else _job(row)
+
     def tasks(self, jobs: Sequence[str]) -> dict[str, list[TaskRecord]]:
         """Return the tasks of jobs in the order of their pictures."""
         table = tables.tasks
@@ -91,7 +99,8 @@ class JobStore:
             told.append(("end", {"state": job.state, "error": None}))
         events = [{"job": job.id, "number": n, "kind": kind, "data": data} for n, (kind, data) in enumerate(told, 1)]
         target = list(job.target) if job.target is not None else None
-        values = asdict(job) | {"events": len(events), "target": target}
+        methods = [list(method) for method in job.methods] if job.methods is not None else None
+        values = asdict(job) | {"events": len(events), "target": target, "methods": methods}
         with self.database.writing() as connection:
             # As many statements for a thousand pictures as for one.
             connection.execute(insert(tables.jobs), values)
@@ -242,6 +251,17 @@ class JobStore:
                 connection.execute(delete(table).where(table.c.job == job, table.c.number == replaced))
             return _emit(connection, job, "panel", {"panel": panel, "picture": task.picture, "task": task.position})
 
+    def set_comparison(self, job: str, attempt: int, comparison: str) -> bool:
+        """Say what came out of a job that compares, and end its tasks. Returns False as `set_task`."""
+        with self.database.writing() as connection:
+            if not _is_present(connection, job, attempt):
+                return False
+            table = tables.tasks
+            connection.execute(update(table).where(table.c.job == job).values(state=State.DONE))
+            table = tables.jobs
+            connection.execute(update(table).where(table.c.id == job).values(comparison=comparison))
+            return True
+
     def set_task(
         self,
         task: TaskRecord,
@@ -319,6 +339,7 @@ def _job(row: Row[Any]) -> JobRecord:
             "state": State(row.state),
             "error": Fault(**row.error) if row.error else None,
             "target": tuple(row.target) if row.target is not None else None,
+            "methods": None if row.methods is None else tuple((name, settings) for name, settings in row.methods),
         }
     )
 

@@ -7,19 +7,28 @@ import secrets
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
 from picasso.core.facts import Task
-from picasso.service import work
+from picasso.service import comparisons, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
 from picasso.service.job_store import JobStore
 from picasso.service.plugin_process import Description
-from picasso.service.records import Fault, JobRecord, JobRequest, ModelState, PictureRecord, State, TaskRecord
+from picasso.service.records import (
+    ComparisonRequest,
+    Fault,
+    JobRecord,
+    JobRequest,
+    ModelState,
+    PictureRecord,
+    State,
+    TaskRecord,
+)
 from picasso.service.store import Store
 from picasso.service.what_ifs import Question, WhatIfRecord, WhatIfs
 from picasso.service.work import Place
@@ -123,31 +132,40 @@ class Jobs:
             )
             for position, (picture, key) in enumerate(zip(pictures, keys or [""] * len(pictures), strict=True))
         ]
-        done = all(task.state is State.DONE for task in tasks)
-        moment = now()
-        job = JobRecord(
-            id=id_,
-            model=request.model,
-            visualization=request.visualization,
-            settings=settings,
-            target=request.target,
-            top=request.top,
-            seed=request.seed,
-            at=request.at,
-            state=State.DONE if done else State.QUEUED,
-            error=None,
-            attempts=0,
-            cancel=False,
-            done=0,
-            total=0,
-            message="",
-            process=None,
-            created=moment,
-            started=None,
-            finished=moment if done else None,
+        return self._take(_new_job(id_, request, settings, all(task.state is State.DONE for task in tasks)), tasks)
+
+    def compare(self, request: ComparisonRequest) -> JobRecord:
+        """Take a job that compares methods.
+
+        Args:
+            request: What to compare.
+
+        Returns:
+            The job: queued, or done where the comparison is stored. Where another job is at work on the same, that one.
+
+        Raises:
+            PicassoError: As `comparisons.checked`.
+        """
+        complete, key = comparisons.checked(self.store, self.catalog, request)
+        if key and (going := self.records.comparing(key)) is not None:
+            return going
+        stored = bool(key) and self.store.has_comparison(key)
+        state = State.DONE if stored else State.QUEUED
+        names, id_ = self.store.pictures_of(request.pictures), secrets.token_hex(8)
+        tasks = [
+            TaskRecord(id_, position, digest, names[digest].name, state, result=None, error=None)
+            for position, digest in enumerate(request.pictures)
+        ]
+        target = None if request.target is None else (request.target,)
+        asked = JobRequest(
+            request.model, comparisons.NAME, request.pictures, {}, target, top=1, seed=request.seed, at=request.at
         )
+        job = replace(_new_job(id_, asked, {}, stored), methods=complete.methods, comparison=key or None)
+        return self._take(job, tasks)
+
+    def _take(self, job: JobRecord, tasks: list[TaskRecord]) -> JobRecord:
         self.records.add(job, tasks)
-        if not done:
+        if not job.state.over:
             self._wake()
         return job
 
@@ -375,3 +393,29 @@ class Jobs:
     def _run(self, running: _Running, function: object, *args: object) -> None:
         self._running.append(running)
         running.worker.start(function, *args)  # type: ignore[arg-type]
+
+
+def _new_job(id_: str, request: JobRequest, settings: dict[str, object], done: bool) -> JobRecord:
+    """Return a job that is born, queued or done."""
+    moment = now()
+    return JobRecord(
+        id=id_,
+        model=request.model,
+        visualization=request.visualization,
+        settings=settings,
+        target=request.target,
+        top=request.top,
+        seed=request.seed,
+        at=request.at,
+        state=State.DONE if done else State.QUEUED,
+        error=None,
+        attempts=0,
+        cancel=False,
+        done=0,
+        total=0,
+        message="",
+        process=None,
+        created=moment,
+        started=None,
+        finished=moment if done else None,
+    )

@@ -148,6 +148,27 @@ class JobRequest:
 
 
 @dataclass(frozen=True)
+class ComparisonRequest:
+    """What a job that compares methods shall do.
+
+    Args:
+        model: Name.
+        methods: Registered names of attribution methods, each with its settings as JSON.
+        pictures: Digests.
+        target: A class index, a label or a difference; None for the best class of each picture.
+        seed: Seed of everything random.
+        at: For a segmenter or detector, what is explained, as in a job.
+    """
+
+    model: str
+    methods: tuple[tuple[str, dict[str, Any]], ...]
+    pictures: tuple[str, ...]
+    target: int | str | None = None
+    seed: int = 0
+    at: str | None = None
+
+
+@dataclass(frozen=True)
 class JobRecord:
     """A job and how far it is.
 
@@ -161,6 +182,8 @@ class JobRecord:
         done, total, message: Progress of the present picture.
         process: The worker process that runs it or ran it last.
         created, started, finished: When.
+        methods: Of a job that compares methods: their names, each with its settings; else None.
+        comparison: Of such a job: key of the comparison, once there is one.
     """
 
     id: str
@@ -182,6 +205,8 @@ class JobRecord:
     created: str
     started: str | None
     finished: str | None
+    methods: tuple[tuple[str, dict[str, Any]], ...] | None = None
+    comparison: str | None = None
 
 
 @dataclass(frozen=True)
@@ -215,5 +240,33 @@ class ResultRecord:
     picture: str
     document: dict[str, Any]
     panels: tuple[dict[str, Any], ...]
+    arrays: str
+    created: str
+
+
+@dataclass(frozen=True)
+class ComparisonRecord:
+    """A comparison of methods.
+
+    Args:
+        key: Equal for equal model, methods, pictures and choices.
+        job: The job that made it, as long as it is kept.
+        model: Name.
+        pictures: Digests.
+        document: Cards, verdict and every choice.
+        shown: For each picture whose maps are shown {"name", "target", "score", "view", "maps"}; a drawn map is
+            {"name", "title", "units", "artifact", "dtype", "shape"}.
+        page: Artifact: everything as one page of HTML.
+        arrays: Artifact: the raw numbers as NPZ.
+        created: When.
+    """
+
+    key: str
+    job: str | None
+    model: str
+    pictures: tuple[str, ...]
+    document: dict[str, Any]
+    shown: tuple[dict[str, Any], ...]
+    page: str
     arrays: str
     created: str

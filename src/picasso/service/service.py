@@ -7,18 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PluginError
+from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PicassoError, PluginError
 from picasso.core.names import scheme_of
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
+from picasso.service.comparisons import key_of, request_of
 from picasso.service.configuration import STORY_MODELS, Configuration, ModelSpecification
 from picasso.service.database import Database
 from picasso.service.job_store import JobStore
 from picasso.service.jobs import Jobs
 from picasso.service.lock import FolderLock
 from picasso.service.pictures import Pictures
-from picasso.service.records import ModelRecord, ModelState
+from picasso.service.records import ModelRecord, ModelState, ResultRecord
 from picasso.service.store import Store
 from picasso.service.work import Place
 
@@ -154,6 +155,15 @@ class Service:
             raise NotSupportedError(f"The model '{name}' belongs to the configuration.", "Remove it there.")
         self.store.delete_model(name)
         self.jobs.close_model(name)
+
+    def measured(self, result: ResultRecord) -> tuple[str | None, str | None]:
+        """Return the key of the comparison in which a result's map was measured, and the job that is at it, or None."""
+        try:
+            key = key_of(self.store, self.catalog, request_of(self.store, self.catalog, result))
+        except PicassoError:  # it cannot be measured any more, or never could: whoever asks for it is told why
+            return None, None
+        going = self.records.comparing(key) if key else None
+        return (key if key and self.store.has_comparison(key) else None), (going.id if going else None)
 
     def _view(self, record: ModelRecord) -> ModelView:
         card = Card.read(record.card) if record.card else None

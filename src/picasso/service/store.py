@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, delete, func, insert, select, update
 from picasso.core.errors import NotFoundError
 from picasso.service import tables
 from picasso.service.database import Database, now
-from picasso.service.records import Fault, ModelRecord, ModelState, PictureRecord, ResultRecord
+from picasso.service.records import ComparisonRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord
 
 _DIGESTS = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -174,18 +174,64 @@ class Store:
         with self.database.writing() as connection:
             connection.execute(delete(tables.results).where(tables.results.c.key == key))
 
+    # --- comparisons -----------------------------------------------------------------------------------------
+
+    def add_comparison(self, comparison: ComparisonRecord) -> None:
+        """Keep a comparison; one of the same key replaces it."""
+        table = tables.comparisons
+        lists = {"pictures": list(comparison.pictures), "shown": list(comparison.shown)}
+        values = asdict(comparison) | lists
+        with self.database.writing() as connection:
+            known = connection.execute(update(table).where(table.c.key == comparison.key).values(values))
+            if known.rowcount == 0:
+                connection.execute(insert(table).values(values))
+
+    def comparisons(self, limit: int) -> list[ComparisonRecord]:
+        """Return the newest comparisons."""
+        table = tables.comparisons
+        query = select(table).order_by(table.c.created.desc(), table.c.key).limit(limit)
+        with self.database.reading() as connection:
+            return [_comparison(row) for row in connection.execute(query)]
+
+    def has_comparison(self, key: str) -> bool:
+        """Say whether there is a comparison of this key."""
+        column = tables.comparisons.c.key
+        with self.database.reading() as connection:
+            return connection.execute(select(column).where(column == key)).first() is not None
+
+    def comparison(self, key: str) -> ComparisonRecord:
+        """Return one comparison.
+
+        Raises:
+            NotFoundError: There is none of that key.
+        """
+        table = tables.comparisons
+        with self.database.reading() as connection:
+            row = connection.execute(select(table).where(table.c.key == key)).first()
+        if row is None:
+            raise NotFoundError(f"There is no comparison '{key[:80]}'.", "It was deleted; compare again.")
+        return _comparison(row)
+
+    def delete_comparison(self, key: str) -> None:
+        """Delete a comparison; its files go with the next sweep."""
+        with self.database.writing() as connection:
+            connection.execute(delete(tables.comparisons).where(tables.comparisons.c.key == key))
+
     # --- what refers to files --------------------------------------------------------------------------------
 
     def referred_artifacts(self) -> set[str]:
-        """Return every digest that a picture, a result or an event refers to."""
+        """Return every digest that a picture, a result, a comparison or an event refers to."""
         found: set[str] = set()
         results, pictures, events = tables.results, tables.pictures, tables.events
+        comparisons = tables.comparisons
         with self.database.reading() as connection:
             for row in connection.execute(select(pictures.c.digest, pictures.c.file, pictures.c.thumbnail)):
                 found.update(row)
             for panels, arrays in connection.execute(select(results.c.panels, results.c.arrays)):
                 found.add(arrays)
                 found.update(_DIGESTS.findall(json.dumps(panels)))
+            for row in connection.execute(select(comparisons.c.shown, comparisons.c.page, comparisons.c.arrays)):
+                found.update((row.page, row.arrays, *_DIGESTS.findall(json.dumps(row.shown))))
             for (data,) in connection.execute(select(events.c.data).where(events.c.kind == "panel")):
                 found.update(_DIGESTS.findall(json.dumps(data)))
         return found
@@ -222,3 +268,8 @@ def _picture(row: Row[Any]) -> PictureRecord:
 
 def _result(row: Row[Any]) -> ResultRecord:
     return ResultRecord(**(dict(row._mapping) | {"panels": tuple(row.panels)}))
+
+
+def _comparison(row: Row[Any]) -> ComparisonRecord:
+    lists = {"pictures": tuple(row.pictures), "shown": tuple(row.shown)}
+    return ComparisonRecord(**(dict(row._mapping) | lists))

@@ -63,6 +63,23 @@ jobs = Table(
     Column("started", String(32)),
     Column("finished", String(32)),
     Column("at", Text),
+    # Of a job that compares methods: these with their settings, and in the end what came out.
+    Column("methods", JSON(none_as_null=True)),
+    Column("comparison", String(64)),
+)
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("job", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("model", String(100), nullable=False),
+    Column("pictures", JSON, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("shown", JSON, nullable=False),
+    Column("page", String(64), nullable=False),
+    Column("arrays", String(64), nullable=False),
+    Column("created", String(32), nullable=False, index=True),
 )
 
 results = Table(

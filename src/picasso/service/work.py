@@ -22,6 +22,7 @@ from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
 from picasso.service.artifacts import Artifacts
+from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
@@ -124,7 +125,7 @@ class _Work:
         self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
 
     def run(self) -> None:
-        error = _guarded(self._run_tasks)
+        error = _guarded(self._run_tasks if self.job.methods is None else self._compare)
         if isinstance(error, CanceledError):
             self.jobs.finish(self.job.id, self.attempt, State.CANCELED)
         elif error is not None:
@@ -132,10 +133,13 @@ class _Work:
         else:
             self.jobs.finish(self.job.id, self.attempt, State.DONE)
 
-    def _run_tasks(self) -> None:
+    def _open(self) -> Model:
         if self.tasks and not self.jobs.begin(self.tasks[0], self.attempt, os.getpid(), "Opening the model"):
             raise CanceledError("The job was canceled.")
-        model = _ready_model(self.store, self.job.model, self.place.opening_seconds)
+        return _ready_model(self.store, self.job.model, self.place.opening_seconds)
+
+    def _run_tasks(self) -> None:
+        model = self._open()
         entry = registry.visualization(self.job.visualization, self.place.plugins)
         settings = runner.read_settings(entry, self.job.settings)
         if reason := runner.missing(model, entry):
@@ -150,6 +154,49 @@ class _Work:
                 first = first or error
         if first is not None:
             raise first
+
+    def _compare(self) -> None:
+        """Compare methods over all pictures of the job: one comparison comes out."""
+        # Loaded here: the web process, which imports this module, never measures anything.
+        from picasso.scorecard.comparing import choose_methods, compare_all
+
+        job, model = self.job, self._open()
+        tasks = self.jobs.tasks([job.id])[job.id]
+        methods = choose_methods(model, job.methods, self.place.plugins)
+        target, place = job.target[0] if job.target else None, read_place(job.at)
+        pictures = [task.picture for task in tasks]
+        key = comparison_key(
+            model=model.digest,
+            methods=[
+                ((m.name, m.entry.digest, m.entry.load().version), m.settings.model_dump(mode="json")) for m in methods
+            ],
+            pictures=pictures,
+            target=None
+            if target is None
+            else runner.target_key(target, model.labels, model.facts.columns, model.facts.task),
+            seed=job.seed,
+            at=place.key if place else "",
+        )
+        if not self.store.has_comparison(key):
+            read = (decode_picture(self.artifacts.get(task.picture), task.name) for task in tasks)
+            try:
+                comparison = compare_all(
+                    model,
+                    ((picture, None) for picture in read),
+                    len(tasks),
+                    methods,
+                    target=target,
+                    at=place,
+                    seed=job.seed,
+                    report=_Reporter(self.jobs, tasks[0], self.attempt).report,
+                )
+            except PicassoError:
+                raise
+            except Exception as error:
+                _raise_out_of_memory(model, error)
+                raise
+            self.store.add_comparison(record_of(comparison, key, job, pictures, self.artifacts))
+        self.jobs.set_comparison(job.id, self.attempt, key)
 
     def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
         job = self.job
@@ -182,10 +229,7 @@ class _Work:
         except PicassoError:
             raise
         except Exception as error:
-            if model.is_out_of_memory(error):
-                raise OutOfMemoryError(
-                    "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
-                ) from error
+            _raise_out_of_memory(model, error)
             raise
         finally:
             panels.forget_replaced()
@@ -210,6 +254,13 @@ class _Work:
                 created=now(),
             )
         )
+
+
+def _raise_out_of_memory(model: Model, error: Exception) -> None:
+    if model.is_out_of_memory(error):
+        raise OutOfMemoryError(
+            "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
+        ) from error
 
 
 class _Reporter:

@@ -145,6 +145,7 @@ def show(finished: Sequence[Done], folder: Path) -> None:
             table.add_row(_plain(str(one.source)), _plain(best), str(len(one.files)))
         console.print(table)
         console.print(f"{len(good)} of {len(finished)} pictures explained; files in {folder}", markup=False)
+    _say_tested([result for _, result in good])
     failed = len(finished) - len(good)
     if failed:
         bad = output.console(stderr=True)
@@ -157,6 +158,15 @@ def _said(box: dict[str, Any]) -> str:
         return f"no box. {box['reason']}"
     left, top, width, height = box["box"]
     return f"box {left},{top},{width},{height}. {box['how']}"
+
+
+def _say_tested(results: Sequence[Result]) -> None:
+    """Say what is known of the maps: one method with one choice of settings, so one line."""
+    tested = next((result.tested for result in results if result.tested is not None), None)
+    if tested is not None:
+        said = str(tested) if tested.warned else f"{results[0].title}: {tested}"
+        style = "red" if tested.warned else "dim"
+        output.console(stderr=True).print(said, style=style, soft_wrap=True, markup=False, highlight=False)
 
 
 def _plain(text: str) -> Any:

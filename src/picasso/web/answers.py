@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from picasso.core.tested import as_now
 from picasso.service.plugin_process import Description
-from picasso.service.records import Fault, JobRecord, PictureRecord, ResultRecord, TaskRecord
+from picasso.service.records import ComparisonRecord, Fault, JobRecord, PictureRecord, ResultRecord, State, TaskRecord
 from picasso.service.samples import Sample
 from picasso.service.service import ModelView
 from picasso.web.plugin_templates import render_template
@@ -175,6 +176,13 @@ class ProgressAnswer(BaseModel):
     message: str
 
 
+class MethodAnswer(BaseModel):
+    """A method that is compared."""
+
+    name: str
+    settings: dict[str, Any]
+
+
 class JobAnswer(BaseModel):
     """A job."""
 
@@ -196,6 +204,8 @@ class JobAnswer(BaseModel):
     created: str
     started: str | None
     finished: str | None
+    methods: list[MethodAnswer] | None = Field(description="Of a job that compares methods: these; else null.")
+    comparison: str | None = Field(description="Of such a job that is done: key of the comparison.")
 
     @classmethod
     def of(cls, job: JobRecord, tasks: Sequence[TaskRecord]) -> JobAnswer:
@@ -228,6 +238,10 @@ class JobAnswer(BaseModel):
             created=job.created,
             started=job.started,
             finished=job.finished,
+            methods=None
+            if job.methods is None
+            else [MethodAnswer(name=name, settings=settings) for name, settings in job.methods],
+            comparison=job.comparison if job.state is State.DONE else None,
         )
 
 
@@ -270,15 +284,66 @@ class ResultAnswer(ResultSummary):
     document: dict[str, Any]
     panels: list[dict[str, Any]]
     exports: dict[str, str] = Field(description="Addresses of downloads by format.")
+    comparison: str | None = Field(description="Key of the comparison in which its map was measured.")
+    measuring: str | None = Field(description="The job that measures its map at present.")
 
     @classmethod
-    def of(cls, result: ResultRecord, picture: PictureRecord, template: str) -> ResultAnswer:
+    def of(
+        cls, result: ResultRecord, picture: PictureRecord, template: str, comparison: str | None, measuring: str | None
+    ) -> ResultAnswer:
         export = f"{PREFIX}/results/{quote(result.key)}/export?format="
         return cls(
             **ResultSummary.summary(result, picture),
-            document=result.document,
+            document=as_now(result.document),
+            comparison=comparison,
+            measuring=measuring,
             panels=[panel_answer(panel, template) for panel in result.panels],
             exports={form: export + form for form in ("npz", "json", "png", "zip")},
+        )
+
+
+class ComparisonSummary(BaseModel):
+    """A comparison in a list."""
+
+    key: str
+    job: str | None
+    model: str
+    pictures: list[str]
+    titles: list[str] = Field(description="Of the methods that were compared.")
+    verdict: list[str] = Field(description="In plain words, which maps to trust here.")
+    created: str
+    page: str = Field(description="Address of its page.")
+
+    @classmethod
+    def summary(cls, record: ComparisonRecord) -> dict[str, Any]:
+        """Return the fields that a summary and a whole comparison share."""
+        return {
+            "key": record.key,
+            "job": record.job,
+            "model": record.model,
+            "pictures": list(record.pictures),
+            "titles": [card["title"] for card in record.document["cards"] if not card["control"]],
+            "verdict": record.document["verdict"],
+            "created": record.created,
+            "page": f"/comparisons/{record.key}",
+        }
+
+
+class ComparisonAnswer(ComparisonSummary):
+    """A comparison with its cards and drawn maps."""
+
+    document: dict[str, Any]
+    shown: list[dict[str, Any]] = Field(description="For each shown picture its view and drawn maps, as in panels.")
+    exports: dict[str, str] = Field(description="Addresses of downloads by format.")
+
+    @classmethod
+    def of(cls, record: ComparisonRecord) -> ComparisonAnswer:
+        export = f"{PREFIX}/comparisons/{quote(record.key)}/export?format="
+        return cls(
+            **ComparisonSummary.summary(record),
+            document=record.document,
+            shown=_with_addresses(list(record.shown), pictures=False),
+            exports={form: export + form for form in ("html", "json", "npz")},
         )
 
 

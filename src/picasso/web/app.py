@@ -17,7 +17,18 @@ from picasso.service.configuration import Configuration
 from picasso.service.service import Service
 from picasso.web.answers import PREFIX
 from picasso.web.errors import add_error_handlers
-from picasso.web.routes import artifacts, jobs, models, pages, pictures, results, samples, visualizations, what_ifs
+from picasso.web.routes import (
+    artifacts,
+    comparisons,
+    jobs,
+    models,
+    pages,
+    pictures,
+    results,
+    samples,
+    visualizations,
+    what_ifs,
+)
 from picasso.web.security import Security
 
 _HERE = Path(__file__).parent
@@ -69,7 +80,7 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
         "version": version,
     }
     api = APIRouter(prefix=PREFIX)
-    for nouns in (models, pictures, samples, visualizations, jobs, what_ifs, results, artifacts):
+    for nouns in (models, pictures, samples, visualizations, jobs, what_ifs, comparisons, results, artifacts):
         api.include_router(nouns.router)
     app.include_router(api)
     app.include_router(pages.router)

@@ -32,6 +32,16 @@ def result(key: str, request: Request, service: ServiceNeeded) -> Response:
     return _page(request, "result", result=service.store.result(key).key)
 
 
+@router.get("/compare")
+def compare(request: Request) -> Response:
+    return _page(request, "compare")
+
+
+@router.get("/comparisons/{key}")
+def comparison(key: str, request: Request, service: ServiceNeeded) -> Response:
+    return _page(request, "comparison", comparison=service.store.comparison(key).key)
+
+
 @router.get("/history")
 def history(request: Request) -> Response:
     return _page(request, "history")

@@ -41,7 +41,8 @@ def get_result(key: str, service: ServiceNeeded) -> ResultAnswer:
     result = service.store.result(key)
     visualization = service.catalog.all().get(result.visualization)
     template = visualization.template if visualization else ""
-    return ResultAnswer.of(result, service.store.picture(result.picture), template)
+    comparison, measuring = service.measured(result)
+    return ResultAnswer.of(result, service.store.picture(result.picture), template, comparison, measuring)
 
 
 @router.get("/{key}/export", response_class=Response)

@@ -31,6 +31,9 @@ button?.addEventListener("click", () => {
 });
 show();
 
+// On a phone the names of the pages are wider than the screen.
+document.querySelector(".top nav [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+
 /** Menus are <details class="menu">: one is open at a time; Escape and a click elsewhere close it. */
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {

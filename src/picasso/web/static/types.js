@@ -69,8 +69,10 @@
  * @typedef {{picture: string, state: State, result: string | null, error?: Problem | null, name?: string,
  *   thumbnail?: string}} Task
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
- *   tasks: Task[], error?: Problem | null, created?: string}} Job
- * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null}} StoredResult
+ *   tasks: Task[], error?: Problem | null, created?: string, at?: string | null,
+ *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null}} Job
+ * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null,
+ *   comparison: string | null, measuring: string | null}} StoredResult
  */
 
 export {};

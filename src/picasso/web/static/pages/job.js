@@ -26,17 +26,25 @@ function show(error) {
 /** @param {Job} job */
 function heading(job) {
   const over = OVER.includes(job.state);
-  const finished = job.tasks.filter((task) => task.result).length;
+  const finished = job.tasks.filter((task) => task.state === "done").length;
   const query = new URLSearchParams({ model: job.model, visualization: job.visualization, settings: JSON.stringify(job.settings) });
   if (job.at) query.set("at", job.at);
   for (const task of job.tasks.slice(0, 6)) query.append("picture", task.picture);
+  // Of a job that compares methods one comparison comes out, and no result of each picture.
+  const { methods } = job;
+  for (const { name } of methods ?? []) query.append("method", name);
+  const again = methods
+    ? job.comparison
+      ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")
+      : h("a", { class: "button", href: `/compare?${query}` }, "Compare again")
+    : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
   document.title = `${job.visualization} of ${plural(job.tasks.length, "picture")} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
-      h("h1", {}, job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
+      h("h1", {}, methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
       h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ${finished} of ` +
         `${plural(job.tasks.length, "picture")} \u00b7 ${ago(job.created)}`)),
-    over ? h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings") : progress.element);
+    over ? again : progress.element);
   if (job.error && job.tasks.every((task) => task.error?.message !== job.error?.message)) show(job.error);
 }
 
@@ -63,7 +71,7 @@ try {
   let job = /** @type {Job} */ (await get(path));
   draw(job);
   if (!OVER.includes(job.state)) {
-    progress.start(job.tasks.length);
+    progress.start(job.methods ? 1 : job.tasks.length);
     for (const task of job.tasks) if (task.result) progress.taskDone();
     const change = (/** @type {number} */ at, /** @type {Partial<import("../types.js").Task>} */ news) => {
       const task = job.tasks[at];

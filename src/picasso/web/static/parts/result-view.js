@@ -27,13 +27,17 @@ export class PicassoResult extends HTMLElement {
     this.heading = { picture: null, title: "", model: "" };
     this.head = h("header", { class: "result-head" });
     this.state = h("div", { class: "result-state" });
+    this.tested = h("div", { class: "result-tested" });
     this.brush = h("div", { class: "result-brush", id: freshId("brush") });
+    this.belief = h("div", { class: "result-belief", id: freshId("belief") });
+    this.addEventListener("measured", () => this.retest());
     this.body = h("div", { class: "result-body" });
     this.foot = h("div", { class: "result-foot" });
   }
 
   connectedCallback() {
-    if (!this.firstChild) this.append(this.head, this.state, this.brush, this.body, this.foot);
+    if (!this.firstChild) this.append(this.head, this.state, this.tested, this.brush,
+      h("div", { class: "result-main" }, this.body, this.belief), this.foot);
   }
 
   disconnectedCallback() {
@@ -48,7 +52,9 @@ export class PicassoResult extends HTMLElement {
   begin(heading) {
     this.heading = heading;
     this.panels.clear();
+    fill(this.tested);
     fill(this.brush);
+    fill(this.belief);
     this.dataset.state = "waiting";
     this.drawHead();
     fill(this.state, h("div", { class: "placeholder" },
@@ -80,7 +86,9 @@ export class PicassoResult extends HTMLElement {
     this.dataset.state = "done";
     this.dataset.key = result.key;
     this.heading = { picture, title: document.visualization.title, model: document.model.name };
+    fill(this.tested, testedLine(document));
     fill(this.brush);
+    fill(this.belief);
     this.panels = new Map(result.panels.map((panel) => [panel.id, panel]));
     this.drawHead();
     fill(this.state);
@@ -88,6 +96,8 @@ export class PicassoResult extends HTMLElement {
     fill(this.foot, record(document));
     // A link to what somebody painted opens with it.
     if (location.hash.startsWith(`#what-if=${result.key.slice(0, 12)}/`)) this.paint();
+    // What was measured before, or is being measured, is shown with the map.
+    if (result.comparison || result.measuring) this.believe();
   }
 
   /**
@@ -160,8 +170,16 @@ export class PicassoResult extends HTMLElement {
     this.opener = h("button", {
       type: "button", "aria-expanded": "false", "aria-controls": this.brush.id, onclick: () => this.paint(),
     }, icon("brush"), h("span", {}, "What if\u2026"));
+    const { frames } = document.model;
+    this.doubter = maps.length > 0 && document.tested && !frames && h("button", {
+      type: "button", "aria-expanded": "false", "aria-controls": this.belief.id, onclick: async () => {
+        await this.believe();
+        this.belief.scrollIntoView({ block: "nearest" });
+      },
+    }, icon("scale"), h("span", {}, "Can I believe this map?"));
     return h("div", { class: "result-actions" },
       this.opener,
+      this.doubter,
       h("a", { class: "button", href: againHref(document, picture) }, icon("again"),
         h("span", {}, "Run again", h("span", { class: "long" }, " with other settings"))),
       copy,
@@ -196,6 +214,30 @@ export class PicassoResult extends HTMLElement {
       opener.disabled = false;
     }
     opener.setAttribute("aria-expanded", String(Boolean(brush.firstChild)));
+  }
+
+  /** Opens or closes the scorecard of the map. */
+  async believe() {
+    const { result, belief, doubter } = this;
+    if (!result || !doubter) return;
+    if (belief.firstChild) fill(belief);
+    else {
+      try {
+        const { PicassoBelieve } = await import("./believe.js");
+        fill(belief, new PicassoBelieve(result));
+      } catch (error) {
+        fill(belief, problem(error));
+      }
+    }
+    doubter.setAttribute("aria-expanded", String(Boolean(belief.firstChild)));
+  }
+
+  /** Says anew what is known of the map: it was tested just now. */
+  async retest() {
+    if (!this.result) return;
+    const { document } = await get(`/results/${encodeURIComponent(this.result.key)}`);
+    fill(this.tested, testedLine(document));
+    if (document.tested?.standing === "warned") announce(document.tested.sentence);
   }
 
   /** @returns {import("../panels/class-list.js").ClassListing | null} */
@@ -246,6 +288,18 @@ export class PicassoResult extends HTMLElement {
     this.views.set(name, view);
     this.body.append(view.element);
   }
+}
+
+/**
+ * @param {any} document
+ * @returns {HTMLElement | null} whether the map is known to depend on what the model has learned
+ */
+function testedLine({ tested }) {
+  if (!tested) return null;
+  const shape = { warned: "warn", passed: "check", untested: "question" }[/** @type {string} */ (tested.standing)];
+  const words = tested.standing === "warned" ? tested.sentence
+    : tested.standing === "passed" ? `This map ${tested.sentence}.` : `This map is ${tested.sentence}.`;
+  return h("p", { class: "tested", "data-standing": tested.standing }, icon(/** @type {any} */ (shape)), h("span", {}, words));
 }
 
 /**

@@ -86,6 +86,8 @@ export class MapChapter {
       const panels = MODELS.map(() => []);
       /** @type {Record<string, string>} */
       const words = {};
+      /** @type {Record<string, any>} */
+      const standings = {};
       const say = (/** @type {number} */ i, /** @type {string} */ text) => {
         words[MODELS[i].title] = text;
         if (current()) this.state.textContent = Object.entries(words).map(([name, one]) => `${name}: ${one}`).join(" \u00b7 ");
@@ -94,6 +96,7 @@ export class MapChapter {
         say(i, "waiting for the model\u2026");
         await run(model.name, picture.digest, {
           progress: ({ done, total, message }) => say(i, message || `${done} of ${total} squares`),
+          tested: (/** @type {any} */ one) => (standings[model.title] = one),
           panels: (wires) => {
             panels[i] = wires;
             if (current() && panels.every((one) => one.length)) this.show(panels.map(([one]) => one), picture);
@@ -104,7 +107,8 @@ export class MapChapter {
       if (!current()) return;
       const seconds = (performance.now() - started) / 1000;
       fill(this.state, `Computed in ${seconds.toFixed(1)} seconds on this computer. Red: covering this hurts the answer. `,
-        "Move over the maps to read the values.");
+        "Move over the maps to read the values. ",
+        [...new Set(Object.entries(standings).map(([name, one]) => standing(name, one, standings)))].join(" "));
       announce("Both maps are computed.");
     } catch (error) {
       if (current()) fill(this.state, problem(error));
@@ -149,16 +153,30 @@ export class MapChapter {
 }
 
 /**
+ * @param {string} name of a model
+ * @param {any} tested what is known of its map
+ * @param {Record<string, any>} all
+ * @returns {string} in a sentence; one for both models where the same holds of them
+ */
+function standing(name, tested, all) {
+  if (tested.standing === "warned") return `${name}: ${tested.sentence}`;
+  const same = Object.values(all).every((one) => one.sentence === tested.sentence);
+  if (tested.standing === "untested") return same ? "Both maps are untested." : `${name}: untested.`;
+  return `${name}: ${tested.sentence}.`;
+}
+
+/**
  * Runs partial occlusion of the model's answer and shows its maps as they come.
  *
  * @param {string} model
  * @param {string} picture
- * @param {{progress: (data: any) => void, panels: (wires: HeatmapWire[]) => void}} show
+ * @param {{progress: (data: any) => void, panels: (wires: HeatmapWire[]) => void, tested: (one: any) => void}} show
  */
 async function run(model, picture, show) {
   const job = await post("/jobs", { model, pictures: [picture], visualization: VISUALIZATION, settings: SETTINGS, top: 1, seed: 0 });
   const stored = async (/** @type {string} */ key) => {
-    const { panels } = await get(`/results/${encodeURIComponent(key)}`);
+    const { panels, document } = await get(`/results/${encodeURIComponent(key)}`);
+    show.tested(document.tested);
     show.panels(panels.filter((/** @type {any} */ panel) => panel.kind === "heatmap"));
   };
   if (job.state === "done") return stored(job.tasks[0].result);
