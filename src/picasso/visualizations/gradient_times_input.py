@@ -10,6 +10,7 @@ from picasso.plugin import (
     Capability,
     ChannelSettings,
     Context,
+    Model,
     Sample,
     Target,
     gradient_map,
@@ -36,11 +37,15 @@ class GradientTimesInput(AttributionMethod[ChannelSettings]):
     takes_clips = True
     clip = 0.005
 
+    @classmethod
+    def begins_with(cls, model: Model, settings: ChannelSettings) -> tuple[str, ...]:
+        return (INPUT,)
+
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: ChannelSettings
     ) -> list[Attribution]:
         ctx.progress(0, 1, "Forward and backward")
-        gradients = ctx.model.pullback(sample.x, targets).gradients[INPUT][:, 0]
+        gradients = ctx.pullback(sample.x, targets).gradients[INPUT][:, 0]
         ctx.progress(1, 1)
         return [
             gradient_map(

@@ -215,7 +215,8 @@ class TorchModel(AcceleratedModel):
 
         heads: torch_functions.Heads = []
         with ExitStack() as stack:
-            stack.enter_context(at_rest(self.module, frozen=gradients) if self._live else nullcontext())
+            if self._live and not gradients:  # for gradients it is at rest until backward has ended
+                stack.enter_context(at_rest(self.module, frozen=False))
             stack.enter_context(self._quiet())
             if not gradients:
                 stack.enter_context(torch.no_grad())
