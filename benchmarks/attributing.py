@@ -13,7 +13,7 @@ from benchmarks.attribution_rivals import FORWARD, LOOP, Run, Scene
 from benchmarks.measuring import opened, photo, timed
 from benchmarks.networks import Array, Network
 
-PASSES = 32
+PASSES = 64
 """Perturbed pictures of the methods that draw them."""
 STEPS = 16
 FORWARDS = 3
@@ -143,6 +143,7 @@ def summary(cost: Cost) -> str:
 
 
 def _scene(network: Network, made: Any, model: Any, method: Method) -> Scene:
+    from picasso.core.baselines import baseline
     from picasso.core.regions import divide
     from picasso.visualizations.rise import draw_masks
 
@@ -150,8 +151,9 @@ def _scene(network: Network, made: Any, model: Any, method: Method) -> Scene:
     sample = model.prepare(_picture(model, x))
     regions = divide(sample.view, "slic", 40).labels
     masks = np.concatenate(list(draw_masks(PASSES, 8, 0.5, network.side, network.side, 0)))
+    absent = baseline(model, sample, "black")
     layer = model.default_layer().name
-    return Scene(network, made, x, int(model.predict(x)[0].argmax()), layer, regions, masks, method.passes)
+    return Scene(network, made, x, int(model.predict(x)[0].argmax()), layer, regions, absent, masks, method.passes)
 
 
 def _picture(model: Any, x: Array) -> Any:

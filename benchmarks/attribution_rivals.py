@@ -34,6 +34,7 @@ class Scene:
         target: The class.
         layer: Of class activation maps.
         regions: Number of each pixel's superpixel, (height, width).
+        absent: From where integrated gradients come, (height, width, channels).
         masks: What is laid over the picture, (n, height, width).
         passes: How many perturbed pictures, or points of a path.
     """
@@ -44,6 +45,7 @@ class Scene:
     target: int
     layer: str
     regions: Any
+    absent: Array
     masks: Array
     passes: int
 
@@ -157,13 +159,16 @@ def _captum_saliency(scene: Scene, batch: int) -> Run:
 
 
 def _captum_integrated(scene: Scene, batch: int) -> Run:
+    import torch
     from captum.attr import IntegratedGradients
 
     integrated = IntegratedGradients(scene.made)
+    absent = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scene.absent, -1, 0)))[None]
 
     def run() -> Array:
         values = integrated.attribute(
             scene.tensor,
+            absent,
             target=scene.target,
             n_steps=scene.passes,
             method="gausslegendre",
@@ -219,9 +224,18 @@ def _keras_vis(scene: Scene, batch: int) -> Run:
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
     from tf_keras_vis.utils.scores import CategoricalScore
 
+    from picasso.plugin import enlarge
+
     made = gradcam.Gradcam(scene.made, model_modifier=ReplaceToLinear(), clone=True)
     score = CategoricalScore(scene.target)
-    return lambda: np.asarray(made(score, scene.x, penultimate_layer=scene.layer))[0]
+    height, width = scene.x.shape[1:3]
+
+    def run() -> Array:
+        # Laid over the picture as Picasso's: its own cubic enlargement would be what is compared.
+        native = made(score, scene.x, penultimate_layer=scene.layer, expand_cam=False)
+        return enlarge(np.asarray(native, np.float32)[0], height, width)
+
+    return run
 
 
 def _tape(scene: Scene, batch: int) -> Run:

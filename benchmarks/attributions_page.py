@@ -131,6 +131,6 @@ changed is never taken for another.
 
 The others run with their best batch; the masks of a plain loop are drawn beforehand. pytorch-grad-cam gets a network
 whose weights can be trained, as libraries hand it out, and beside it one whose weights are frozen. Integrated
-gradients are taken at 16 points; RISE, LIME and Score-CAM run 32 perturbed pictures, and their time for each is
+gradients are taken at 16 points; RISE, LIME and Score-CAM run 64 perturbed pictures, and their time for each is
 compared.
 """

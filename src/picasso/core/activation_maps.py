@@ -254,7 +254,7 @@ def unmoved(gradient: NDArray[Any], layer: str) -> tuple[str, ...]:
 
 def _layers(model: Model, written: str, title: str) -> tuple[str, ...]:
     """Return the names of the layers that were asked for, or of the one that is taken by default."""
-    if any(layer.name == written for layer in model.layers()):  # a comma may be part of its name
+    if written and any(layer.name == written for layer in model.layers()):  # a comma may be part of its name
         return (written,)
     names = tuple(dict.fromkeys(name.strip() for name in written.split(",") if name.strip()))
     if names:

@@ -233,8 +233,17 @@ class Accelerator:
         engine = self._engine(Quality.EXACT)
         if x.shape[1:3] != engine.sides:
             raise UnfitError("The pictures are of another size.", for_now=True)
-        raced = self._known.whole_slower is None
-        first = x[: _RACED if raced else 1]
+        if self._known.whole_slower is None:
+            return self._raced(engine, x, run, read)
+        with _failing():
+            found = _in_parts(engine, x, read)
+        own = run(x[:1])
+        compare(found[:1], own, "a picture", ())
+        return np.concatenate([own, _finite(found[1:])])
+
+    def _raced(self, engine: Engine, x: Array, run: Run, read: Read) -> Array:
+        """Run the first pictures both ways, and the others as was faster."""
+        first, rest = x[:_RACED], x[_RACED:]
         with _failing():
             _in_parts(engine, first[:1], read)  # weights are prepared when they are used first
             started = time.perf_counter()
@@ -243,18 +252,14 @@ class Accelerator:
         own = run(first)
         compare(found, own, "a picture", ())
         self._known.right = True
-        if raced:
-            self._known.whole_slower = middle - started > time.perf_counter() - middle
-        rest = x[len(first) :]
+        self._known.whole_slower = middle - started > time.perf_counter() - middle
         if not len(rest):
             return own
         if self._known.whole_slower:
             return np.concatenate([own, run(rest)])
         with _failing():
             found = _in_parts(engine, rest, read)
-        if not np.isfinite(found).all():
-            raise UnfitError("There are scores that are no finite numbers.", for_now=True)
-        return np.concatenate([own, found])
+        return np.concatenate([own, _finite(found)])
 
     def _engine(self, quality: Quality) -> Engine:
         kind = _kind(quality)
@@ -312,6 +317,13 @@ def _key(asked: Asked) -> PlanKey:
 def _in_parts(engine: Engine, x: Array, read: Read) -> Array:
     parts = [x[start : start + _AT_ONCE] for start in range(0, len(x), _AT_ONCE)]
     return np.concatenate([read(engine.run(_channels_first(part))) for part in parts])
+
+
+def _finite(scores: Array) -> Array:
+    """Return scores, all of which must be finite numbers."""
+    if not np.isfinite(scores).all():
+        raise UnfitError("There are scores that are no finite numbers.", for_now=True)
+    return scores
 
 
 def _first_line(error: Exception) -> str:

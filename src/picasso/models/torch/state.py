@@ -141,12 +141,27 @@ def own_labels(module: Any, columns: int) -> tuple[str, ...]:
     return labels if len(labels) == columns else (*labels, "no object") if len(labels) + 1 == columns else ()
 
 
+def parts_of(module: Any) -> list[Any]:
+    """Return a module and all its parts, each once: what `modules()` yields, several times as fast."""
+    found, waiting, seen = [], [module], {id(module)}
+    while waiting:
+        part = waiting.pop()
+        found.append(part)
+        for child in part._modules.values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                waiting.append(child)
+    return found
+
+
 @contextmanager
 def at_rest(module: Any, frozen: bool) -> Iterator[None]:
     """Put a live module into evaluation mode, and its parameters out of the graph; then restore every flag."""
-    modes = [(part, part.training) for part in module.modules() if hasattr(part, "training")]
+    parts = parts_of(module)
+    modes = [(part, part.training) for part in parts if hasattr(part, "training")]
+    owned = (parameter for part in parts for parameter in part._parameters.values()) if frozen else ()
+    trained = [parameter for parameter in owned if parameter is not None and parameter.requires_grad]
     # Flags are set only where they differ: to set one costs more than to look at many.
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad] if frozen else []
     try:
         for part, mode in modes:
             if mode:
