@@ -50,11 +50,11 @@ def main() -> int:
         rows.append(attributing.measure(NETWORKS[name], methods, say))
         for note in rows[-1].notes:
             say(f"    {note}")
+        if asked.write:  # after each network: what was measured is kept where a later one fails
+            section = attributions_page.section(rows)
+            PAGE.write_text(attributions_page.with_section(PAGE.read_text("utf-8"), section), "utf-8")
+            say(f"{PAGE.relative_to(ROOT)} is written.")
     say(f"{time.perf_counter() - began:.0f} s in all")
-    section = attributions_page.section(rows)
-    if asked.write:
-        PAGE.write_text(attributions_page.with_section(PAGE.read_text("utf-8"), section), "utf-8")
-        say(f"{PAGE.relative_to(ROOT)} is written.")
     return 0
 
 

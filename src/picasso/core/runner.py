@@ -27,6 +27,7 @@ from picasso.core.errors import (
     PluginError,
     TargetError,
 )
+from picasso.core.estimate import Estimate, Estimating
 from picasso.core.facts import Patching, Sample, Task
 from picasso.core.first_pass import first_pass
 from picasso.core.images import Picture
@@ -280,6 +281,7 @@ def run(
     report: Callable[[int, int, str], None] | None = None,
     show: Callable[[Panel], None] | None = None,
     digest: str = "",
+    announce: Callable[[Estimate], None] | None = None,
 ) -> Result:
     """Run one visualization on one picture.
 
@@ -289,6 +291,7 @@ def run(
         report: Called with (done, total, message) between chunks; raises CanceledError to stop.
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
         digest: The model's, where it was found out just now.
+        announce: Called with what a long run will take, before its first step; by default `report` is told.
 
     Returns:
         The result, with all panels.
@@ -310,7 +313,9 @@ def run(
     asked = [model.target(choice) for choice in targets_of(target)]
     with _calling(kind.title, model, mend):
         places = kind.begins_with(model, settings)
+    before = time.perf_counter()
     first = first_pass(model, sample.x, asked, top, places)
+    spent = time.perf_counter() - before
     scores, chosen = first.scores, first.targets
     panels: dict[str, Panel] = {}
 
@@ -323,7 +328,8 @@ def run(
 
     model.patching = Patching()
     # Copies: a plug-in may reckon and draw in place.
-    ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep, show is not None, first.pulled)
+    told = Estimating(model, sample.x, kind.needs, spent, report or _ignore, announce)
+    ctx = Context(model, chosen, scores.copy(), seed, told, keep, show is not None, first.pulled)
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
     if model.focus is not None and model.focus.outline is not None and (place is not None or attributes):

@@ -38,6 +38,8 @@ REACH = 0.5
 """Of the approximate mode: the largest part of a map's side on which a window's effect is followed."""
 _RACED = 8
 """Whole pictures that are run both ways."""
+_TURNS = 2
+"""In how many turns these are run."""
 _AT_ONCE = 8
 """Whole pictures that run together."""
 _CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
@@ -246,20 +248,25 @@ class Accelerator:
         first, rest = x[:_RACED], x[_RACED:]
         with _failing():
             _in_parts(engine, first[:1], read)  # weights are prepared when they are used first
+        own: list[Array] = []
+        least = np.full(2, np.inf)
+        # By turns, and of each the best: what else the machine does must not decide for good.
+        for part in np.array_split(first, min(_TURNS, len(first))):
             started = time.perf_counter()
-            found = _in_parts(engine, first, read)
-        middle = time.perf_counter()
-        own = run(first)
-        compare(found, own, "a picture", ())
+            with _failing():
+                found = _in_parts(engine, part, read)
+            middle = time.perf_counter()
+            own.append(run(part))
+            least = np.minimum(least, np.array([middle - started, time.perf_counter() - middle]) / len(part))
+            compare(found, own[-1], "a picture", ())
         self._known.right = True
-        self._known.whole_slower = middle - started > time.perf_counter() - middle
-        if not len(rest):
-            return own
-        if self._known.whole_slower:
-            return np.concatenate([own, run(rest)])
-        with _failing():
-            found = _in_parts(engine, rest, read)
-        return np.concatenate([own, _finite(found)])
+        self._known.whole_slower = bool(least[0] > least[1])
+        if self._known.whole_slower and len(rest):
+            own.append(run(rest))
+        elif len(rest):
+            with _failing():
+                own.append(_finite(_in_parts(engine, rest, read)))
+        return np.concatenate(own)
 
     def _engine(self, quality: Quality) -> Engine:
         kind = _kind(quality)
