@@ -38,7 +38,7 @@ REACH = 0.5
 """Of the approximate mode: the largest part of a map's side on which a window's effect is followed."""
 _RACED = 8
 """Whole pictures that are run both ways."""
-_TURNS = 2
+_TURNS = 4
 """In how many turns these are run."""
 _AT_ONCE = 8
 """Whole pictures that run together."""

@@ -185,7 +185,7 @@ def digest_of_module(module: Any) -> str:
     graph = getattr(module, "inlined_graph", None)  # of TorchScript
     if graph is not None:
         digest.update(str(graph).encode())
-    digest.update(_source(type(module)).encode())
+    digest.update(_source(module.__class__).encode())
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)
