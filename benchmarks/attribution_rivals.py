@@ -232,7 +232,9 @@ def _keras_vis(scene: Scene, batch: int) -> Run:
 
     def run() -> Array:
         # Laid over the picture as Picasso's: its own cubic enlargement would be what is compared.
-        native = made(score, scene.x, penultimate_layer=scene.layer, expand_cam=False)
+        native = made(
+            score, scene.x, penultimate_layer=scene.layer, seek_penultimate_conv_layer=False, expand_cam=False
+        )
         return enlarge(np.asarray(native, np.float32)[0], height, width)
 
     return run
