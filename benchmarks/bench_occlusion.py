@@ -22,6 +22,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import measuring
+from benchmarks.attributions_page import section_of, with_section
 from benchmarks.measuring import LARGE, Effort, say
 from benchmarks.networks import NETWORKS, ROOT
 from benchmarks.occlusion_page import Report, machine, page, summary
@@ -86,7 +87,8 @@ def main() -> int:
     report = measure(names, QUICK if asked.quick else Effort())
     say(f"{time.perf_counter() - began:.0f} s in all")
     if asked.write:
-        PAGE.write_text(page(report), "utf-8")
+        kept = section_of(PAGE.read_text("utf-8")) if PAGE.exists() else ""
+        PAGE.write_text(with_section(page(report), kept) if kept else page(report), "utf-8")
         say(f"{PAGE.relative_to(ROOT)} is written.")
     return 0
 

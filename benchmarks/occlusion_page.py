@@ -18,7 +18,10 @@ AGREEMENT = 1e-5
 MEMORY = 1000.0
 """MB over the opened network."""
 LIBRARY, LOOP = "Captum or Xplique", "a plain loop"
-_PACKAGES = ("torch", "captum", "onnxruntime", "torchvision", "timm", "keras", "tensorflow", "xplique", "numpy")
+_PACKAGES = (
+    "torch", "captum", "onnxruntime", "torchvision", "timm", "keras", "tensorflow", "xplique", "grad-cam",
+    "tf-keras-vis", "numpy",
+)  # fmt: skip
 
 
 @dataclass
@@ -124,7 +127,8 @@ def _measured(report: Report) -> Iterator[str]:
         yield ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Return a table in Markdown, line by line."""
     yield f"| {' | '.join(head)} |"
     yield f"| {' | '.join(['---'] * len(head))} |"
     yield from (f"| {' | '.join(row)} |" for row in rows)
@@ -134,7 +138,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def _factors(report: Report, number: int) -> Iterator[str]:
     if report.rows:
         titles = [one.against for one in results(report.rows[0], report.rows[0].grids[number])]
-        yield from _table(
+        yield from table(
             ["Network", "Windows", "Picasso, CPU s", *(f"against {title}" for title in titles)],
             [
                 [
@@ -188,7 +192,7 @@ def _rounded(row: Row) -> str:
 
 
 def _costs(report: Report) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         [
             "Network", "Window", "Fewer multiplications", "Floor, CPU s", "Picasso / floor", "Loop / floor",
             "Largest difference", "The network's rounding", "Picasso's", "Largest change",
@@ -220,7 +224,7 @@ def _memory(report: Report) -> Iterator[str]:
         yield f"Memory over the opened network at the peak, in a process of its own; the goal is {MEMORY:.0f} MB:"
         yield ""
         sides = [str(windows.side) for windows in report.grids]
-        yield from _table(
+        yield from table(
             ["Network", *(f"windows of {side}, MB" for side in sides)],
             [[title, *(_megabytes(used.get(side)) for side in sides)] for title, used in report.memory.items()],
         )
@@ -240,7 +244,7 @@ def _threads(report: Report) -> Iterator[str]:
         ]
         yield f"Two threads, windows of {report.grids[0].side} where the engine follows them, seconds on the clock:"
         yield ""
-        yield from _table(
+        yield from table(
             ["Network", "Picasso, s", *(f"against {title}" for title in titles)],
             [
                 [
@@ -266,7 +270,7 @@ def _series(report: Report) -> Iterator[str]:
             "the network, plans, and packs its weights:"
         )
         yield ""
-        yield from _table(
+        yield from table(
             ["Network", "first", "each of the others", "mean of all"],
             [
                 [title, f"{times[0]:.2f}", f"{sum(times[1:]) / (len(times) - 1):.2f}", f"{sum(times) / len(times):.2f}"]
@@ -279,7 +283,7 @@ def _settings(report: Report) -> Iterator[str]:
     titles = sorted({title for row in report.rows for title in row.rivals})
     yield "What the rivals took for one whole picture, CPU milliseconds, and with how many at once they ran best:"
     yield ""
-    yield from _table(
+    yield from table(
         ["Network", *titles],
         [
             [
@@ -301,11 +305,22 @@ def machine(rate: float) -> Iterator[str]:
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}; convolutions do "
         f"{rate / 1e9:.0f} billion multiply-adds a second in one thread at best."
     )
+    yield _versions()
+
+
+def machine_and_versions() -> Iterator[str]:
+    """Name the day, the machine and the versions, where no rate was measured."""
+    yield f"Measured on {datetime.datetime.now(datetime.UTC).date().isoformat()}."
+    yield f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}."
+    yield _versions()
+
+
+def _versions() -> str:
     versions = [f"Python {platform.python_version()}"]
     for package in _PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             versions.append(f"{package} {metadata.version(package)}")
-    yield f"{', '.join(versions)}."
+    return f"{', '.join(versions)}."
 
 
 def _processor() -> str:

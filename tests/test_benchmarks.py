@@ -1,8 +1,10 @@
-"""The benchmark of occlusion maps measures what it says, from the network to the page."""
+"""The benchmarks of occlusion maps and of attribution methods measure what they say, from the network to the page."""
 
 from dataclasses import replace
 
-from benchmarks import measuring
+from benchmarks import attributing, attributions_page, measuring
+from benchmarks.attributing import METHODS, PICASSO, Cost
+from benchmarks.attribution_rivals import FORWARD, FRAMEWORK, LOOP
 from benchmarks.measuring import Effort, Grid, Measured, Row, Windows
 from benchmarks.networks import NETWORKS, Goals
 from benchmarks.occlusion_page import Report, page
@@ -47,3 +49,34 @@ def test_a_goal_that_is_reached_is_no_loss() -> None:
     )
     row.rivals = {AS_MADE: Measured(0.2, 8)}
     assert "- Nowhere in this run." in page(Report((ONE,), [row]))
+
+
+def test_methods_are_measured_against_their_rivals() -> None:
+    methods = {method.name: method for method in METHODS}
+    rise = replace(methods["rise"], settings={"masks": 32}, passes=32)
+    row = attributing.measure(replace(NETWORKS["squeezenet"], side=64), (methods["saliency-map"], rise))
+    saliency, masked = row.costs
+    assert set(saliency.seconds) >= {PICASSO, FORWARD, FRAMEWORK, "Captum", "explain"}
+    assert min(saliency.agreement.values()) > 0.9999
+    assert set(masked.seconds) == {PICASSO, FORWARD, LOOP}
+    assert all(seconds > 0 for cost in row.costs for seconds in cost.seconds.values())
+    assert masked.forwards() == masked.seconds[PICASSO] / masked.seconds[FORWARD] / 32
+
+
+def test_the_section_names_what_is_missed_and_keeps_the_page_before_it() -> None:
+    grad_cam, saliency = METHODS[:2]
+    row = attributing.Row(NETWORKS["resnet18"], notes=["Grad-CAM: Other is not compared: ImportError: absent"])
+    row.costs = [
+        Cost(grad_cam, {PICASSO: 0.2, FORWARD: 0.1, "explain": 0.4, "pytorch-grad-cam": 0.1}, {}, {"Other": 0.5}),
+        Cost(saliency, {PICASSO: 0.21, FORWARD: 0.1, "explain": 0.4, FRAMEWORK: 0.2}),
+    ]
+    text = attributions_page.section([row])
+    assert "| ResNet-18 | 100.0 | 200.0 | **2.00** (goal 1.1, missed) | 4.00 | **0.50×** (goal 2.5×, missed) |" in text
+    assert "against pytorch-grad-cam: 0.50×; the goal is 2.5×. **Picasso is slower.**" in text
+    assert "the map of Other correlates with 0.5000 only" in text
+    assert "2.10 (goal 2.2)" in text
+    assert "Other is not compared: ImportError: absent" in text
+    once = attributions_page.with_section("# Page\n\nBefore.\n", text)
+    assert once.startswith("# Page\n\nBefore.\n\n<!--")
+    assert attributions_page.with_section(once, text) == once
+    assert attributions_page.section_of(once) == text

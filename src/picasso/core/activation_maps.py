@@ -168,6 +168,10 @@ class GradientMap(ActivationMap[M]):
     needs = frozenset({Capability.ACTIVATIONS, Capability.GRADIENTS})
     takes_clips = True
 
+    @classmethod
+    def begins_with(cls, model: Model, settings: M) -> tuple[str, ...]:
+        return _layers(model, settings.layer, cls.title)
+
     @abstractmethod
     def weigh(self, features: Wide, gradient: Wide) -> Wide:
         """Return the map (..., rows, columns), both signs, from what is (..., rows, columns, channels)."""
@@ -180,7 +184,7 @@ class GradientMap(ActivationMap[M]):
         self, ctx: Context, sample: Sample, targets: Sequence[Target], layers: Sequence[str], settings: M
     ) -> Iterator[list[LayerMap]]:
         ctx.progress(0, 1, f"Forward and backward to {', '.join(layers)}")
-        pulled = ctx.model.pullback(sample.x, targets, layers)
+        pulled = ctx.pullback(sample.x, targets, layers)
         ctx.progress(1, 1)
         for layer in layers:
             features = feature_maps(ctx.model, layer, pulled.values[layer])
@@ -251,7 +255,7 @@ def unmoved(gradient: NDArray[Any], layer: str) -> tuple[str, ...]:
 
 def _layers(model: Model, written: str, title: str) -> tuple[str, ...]:
     """Return the names of the layers that were asked for, or of the one that is taken by default."""
-    if any(layer.name == written for layer in model.layers()):  # a comma may be part of its name
+    if written and any(layer.name == written for layer in model.layers()):  # a comma may be part of its name
         return (written,)
     names = tuple(dict.fromkeys(name.strip() for name in written.split(",") if name.strip()))
     if names:

@@ -97,6 +97,7 @@ class Model(Hooked):
         self.batch_size = batch_size or max(1, DEFAULT_BATCH // (facts.frames or 1))
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
+        self._laid_out_layers: tuple[tuple[Layer, ...], tuple[Layer, ...]] = (), ()
         self.files: tuple[Path, ...] = ()
         self.patching = Patching()
         self._whole: Model | None = None
@@ -198,8 +199,12 @@ class Model(Hooked):
 
     def layers(self) -> tuple[Layer, ...]:
         """Return the layers in the order of execution."""
-        # The tokens of clips lie in time, too.
-        return self._layers() if self.facts.frames else with_grids(self._layers(), self.input_shape)
+        found = self._layers()
+        if self.facts.frames:  # the tokens of clips lie in time, too
+            return found
+        if self._laid_out_layers[0] != found:
+            self._laid_out_layers = found, with_grids(found, self.input_shape)
+        return self._laid_out_layers[1]
 
     def activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Return the outputs of layers, (n, ...), channels last, by name.

@@ -6,7 +6,8 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -27,7 +28,9 @@ from picasso.core.errors import (
     PluginError,
     TargetError,
 )
+from picasso.core.estimate import Estimate, Estimating
 from picasso.core.facts import Patching, Sample, Task
+from picasso.core.first_pass import first_pass
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
@@ -102,13 +105,18 @@ def explain(
         raise NotSupportedError(reason, "Choose another visualization.")
 
     def one(shot: Picture) -> Result:
-        key = cache_key(model, entry, checked, shot, targets_of(target), top, seed, place)
-        kept = model.kept_results
-        if not cache or key not in kept:
-            result = run(model, shot, entry, checked, target=target, top=top, at=place, seed=seed, report=progress)
-            if not cache:
-                return result
-            kept[key] = result
+        def made(digest: str = "") -> Result:
+            return run(
+                model, shot, entry, checked,
+                target=target, top=top, at=place, seed=seed, report=progress, digest=digest,
+            )  # fmt: skip
+
+        if not cache:
+            return made()
+        digest, kept = model.digest, model.kept_results
+        key = cache_key(model, entry, checked, shot, targets_of(target), top, seed, place, digest)
+        if key not in kept:
+            kept[key] = made(digest)
             while len(kept) > _KEPT_RESULTS:
                 kept.pop(next(iter(kept)))
         found: Result = kept[key]
@@ -197,10 +205,14 @@ def cache_key(
     top: int,
     seed: int,
     place: Place | None = None,
+    digest: str = "",
 ) -> str:
-    """Return the key under which a result is kept: equal exactly when the same numbers must come out."""
+    """Return the key under which a result is kept: equal exactly when the same numbers must come out.
+
+    `digest` is the model's, where that is known: of a live network it takes a pass to find out.
+    """
     return result_key(
-        model=model.digest,
+        model=digest or model.digest,
         visualization=(entry.name, entry.digest, entry.load().version),
         settings=settings.model_dump(mode="json"),
         picture=picture.digest,
@@ -307,6 +319,8 @@ def run(
     seed: int = 0,
     report: Callable[[int, int, str], None] | None = None,
     show: Callable[[Panel], None] | None = None,
+    digest: str = "",
+    announce: Callable[[Estimate], None] | None = None,
 ) -> Result:
     """Run one visualization on one picture.
 
@@ -315,6 +329,8 @@ def run(
         target, top, at, seed: As in `explain`.
         report: Called with (done, total, message) between chunks; raises CanceledError to stop.
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
+        digest: The model's, where it was found out just now.
+        announce: Called with what a long run will take, before its first step; by default `report` is told.
 
     Returns:
         The result, with all panels.
@@ -336,8 +352,13 @@ def run(
     model = focused(model, sample, place)
     if model.reads_layer and (reason := unfit_for_channel(model, entry)):
         raise NotSupportedError(reason, "Choose another visualization, or explain a class.")
-    scores = model.predict(sample.x)[0]
-    chosen = [model.target(choice) for choice in targets_of(target)] or model.top_targets(scores, top)
+    asked = [model.target(choice) for choice in targets_of(target)]
+    with _calling(kind.title, model, mend):
+        places = kind.begins_with(model, settings)
+    before = time.perf_counter()
+    first = first_pass(model, sample.x, asked, top, places)
+    spent = time.perf_counter() - before
+    scores, chosen = first.scores, first.targets
     panels: dict[str, Panel] = {}
 
     def keep(panel: Panel) -> None:
@@ -349,24 +370,17 @@ def run(
 
     model.patching = Patching()
     # Copies: a plug-in may reckon and draw in place.
-    ctx = Context(model, chosen, scores.copy(), seed, report or _ignore, keep, watched=show is not None)
+    told = Estimating(model, sample.x, kind.needs, spent, report or _ignore, announce)
+    ctx = Context(model, chosen, scores.copy(), seed, told, keep, show is not None, first.pulled)
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
     if model.focus is not None and model.focus.outline is not None and (place is not None or attributes):
         keep(outlined(view, model.focus))
-    try:
+    with _calling(kind.title, model, mend):
         for panel in kind().run(ctx, sample, settings):
             keep(panel)
-    except PicassoError:
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, Exception) and model.is_out_of_memory(error):
-            raise OutOfMemoryError(
-                "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
-            ) from error
-        raise PluginError(f"{kind.title} raised {type(error).__name__}: {error}", mend) from error
     _check(ctx, attributes)
-    record = _record(model, picture, sample, entry, settings, place, seed, time.perf_counter() - started)
+    record = _record(model, picture, sample, entry, settings, place, seed, time.perf_counter() - started, digest)
     return Result(
         name=entry.name,
         title=kind.title,
@@ -379,6 +393,21 @@ def run(
         panels=tuple(panels.values()),
         record=record,
     )
+
+
+@contextmanager
+def _calling(title: str, model: Model, mend: str) -> Iterator[None]:
+    """Turn what a visualization raises into one of Picasso's errors."""
+    try:
+        yield
+    except PicassoError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, Exception) and model.is_out_of_memory(error):
+            raise OutOfMemoryError(
+                "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
+            ) from error
+        raise PluginError(f"{title} raised {type(error).__name__}: {error}", mend) from error
 
 
 def _check(ctx: Context, attributes: bool) -> None:
@@ -400,6 +429,7 @@ def _record(
     place: Place | None,
     seed: int,
     seconds: float,
+    digest: str,
 ) -> dict[str, Any]:
     """Return every choice that was made, as JSON."""
     kind = entry.load()
@@ -416,7 +446,7 @@ def _record(
         "seed": seed,
         "model": {
             "name": model.name,
-            "digest": model.whole.digest,
+            "digest": digest or model.whole.digest,
             "framework": model.framework,
             "task": str(model.facts.task),
             "head": str(model.head),

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from picasso.core.attribution import Attribution
 from picasso.core.errors import PluginError
-from picasso.core.facts import Capability, Sample
+from picasso.core.facts import INPUT, Capability, Pullback, Sample
+from picasso.core.first_pass import Pulled
 from picasso.core.focus import Focus
 from picasso.core.model import Model
 from picasso.core.panels import Panel
@@ -70,6 +71,7 @@ class Context:
         report: Callable[[int, int, str], None],
         show: Callable[[Panel], None],
         watched: bool = False,
+        pulled: Pulled | None = None,
     ) -> None:
         self.model = model
         self.targets = list(targets)
@@ -80,11 +82,24 @@ class Context:
         self.watched = watched
         self._report = report
         self._show = show
+        self._pulled = pulled
 
     @property
     def whole(self) -> Model:
         """The model with all of its outputs: the masks of a segmenter, the boxes of a detector."""
         return self.model.whole
+
+    def pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,)) -> Pullback:
+        """Pull targets back as `model.pullback` does; what the first pass over the picture gave is not run again.
+
+        Args:
+            x: One picture, as the network reads it: `sample.x`.
+            targets: What is differentiated.
+            wrt: Names of layers, or `INPUT`; see `Visualization.begins_with`.
+        """
+        if self._pulled is not None and self._pulled.answers(x, targets, wrt):
+            return self._pulled.found
+        return self.model.pullback(x, targets, wrt)
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         """Say how far the work is. Call it between chunks: this is also where a cancel takes effect.
@@ -156,6 +171,14 @@ class Visualization(ABC, Generic[S]):
             sample: The picture, as the network reads it and as it sees it.
             settings: Validated settings.
         """
+
+    @classmethod
+    def begins_with(cls, model: Model, settings: S) -> tuple[str, ...]:
+        """Return where it begins by asking for the picture's gradients with `ctx.pullback`: layers, or `INPUT`.
+
+        The pass that finds the picture's scores gives them, too. By default it begins with none: ().
+        """
+        return ()
 
     @classmethod
     def description(cls) -> str:

@@ -38,6 +38,8 @@ REACH = 0.5
 """Of the approximate mode: the largest part of a map's side on which a window's effect is followed."""
 _RACED = 8
 """Whole pictures that are run both ways."""
+_TURNS = 4
+"""In how many turns these are run."""
 _AT_ONCE = 8
 """Whole pictures that run together."""
 _CHECKED = {Quality.EXACT: 2, Quality.APPROXIMATE: 4, Quality.PREVIEW: 4}
@@ -233,28 +235,38 @@ class Accelerator:
         engine = self._engine(Quality.EXACT)
         if x.shape[1:3] != engine.sides:
             raise UnfitError("The pictures are of another size.", for_now=True)
-        raced = self._known.whole_slower is None
-        first = x[: _RACED if raced else 1]
+        if self._known.whole_slower is None:
+            return self._raced(engine, x, run, read)
+        with _failing():
+            found = _in_parts(engine, x, read)
+        own = run(x[:1])
+        compare(found[:1], own, "a picture", ())
+        return np.concatenate([own, _finite(found[1:])])
+
+    def _raced(self, engine: Engine, x: Array, run: Run, read: Read) -> Array:
+        """Run the first pictures both ways, and the others as was faster."""
+        first, rest = x[:_RACED], x[_RACED:]
         with _failing():
             _in_parts(engine, first[:1], read)  # weights are prepared when they are used first
+        own: list[Array] = []
+        least = np.full(2, np.inf)
+        # By turns, and of each the best: what else the machine does must not decide for good.
+        for part in np.array_split(first, min(_TURNS, len(first))):
             started = time.perf_counter()
-            found = _in_parts(engine, first, read)
-        middle = time.perf_counter()
-        own = run(first)
-        compare(found, own, "a picture", ())
+            with _failing():
+                found = _in_parts(engine, part, read)
+            middle = time.perf_counter()
+            own.append(run(part))
+            least = np.minimum(least, np.array([middle - started, time.perf_counter() - middle]) / len(part))
+            compare(found, own[-1], "a picture", ())
         self._known.right = True
-        if raced:
-            self._known.whole_slower = middle - started > time.perf_counter() - middle
-        rest = x[len(first) :]
-        if not len(rest):
-            return own
-        if self._known.whole_slower:
-            return np.concatenate([own, run(rest)])
-        with _failing():
-            found = _in_parts(engine, rest, read)
-        if not np.isfinite(found).all():
-            raise UnfitError("There are scores that are no finite numbers.", for_now=True)
-        return np.concatenate([own, found])
+        self._known.whole_slower = bool(least[0] > least[1])
+        if self._known.whole_slower and len(rest):
+            own.append(run(rest))
+        elif len(rest):
+            with _failing():
+                own.append(_finite(_in_parts(engine, rest, read)))
+        return np.concatenate(own)
 
     def _engine(self, quality: Quality) -> Engine:
         kind = _kind(quality)
@@ -312,6 +324,13 @@ def _key(asked: Asked) -> PlanKey:
 def _in_parts(engine: Engine, x: Array, read: Read) -> Array:
     parts = [x[start : start + _AT_ONCE] for start in range(0, len(x), _AT_ONCE)]
     return np.concatenate([read(engine.run(_channels_first(part))) for part in parts])
+
+
+def _finite(scores: Array) -> Array:
+    """Return scores, all of which must be finite numbers."""
+    if not np.isfinite(scores).all():
+        raise UnfitError("There are scores that are no finite numbers.", for_now=True)
+    return scores
 
 
 def _first_line(error: Exception) -> str:

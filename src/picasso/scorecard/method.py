@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from picasso.core.attribution import Attribution
 from picasso.core.errors import NotSupportedError, OutOfMemoryError, PicassoError, PluginError
 from picasso.core.facts import Sample
+from picasso.core.first_pass import first_pass
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.registry import Entry
@@ -51,9 +52,9 @@ class Method:
         """
         kind = self.entry.load()
         assert issubclass(kind, AttributionMethod), "chosen so"
-        scores = model.predict(sample.x)[0]
-        ctx = Context(model, [target], scores, seed, stages.inner, lambda panel: None)
         try:
+            first = first_pass(model, sample.x, [target], 1, kind.begins_with(model, self.settings))
+            ctx = Context(model, [target], first.scores, seed, stages.inner, lambda panel: None, pulled=first.pulled)
             found: list[Any] = list(kind().attribute(ctx, sample, [target], self.settings))
         except PicassoError:
             raise

@@ -19,6 +19,7 @@ from picasso.shell.pictures import Found
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from picasso.core.estimate import Estimate
     from picasso.core.model import Model
     from picasso.core.registry import Entry
     from picasso.core.result import Result
@@ -70,11 +71,15 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
     """
     finished: list[Done] = []
     console = output.console(stderr=True)
+
+    def said(estimate: Estimate) -> None:
+        console.print(str(estimate), style="dim", markup=False, highlight=False, soft_wrap=True)
+
     with progress_bars(console, len(pictures), quiet) as (begin, report):
         for one in pictures:
             begin(one.path.name)
             try:
-                result = _explain(model, one, choices, report)
+                result = _explain(model, one, choices, report, ignored if quiet else said)
                 extracting, folder = choices.extracting, choices.folder / one.beside
                 found = extracting.of(result)
                 result = extracting.told(result, found)
@@ -90,7 +95,13 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
     return finished
 
 
-def _explain(model: Model, one: Found, choices: Choices, report: Report) -> Result:
+def ignored(estimate: Estimate) -> None:
+    """Say nothing of what a run will take."""
+
+
+def _explain(
+    model: Model, one: Found, choices: Choices, report: Report, announce: Callable[[Estimate], None]
+) -> Result:
     picture = read_picture(one.path)
     return runner.run(
         model,
@@ -102,6 +113,7 @@ def _explain(model: Model, one: Found, choices: Choices, report: Report) -> Resu
         at=choices.at,
         seed=choices.seed,
         report=report,
+        announce=announce,
     )
 
 

@@ -12,6 +12,7 @@ from picasso.plugin import (
     ChannelSettings,
     Context,
     Family,
+    Model,
     Reduction,
     Sample,
     Target,
@@ -46,11 +47,15 @@ class SaliencyMap(AttributionMethod[SaliencyMapSettings]):
     takes_clips = True
     clip = 0.005
 
+    @classmethod
+    def begins_with(cls, model: Model, settings: SaliencyMapSettings) -> tuple[str, ...]:
+        return (INPUT,)
+
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: SaliencyMapSettings
     ) -> list[Attribution]:
         ctx.progress(0, 1, "Forward and backward")
-        gradients = ctx.model.pullback(sample.x, targets).gradients[INPUT][:, 0]
+        gradients = ctx.pullback(sample.x, targets).gradients[INPUT][:, 0]
         ctx.progress(1, 1)
         units = f"change in {ctx.model.facts.units} per unit of input"
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -143,7 +143,7 @@ def taps(module: Any, wanted: Mapping[str, Layout], seen: dict[str, Any]) -> Ite
         return _put(output, wanted[key].path, tensor.clone())
 
     names = {name.partition(":")[0] for name in wanted}
-    with _hooks(module, lambda name: name in names, tap):
+    with _hooks(module, names, tap):
         yield
 
 
@@ -162,13 +162,13 @@ def replacing(module: Any, layer: str, layout: Layout, values: Any) -> Iterator[
         done.append(key)
         return _put(output, layout.path, layout.restore(values, _at(output, layout.path)))
 
-    with _hooks(module, lambda name: name == layer.partition(":")[0], tap):
+    with _hooks(module, {layer.partition(":")[0]}, tap):
         yield done
 
 
 @contextmanager
-def _hooks(module: Any, choose: Callable[[str], bool], tap: Callable[..., Any]) -> Iterator[None]:
-    """Call tap(part, key, output) after each module that is chosen by name, with the key of this run of it."""
+def _hooks(module: Any, names: Collection[str] | None, tap: Callable[..., Any]) -> Iterator[None]:
+    """Call tap(part, key, output) after each module of these names, or each at all, with the key of this run of it."""
     runs: dict[str, int] = {}
 
     def hook(name: str, part: Any, args: Any, named: Any, output: Any) -> Any:
@@ -177,20 +177,20 @@ def _hooks(module: Any, choose: Callable[[str], bool], tap: Callable[..., Any]) 
 
     handles = []
     try:
-        for name, part in _open_parts(module):
-            if choose(name):
-                handles.append(part.register_forward_hook(partial(hook, name), with_kwargs=True))
+        for name, part in _open_parts(module, names):
+            handles.append(part.register_forward_hook(partial(hook, name), with_kwargs=True))
         yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _open_parts(module: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a network that take hooks, with their names: all but those in TorchScript."""
+def _open_parts(module: Any, names: Collection[str] | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a network that take hooks, or those of these names: all but those in TorchScript."""
     import torch
 
-    for name, part in module.named_modules():
+    parts = module.named_modules() if names is None else ((name, module.get_submodule(name)) for name in names)
+    for name, part in parts:
         if name and not isinstance(part, torch.jit.ScriptModule):
             yield name, part
 
@@ -211,7 +211,7 @@ def _trace(module: Any, count: int, run: Run) -> dict[str, list[_Seen]]:
 
     handles = [part.register_forward_pre_hook(before, with_kwargs=True) for _, part in _open_parts(module)]
     try:
-        with _hooks(module, lambda name: True, tap), torch_axes.following(axes):
+        with _hooks(module, None, tap), torch_axes.following(axes):
             run(count, axes)
     finally:
         for handle in handles:

@@ -29,7 +29,7 @@ from picasso.models.torch.axes import Axes
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
-from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized
+from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized, parts_of
 
 _DIGITS = 4
 _TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
@@ -92,7 +92,7 @@ class TorchModel(AcceleratedModel):
 
     def _table(self) -> dict[str, tuple[Layer, Layout]]:
         """Return the layers and how their tensors lie, traced again where a live network has other parts now."""
-        parts = [(name, type(part)) for name, part in self.module.named_modules()] if self._live else None
+        parts = [(type(part), *part._modules.keys()) for part in parts_of(self.module)] if self._live else None
         if self._listed is None or self._listed[0] != parts:
             fixed = self.facts.fixed_batch
             with self.running():
@@ -223,7 +223,8 @@ class TorchModel(AcceleratedModel):
 
         heads: torch_functions.Heads = []
         with ExitStack() as stack:
-            stack.enter_context(at_rest(self.module, frozen=gradients) if self._live else nullcontext())
+            if self._live and not gradients:  # for gradients it is at rest until backward has ended
+                stack.enter_context(at_rest(self.module, frozen=False))
             stack.enter_context(self._quiet())
             if not gradients:
                 stack.enter_context(torch.no_grad())
