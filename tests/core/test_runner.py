@@ -29,11 +29,13 @@ from picasso.core.errors import (
     SettingsError,
     TargetError,
 )
+from picasso.core.facts import Capability
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Panel, Text
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
+from picasso.testing import small_model, small_transformer
 from tests.core.plugins import MAP, attributing, drop, running
 
 RNG = np.random.default_rng(31)
@@ -551,3 +553,14 @@ def test_no_framework_is_loaded_for_a_function() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_attention_is_no_ability_of_a_network_without_patches() -> None:
+    convolutional, transformer = small_model(), small_transformer()
+    assert Capability.ATTENTION in convolutional.capabilities
+    assert runner.abilities(convolutional) == convolutional.capabilities - {Capability.ATTENTION}
+    assert runner.abilities(transformer) == transformer.capabilities
+    entry = registry.visualization("legrad")
+    assert runner.missing(transformer, entry, runner.abilities(transformer)) == ""
+    said = runner.missing(convolutional, entry, runner.abilities(convolutional))
+    assert said == "LeGrad needs attention, which this PyTorch model lacks."

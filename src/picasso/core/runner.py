@@ -29,7 +29,7 @@ from picasso.core.errors import (
     TargetError,
 )
 from picasso.core.estimate import Estimate, Estimating
-from picasso.core.facts import Patching, Sample, Task
+from picasso.core.facts import Capability, Patching, Sample, Task
 from picasso.core.first_pass import first_pass
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
@@ -285,11 +285,24 @@ def _version(package: str) -> str:
     return metadata.version(package)
 
 
-def missing(model: Model, entry: Entry) -> str:
-    """Say why a visualization does not fit a model, or return ""."""
+def missing(model: Model, entry: Entry, abilities: Iterable[str] | None = None) -> str:
+    """Say why a visualization does not fit a model, or return "".
+
+    Args:
+        model, entry: These two.
+        abilities: What the model can do; by default what its adapter says it can.
+    """
     kind = entry.load()
-    said = lacking(kind.title, kind.needs, model.capabilities, model.framework)
+    said = lacking(kind.title, kind.needs, model.capabilities if abilities is None else abilities, model.framework)
     return said or stills_only(kind.title, kind.takes_clips, model.facts.frames)
+
+
+def abilities(model: Model) -> frozenset[Capability]:
+    """Return what a model can do, by its layers too: there is no attention among patches where none holds patches."""
+    able = model.capabilities
+    if Capability.ATTENTION in able and all(layer.grid is None for layer in model.layers()):
+        return able - {Capability.ATTENTION}
+    return able
 
 
 def lacking(title: str, needs: Iterable[str], capabilities: Iterable[str], framework: str) -> str:

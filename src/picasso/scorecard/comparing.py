@@ -172,7 +172,8 @@ def choose_methods(
         names = DEFAULT if methods is None else list(registry.visualizations(folders))
         entries = [registry.visualization(name, folders) for name in names]
         good = [entry for entry in entries if entry.kind is not None and issubclass(entry.kind, AttributionMethod)]
-        fitting = [Method(e, e.load().settings_type()) for e in good if not runner.missing(model, e)]
+        able = runner.abilities(model)
+        fitting = [Method(e, e.load().settings_type()) for e in good if not runner.missing(model, e, able)]
         if not fitting:
             raise NotSupportedError(f"No attribution method fits this {model.framework} model.")
         return fitting

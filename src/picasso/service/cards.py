@@ -39,7 +39,7 @@ class Card:
         columns: Number of columns of the network's scores.
         parameters: Their number.
         notes: How these facts were found.
-        capabilities: What the model can do.
+        capabilities: What the model can do, by its layers too.
         preprocessing: The declared preprocessing, or None.
         layers: {"name", "kind", "shape", "spatial"} in the order of execution.
         default_layer: Name of the layer that class activation maps use, or None.
@@ -80,7 +80,7 @@ class Card:
             columns=model.facts.columns,
             parameters=model.facts.size,
             notes=tuple(model.facts.notes),
-            capabilities=tuple(sorted(str(capability) for capability in model.capabilities)),
+            capabilities=tuple(sorted(str(capability) for capability in runner.abilities(model))),
             preprocessing=preprocessing.model_dump(mode="json") if preprocessing else None,
             layers=tuple(
                 {"name": layer.name, "kind": layer.kind, "shape": list(layer.shape), "spatial": layer.spatial}

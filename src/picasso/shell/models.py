@@ -175,10 +175,10 @@ def describe(model: Model) -> dict[str, Any]:
     hooks = ("preprocess", "postprocess", "decode_prob")
     own = [name for name in hooks if getattr(type(model.hooks), name) is not getattr(ModelFile, name)]
     default = model.default_layer()
-    fits = []
+    fits, abilities = [], runner.abilities(model)
     for name, entry in registry.visualizations(project.plugin_folders()).items():
         try:
-            reason = runner.missing(model, entry)
+            reason = runner.missing(model, entry, abilities)
         except PicassoError as error:
             reason = str(error)
         fits.append({"name": name, "fits": not reason, "reason": reason})
@@ -198,7 +198,7 @@ def describe(model: Model) -> dict[str, Any]:
         "fixed_batch": model.facts.fixed_batch,
         "digest": model.digest,
         "files": [str(file) for file in model.files],
-        "capabilities": sorted(model.capabilities),
+        "capabilities": sorted(abilities),
         "layers": [{"name": la.name, "kind": la.kind, "shape": list(la.shape)} for la in model.layers()],
         "default_layer": default.name if default else None,
         "visualizations": fits,

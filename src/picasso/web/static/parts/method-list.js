@@ -2,6 +2,7 @@
 
 import { list } from "../api.js";
 import { fill, h } from "../dom.js";
+import { byFamily } from "./families.js";
 import { problem } from "./problem.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
@@ -56,7 +57,10 @@ export class MethodList extends EventTarget {
     const fitting = this.known.filter((one) => !this.reason(one));
     const unfit = this.known.filter((one) => this.reason(one));
     fill(this.place,
-      h("fieldset", { class: "methods", "aria-labelledby": "step-methods" }, fitting.map((one) => this.choice(one))),
+      h("fieldset", { "aria-labelledby": "step-methods" }, byFamily(fitting).map(({ family, members }) =>
+        h("div", { class: "method-family", role: "group", "aria-label": family },
+          h("p", { class: "family-name", "aria-hidden": "true" }, family),
+          h("div", { class: "methods" }, members.map((one) => this.choice(one)))))),
       unfit.length > 0 && h("details", { class: "unfit-methods" },
         h("summary", {}, `${unfit.length} that do not fit this model`),
         h("ul", {}, unfit.map((one) => h("li", {}, h("b", {}, one.title), " ", h("span", { class: "muted" }, this.reason(one)))))));

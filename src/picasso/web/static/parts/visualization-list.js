@@ -24,6 +24,7 @@ export class VisualizationList extends EventTarget {
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.take(event),
     });
     this.box = h("div", { class: "families", role: "radiogroup", "aria-labelledby": "step-visualization" });
+    new ResizeObserver(() => this.reveal()).observe(this.box);
     this.none = h("p", { class: "small-empty muted", hidden: true, role: "status" }, "None of that name.");
   }
 
