@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 import picasso
-from picasso.core import render
-from picasso.core.panels import Heatmap
+from picasso.core import registry, render, runner
+from picasso.core.errors import NotSupportedError
+from picasso.core.panels import Heatmap, Images
 from picasso.core.result import Result
+from picasso.core.visualization import AttributionMethod
 from picasso.demo.tanks import held_out_set
 
 FOLDER = Path(__file__).parent / "images"
 MODELS = ("demo:tank-proxy", "demo:tank-honest")
+TASKS = {"segmentation-mask": "demo:segmenter", "detected-boxes": "demo:detector"}
+"""Visualizations of whole answers, and whose answer is drawn."""
 HEIGHT, GAP, LINE = 300, 16, 26
+SMALL = 192
 
 
 def two_models() -> Image.Image:
@@ -31,6 +38,42 @@ def two_models() -> Image.Image:
         best = result.predictions[0]
         pictures.append((f"{name}: {best.label} {best.probability:.0%}", _map(result)))
     return _beside(pictures)
+
+
+def methods() -> Iterator[tuple[str, Image.Image]]:
+    """One picture for each visualization: what each of the two tank models needs of a tank, by the defaults.
+
+    The first model has learned the sky, the second the tank. Methods that neither can do, as those of transformers,
+    have none.
+    """
+    drawn = next(iter(held_out_set(1, proxy=True)))
+    models = [picasso.load_model(name) for name in MODELS]
+    able = [runner.abilities(model) for model in models]
+    for name, entry in registry.visualizations([]).items():
+        kind = entry.load()
+        if issubclass(kind, AttributionMethod):
+            if any(runner.missing(model, entry, can) for model, can in zip(models, able, strict=True)):
+                continue
+            try:
+                results = [picasso.explain(model, drawn.pixels, name, target="tank") for model in models]
+            except NotSupportedError:  # no layer has tokens
+                continue
+            panels = [next(panel for panel in one.panels if isinstance(panel, Heatmap)) for one in results]
+            maps = [render.overlay(p.picture, p.values, p.sign, p.limits, min_side=render.MIN_SIDE) for p in panels]
+            yield name, _row([drawn.pixels, *maps])
+        elif name in TASKS:
+            result = picasso.explain(picasso.load_model(TASKS[name]), drawn.pixels, name)
+            assert isinstance(result, Result)
+            yield name, _row([p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures][:3])
+
+
+def _row(pictures: Sequence[Any]) -> Image.Image:
+    """Lay square pictures side by side, small."""
+    canvas = Image.new("RGB", (len(pictures) * (SMALL + 8) - 8, SMALL), "white")
+    for place, picture in enumerate(pictures):
+        small = render.to_image(picture).convert("RGB").resize((SMALL, SMALL), Image.Resampling.LANCZOS)
+        canvas.paste(small, (place * (SMALL + 8), 0))
+    return canvas
 
 
 def _map(result: Result) -> Image.Image:
@@ -62,6 +105,11 @@ def main() -> None:
     path = FOLDER / "two-models.png"
     two_models().save(path, optimize=True)
     sys.stdout.write(f"{path}\n")
+    (FOLDER / "methods").mkdir(exist_ok=True)
+    for name, picture in methods():
+        path = FOLDER / "methods" / f"{name}.webp"
+        picture.save(path, quality=82, method=6)
+        sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ def visualizations() -> str:
         "Every visualization with its settings. A setting is a flag in the shell (`--window 32px`), an argument in "
         "Python (`window=32`), and a field on the page. A length such as a window is pixels of the network's input or "
         "a share of its side: `32px` or `20%`, in Python an int or a float.",
+        "The pictures show, for the class *tank*, a tank under its sky, what `demo:tank-proxy` looks at, which has "
+        "learned the sky, and what `demo:tank-honest` looks at, which has learned the tank: with the defaults, each "
+        "map on its own scale. Methods of transformers have none, since the demo has no transformer.",
     ]
     family = ""
     for entry in registry.visualizations([]).values():
@@ -69,6 +72,8 @@ def _visualization(entry: Entry) -> str:
     parts = [f"### {kind.title}", f"`{entry.name}`. {kind.description()}"]
     if kind.formula:
         parts.append(f"```text\n{kind.formula}\n```")
+    if (FOLDER.parent / "images" / "methods" / f"{entry.name}.webp").is_file():
+        parts.append(f"![What {kind.title} shows of the demo's networks](../images/methods/{entry.name}.webp)")
     facts = [f"Needs: {', '.join(sorted(kind.needs))}", *_measured(entry)]
     facts += [f"Reference: {reference}" for reference in kind.references]
     parts.append("\n".join(f"- {fact}" for fact in facts))

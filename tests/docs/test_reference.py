@@ -6,6 +6,9 @@ from types import ModuleType
 
 import pytest
 
+from picasso.core import registry
+from picasso.core.visualization import AttributionMethod, Family
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -26,6 +29,14 @@ def test_every_page_is_as_the_code_is(maker: ModuleType) -> None:
         if not (DOCS / "reference" / name).is_file() or (DOCS / "reference" / name).read_text("utf-8") != text
     ]
     assert not stale, f"Run python docs/make_reference.py and commit what it writes. Behind the code: {stale}"
+
+
+def test_every_map_has_its_picture_but_those_of_transformers() -> None:
+    shown = {path.stem for path in (DOCS / "images" / "methods").glob("*.webp")}
+    kinds = {name: entry.load() for name, entry in registry.visualizations([]).items()}
+    maps = {name for name, kind in kinds.items() if issubclass(kind, AttributionMethod)}
+    transformers = {name for name, kind in kinds.items() if kind.family is Family.TRANSFORMERS}
+    assert shown == maps - transformers | {"segmentation-mask", "detected-boxes"}
 
 
 def test_what_must_be_there_is_there(maker: ModuleType) -> None:
