@@ -78,7 +78,7 @@ def test_masks_and_a_target_of_a_users_own(keras: Any) -> None:
     class Squares:
         """The sum of squared scores: its derivative depends on what the network answers."""
 
-        index, label, key = 0, "squares", "squares"
+        index, label, key, layer = 0, "squares", "squares", ""
 
         def __call__(self, outputs: Any) -> np.ndarray:
             return np.asarray((outputs["masks"] ** 2).sum((1, 2, 3)))
@@ -131,7 +131,7 @@ def test_boxes(keras: Any) -> None:
     class Corner:
         """The left edge of the second box, and its first score."""
 
-        index, label, key = 0, "corner", "corner"
+        index, label, key, layer = 0, "corner", "corner", ""
 
         def cotangents(self, outputs: Any) -> dict[str, np.ndarray]:
             made = {name: np.zeros_like(values) for name, values in outputs.items()}
