@@ -228,6 +228,13 @@ def test_the_box_holds_every_pixel_of_the_mask(seed: int, height: int, width: in
     mask = rng.random((9, 11)) < 0.2
     frame = Frame(*(float(v) for v in rng.uniform(-3, 3, 2)), *(float(v) for v in rng.uniform(2, 50, 2)))
     laid = mask_in_picture(mask, frame, height, width)
+    for _ in range(3):  # one cell after the other
+        cell = np.zeros_like(mask)
+        cell[int(rng.integers(9)), int(rng.integers(11))] = True
+        box = box_in_picture(box_around(cell), mask.shape, frame, height, width)
+        one = mask_in_picture(cell, frame, height, width)
+        assert box == (box_around(one) if one.any() else None)
+        assert (laid[one]).all() or not mask[cell].all()
     if laid.any():
         box = box_in_picture(box_around(mask), mask.shape, frame, height, width)
         assert box is not None
@@ -236,6 +243,20 @@ def test_the_box_holds_every_pixel_of_the_mask(seed: int, height: int, width: in
         assert min(left, top) >= 0
         assert left + wide <= width
         assert top + tall <= height
+
+
+def test_a_small_picture_has_a_mask_where_it_has_a_box() -> None:
+    """The map is eight times as fine as the picture."""
+    mask = planted((5, 5, 5, 5, 1.0), shape=(224, 224)) > 0
+    frame = Frame(0.0, 0.0, 28.0, 28.0)
+    box = box_in_picture(box_around(mask), mask.shape, frame, 28, 28)
+    assert box == box_around(mask_in_picture(mask, frame, 28, 28)) == (0, 0, 2, 2)
+
+
+def test_otsu_of_one_value_counts_all_of_it_also_after_smoothing() -> None:
+    found = extract(np.full((7, 9), 0.3, np.float32), threshold="otsu")
+    assert found.mask.all()
+    assert extract(np.full((7, 9), 0.3, np.float32), threshold="otsu", smooth=0.2).box is not None
 
 
 def test_a_map_with_channels_or_frames_is_flattened_first() -> None:

@@ -49,6 +49,9 @@ def test_a_result_says_at_once_what_was_found_after_it_was_made(
     assert result.document()["tested"] == {"standing": "warned", "similarity": 0.9, "sentence": tested.WARNING}
     assert "<strong>Warning: this map hardly changes" in result._repr_html_()
     assert picasso.explain(model, picture(), "class-probabilities").tested is None
+    layer = next(layer.name for layer in model.layers() if layer.spatial)
+    channel = picasso.explain(model, picture(), "saliency-map", channel=f"{layer}:1")
+    assert str(channel.tested) == "untested"  # what shuffling did to the maps of classes says nothing of it
 
 
 def drawn(path: Path) -> np.ndarray:

@@ -106,6 +106,28 @@ def test_weights_and_gradients_are_those_of_pytorch(tmp_path: Path, pooled: bool
     np.testing.assert_allclose(found.outputs["scores"], model.predict(X), atol=1e-5)
 
 
+class WrittenNorm(nn.Module):
+    """Layer normalization in single operations, the last of which divides."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        off = x - x.mean(-1, keepdim=True)
+        return off / (off.pow(2).mean(-1, keepdim=True) + self.norm.eps).sqrt()
+
+
+def test_a_norm_that_is_written_out_does_not_end_a_block() -> None:
+    plain, written = lively(), lively()
+    written.norm = WrittenNorm(plain.norm)
+    one, other = opened(plain), opened(written)
+    np.testing.assert_allclose(other.predict(X), one.predict(X), atol=1e-5)
+    first, second = (model.attention(X, [model.target(2)], early=True) for model in (one, other))
+    for layer, again in zip(first.layers, second.layers, strict=True):
+        np.testing.assert_allclose(again.gradients, layer.gradients, atol=1e-5)
+
+
 def test_layers_are_called_as_in_the_network() -> None:
     for network, named in ((lively(), ".weights"), (fused(lively()), "")):
         model = opened(network)

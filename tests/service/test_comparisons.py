@@ -100,6 +100,33 @@ def test_a_map_is_untested_then_warned_of_and_the_card_is_kept(house: Service) -
     assert render_size(export(result, house.artifacts, "png", bar=True).data)[1] > plain[1]  # the warning stands below
 
 
+def test_the_map_of_a_channel_is_measured_but_not_shuffled(house: Service) -> None:
+    digest = house.pictures.adopt(DIGIT.read_bytes(), DIGIT.name).digest
+    card = house.store.model("demo:digits").card
+    assert card is not None
+    layer = next(one["name"] for one in card["layers"] if one["spatial"])
+    job = house.jobs.submit(JobRequest("demo:digits", "saliency-map", (digest,), {}, at=f"channel={layer}:1"))
+    assert ended(house, job).state is State.DONE, house.records.job(job.id).error
+    key = house.records.tasks([job.id])[job.id][0].result
+    assert key is not None
+    result = house.store.result(key)
+    found = measured(house, result)
+    (shown, *_) = found.document["cards"]
+    assert "weights are shuffled for classes, not for a channel of a layer" in json.dumps(shown)
+    assert found.document["pictures"][0]["target"] == f"{layer}:1"
+    assert str(what_is_known(result.document)) == "untested"
+
+
+def test_a_difference_of_numbered_classes_is_asked_again_by_its_labels(house: Service) -> None:
+    digest = house.pictures.adopt(DIGIT.read_bytes(), DIGIT.name).digest
+    job = house.jobs.submit(JobRequest("demo:digits", "saliency-map", (digest,), {}, target=("7 - 1",)))
+    assert ended(house, job).state is State.DONE, house.records.job(job.id).error
+    key = house.records.tasks([job.id])[job.id][0].result
+    assert key is not None
+    asked = request_of(house.store, house.catalog, house.store.result(key))
+    assert asked.target == "7 - 1"
+
+
 def test_grad_cam_is_not_warned_of(house: Service) -> None:
     result = explained(house, "grad-cam")
     measured(house, result)

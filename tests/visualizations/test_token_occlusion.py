@@ -91,3 +91,23 @@ def test_what_has_no_tokens_is_refused() -> None:
         picasso.explain(model, PICTURE, "token-occlusion", layer="nowhere")
     with pytest.raises(NotSupportedError, match=r"'blocks\.0\.weights' has no tokens of patches"):
         picasso.explain(model, PICTURE, "token-occlusion", layer="blocks.0.weights")
+
+
+@pytest.mark.parametrize("method", ["token-occlusion", "ablation-cam"])
+def test_batches_that_shrink_where_memory_runs_out_lose_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plenty, scarce = opened(lively()), opened(lively())
+    scarce.batch_size = 8
+    whole = scarce._replaced
+
+    def replaced(x: np.ndarray, layer: str, values: np.ndarray) -> dict[str, np.ndarray]:
+        if len(values) > 3:
+            raise MemoryError
+        return whole(x, layer, values)
+
+    monkeypatch.setattr(scarce, "_replaced", replaced)
+    monkeypatch.setattr(
+        type(scarce), "is_out_of_memory", classmethod(lambda cls, error: isinstance(error, MemoryError))
+    )
+    one, other = (picasso.explain(model, PICTURE, method, target=1, cache=False) for model in (plenty, scarce))
+    assert scarce.batch_size < 4
+    np.testing.assert_allclose(one.attributions[0].values, other.attributions[0].values, atol=1e-5)

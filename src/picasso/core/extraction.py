@@ -158,7 +158,7 @@ def otsu(values: Wide) -> float:
     References:
         Otsu 1979, IEEE Transactions on Systems, Man, and Cybernetics 9.
     """
-    if values.min() == values.max():
+    if np.ptp(values) <= 1e-9 * np.abs(values).max():  # one value, rounding aside
         return float(values.min())
     counts, edges = np.histogram(values, BINS)
     centers = (edges[:-1] + edges[1:]) / 2
@@ -221,17 +221,20 @@ def _within(start: float, scale: float, first: int, length: int, side: int) -> t
 
 
 def mask_in_picture(mask: Mask, frame: Frame, height: int, width: int) -> Mask:
-    """Lay a mask of the map over the picture: bool (height, width), each pixel that of the map at its middle."""
-    rows = _cells(frame.top, frame.height, mask.shape[0], height)
-    columns = _cells(frame.left, frame.width, mask.shape[1], width)
-    inside = np.outer((rows >= 0) & (rows < mask.shape[0]), (columns >= 0) & (columns < mask.shape[1]))
-    laid = mask[rows.clip(0, mask.shape[0] - 1)][:, columns.clip(0, mask.shape[1] - 1)]
-    return np.asarray(laid & inside, bool)
+    """Lay a mask of the map over the picture: bool (height, width), each pixel that any of the map's touches."""
+    top, bottom = _cells(frame.top, frame.height, mask.shape[0], height)
+    left, right = _cells(frame.left, frame.width, mask.shape[1], width)
+    # How many pixels of the mask lie above and left of each corner.
+    before = np.pad(mask.astype(np.intp), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    within = before[bottom][:, right] - before[top][:, right] - before[bottom][:, left] + before[top][:, left]
+    return np.asarray(within > 0, bool)
 
 
-def _cells(start: float, length: float, cells: int, pixels: int) -> NDArray[np.intp]:
-    """Return in which cell of the map the middle of each pixel of the picture lies."""
-    return np.asarray(np.floor((np.arange(pixels) + 0.5 - start) * cells / length), np.intp)
+def _cells(start: float, length: float, cells: int, pixels: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first cell of the map that each pixel of the picture touches, and the one after the last."""
+    edges = (np.arange(pixels + 1) - start) * cells / length
+    low, high = np.floor(np.round(edges[:-1], 6)), np.ceil(np.round(edges[1:], 6))
+    return low.clip(0, cells).astype(np.intp), high.clip(0, cells).astype(np.intp)
 
 
 def _least(known: Wide, kind: str, level: float) -> float:

@@ -80,9 +80,16 @@ def _read(model: str, method: tuple[str, str, int], settings: Mapping[str, Any])
 
 
 def what_is_known(record: Mapping[str, Any]) -> Tested:
-    """Read what is known of the maps of a result, from its record or its document."""
+    """Read what is known of the maps of a result, from its record or its document. Channels of layers are untested."""
+    if of_channel(record):
+        return Tested(Standing.UNTESTED)
     shown = record["visualization"]
     return _read(record["model"]["digest"], (shown["name"], shown["digest"], shown["version"]), record["settings"])
+
+
+def of_channel(record: Mapping[str, Any]) -> bool:
+    """Say whether a result is of a channel of a layer, which randomization does not look at."""
+    return str(record.get("at") or "").startswith("channel=")
 
 
 def as_now(document: Mapping[str, Any]) -> dict[str, Any]:

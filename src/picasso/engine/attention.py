@@ -149,7 +149,8 @@ def block_ends(graph: Graph, found: Sequence[Weighing]) -> list[str]:
     for place, op in enumerate(graph.ops):
         if op.name in fixed:
             continue
-        if farthest <= place and isinstance(op, ops.Elementwise) and not fixed.intersection(op.inputs):
+        sums = isinstance(op, ops.Elementwise) and op.function == "add"
+        if sums and farthest <= place and not fixed.intersection(op.inputs):
             narrow.append(op)
         farthest = max(farthest, read.get(op.name, 0))
     states = []

@@ -141,7 +141,9 @@ def compare_all(
     if model.facts.frames is not None:
         raise NotSupportedError("Maps are compared on still pictures; this model reads clips.")
     place = read_place(at)
-    work = _Work(model, methods, seed, report, randomization, count)
+    of_channel = place is not None and place.channel is not None
+    reason = "weights are shuffled for classes, not for a channel of a layer." if of_channel else untestable(model)
+    work = _Work(model, methods, seed, report, randomization, count, reason)
     for number, (picture, where) in enumerate(pictures):
         sample = model.prepare(picture)
         asked = focused(model, sample, place)
@@ -222,13 +224,20 @@ class _Work:
     """Looks at one picture after another; holds of each no more than what is shown."""
 
     def __init__(
-        self, model: Model, methods: Sequence[Method], seed: int, report: Report, randomize: bool, pictures: int
+        self,
+        model: Model,
+        methods: Sequence[Method],
+        seed: int,
+        report: Report,
+        randomize: bool,
+        pictures: int,
+        reason: str,
     ) -> None:
         self.model, self.methods, self.seed, self.randomize = model, _numbered(methods), seed, randomize
         self.titles = _titled(self.methods)
         self.measured = {name: _Measured() for name in (*self.methods, *CONTROLS)}
         self.pictured: list[Pictured] = []
-        self.reason = untestable(model)
+        self.reason = reason  # why nothing can be randomized, or ""
         self.known = {} if self.reason else {n: k for n, m in self.methods.items() if (k := kept.read(model, m))}
         each = len(self.methods) * 4 + len(CONTROLS) + 1  # the map, its repeat, its noise, its curves; patches
         self.to_test = (

@@ -11,6 +11,7 @@ from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PictureError, SettingsError, TargetError
 from picasso.core.facts import Task
+from picasso.core.tested import of_channel
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
@@ -114,7 +115,7 @@ def key_of(store: Store, catalog: Catalog, request: ComparisonRequest) -> str:
         if reason := unfit(one, card):
             raise NotSupportedError(reason, "Leave it out.")
     task = Task(card.task)
-    if place is not None and task is Task.CLASSIFICATION:
+    if place is not None and place.channel is None and task is Task.CLASSIFICATION:
         raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
     target = request.target
     return comparison_key(
@@ -148,15 +149,19 @@ def request_of(store: Store, catalog: Catalog, result: ResultRecord) -> Comparis
     model = store.model(result.model)
     if model.card is not None and Card.read(model.card).digest != document["model"]["digest"]:
         raise NotSupportedError("The model has changed since this map was made.", again)
-    first = document["targets"][0]
     return ComparisonRequest(
         model=result.model,
         methods=((result.visualization, document["settings"]),),
         pictures=(result.picture,),
-        target=f"{first['index']} - {first['minus']}" if "minus" in first else int(first["index"]),
+        target=None if of_channel(document) else _asked_again(document["targets"][0]),
         seed=int(document["seed"]),
         at=document.get("at"),
     )
+
+
+def _asked_again(target: Mapping[str, Any]) -> int | str:
+    """Return what to write for the target of a result: its labels, where it is a difference, as labels come first."""
+    return str(target["label"]) if "minus" in target else int(target["index"])
 
 
 def record_of(

@@ -46,8 +46,9 @@ class AblationCam(ChannelMap[ChannelMapSettings]):
                 "Choose another layer.",
             )
         ctx.progress(done, channels.total, f"{done} of {channels.total} channels")
-        for start in range(0, len(numbers), ctx.model.batch_size):
-            chunk = numbers[start : start + ctx.model.batch_size]
+        size = ctx.model.batch_size  # it shrinks where memory runs out
+        for start in range(0, len(numbers), size):
+            chunk = numbers[start : start + size]
             without = np.repeat(values, len(chunk), axis=0)
             for row, number in enumerate(chunk):
                 without[row, ..., number] = 0

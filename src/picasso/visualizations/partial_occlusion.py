@@ -303,10 +303,11 @@ def _occlude_pictures(ctx: Context, picture: Pixels, windows: Windows, fill: str
     """Score the picture with each window covered before preprocessing, in chunks."""
     content = _covering(picture, fill)
     report, rows, total = _report(ctx), [], len(windows.boxes)
-    for start in range(0, total, ctx.model.batch_size):
+    size = ctx.model.batch_size  # it shrinks where memory runs out
+    for start in range(0, total, size):
         report(start, total)
         covered = []
-        for box in windows.boxes[start : start + ctx.model.batch_size]:
+        for box in windows.boxes[start : start + size]:
             one = picture.copy()
             one[_place(box)] = content[_place(box)]
             covered.append(one)

@@ -71,8 +71,9 @@ class TokenOcclusion(AttributionMethod[TokenOcclusionSettings]):
         extra = tokens.shape[1] - count
         fill = tokens[0, extra:].mean(axis=0) if settings.fill == "mean" else np.float32(0)
         watched, scores = Watched(ctx, targets, settings.score), list[Array]()
-        for start in range(0, count, ctx.model.batch_size):
-            chunk = range(start, min(start + ctx.model.batch_size, count))
+        size = ctx.model.batch_size  # it shrinks where memory runs out
+        for start in range(0, count, size):
+            chunk = range(start, min(start + size, count))
             without = np.repeat(tokens, len(chunk), axis=0)
             for row, patch in enumerate(chunk):
                 without[row, extra + patch] = fill

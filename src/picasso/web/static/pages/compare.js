@@ -18,7 +18,12 @@ const methods = new MethodList(place("methods"), query.getAll("method"));
 const recipe = h("p", { class: "recipe" });
 const button = h("button", { type: "submit", class: "primary run" }, "Compare ", h("kbd", {}, "Ctrl \u21b5"));
 const measuring = new Measuring({
-  done: (key) => location.assign(`/comparisons/${encodeURIComponent(key)}`),
+  done: (key) => {
+    // Who comes back finds the form, not the job that leads away again.
+    working(false);
+    remember();
+    location.assign(`/comparisons/${encodeURIComponent(key)}`);
+  },
   stopped: () => working(false),
 });
 fill(place("run"), recipe, button, measuring.element);

@@ -15,6 +15,7 @@ export class Measuring {
     this.progress = new JobProgress(() => this.cancel());
     this.element = h("div", { class: "measuring" });
     this.id = "";
+    this.closed = false;
     this.unfollow = () => {};
     /** @param {KeyboardEvent} event */
     this.onKey = (event) => {
@@ -27,10 +28,12 @@ export class Measuring {
   /** @param {() => Promise<any>} submit asks for the job */
   async begin(submit) {
     fill(this.element);
+    this.closed = false;
     try {
-      this.show(await submit());
+      const job = await submit();
+      if (!this.closed) this.show(job); // it may have been closed meanwhile
     } catch (error) {
-      this.fail(error);
+      if (!this.closed) this.fail(error);
     }
   }
 
@@ -85,6 +88,7 @@ export class Measuring {
 
   /** Stops following; the job itself goes on. */
   close() {
+    this.closed = true;
     this.id = "";
     this.unfollow();
     document.removeEventListener("keydown", this.onKey);

@@ -235,9 +235,13 @@ export class PicassoResult extends HTMLElement {
   /** Says anew what is known of the map: it was tested just now. */
   async retest() {
     if (!this.result) return;
-    const { document } = await get(`/results/${encodeURIComponent(this.result.key)}`);
-    fill(this.tested, testedLine(document));
-    if (document.tested?.standing === "warned") announce(document.tested.sentence);
+    try {
+      const { document } = await get(`/results/${encodeURIComponent(this.result.key)}`);
+      fill(this.tested, testedLine(document));
+      if (document.tested?.standing === "warned") announce(document.tested.sentence);
+    } catch (error) {
+      fill(this.tested, problem(error));
+    }
   }
 
   /** @returns {import("../panels/class-list.js").ClassListing | null} */
