@@ -113,8 +113,11 @@ def test_many_results_are_fetched_when_they_come_near(page: Page, server: Server
         last.scroll_into_view_if_needed()
         page.wait_for_timeout(300)
     last.locator(".figure[data-ready]").wait_for()
-    page.wait_for_timeout(300)
     # What was passed gave its memory back, and has it again when it is passed again.
+    for _ in range(50):
+        if page.evaluate(CANVASES) < 2 * at_first:
+            break
+        page.wait_for_timeout(100)
     assert page.evaluate(CANVASES) < 2 * at_first
     assert page.locator(".pane canvas").first.evaluate("one => one.width") == 0
     page.evaluate("scrollTo(0, 0)")

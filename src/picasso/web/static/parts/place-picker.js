@@ -98,12 +98,14 @@ export class PlacePicker extends EventTarget {
     const field = h("input", {
       type: "text", value: this.at, inputmode: "numeric", spellcheck: "false", autocomplete: "off",
       placeholder: "left, top, width, height", "aria-label": "Place in pixels of the picture",
+      oninput: () => keep(), // what is typed outlives a redrawing
       onchange: () => {
-        this.at = field.value.replace(/\s+/g, "");
+        keep();
         this.mark();
         this.#changed();
       },
     });
+    const keep = () => { this.at = field.value.replace(/\s+/g, ""); };
     this.field = field;
     const help = this.task === "detection"
       ? "Draw a box, click a detected object, or write #2 for the second detection. A box may hold what was missed."
