@@ -74,7 +74,7 @@ def test_what_has_no_map_offers_no_card(page: Page, server: Server, digest: str)
 
 def test_methods_are_compared_on_a_page(page: Page, server: Server, digest: str, axe: Axe) -> None:
     second = server.upload(picture(seed=42), "second.png")
-    query = f"model=demo:tank-proxy&picture={digest}&picture={second}&method=edges-only"
+    query = f"model=demo:tank-proxy&picture={digest}&picture={second}&beside=edges-only"
     page.goto(f"{server.address}/compare?{query}")
     page.wait_for_selector("#compare[data-ready]")
     page.get_by_label("Partial occlusion").uncheck()
@@ -95,6 +95,16 @@ def test_methods_are_compared_on_a_page(page: Page, server: Server, digest: str,
     axe(page)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("link", name="Compare others").click()
+    page.wait_for_selector("#compare[data-ready]")
+    expect(page.locator(".method input:checked")).to_have_count(3)  # those that were compared, no more
+    expect(page.get_by_label("Partial occlusion")).not_to_be_checked()
+    page.go_back()
+    page.go_back()  # to the form, not on to the comparison that it led to
+    page.wait_for_selector("#compare[data-ready]")
+    expect(page.get_by_role("button", name=re.compile("^Compare"))).to_be_enabled()
+    expect(page.locator(".method input:checked")).to_have_count(3)
+    page.go_forward()
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Keep it").click()
     page.get_by_role("button", name="Delete").click()

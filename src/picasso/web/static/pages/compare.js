@@ -3,6 +3,7 @@
 import { list, post } from "../api.js";
 import { fill, h } from "../dom.js";
 import { ago, plural } from "../format.js";
+import { compareHref } from "../parts/compare-address.js";
 import { Measuring } from "../parts/measuring.js";
 import { MethodList } from "../parts/method-list.js";
 import { ModelList } from "../parts/model-list.js";
@@ -14,7 +15,7 @@ const query = new URLSearchParams(location.search);
 
 const models = new ModelList(place("models"), { allowAdd: page.dataset.allowAdd === "yes" });
 const tray = new PictureTray(place("pictures"));
-const methods = new MethodList(place("methods"), query.getAll("method"));
+const methods = new MethodList(place("methods"), query.getAll("method"), query.get("beside"));
 const recipe = h("p", { class: "recipe" });
 const button = h("button", { type: "submit", class: "primary run" }, "Compare ", h("kbd", {}, "Ctrl \u21b5"));
 const measuring = new Measuring({
@@ -65,11 +66,8 @@ async function run() {
 
 /** Keeps the choices in the address, and the job, so that a reload goes on where it was. */
 function remember() {
-  const next = new URLSearchParams({ model: models.chosen });
-  for (const picture of tray.pictures) next.append("picture", picture.digest);
-  for (const name of methods.chosen) next.append("method", name);
-  if (measuring.id) next.set("job", measuring.id);
-  history.replaceState(null, "", `${location.pathname}?${next}`);
+  const pictures = tray.pictures.map((picture) => picture.digest);
+  history.replaceState(null, "", compareHref({ model: models.chosen, pictures, methods: methods.chosen, job: measuring.id }));
 }
 
 async function earlier() {

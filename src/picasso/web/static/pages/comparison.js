@@ -4,6 +4,7 @@ import { get, remove } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { ago, number, plural } from "../format.js";
 import { cardTable, meanings, reasons, trustMark, verdict } from "../parts/card.js";
+import { compareHref } from "../parts/compare-address.js";
 import { problem } from "../parts/problem.js";
 
 const place = /** @type {HTMLElement} */ (document.getElementById("comparison"));
@@ -13,10 +14,8 @@ const path = `/comparisons/${encodeURIComponent(key)}`;
 
 /** @param {any} comparison */
 function againHref({ model, pictures, document }) {
-  const query = new URLSearchParams({ model });
-  for (const digest of pictures) query.append("picture", digest);
-  for (const card of document.cards) if (!card.control) query.append("method", card.name);
-  return `/compare?${query}`;
+  const methods = document.cards.filter((/** @type {any} */ card) => !card.control).map((/** @type {any} */ card) => card.name);
+  return compareHref({ model, pictures, methods });
 }
 
 /** @param {any} comparison */

@@ -3,6 +3,7 @@
 import { follow, get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { ago, plural } from "../format.js";
+import { compareHref } from "../parts/compare-address.js";
 import { JobProgress } from "../parts/job-progress.js";
 import { problem } from "../parts/problem.js";
 
@@ -32,11 +33,12 @@ function heading(job) {
   for (const task of job.tasks.slice(0, 6)) query.append("picture", task.picture);
   // Of a job that compares methods one comparison comes out, and no result of each picture.
   const { methods } = job;
-  for (const { name } of methods ?? []) query.append("method", name);
   const again = methods
     ? job.comparison
       ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")
-      : h("a", { class: "button", href: `/compare?${query}` }, "Compare again")
+      : h("a", { class: "button", href: compareHref({
+        model: job.model, pictures: job.tasks.map((task) => task.picture), methods: methods.map(({ name }) => name),
+      }) }, "Compare again")
     : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
   document.title = `${job.visualization} of ${plural(job.tasks.length, "picture")} \u00b7 Picasso`;
   fill(place("job-head"),

@@ -3,6 +3,7 @@
 import { get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { cardTable, meanings, reasons, trustMark } from "./card.js";
+import { compareHref } from "./compare-address.js";
 import { Measuring } from "./measuring.js";
 import { problem } from "./problem.js";
 
@@ -52,7 +53,7 @@ export class PicassoBelieve extends HTMLElement {
         cardTable(cards.filter((/** @type {any} */ one) => !one.control || one.name === "sobel"), `Scorecard of ${card.title}`, false),
         h("p", { class: "small muted" }, `Measured on this picture, for \u201c${pictures[0].target}\u201d. `,
           "Several pictures say more: ",
-          h("a", { href: compareHref(this.result) }, "compare methods"), ". ",
+          h("a", { href: this.others() }, "compare methods"), ". ",
           h("a", { href: comparison.page }, "Maps and controls side by side"), "."),
         meanings());
       this.result.comparison = key;
@@ -63,15 +64,12 @@ export class PicassoBelieve extends HTMLElement {
       fill(this.body, problem(error));
     }
   }
-}
 
-/**
- * @param {import("../types.js").StoredResult} result
- * @returns {string} the page that compares, with this picture and this method
- */
-export function compareHref({ document, picture }) {
-  const query = new URLSearchParams({ model: document.model.name, picture: picture.digest, method: document.visualization.name });
-  return `/compare?${query}`;
+  /** @returns {string} the page that compares this method with the usual ones */
+  others() {
+    const { document, picture } = this.result;
+    return compareHref({ model: document.model.name, pictures: [picture.digest], beside: document.visualization.name });
+  }
 }
 
 customElements.define("picasso-believe", PicassoBelieve);

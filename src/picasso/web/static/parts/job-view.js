@@ -5,12 +5,12 @@ import { announce, fill, h } from "../dom.js";
 import { plural } from "../format.js";
 import { display } from "../panels/display.js";
 import { DisplayControls } from "../panels/toolbar.js";
+import { compareHref } from "./compare-address.js";
 import { problem } from "./problem.js";
 import { PicassoResult } from "./result-view.js";
 
 /** @typedef {import("../types.js").Job} Job */
 
-const PICTURES_IN_ADDRESS = 12;
 const OVER = ["done", "failed", "canceled"];
 
 /** Events: "end" when the job is over. */
@@ -66,7 +66,7 @@ export class JobView extends EventTarget {
     fill(this.place,
       h("header", { class: "stage-head" },
         h("p", {}, h("b", {}, title), ` \u00b7 ${job.model} \u00b7 ${plural(job.tasks.length, "picture")}`),
-        h("p", { class: "stage-links small" }, h("a", { href: compareHref(job) }, "Compare methods"),
+        h("p", { class: "stage-links small" }, h("a", { href: this.others() }, "Compare methods"),
           h("a", { href: `/jobs/${encodeURIComponent(job.id)}` }, "Page of this run"))),
       several && controls.element, this.state, h("div", { class: "results" }, this.views));
     this.controls = controls;
@@ -143,14 +143,10 @@ export class JobView extends EventTarget {
       fill(/** @type {HTMLElement} */ (this.state), problem(error));
     }
   }
-}
 
-/**
- * @param {Job} job
- * @returns {string} the page that says which map to believe, with the pictures of this job as far as an address holds them
- */
-function compareHref(job) {
-  const query = new URLSearchParams({ model: job.model, method: job.visualization });
-  for (const task of job.tasks.slice(0, PICTURES_IN_ADDRESS)) query.append("picture", task.picture);
-  return `/compare?${query}`;
+  /** @returns {string} the page that compares this method with the usual ones, on these pictures */
+  others() {
+    const { model, tasks, visualization } = this.job;
+    return compareHref({ model, pictures: tasks.map((task) => task.picture), beside: visualization });
+  }
 }

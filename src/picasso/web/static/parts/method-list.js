@@ -14,11 +14,12 @@ export class MethodList extends EventTarget {
   /**
    * @param {HTMLElement} place
    * @param {string[]} wanted names; empty for the usual ones
+   * @param {string | null} beside one beside the usual ones
    */
-  constructor(place, wanted) {
+  constructor(place, wanted, beside) {
     super();
     this.place = place;
-    this.wanted = new Set(wanted.length ? [...USUAL, ...wanted] : USUAL);
+    this.wanted = new Set(wanted.length ? wanted : [...USUAL, beside ?? ""].filter(Boolean));
     /** @type {VisualizationInfo[]} */
     this.known = [];
     /** @type {import("../types.js").Model | undefined} */
