@@ -1,0 +1,37 @@
+"""Every threshold of the audit in one place, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LEAST_PICTURES: Final = 64
+"""With fewer pictures the audit does not answer: on audits of planted proxies 32 pictures missed one in ten."""
+RECOMMENDED_PICTURES: Final = 200
+"""From here on a clean property's upper bound comes under `CLEAR` with room to spare."""
+LEAST_OF_CLASS: Final = 10
+"""A class of fewer pictures has no interval worth the name; its pictures are left out, and that is said."""
+MOST_PICTURES: Final = 1000
+"""Drawn from a larger data set, evenly over the classes: more pictures narrow no interval that matters."""
+ALPHA: Final = 0.01
+"""Of a suspect after Holm's correction over everything that was tested: one false accusation in a hundred audits."""
+DROP: Final = 0.05
+"""Accuracy that must hang on a property before it is called a reason: 5 points. Less is noise of real data sets."""
+SURE: Final = 0.02
+"""The lower end of the drop's interval must lie above: 2 points."""
+TWO_CLASSES: Final = 0.03
+"""The drop must show in at least two classes, 3 points each: a seam that looks like one class hurts only the other."""
+CLEAR: Final = 0.05
+"""A property is cleared when the upper end of its drop's interval lies under it; equal to `DROP`, so that nothing is
+both cleared and suspected."""
+WEAK: Final = 0.10
+"""A model whose accuracy is not surely this far above chance has no reasons that could be found."""
+NAMING: Final = 0.75
+"""The smallest change that reaches this share of the largest drop is named: what contains it is larger, not truer."""
+SCREEN: Final = 1 / 3
+"""Share of the pictures on which everything is tried; what is not cleared there is measured on the rest."""
+SCREEN_FROM: Final = 150
+"""With fewer pictures everything is measured on all of them: a third would clear nothing."""
+SCREEN_MOST: Final = 120
+"""Pictures of the screening at most: with this many an untouched property is cleared."""
+CLUE: Final = 0.6
+"""Area under the curve from which on what files give away is worth a word, if its interval lies above chance."""
