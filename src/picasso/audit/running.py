@@ -26,7 +26,7 @@ from picasso.audit.gallery import Gallery
 from picasso.audit.selecting import Selection, require_pictures, select
 from picasso.audit.shelf import Shelf
 from picasso.audit.showing import pairs_of, pictures_of
-from picasso.audit.thresholds import MOST_PICTURES, SCREEN, SCREEN_FROM, SCREEN_MOST
+from picasso.audit.thresholds import MOST_PICTURES, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST
 from picasso.audit.verdict import judge, named_of
 from picasso.core import registry
 from picasso.core.dataset import Dataset, match_classes, read_dataset
@@ -150,9 +150,7 @@ class _Run:
         engine: Engine = Here(experiment)
         if self.choices.processes > 1 and self.source[0]:
             engine = Pool(setup, self.choices.processes)
-        donors = draw_donors(
-            {number: self.selection.labels[number] for number in readable}, self.digests, self.choices.seed
-        )
+        donors = draw_donors({one: self.selection.labels[one] for one in readable}, looks, self.choices.seed)
         table = Table.empty(len(questions), count)
         spread = float(base[readable].std()) or 1.0
 
@@ -386,5 +384,5 @@ def _screening(readable: Sequence[int]) -> tuple[list[int], list[int]]:
     """Divide the pictures into those on which everything is tried and those on which suspects are confirmed."""
     if len(readable) < SCREEN_FROM:
         return list(readable), []
-    count = min(round(len(readable) * SCREEN), SCREEN_MOST)
+    count = min(max(round(len(readable) * SCREEN), SCREEN_LEAST), SCREEN_MOST)
     return list(readable[:count]), list(readable[count:])

@@ -38,15 +38,30 @@ def drop(lost: int, gained: int, count: int) -> Interval:
         The difference of the paired shares in -1..1; of no pictures, 0 in -1..1.
 
     References:
-        Agresti and Min 2005, the adjusted Wald interval: half a picture is added to each of the four cells, so that
-        an effect that never showed still has an interval.
+        Tango 1998, the score interval for the difference of two paired proportions: honest also for an effect that
+        never showed, of which it says at most 1.96² / (count + 1.96²).
     """
     if not count:
         return Interval(0.0, -1.0, 1.0)
-    adjusted = count + 2
-    middle = (lost - gained) / adjusted
-    reach = Z * math.sqrt(lost + gained + 1 - (lost - gained) ** 2 / adjusted) / adjusted
-    return Interval((lost - gained) / count, max(-1.0, middle - reach), min(1.0, middle + reach))
+    value = (lost - gained) / count
+    return Interval(value, -_upper(gained, lost, count), _upper(lost, gained, count))
+
+
+def _upper(lost: int, gained: int, count: int) -> float:
+    """Return the largest difference that the score test does not reject: found by halving, to 1e-9."""
+    low, high = (lost - gained) / count, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        # The share of pictures that are gained, as likely as it gets if the difference is `middle`.
+        linear = (2 * count - lost + gained) * middle - lost - gained
+        root = linear * linear + 8 * count * gained * middle * (1 - middle)
+        share_gained = (math.sqrt(max(0.0, root)) - linear) / (4 * count)
+        variance = count * (2 * share_gained + middle * (1 - middle))
+        if count * middle - (lost - gained) > Z * math.sqrt(max(0.0, variance)):
+            high = middle
+        else:
+            low = middle
+    return (low + high) / 2
 
 
 def paired_p(differences: Numbers) -> float:

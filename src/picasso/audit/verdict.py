@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from picasso.audit.effects import cleared
 from picasso.audit.findings import Effect, Interval, Outcome, Verdict
 from picasso.audit.thresholds import CLEAR, NAMING, WEAK
+from picasso.audit.wording import percent, points, span
 from picasso.core.intervention import Role
 
 
@@ -36,14 +37,14 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], confirme
     open_ones = [one for one in effects if one.role is Role.PROPERTY and one.pictures and not cleared(one)]
     erased = next((one for one in effects if one.role is Role.ERASURE and one.pictures), None)
     reasons = [
-        f"On the pictures as they are the model is right in {_percent(accuracy.value)}; chance is {_percent(chance)}."
+        f"On the pictures as they are the model is right in {percent(accuracy.value)}; chance is {percent(chance)}."
     ]
     if accuracy.low < chance + WEAK:
         return Verdict(
             Outcome.WEAK_MODEL,
             "WEAK MODEL",
-            f"The model is right in {_percent(accuracy.value)} of these pictures, not surely better than always saying "
-            f"the most frequent class ({_percent(chance)}). What it has not learned has no reason to be found.",
+            f"The model is right in {percent(accuracy.value)} of these pictures, not surely better than always saying "
+            f"the most frequent class ({percent(chance)}). What it has not learned has no reason to be found.",
             None,
             None,
             smallest,
@@ -51,12 +52,12 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], confirme
         )
     if objects and objects[0].pictures:
         reasons.append(
-            f"Another class's object in the same place costs {points(objects[0].drop)} of accuracy: "
+            f"Another class's object in the same place costs {_points(objects[0].drop)} of accuracy: "
             + ("it uses the object." if right else "that it uses the object does not show.")
         )
     if erased is not None:
         reasons.append(
-            f"Erasing the object, rather than an equal piece of what surrounds it, costs {points(erased.drop)}."
+            f"Erasing the object, rather than an equal piece of what surrounds it, costs {_points(erased.drop)}."
         )
     if named is not None:
         return _accused(named, suspects, right, confirmed, smallest, reasons)
@@ -65,7 +66,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], confirme
         return Verdict(
             Outcome.RIGHT_REASON,
             "RIGHT REASON: the object",
-            f"{points(right.drop, capital=True)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on "
+            f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on "
             "anything else that was tested.",
             right.drop,
             right.what,
@@ -102,7 +103,7 @@ def _accused(
     smallest: float,
     reasons: list[str],
 ) -> Verdict:
-    drop, phrase = points(named.drop, capital=True), named.what.phrase
+    drop, phrase = _points(named.drop), named.what.phrase
     others = [one.what.phrase for one in suspects if one is not named][:3]
     if others:
         reasons.append(f"It also shows in {_listed(others)}.")
@@ -115,19 +116,12 @@ def _accused(
         sentence += ", and the object does not show as a reason."
     else:
         outcome, headline = Outcome.BOTH, f"BOTH: the object and {phrase}"
-        sentence += f"; {points(right.drop)} hang on the object."
+        sentence += f"; {_points(right.drop)} hang on the object."
     return Verdict(outcome, headline, sentence, named.drop, named.what, smallest, tuple(reasons))
 
 
-def points(drop: Interval, capital: bool = False) -> str:
-    """Write a drop in points of accuracy with its interval."""
-    low, high = (f"{value * 100:.0f}".replace("-", "−") for value in (drop.low, drop.high))
-    value = f"{drop.value * 100:.0f}".replace("-", "−")
-    return f"{value} points ({low} to {high})" if capital or value != "1" else f"{value} point ({low} to {high})"
-
-
-def _percent(value: float) -> str:
-    return f"{value * 100:.1f} %".replace(".0 %", " %")
+def _points(drop: Interval) -> str:
+    return f"{points(drop.value)} ({span(drop)})"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from picasso.audit.findings import Effect, Findings, Outcome
 from picasso.audit.running import audit
 from picasso.audit.thresholds import CLEAR
-from picasso.audit.verdict import points
+from picasso.audit.wording import with_span
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import SettingsError
 from picasso.core.intervention import Role
@@ -163,7 +163,7 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
     shown += [one for one in findings.effects if one not in shown and one.pictures][:_SHOWN]
     for effect in sorted(shown, key=lambda one: -one.drop.value):
         table.add_row(
-            _mark(effect), Text(effect.what.title), points(effect.drop), f"{effect.holm:.2g}", str(effect.pictures)
+            _mark(effect), Text(effect.what.title), with_span(effect.drop), f"{effect.holm:.2g}", str(effect.pictures)
         )
     console.print(table)
     if hidden := sum(1 for one in findings.effects if one not in shown and one.pictures):
