@@ -20,6 +20,8 @@ APART = 0.25
 colors that have nothing in common; halves of a drawn sky differ by 0.1, a tank and its meadow by 0.4 to 0.6."""
 LEAST = 0.003
 """Share of a picture from which a kind is there."""
+_HARDLY = 0.03
+"""A kind that is there in fewer of the pictures is an accident."""
 _MEET = 0.1
 """Kinds that share a picture in fewer of the cases in which they could are taken for two faces of one kind."""
 _SAME_PLACE = 0.5
@@ -53,7 +55,6 @@ def group(pictures: Sequence[Patches], seed: int) -> Grouped:
         pair = _next(pictures, found)
         if pair is None:
             break
-        print(pair, found.prior.mean[list(pair),0]/4)
         found = _settle(pictures, [_merged(part, pair) for part in found.parts], _AGAIN)
     return found
 
@@ -78,15 +79,15 @@ def _next(pictures: Sequence[Patches], found: Grouped) -> tuple[int, int] | None
     meet = (there.T.astype(np.int64) @ there) / np.maximum(np.minimum(present[:, None], present), 1)
     np.fill_diagonal(meet, 1)
     apart = _contrast(pictures, found, there)
-    rare = int(present.argmin())
-    # A kind of hardly a picture is none: it goes where it differs least.
-    if present[rare] < max(2, 0.03 * len(pictures)):
-        print('rare',present[rare]); return _ordered(rare, int(apart[rare].argmin()) if np.isfinite(apart[rare]).any() else int(present.argmax()))
-    strangers = np.where(meet < _MEET, _overlap(found.prior, sizes), 0)
+    rare = int(sizes.mean(axis=0).argmin())
+    # A kind of hardly a picture or hardly a patch is none: it goes where it differs least.
+    if present[rare] < max(2, _HARDLY * len(pictures)) or sizes[:, rare].mean() < LEAST:
+        return _ordered(rare, int(apart[rare].argmin()) if np.isfinite(apart[rare]).any() else int(present.argmax()))
+    strangers = np.where(meet < _MEET, _overlap(found.prior), 0)
     if strangers.max() >= _SAME_PLACE:
-        print('stranger', strangers.max()); return _ordered(*np.unravel_index(int(strangers.argmax()), strangers.shape))
+        return _ordered(*np.unravel_index(int(strangers.argmax()), strangers.shape))
     if apart.min() < APART or (len(found.prior) > MOST and np.isfinite(apart.min())):
-        print('apart', apart.min()); return _ordered(*np.unravel_index(int(apart.argmin()), apart.shape))
+        return _ordered(*np.unravel_index(int(apart.argmin()), apart.shape))
     return None
 
 
@@ -115,7 +116,7 @@ def _contrast(pictures: Sequence[Patches], found: Grouped, there: NDArray[np.boo
     return apart
 
 
-def _overlap(prior: Prior, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _overlap(prior: Prior) -> NDArray[np.float64]:
     """Return how much of the places of the smaller kind are places of the larger, (kinds, kinds)."""
     places = prior.where.reshape(len(prior), -1)
     places = places / places.sum(axis=1, keepdims=True)

@@ -58,6 +58,12 @@ class Patches:
         return len(self.share)
 
     @cached_property
+    def edge(self) -> NDArray[np.int64]:
+        """The patches at the edge of what lies inside the border, sorted."""
+        inside = self.labels[np.ix_((self.labels >= 0).any(axis=1), (self.labels >= 0).any(axis=0))]
+        return np.unique(np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]))
+
+    @cached_property
     def distance(self) -> Floats:
         """How far patches differ in color, texture and standing out, (n, n)."""
         look = np.column_stack([self.color / _COLOR, self.texture / _TEXTURE, self.figure / _FIGURE])
