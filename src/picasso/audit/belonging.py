@@ -32,7 +32,7 @@ class Prior:
 
     Args:
         where: The share of each kind at each place, (kinds, GRID, GRID); the kinds of a place add up to 1.
-        mean, spread: Of their looks, (kinds, 3).
+        mean, spread: Of their looks, (kinds, 2).
     """
 
     where: NDArray[np.float64]
@@ -41,6 +41,11 @@ class Prior:
 
     def __len__(self) -> int:
         return len(self.mean)
+
+    @property
+    def figure(self) -> NDArray[np.float64]:
+        """How far each kind stands out from the ground, 0 to 1, (kinds,)."""
+        return self.mean[:, 0] / _FIGURE
 
     def expects(self, patches: Patches) -> Floats:
         """Return how well each patch fits each kind by place and looks, log-odds (n, kinds)."""
@@ -114,7 +119,7 @@ def _means(points: Floats, count: int, rng: np.random.Generator) -> Floats:
 
 
 def _looks(patches: Patches) -> Floats:
-    """Return what is compared between pictures, (n, 3): standing out and texture, never color."""
+    """Return what is compared between pictures, (n, 2): standing out and texture, never color."""
     return np.column_stack([_FIGURE * patches.figure, patches.texture])
 
 

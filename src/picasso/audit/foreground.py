@@ -14,7 +14,7 @@ from picasso.audit.patches import Floats, Patches
 _ROUNDS = 6
 _TOUCH = 4.0
 _STANDS = 8.0
-_GROUND = 0.35
+_GROUND = 0.45
 """What stands out more than this speaks for the object, less against it."""
 _REACH = 4.0
 _LOSS = 0.3

@@ -22,6 +22,9 @@ LEAST = 0.003
 """Share of a picture from which a kind is there."""
 _HARDLY = 0.03
 """A kind that is there in fewer of the pictures is an accident."""
+_RIM = 0.03
+_STANDS_OUT = 0.35
+"""A kind that takes less of the pictures than `_RIM` and stands out less than this is the rim or shadow of another."""
 _MEET = 0.1
 """Kinds that share a picture in fewer of the cases in which they could are taken for two faces of one kind."""
 _SAME_PLACE = 0.5
@@ -80,8 +83,9 @@ def _next(pictures: Sequence[Patches], found: Grouped) -> tuple[int, int] | None
     np.fill_diagonal(meet, 1)
     apart = _contrast(pictures, found, there)
     rare = int(sizes.mean(axis=0).argmin())
-    # A kind of hardly a picture or hardly a patch is none: it goes where it differs least.
-    if present[rare] < max(2, _HARDLY * len(pictures)) or sizes[:, rare].mean() < LEAST:
+    # A kind of hardly a picture, or a rim of another, is none: it goes where it differs least.
+    flat = found.prior.figure[rare] < _STANDS_OUT and sizes[:, rare].mean() < _RIM
+    if flat or present[rare] < max(2, _HARDLY * len(pictures)) or sizes[:, rare].mean() < LEAST:
         return _ordered(rare, int(apart[rare].argmin()) if np.isfinite(apart[rare]).any() else int(present.argmax()))
     strangers = np.where(meet < _MEET, _overlap(found.prior), 0)
     if strangers.max() >= _SAME_PLACE:

@@ -154,7 +154,8 @@ def _figure(labels: NDArray[np.int64], color: Floats, pairs: NDArray[np.int64]) 
 def _ground(labels: NDArray[np.int64], color: Floats) -> tuple[NDArray[np.int64], Floats]:
     """Return the patches at the picture's edge and how unlike the ground each is, units of CIELAB.
 
-    The ground fills corners, or goes through from the left to the right. A thing may reach the edge elsewhere.
+    The ground fills corners. What goes through from the left to the right is ground, too, unless it is a wide thing:
+    half as unlike. A thing may reach the edge elsewhere.
     """
     height, width = labels.shape
     down, across = max(1, round(_CORNER * height)), max(1, round(_CORNER * width))
@@ -165,7 +166,7 @@ def _ground(labels: NDArray[np.int64], color: Floats) -> tuple[NDArray[np.int64]
     cost = _nearest(color[edge], color[corners])
     for here, there in ((left, right), (right, left)):
         place = np.searchsorted(edge, here)
-        cost[place] = np.minimum(cost[place], _nearest(color[here], color[there]))
+        cost[place] = np.minimum(cost[place], cost[place] / 2 + _nearest(color[here], color[there]))
     return edge, np.maximum(cost - _SLACK, 0)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_VARIED = 14.0
+_VARIED = 10.0
 """A kind whose color varies by more than this between pictures, units of CIELAB, has no color in its name."""
 _MOVES = 0.13
 """A kind whose middle varies by more than this between pictures, as a share of the side, has no place in its name."""
