@@ -12,11 +12,11 @@ from picasso.core.tones import Plane
 
 _COARSE = 56
 """Side of the reduced picture in which offsets are sought, about; they are then refined on pixels."""
-_ROUNDS = 12
+_ROUNDS = 8
 """Pieces at most: what one offset leaves open, the next fills."""
 _OPEN = 60.0**2
 """What a pixel that stays open costs beside the mismatch at the seam, in squared tones: rather fill than match."""
-_LEAST = 0.2
+_LEAST = 0.3
 """Share of the hole that a piece must fill, where anything fills so much."""
 _RIGHT = 6.0**2
 """What an offset sideways costs, in squares of the picture's width: of two that match alike, the near one."""
@@ -64,7 +64,7 @@ def fill(view: Pixels, hole: Mask, known: Mask | None = None) -> Pixels:
         if not left.any():
             break
     if left.any():
-        rows, columns = ndimage.distance_transform_edt(~usable, return_distances=False, return_indices=True)
+        rows, columns = ndimage.distance_transform_edt(~settled, return_distances=False, return_indices=True)
         canvas[left] = canvas[rows[left], columns[left]]
     # Inside of the hole, since what lies outside of it must stay as it is.
     alpha = 1 - softened(~hole)

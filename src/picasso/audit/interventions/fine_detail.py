@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picasso.plugin import Intervention, Pixels, Property, Seen, blend, outside, smoothed
+from picasso.plugin import Intervention, Pixels, Plane, Property, Seen, blend, outside, smoothed
 
 _SIGMA = 1.5
 """Of the Gaussian that takes the detail away, pixels."""
+_EDGE = np.float32(24)
+"""Tones from which on detail is an edge."""
 
 
 class FineDetail(Intervention):
-    """The grain of the background, pixel by pixel, is another's: patterns too fine to be seen."""
+    """The grain of the background, pixel by pixel, is another's: patterns too fine and too weak to be seen."""
 
     name = "fine-detail"
     title = "Fine detail"
@@ -22,7 +24,13 @@ class FineDetail(Intervention):
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         if source.plate is None or not to.context.any():
             return None
-        values, other = to.view.astype(np.float32), source.plate.astype(np.float32)
-        # One filter for both: it is linear.
-        changed = other + smoothed(values - other, _SIGMA)
-        return blend(values, changed, outside(to))
+        values = to.view.astype(np.float32)
+        return blend(values, values + _grain(source.plate) - _grain(to.view), outside(to))
+
+
+def _grain(view: Pixels) -> Plane:
+    """Return fine detail without edges: those are what the picture shows, and would appear as outlines."""
+    values = view.astype(np.float32)
+    rest = values - smoothed(values, _SIGMA)
+    share = np.square(rest / _EDGE)
+    return rest / (1 + share * share)
