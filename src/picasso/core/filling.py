@@ -22,6 +22,8 @@ _RIGHT = 6.0**2
 """What an offset sideways costs, in squares of the picture's width: of two that match alike, the near one."""
 _DOWN = 150.0**2
 """What an offset up or down costs, in squares of its height: in most pictures what lies at one height is alike."""
+_DRIFT = 30
+"""Tones that a piece is made lighter or darker at most: beyond, something else lies there, not another light."""
 _RING = 300
 """Pixels of the seam that are compared when an offset is refined."""
 
@@ -170,7 +172,7 @@ def _stamp(canvas: Plane, piece: Mask, offset: tuple[int, int], settled: Mask, m
     spread = np.dstack([apart, seam])
     for _ in range(3):
         spread = ndimage.uniform_filter(spread, (2 * radius + 1, 2 * radius + 1, 1), mode="constant")
-    slow = spread[..., :3] / np.maximum(spread[..., 3:], 1e-4)
+    slow = np.clip(spread[..., :3] / np.maximum(spread[..., 3:], 1e-4), -_DRIFT, _DRIFT)
     # The seam with an earlier piece is soft; what was there before is left as it is.
     alpha = np.where(inside, 1, softened(inside) * made[box])[..., None]
     canvas[box] += alpha * (np.clip(copied + slow, 0, 255) - canvas[box])

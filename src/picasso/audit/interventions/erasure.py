@@ -40,9 +40,11 @@ def _elsewhere(around: Mask, rng: np.random.Generator) -> Mask:
     height, width = around.shape
     step = max(1, max(height, width) // _SIDE)
     area = around[::step, ::step].astype(np.float32)
-    free = np.rint(signal.correlate(1 - area, area, "full", "fft"))
-    # Of all the shifts at which most of it lies on background, one is drawn.
-    best = np.argwhere(free >= free.max() - 0.5)
+    free = np.rint(signal.correlate(1 - area, area, "full", "fft")) / area.sum()
+    # At the object's own height, rather than in the sky above it.
+    down = np.abs(np.arange(len(free)) - len(area) + 1)[:, None] / len(area)
+    worth = np.where(free > 0, free - down, -1)
+    best = np.argwhere(worth >= worth.max() - 1e-6)
     down, right = (best[rng.integers(len(best))] - np.array(area.shape) + 1) * step
     rows, columns = np.nonzero(around)
     rows, columns = rows + down, columns + right

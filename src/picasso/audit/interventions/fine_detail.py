@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import ndimage
 
-from picasso.plugin import Intervention, Pixels, Plane, Property, Seen, blend, outside, smoothed
+from picasso.plugin import Intervention, Pixels, Plane, Property, Seen, blend, luminance, outside, smoothed
 
 _SIGMA = 1.5
 """Of the Gaussian that takes the detail away, pixels."""
-_EDGE = np.float32(24)
-"""Tones from which on detail is an edge."""
+_EDGE = np.float32(12)
+"""Standard deviation of detail, in tones, from which on it is an edge."""
 
 
 class FineDetail(Intervention):
@@ -32,5 +33,5 @@ def _grain(view: Pixels) -> Plane:
     """Return fine detail without edges: those are what the picture shows, and would appear as outlines."""
     values = view.astype(np.float32)
     rest = values - smoothed(values, _SIGMA)
-    share = np.square(rest / _EDGE)
-    return rest / (1 + share * share)
+    power = ndimage.uniform_filter(np.square(luminance(rest)), 5) / _EDGE**2
+    return rest / (1 + np.square(power))[..., None]

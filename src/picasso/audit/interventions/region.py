@@ -18,7 +18,7 @@ class Region(Kinds):
             return None
         # Where the other picture shows something else, more of its region is laid; what lies along its edges is
         # mixed with what is beside it.
-        hole = own & grown(own & ~other, seam(to.size))
-        inner = other & ~grown(~other, seam(to.size)) & ~hole
+        hole = own & grown(own & ~other, 3 * seam(to.size))
+        inner = other & ~grown(~other, 2 * seam(to.size)) & ~hole
         shown = fill(source.plate, hole, inner) if inner.any() else fill(source.plate, own & ~other, other)
         return blend(to.view, shown, softened(own) * outside(to))
