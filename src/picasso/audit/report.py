@@ -102,6 +102,18 @@ class Drawn:
         return self.pair.property if self.effect is None else self.effect.what.phrase
 
     @property
+    def starts(self) -> str:
+        """How the answer stands before: "right" or "wrong"."""
+        return "right" if self.said == self.own else "wrong"
+
+    @property
+    def ends(self) -> str:
+        """How it stands after: "right", "wrong", or "follows" where the object is another or gone, and so may it be."""
+        if self.says == self.own:
+            return "right"
+        return "wrong" if self.effect is None or self.effect.role is Role.PROPERTY else "follows"
+
+    @property
     def sentence(self) -> str:
         """What was done, and what it did to the answer."""
         erased = self.effect is not None and self.effect.role is Role.ERASURE
@@ -109,7 +121,8 @@ class Drawn:
         first, second = map(wording.percent, self.sure)
         if self.said == self.says:
             return f"{done} The answer stays {self.said}: {first} before, {second} after."
-        return f"{done} The answer turns from {self.said} ({first}) to {self.says} ({second})."
+        follows = ", as it should" if self.ends == "follows" else ""
+        return f"{done} The answer turns from {self.said} ({first}) to {self.says} ({second}){follows}."
 
     @property
     def outline(self) -> str:
