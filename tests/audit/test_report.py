@@ -14,6 +14,7 @@ from PIL import Image
 
 from picasso.audit import drawing, report
 from picasso.audit.findings import Clue, Findings, Interval, Outcome, PictureFinding, Untested
+from picasso.audit.picture_pairs import drawn, first_pair
 from picasso.core.intervention import Role
 from tests.audit.making import BLUR, CORNER, ERASED, NOISE, OBJECT, SKY, effect, findings, pair
 
@@ -162,16 +163,16 @@ def test_sections_without_content_do_not_appear() -> None:
 def test_the_most_telling_pair_is_of_the_property_that_is_named() -> None:
     found = findings()
     named = replace(found.verdict, named=CORNER)
-    assert report.first_pair(found) is found.pairs[0]
-    assert report.first_pair(replace(found, verdict=named)) is found.pairs[2]
-    assert report.first_pair(replace(found, verdict=replace(named, named=BLUR))) is found.pairs[0]
-    assert report.first_pair(replace(found, pairs=())) is None
+    assert first_pair(found) is found.pairs[0]
+    assert first_pair(replace(found, verdict=named)) is found.pairs[2]
+    assert first_pair(replace(found, verdict=replace(named, named=BLUR))) is found.pairs[0]
+    assert first_pair(replace(found, pairs=())) is None
     assert "The answer turns from tank (97 %) to decoy (90 %)." in read(found).words
 
 
 def test_a_pair_is_outlined_where_its_property_is_a_rectangle_and_else_shows_what_changed() -> None:
     found = findings()
-    sky, corner = report.drawn(found.pairs[0], found), report.drawn(found.pairs[2], found)
+    sky, corner = drawn(found.pairs[0], found), drawn(found.pairs[2], found)
     assert sky.outline == ""
     assert sky.changed is not None
     assert corner.changed is None
@@ -181,14 +182,14 @@ def test_a_pair_is_outlined_where_its_property_is_a_rectangle_and_else_shows_wha
 
 def test_an_answer_that_follows_the_object_is_not_wrong() -> None:
     found = findings()
-    swapped = report.drawn(found.pairs[3], found)
+    swapped = drawn(found.pairs[3], found)
     assert (swapped.starts, swapped.ends) == ("right", "follows")
     assert swapped.sentence.endswith("The answer turns from tank (97 %) to decoy (90 %), as it should.")
-    erased = report.drawn(pair(ERASED, 0), found)
+    erased = drawn(pair(ERASED, 0), found)
     assert erased.sentence.startswith("The object was erased. ")
-    sky = report.drawn(found.pairs[0], found)
+    sky = drawn(found.pairs[0], found)
     assert (sky.starts, sky.ends) == ("right", "wrong")
-    stays = report.drawn(replace(found.pairs[0], probabilities=((0.97, 0.03), (0.8, 0.2))), found)
+    stays = drawn(replace(found.pairs[0], probabilities=((0.97, 0.03), (0.8, 0.2))), found)
     assert stays.sentence.endswith("The answer stays tank: 97 % before, 80 % after.")
     assert stays.ends == "right"
 
@@ -197,7 +198,7 @@ def test_bars_show_the_answers_and_the_true_class_of_many() -> None:
     classes = tuple("abcdef")
     found = findings(classes=classes, counts=(20,) * 6, confusion=((20, 0, 0, 0, 0, 0),) * 6, effects=(), clues=())
     before, after = (0.05, 0.6, 0.2, 0.1, 0.04, 0.01), (0.05, 0.1, 0.1, 0.1, 0.05, 0.6)
-    shown = report.drawn(replace(pair(SKY, 0), probabilities=(before, after)), found)
+    shown = drawn(replace(pair(SKY, 0), probabilities=(before, after)), found)
     assert [bar.label for bar in shown.bars] == ["b", "a", "f"]
     assert [bar.own for bar in shown.bars] == [False, True, False]
     assert (shown.said, shown.says, shown.sure) == ("b", "f", (0.6, 0.6))
@@ -277,6 +278,39 @@ def test_further_sections_are_shown_whatever_their_shape() -> None:
     assert any(attrs.get("src") == tiny for _, attrs in page.tags)
 
 
+def test_shares_of_the_evidence_are_a_table_with_what_a_map_without_aim_would_reach() -> None:
+    shares = [{"value": 0.2, "low": 0.15, "high": 0.25}, {"value": 0.8, "low": 0.75, "high": 0.85}]
+    evidence = {
+        "classes": ["tank", "decoy"],
+        "parts": ["the object", "the background"],
+        "areas": [0.1, 0.9],
+        "shares": shares,
+        "by_class": [shares[::-1], []],
+        "methods": [{"title": "Grad-CAM", "tested": {"sentence": "passed its test"}}],
+        "left_out": [{"title": "Deconvolution", "reason": "It does not depend on the weights."}],
+        "disagreement": "The maps do not show it.",
+    }
+    page = read(findings(extras={"evidence": evidence}))
+    assert "All pictures 20 % 15 … 25 80 % 75 … 85 tank 80 % 75 … 85 20 % 15 … 25 Without any aim" in page.words
+    assert "it covers 10 % 90 %" in page.words
+    assert "Grad-CAM passed its test" in page.words
+    assert "Deconvolution, left out It does not depend on the weights." in page.words
+    assert "! The maps do not show it." in page.words
+
+
+def test_clusters_say_whether_they_are_confirmed() -> None:
+    mean_map = np.eye(16).tolist()
+    clusters = [
+        {"sentence": "Of 60 % the maps point there.", "mean_map": mean_map, "confirmed": True},
+        {"sentence": "Of 40 % they point elsewhere.", "mean_map": [], "confirmed": None},
+    ]
+    text = findings(extras={"clusters": clusters}, pairs=()).html()
+    page = Page(text)
+    assert "Of 60 % the maps point there. confirmed Of 40 % they point elsewhere." in page.words
+    (url,) = re.findall(r'src="(data:[^"]+)"', text)
+    assert _decoded(url).shape == (160, 160, 3)
+
+
 def test_the_axis_has_zero_and_the_threshold_and_room_for_all() -> None:
     axis = drawing.axis([Interval(0.41, 0.33, 0.49), Interval(-0.02, -0.06, 0.02)])
     assert axis.ticks == (-0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -295,9 +329,9 @@ def test_what_changed_glows_and_the_rest_is_grey() -> None:
     before = np.full((20, 20, 3), 100, np.uint8)
     after = before.copy()
     after[:10] = 255
-    drawn = _decoded(drawing.changed(before, after))
-    assert tuple(drawn[0, 0]) == drawing.GLOW
-    assert tuple(drawn[15, 5]) == (45, 45, 45)
+    glowing = _decoded(drawing.changed(before, after))
+    assert tuple(glowing[0, 0]) == drawing.GLOW
+    assert tuple(glowing[15, 5]) == (45, 45, 45)
     same = _decoded(drawing.changed(before, before))
     assert (same == 45).all()
     hardly = before.copy()
