@@ -196,3 +196,5 @@ def test_what_is_found_at_one_place_parts_pictures_whose_maps_are_alike() -> Non
     ]  # fmt: skip
     assert {number % 2 for number in found[1].members} == {0} or {number % 2 for number in found[1].members} == {1}
     assert len({as_property(c).name for c in found}) == 3
+    alike = random.normal(1, 0.05, (40, 6))
+    assert [c.basis for c in find_clusters(maps, [0] * 40, alike)] == [Basis.MAPS]

@@ -22,7 +22,6 @@ from picasso.audit.findings import Interval, Outcome, Verdict
 from picasso.core import registry
 from picasso.core.asking import input_mask
 from picasso.core.errors import CanceledError, NotSupportedError
-from picasso.core.facts import Sample
 from picasso.core.images import read_picture
 from picasso.core.intervention import Property
 from picasso.core.model import Model
@@ -153,27 +152,23 @@ def test_a_method_that_does_not_fit_is_refused_where_it_was_asked_for(half: Mode
         shares(half, [], [], ("all",), [], LABELS, ["grad-cam"], report=quiet)
 
 
-def _demo(name: str) -> Evidence:
-    """Return where the evidence of a model of the demo lies, on held-out scenes."""
-    drawn = held_out_set(10, True)
-    model = load_model(f"demo:{name}")
-    samples: list[Sample] = []
-    parts = []
-    for rendering in drawn:
-        samples.append(model.prepare(read_picture(rendering.pixels)))
-        body = input_mask(samples[-1], rendering.object_mask)
-        sky = input_mask(samples[-1], rendering.sky_mask)
-        parts.append(np.where(body, 0, np.where(sky, 1, 2)))
-    return shares(model, samples, parts, NAMES, drawn.labels.tolist(), LABELS, report=quiet)
-
-
 def test_the_evidence_of_the_demos_models_lies_on_the_sky_and_on_the_object() -> None:
-    proxy, honest = _demo("tank-proxy"), _demo("tank-honest")
-    for found in (proxy, honest):
-        assert [method.name for method in found.methods] == ["grad-cam", "integrated-gradients", "partial-occlusion"]
-        assert all(method.tested.standing is Standing.PASSED for method in found.methods)
-        assert found.left_out == ()
-        assert json.loads(json.dumps(found.document()))["parts"] == list(NAMES)
+    drawn = held_out_set(6, True)
+    renderings = list(drawn)
+    found = {}
+    for name in ("tank-proxy", "tank-honest"):
+        model = load_model(f"demo:{name}")
+        samples = [model.prepare(read_picture(rendering.pixels)) for rendering in renderings]
+        bodies = [input_mask(sample, r.object_mask) for sample, r in zip(samples, renderings, strict=True)]
+        skies = [input_mask(sample, r.sky_mask) for sample, r in zip(samples, renderings, strict=True)]
+        parts = [np.where(body, 0, np.where(sky, 1, 2)) for body, sky in zip(bodies, skies, strict=True)]
+        found[name] = shares(model, samples, parts, NAMES, drawn.labels.tolist(), LABELS, report=quiet)
+    proxy, honest = found["tank-proxy"], found["tank-honest"]
+    for one in (proxy, honest):
+        assert [method.name for method in one.methods] == ["grad-cam", "integrated-gradients", "partial-occlusion"]
+        assert all(method.tested.standing is Standing.PASSED for method in one.methods)
+        assert one.left_out == ()
+        assert json.loads(json.dumps(one.document()))["parts"] == list(NAMES)
     body, sky, _ = proxy.shares
     assert sky.low > 0.7
     assert body.high < 0.05 < proxy.areas[0]

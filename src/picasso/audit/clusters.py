@@ -113,7 +113,8 @@ def find_clusters(
 ) -> tuple[Cluster, ...]:
     """Group the pictures of each class by where their maps point, and by what the model finds there.
 
-    A class whose maps all point at one place is one group: that, too, is a proposal.
+    A class whose maps all point at one place is one group: that, too, is a proposal. What the model finds there is one
+    only where it parts the pictures.
 
     Args:
         maps: A method's map of each picture for its class, float32 (n, h, w); positive where something speaks for it.
@@ -136,7 +137,8 @@ def find_clusters(
         total = int((known == label).sum())
         found += _grouped(int(label), Basis.MAPS, members, small, small.reshape(len(small), -1), total, seed)
         if embeddings is not None:
-            found += _grouped(int(label), Basis.EMBEDDINGS, members, small, embeddings, total, seed)
+            apart = _grouped(int(label), Basis.EMBEDDINGS, members, small, embeddings, total, seed)
+            found += apart if len(apart) > 1 else []  # one group of all is no news
     return tuple(found)
 
 
