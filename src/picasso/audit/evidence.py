@@ -54,8 +54,8 @@ class MethodEvidence:
         name, title: Of the method.
         settings: Its settings, as JSON.
         tested: What randomization showed of it. Untested where the model's parameters cannot be shuffled.
-        shares: Of every part; None where no map had evidence.
-        by_class: The same for every class; an empty tuple where none of its maps had evidence.
+        shares: Of every part; empty where no map had evidence.
+        by_class: The same for every class; empty for one of which no map had evidence.
         empty: How many maps had no evidence for the class at all.
     """
 

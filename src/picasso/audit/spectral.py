@@ -25,7 +25,7 @@ RESTARTS, STEPS = 10, 100
 
 
 def spectral_clusters(points: Numbers, seed: int, count: int | None = None) -> NDArray[np.int64]:
-    """Return the cluster of every point, numbered from 0, the largest first.
+    """Return the cluster of every point, numbered from 0, the largest first. Takes memory for n x n numbers.
 
     Args:
         points: (n, features).
