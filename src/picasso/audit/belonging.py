@@ -52,7 +52,7 @@ class Prior:
         rows, columns = _cells(patches)
         apart = (_looks(patches)[:, None] - self.mean) / self.spread
         log = np.log(self.where[:, rows, columns]).T - 0.5 * (apart**2).sum(axis=2) - np.log(self.spread).sum(axis=1)
-        return log.astype(np.float32)
+        return np.asarray(log, np.float32)
 
 
 def belong(patches: Patches, prior: Prior) -> Floats:

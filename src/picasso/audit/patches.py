@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from picasso.audit.frame import frame_of
 from picasso.core.intervention import Pixels
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -68,12 +68,14 @@ class Patches:
         """How far patches differ in color, texture and standing out, (n, n)."""
         look = np.column_stack([self.color / _COLOR, self.texture / _TEXTURE, self.figure / _FIGURE])
         square = (look**2).sum(axis=1)
-        return np.sqrt(np.maximum(square[:, None] + square - 2 * look @ look.T, 0))
+        distance: Floats = np.sqrt(np.maximum(square[:, None] + square - 2 * look @ look.T, 0))
+        return distance
 
     @cached_property
     def alike(self) -> Floats:
         """How far patches are one stuff, 0 to 1, times the share of the column's patch, (n, n)."""
-        return np.exp(-0.5 * self.distance**2) * self.share
+        alike: Floats = np.exp(-0.5 * self.distance**2) * self.share
+        return alike
 
     @cached_property
     def near(self) -> sparse.csr_array:
@@ -148,7 +150,7 @@ def _figure(labels: NDArray[np.int64], color: Floats, pairs: NDArray[np.int64]) 
     graph = sparse.csr_array((np.concatenate([steps, cost + 1e-3]), (first, second)), shape=(count + 1, count + 1))
     way = sparse.csgraph.dijkstra(graph, directed=False, indices=count)[:count]
     usual = max(_STANDS_OUT, float(np.percentile(way, 95)) / 2)
-    return (way / (way + usual)).astype(np.float32)
+    return np.asarray(way / (way + usual), np.float32)
 
 
 def _ground(labels: NDArray[np.int64], color: Floats) -> tuple[NDArray[np.int64], Floats]:
