@@ -80,4 +80,5 @@ def deblocked(view: Pixels, quality: int) -> Pixels:
     for down, right in _SHIFTS:
         moved = np.pad(view, ((down, 0), (right, 0), (0, 0)), mode="edge")
         total += recompressed(moved, quality)[down : down + height, right : right + width]
-    return to_pixels(total / len(_SHIFTS))
+    total /= len(_SHIFTS)
+    return to_pixels(total)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from picasso.core.intervention import Mask, Pixels
-from picasso.core.pasting import blend, grown, softened
-from picasso.core.tones import Plane
+from picasso.core.pasting import grown, seam, softened
+from picasso.core.tones import Plane, to_pixels
 
 _COARSE = 56
 """Side of the reduced picture in which offsets are sought, about; they are then refined on pixels."""
@@ -68,9 +68,13 @@ def fill(view: Pixels, hole: Mask, known: Mask | None = None) -> Pixels:
     if left.any():
         rows, columns = ndimage.distance_transform_edt(~settled, return_distances=False, return_indices=True)
         canvas[left] = canvas[rows[left], columns[left]]
-    # Inside of the hole, since what lies outside of it must stay as it is.
-    alpha = 1 - softened(~hole)
-    return blend(view, canvas, np.where(hole, np.maximum(alpha, 1 / 3), 0).astype(np.float32))
+    # A soft seam: what is near the edge is mixed with the mean of what lies beyond it, never with what was in the hole.
+    by = 2 * seam((hole.shape[0], hole.shape[1])) + 1
+    near = np.dstack([view * ~hole[..., None], ~hole]).astype(np.float32)
+    near = ndimage.uniform_filter(near, (by, by, 1), mode="nearest")
+    share = np.where(near[..., 3:] > 1e-4, near[..., 3:], 0)
+    canvas += share * (near[..., :3] / np.maximum(near[..., 3:], 1e-4) - canvas)
+    return np.where(hole[..., None], to_pixels(canvas), view)
 
 
 def _offset(canvas: Plane, hole: Mask, settled: Mask, usable: Mask) -> tuple[int, int] | None:
@@ -165,11 +169,11 @@ def _stamp(canvas: Plane, piece: Mask, offset: tuple[int, int], settled: Mask, m
     box = np.s_[max(0, y.min() - 4) : y.max() + 5, max(0, x.min() - 4) : x.max() + 5]
     copied = _moved(canvas, offset)[box]
     inside = piece[box]
-    seam = (grown(inside, 3) & settled[box] & _shifted(settled, offset)[box]).astype(np.float32)
-    apart = (canvas[box] - copied) * seam[..., None]
+    edge = (grown(inside, 3) & settled[box] & _shifted(settled, offset)[box]).astype(np.float32)
+    apart = (canvas[box] - copied) * edge[..., None]
     # Three running means are a smooth bell, however wide.
     radius = max(3, int(np.sqrt(inside.sum()) / 3))
-    spread = np.dstack([apart, seam])
+    spread = np.dstack([apart, edge])
     for _ in range(3):
         spread = ndimage.uniform_filter(spread, (2 * radius + 1, 2 * radius + 1, 1), mode="constant")
     slow = np.clip(spread[..., :3] / np.maximum(spread[..., 3:], 1e-4), -_DRIFT, _DRIFT)
@@ -188,7 +192,8 @@ def _reduced(planes: NDArray[np.bool_] | Plane, factor: int) -> Plane:
     for down in range(factor):
         for right in range(factor):
             total += wide[down::factor, right::factor]
-    return total / np.float32(factor**2)
+    total /= factor**2
+    return total
 
 
 def _shifted(mask: Mask, offset: tuple[int, int]) -> Mask:

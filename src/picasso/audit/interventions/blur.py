@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picasso.plugin import Intervention, Pixels, Property, Seen, sharpness, smoothed, to_pixels
+from picasso.plugin import Intervention, Pixels, Property, Seen, smoothed, spectrum, to_pixels
 
 _FINE = 0.22
 """Cycles per pixel from which on power is sharpness; between `_COARSE` and this it is what sharpness is measured by."""
@@ -23,7 +23,7 @@ class Blur(Intervention):
         return (Property("blur", "Sharpness", "how sharp the picture is"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        here, there = sharpness(to), sharpness(source)
+        here, there = spectrum(to), spectrum(source)
         if here is None or there is None:
             return None
         frequencies, power = here
