@@ -60,7 +60,7 @@ def fill(view: Pixels, hole: Mask, known: Mask | None = None) -> Pixels:
         piece = None if offset is None else left & _shifted(usable, offset)
         if piece is None or offset is None or not piece.any():
             break
-        _stamp(canvas, piece, offset, settled, hole & ~left)
+        _stamp(canvas, piece, offset, settled, hole & ~left & _shifted(usable, offset))
         left &= ~piece
         settled |= piece
         if not left.any():
@@ -163,7 +163,7 @@ def _refined(
     return coarse[0] + int(steps[down]), coarse[1] + int(steps[right])
 
 
-def _stamp(canvas: Plane, piece: Mask, offset: tuple[int, int], settled: Mask, made: Mask) -> None:
+def _stamp(canvas: Plane, piece: Mask, offset: tuple[int, int], settled: Mask, earlier: Mask) -> None:
     """Copy a piece into the canvas, and spread the difference along its seam over it."""
     y, x = np.nonzero(piece)
     box = np.s_[max(0, y.min() - 4) : y.max() + 5, max(0, x.min() - 4) : x.max() + 5]
@@ -178,7 +178,7 @@ def _stamp(canvas: Plane, piece: Mask, offset: tuple[int, int], settled: Mask, m
         spread = ndimage.uniform_filter(spread, (2 * radius + 1, 2 * radius + 1, 1), mode="constant")
     slow = np.clip(spread[..., :3] / np.maximum(spread[..., 3:], 1e-4), -_DRIFT, _DRIFT)
     # The seam with an earlier piece is soft; what was there before is left as it is.
-    alpha = np.where(inside, 1, softened(inside) * made[box])[..., None]
+    alpha = np.where(inside, 1, softened(inside) * earlier[box])[..., None]
     canvas[box] += alpha * (np.clip(copied + slow, 0, 255) - canvas[box])
 
 
