@@ -108,7 +108,7 @@ def test_noise_that_is_drawn_is_equal_for_equal_seeds() -> None:
     np.testing.assert_array_equal(taken("noise", clean, noisy), taken("noise", clean, noisy))
 
 
-@pytest.mark.parametrize("quality", [20, 50, 85])
+@pytest.mark.parametrize("quality", [12, 20, 50, 73, 85])
 def test_compression_is_the_sources(quality: int) -> None:
     to, source, *_ = scenes()
     squeezed = Seen("squeezed", recompressed(source.view, quality), 1, source.object)
