@@ -64,9 +64,12 @@ def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) ->
         alpha: Which part, 0..1, float32 (h, w).
         keep_tone: Whether the part comes as bright as it is. Otherwise it gets the gain between the mean luminances
             of the two backgrounds, so that a difference of the whole is not taken for one of the part.
+
+    Returns:
+        uint8 (h, w, 3); None where the source's object cannot be filled, or this picture is nothing but object.
     """
     plate = source.plate
-    if plate is None:
+    if plate is None or not to.context.any():
         return None
     values = plate.astype(np.float32)
     if not keep_tone:

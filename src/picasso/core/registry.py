@@ -77,8 +77,8 @@ class Shelf(Generic[K]):
     Args:
         noun: What one is called: "visualization".
         base: The class that each is a subclass of.
-        package: Of the built-in ones.
-        folder: Name of the user's folder, in Picasso's.
+        package: Where the built-in ones are.
+        folder: Name of the user's folder within Picasso's, and of the group of entry points.
         check: Raises PluginError where a class breaks the contract.
         order: What they are sorted by, where not by their names alone.
     """

@@ -1,8 +1,9 @@
 """How sharp the picture is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picasso.plugin import Intervention, Pixels, Property, Seen, smoothed, spectrum, to_pixels
 
@@ -10,7 +11,9 @@ _FINE = 0.22
 """Cycles per pixel from which on power is sharpness; between `_COARSE` and this it is what sharpness is measured by."""
 _COARSE = 0.06
 _MOST_SIGMA = 4.0
+"""Of the Gaussian that blurs, pixels."""
 _MOST_AMOUNT = 3.0
+"""Of the detail that is added to sharpen: more turns rounding into texture."""
 
 
 class Blur(Intervention):
@@ -39,12 +42,14 @@ class Blur(Intervention):
         return to_pixels(values + np.float32(amount) * (values - smoothed(values, 1.0)))
 
 
-def _ratio(frequencies: np.ndarray, power: np.ndarray) -> float:
+def _ratio(frequencies: NDArray[np.float64], power: NDArray[np.float64]) -> float:
+    """Return the power of fine detail as a multiple of that of coarser detail."""
     fine = power[frequencies > _FINE].sum()
     return float(fine / (power[(frequencies > _COARSE) & (frequencies <= _FINE)].sum() + 1e-9))
 
 
-def _solved(rising, wanted: float, most: float) -> float:  # type: ignore[no-untyped-def]
+def _solved(rising: Callable[[float], float], wanted: float, most: float) -> float:
+    """Return where in 0..most a rising function reaches a value, by halving."""
     low, high = 0.0, most
     for _ in range(24):
         middle = (low + high) / 2
