@@ -134,7 +134,7 @@ def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], name: str, want
     """
     plain = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in head]
     numbers = range(len(head))
-    named = [number for number in numbers if sum(is_picture(row[number]) for row in rows) * 2 > len(rows)]
+    named = [number for number in numbers if _are_pictures([row[number] for row in rows if row[number]])]
     mask = next((number for number in numbers if plain[number] in _MASKS and number in named), None)
     files = [number for number in named if number != mask]
     called = [plain.index(heading) for heading in _FILES if heading in plain]
@@ -164,6 +164,10 @@ def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], name: str, want
         said = f"There is no column '{wanted}' in {name}" if wanted else f"No column of {name} is known to hold classes"
         raise DatasetError(f"{said}. Its columns: {listed}.", "Name the column of classes.")
     return _Columns(file, label, mask, box, corners)
+
+
+def _are_pictures(cells: Sequence[str]) -> bool:
+    return sum(map(is_picture, cells)) * 2 > len(cells)
 
 
 def _examples(
