@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import re
 import zipfile
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 @pytest.mark.parametrize("under", ["", "around/"])
 def test_an_archive_is_the_same_data_set_as_its_folder(tmp_path: Path, folder: Path, method: int, under: str) -> None:
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     archive = packed(folder, tmp_path / "set.zip", method, under)
     dataset, same = read_dataset(archive), read_dataset(folder)
     assert dataset.classes == same.classes
@@ -45,7 +46,7 @@ def test_an_archive_is_the_same_data_set_as_its_folder(tmp_path: Path, folder: P
     for example, twin in zip(dataset.examples, same.examples, strict=True):
         assert dataset.read(example) == same.read(twin)
     assert masked(pickle.loads(pickle.dumps(dataset)), f"{under}tank/1.png").sum() == 2
-    assert {path for path in tmp_path.rglob("*")} == before | {archive}
+    assert set(tmp_path.rglob("*")) == before | {archive}
     assert dataset.name == "set"
 
 
@@ -70,8 +71,8 @@ def test_tables_and_coco_files_in_archives(tmp_path: Path) -> None:
     table(tmp_path / "csv/set/labels.csv", "file,label\nimages/1.png,tank\n2.png,decoy\n../../2.png,x\n/etc/passwd,x\n")
     coco(tmp_path / "coco/set/annotations/all.json", [image(1, "1.png")], [thing(1, 7, [0, 0, 1, 1])])
     dataset = read_dataset(packed(tmp_path / "csv", tmp_path / "csv.zip"))
-    assert [(e.name, e.label) for e in dataset.examples][:2] == [("images/1.png", "tank"), ("2.png", "decoy")]
-    assert {one.name for one in dataset.skipped} == {"/etc/passwd"}
+    assert [(e.name, e.label) for e in dataset.examples] == [("images/1.png", "tank"), ("2.png", "decoy")]
+    assert {one.name for one in dataset.skipped} == {"../../2.png", "/etc/passwd"}
     assert all(dataset.picture(example).width == 6 for example in dataset.examples)
     dataset = read_dataset(packed(tmp_path / "coco", tmp_path / "coco.zip"))
     assert [(e.name, e.label) for e in dataset.examples] == [("1.png", "tank")]
@@ -165,8 +166,6 @@ def test_an_archive_with_any_bytes_changed_is_read_or_refused(
     for place, value in changes:
         content[int(place * len(content))] = value
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(DatasetError, PictureError):
         dataset = read_dataset(path)
         assert [dataset.picture(example).width for example in dataset.examples] == [6]
-    except (DatasetError, PictureError) as error:
-        assert error.message.endswith(".")

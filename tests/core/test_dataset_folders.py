@@ -291,7 +291,7 @@ def test_what_holds_no_labelled_picture_is_refused(tmp_path: Path) -> None:
     draw(tmp_path / "1.png")
     with pytest.raises(DatasetError, match=r"Give a folder with one folder for each class, or a CSV file"):
         read_dataset(tmp_path)
-    with pytest.raises(DatasetError, match="There is no data set .*nowhere"):
+    with pytest.raises(DatasetError, match=r"There is no data set .*nowhere"):
         read_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match=r"1\.png is no data set"):
         read_dataset(tmp_path / "1.png")

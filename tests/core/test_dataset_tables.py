@@ -65,8 +65,15 @@ def test_further_columns_are_metadata(tmp_path: Path) -> None:
 def test_names_may_lack_folder_and_suffix(tmp_path: Path) -> None:
     draw(tmp_path / "images/a17.png")
     draw(tmp_path / "images/a18.png")
-    path = table(tmp_path / "set.csv", "image_id,diagnosis\na17,tank\na18.png,decoy\n")
-    assert examples(path) == [("a17", "tank"), ("a18.png", "decoy")]
+    path = table(tmp_path / "set.csv", "image_id,diagnosis\na17,tank\na18.png,decoy\n/home/me/images/a18.png,decoy\n")
+    assert examples(path) == [("a17", "tank"), ("a18.png", "decoy"), ("/home/me/images/a18.png", "decoy")]
+
+
+def test_a_picture_of_the_same_name_in_another_folder_is_another_picture(tmp_path: Path) -> None:
+    draw(tmp_path / "decoy/1.png")
+    draw(tmp_path / "decoy/2.png")
+    path = table(tmp_path / "set.csv", "file,label\ntank/1.png,tank\ndecoy/2.png,decoy\n")
+    assert examples(path) == [("decoy/2.png", "decoy")]
 
 
 def test_paths_may_be_absolute_and_may_lie_deep_or_beside(tmp_path: Path) -> None:
@@ -83,7 +90,7 @@ def test_the_column_of_classes_may_be_named(tmp_path: Path) -> None:
         DatasetError, match=r"No column of set.csv is known to hold classes\. Its columns: file, site, kind"
     ):
         read_dataset(path)
-    with pytest.raises(DatasetError, match="There is no column 'sort' in set.csv"):
+    with pytest.raises(DatasetError, match=r"There is no column 'sort' in set\.csv"):
         read_dataset(path, labels_column="sort")
     assert examples(path, labels_column="Kind") == [("1.png", "tank")]
     assert examples(tmp_path, labels_column="kind") == [("1.png", "tank")]

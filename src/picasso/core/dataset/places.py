@@ -6,7 +6,7 @@ import os
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -47,10 +47,10 @@ class Place:
     start: str = ""
 
     def find(self, name: str) -> Source | None:
-        """Return the file that a table means: by its place, else by its name alone where only one is called so.
+        """Return the file that a table means: by its place, else the only one whose place ends alike.
 
         Args:
-            name: "images/0001.png"; the suffix may be missing.
+            name: "images/0001.png"; the suffix may be missing, and so may folders on either side.
         """
         plain = name.strip().replace("\\", "/").removeprefix("./")
         for place in (f"{self.start}/{plain}", plain):
@@ -58,18 +58,24 @@ class Place:
                 return self.files[place]
         if self.root is not None and (found := file_at(self.root / name.strip())) is not None:
             return found
-        same = self._by_end[PurePosixPath(plain).name] if plain else ()
-        return self.files[same[0]] if len(same) == 1 else None
+        *folders, last = plain.split("/")
+        same = [place for place in self._by_end.get(last, ()) if _end_alike(place.split("/")[:-1], folders)]
+        return self.files[same[0]] if len(same) == 1 and last else None
 
     @cached_property
     def _by_end(self) -> Mapping[str, list[str]]:
         """Places by the last part of their names, and by that without its suffix."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for place in self.files:
-            path = PurePosixPath(place)
-            for end in {path.name, path.stem}:
+            last = place.rpartition("/")[2]
+            for end in {last, last.rpartition(".")[0]}:
                 found[end].append(place)
         return found
+
+
+def _end_alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Say whether one row of folders is the end of the other."""
+    return all(a == b for a, b in zip(reversed(one), reversed(other), strict=False))
 
 
 def list_folder(folder: Path, levels: int | None = None) -> Place:
@@ -180,7 +186,7 @@ def _walk(
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part in _JUNK for part in PurePosixPath(name).parts if part != "..")
+    return any(part.startswith(".") or part in _JUNK for part in name.split("/") if part != "..")
 
 
 def _ordered(files: Mapping[str, Source]) -> dict[str, Source]:

@@ -48,8 +48,13 @@ def read_dataset(
         DatasetError: There is no such data set, or it holds no labelled picture.
 
     Example:
-        >>> read_dataset("demo:tanks").classes
-        ('decoy', 'tank')
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp()) / "tank"
+        >>> folder.mkdir()
+        >>> folder.joinpath("1.png").write_bytes(b"not opened")
+        10
+        >>> read_dataset(folder.parent).classes
+        ('tank',)
     """
     named = str(source)
     path = Path(source).expanduser()
