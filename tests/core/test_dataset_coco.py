@@ -49,7 +49,7 @@ def test_pictures_have_the_category_of_their_object(tmp_path: Path) -> None:
     assert [(e.name, e.label) for e in dataset.examples] == [("a.png", "decoy"), ("b.png", "tank")]
     # In the file's order; a category without pictures is no class.
     assert dataset.classes == ("tank", "decoy")
-    assert dataset.notes == ("1 categories have no picture of their own: flag.",)
+    assert dataset.notes == ("Categories without a picture of their own: flag.",)
     assert dataset.examples[0].boxes == ((0, 0, 2, 1),)
     assert masked(dataset, "a.png").sum() == 2
     assert read_dataset(tmp_path).examples == dataset.examples

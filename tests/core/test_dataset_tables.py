@@ -193,6 +193,7 @@ def test_what_is_no_table_of_pictures_says_why(tmp_path: Path, text: str | bytes
 def test_a_table_that_names_no_pictures_does_not_hide_the_folders(tmp_path: Path) -> None:
     draw(tmp_path / "tank/1.png")
     table(tmp_path / "results.csv", "epoch,loss\n1,0.3\n")
+    table(tmp_path / "runs.csv", "id,label\n7,good\n")
     table(tmp_path / "scenes.json", '[{"file": "tank/1.png"}]')
     assert examples(tmp_path) == [("tank/1.png", "tank")]
 

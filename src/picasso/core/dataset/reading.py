@@ -94,17 +94,16 @@ def _place(path: Path) -> Place:
 
 def _read_place(place: Place, masks: Place | None, labels_column: str | None) -> Dataset:
     """Read what lies in a folder or an archive: by its table where there is one, else by its folders."""
-    found: dict[str, bytes] = {}
+    found: dict[str, tuple[bytes, Place]] = {}
     for name in _candidates(place):
-        data = _contents(place.files[name], name)
-        if looks_like_coco(data) if _is_json(name) else tables.names_pictures(data, name, labels_column):
-            found[name] = data
+        data, near = _contents(place.files[name], name), replace(place, start=name.rpartition("/")[0])
+        if looks_like_coco(data) if _is_json(name) else tables.names_pictures(data, name, near, labels_column):
+            found[name] = data, near
     if len(found) > 1:
         raise DatasetError(f"{place.name} holds several tables: {', '.join(found)}.", "Name the one that is meant.")
     if not found:
         return read_folder(place, masks)
-    ((name, data),) = found.items()
-    near = replace(place, start=name.rpartition("/")[0])
+    ((name, (data, near)),) = found.items()
     return replace(_read_table(data, name, near, masks, labels_column), name=place.name)
 
 
