@@ -40,6 +40,8 @@ IMAGENET = [
         ("00001", ["decoy", "tank"], 1),
         ("class_1", ["class 0", "class 1"], 1),
         ("2", ["2", "1", "0"], 0),
+        ("01", ["1", "2", "3"], 0),
+        ("7", ["other", "class 7"], 1),
     ],
 )
 def test_a_class_is_found_by_its_name(name: str, labels: list[str], place: int) -> None:
@@ -103,6 +105,11 @@ def test_what_is_given_must_exist(given: dict[str, str | int]) -> None:
 def test_only_classes_of_the_data_set_can_be_given() -> None:
     with pytest.raises(DatasetError, match=r"The data set has no class 'cow'\. Its classes are cat, dog"):
         match_classes(["cat", "dog"], ["cat", "dog"], {"cow": "cat"})
+
+
+def test_where_labels_are_numbers_no_other_number_counts() -> None:
+    with pytest.raises(DatasetError, match="The model has no class '0'"):
+        match_classes(["0", "1"], ["1", "2"])
 
 
 def test_numbers_beyond_the_model_are_not_found() -> None:

@@ -10,6 +10,7 @@ from picasso.core.errors import DatasetError
 
 _IDENTIFIER = re.compile(r"^(n\d{8})(?:[\s,:_-]+|$)")
 """WordNet's, which ImageNet's labels and folders begin with."""
+_NUMBER = re.compile(r"\s*(?:class[\s_-]+)?([0-9]{1,6})\s*", re.IGNORECASE)
 _SHOWN = 5
 """So many classes are named in an error."""
 _NEAREST = 3
@@ -84,8 +85,18 @@ def classes_named(name: str, labels: Sequence[str]) -> tuple[int, ...]:
         wanted = of_name(name)
         if wanted and (found := tuple(place for place, label in enumerate(labels) if wanted in of_label(label))):
             return found
-    number = re.fullmatch(r"(?:class[\s_-]*)?(\d{1,6})", name.strip().casefold())
-    return (int(number[1]),) if number and int(number[1]) < len(labels) else ()
+    return _numbered(name, labels)
+
+
+def _numbered(name: str, labels: Sequence[str]) -> tuple[int, ...]:
+    """Return the class of a number, "3" or "class 3": by labels where these are numbers, else counted from 0."""
+    if (found := _NUMBER.fullmatch(name)) is None:
+        return ()
+    number = int(found[1])
+    numbers = [int(match[1]) if (match := _NUMBER.fullmatch(label)) else None for label in labels]
+    if any(known is not None for known in numbers):
+        return tuple(place for place, known in enumerate(numbers) if known == number)
+    return (number,) if number < len(labels) else ()
 
 
 def plain(text: str) -> str:
