@@ -56,12 +56,15 @@ def read_dataset(
         >>> read_dataset(folder.parent).classes
         ('tank',)
     """
-    named = str(source)
     path = Path(source).expanduser()
-    if not path.exists():
-        path = _by_name(named, progress)
-        return replace(_read(path, masks, labels_column), name=named)
-    return _read(path, masks, labels_column)
+    try:
+        known = path.exists()
+    except OSError as error:
+        raise DatasetError(f"{source} cannot be read: {error.strerror}.", "Check the path.") from None
+    if known:
+        return _read(path, masks, labels_column)
+    named = str(source)
+    return replace(_read(_by_name(named, progress), masks, labels_column), name=named)
 
 
 def _by_name(source: str, progress: Progress | None) -> Path:
@@ -80,8 +83,8 @@ def _read(path: Path, masks: str | Path | None, labels_column: str | None) -> Da
         # What lies far below is found by its path alone: the table may lie in somebody's home.
         beside = path.parent
         root = beside.parent if beside.name == _ANNOTATIONS else beside
-        file = file_at(path)
-        assert file is not None
+        if (file := file_at(path)) is None:
+            raise DatasetError(f"{path} is no file.", _HINT)
         return _read_table(_contents(file, path.name), path.name, list_folder(root, 2), given, labels_column)
     if zipfile.is_zipfile(path):
         return _read_place(_place(path), given, labels_column)
