@@ -104,10 +104,31 @@ def _read_place(place: Place, masks: Place | None, labels_column: str | None) ->
             found[name] = data, near
     if len(found) > 1:
         raise DatasetError(f"{place.name} holds several tables: {', '.join(found)}.", "Name the one that is meant.")
+    if not found and labels_column is not None:
+        raise DatasetError(
+            f"{place.name} holds no table of pictures with a column '{labels_column}'.", "Name the table itself."
+        )
     if not found:
-        return read_folder(place, masks)
+        return _with_metadata(read_folder(place, masks), place)
     ((name, (data, near)),) = found.items()
     return replace(_read_table(data, name, near, masks, labels_column), name=place.name)
+
+
+def _with_metadata(dataset: Dataset, place: Place) -> Dataset:
+    """Add what tables beside the folders of classes say of the pictures: site, scanner, date."""
+    for name in _candidates(place):
+        if _is_json(name):
+            continue
+        near = replace(place, start=name.rpartition("/")[0])
+        said = tables.read_metadata(_contents(place.files[name], name), name, near)
+        examples = tuple(
+            replace(example, columns={**example.columns, **said.get(example.source, {})})
+            for example in dataset.examples
+        )
+        if said:
+            note = f"{name} tells more of {sum(example.source in said for example in examples)} pictures."
+            dataset = replace(dataset, examples=examples, notes=(*dataset.notes, note))
+    return dataset
 
 
 def _candidates(place: Place) -> list[str]:

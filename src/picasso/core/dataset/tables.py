@@ -46,14 +46,15 @@ class _Columns:
     """What the columns of a table mean, by their numbers."""
 
     file: int
-    label: int
+    label: int | None
+    rest: tuple[int, ...]
     mask: int | None
     box: tuple[int, ...]
     corners: bool
 
-    @property
-    def taken(self) -> set[int]:
-        return {self.file, self.label, *self.box} | (set() if self.mask is None else {self.mask})
+    def others(self, head: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+        """Return what a row says besides."""
+        return {head[number]: row[number] for number in self.rest if number != self.label and row[number]}
 
 
 def read_table(data: bytes, name: str, place: Place, labels_column: str | None, masks: Place | None) -> Dataset:
@@ -73,6 +74,13 @@ def read_table(data: bytes, name: str, place: Place, labels_column: str | None, 
     """
     head, rows = parse_table(data, name)
     columns = _columns(head, rows, name, labels_column)
+    if columns.label is None and len(columns.rest) == 1:
+        columns = replace(columns, label=columns.rest[0])
+    if columns.label is None:
+        raise DatasetError(
+            f"No column of {name} is known to hold classes. Its columns: {', '.join(head)}.",
+            "Name the column of classes.",
+        )
     examples, skipped = _examples(head, rows, columns, place)
     if not examples:
         first = f" The first: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
@@ -119,20 +127,31 @@ def parse_table(data: bytes, name: str) -> tuple[list[str], list[list[str]]]:
 
 
 def names_pictures(data: bytes, name: str, place: Place, labels_column: str | None) -> bool:
-    """Say whether a table has columns of pictures that are there and of classes."""
+    """Say whether a table surely gives pictures that are there their classes."""
     try:
         head, rows = parse_table(data, name)
         columns = _columns(head, rows, name, labels_column)
     except DatasetError:
         return False
-    return any(place.find(row[columns.file]) for row in rows[:_TRIED])
+    return columns.label is not None and any(place.find(row[columns.file]) for row in rows[:_TRIED])
+
+
+def read_metadata(data: bytes, name: str, place: Place) -> dict[Source, dict[str, str]]:
+    """Return what a table says of each picture that is there; nothing where it is none of pictures."""
+    try:
+        head, rows = parse_table(data, name)
+        columns = _columns(head, rows, name, None)
+    except DatasetError:
+        return {}
+    found = ((place.find(row[columns.file]), columns.others(head, row)) for row in rows)
+    return {source: said for source, said in found if source is not None}
 
 
 def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], name: str, wanted: str | None) -> _Columns:
     """Find out what the columns mean.
 
     Raises:
-        DatasetError: None holds files, or none that is known holds classes.
+        DatasetError: None holds files, or there is none that is called as was said.
     """
     plain = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in head]
     listed = f"Its columns: {', '.join(head)}."
@@ -146,16 +165,12 @@ def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], name: str, want
         raise DatasetError(f"No column of {name} holds names of pictures. {listed}", "Add a column 'file'.")
     box, corners = _box_columns(plain)
     rest = [number for number in range(len(head)) if number not in {file, mask, *box}]
+    labels = _called(plain, _LABELS, rest)
     if wanted is not None:
         labels = [number for number in rest if head[number].casefold() == wanted.strip().casefold()]
-    else:
-        labels = _called(plain, _LABELS, rest) or (rest if len(rest) == 1 else [])
-    if not labels:
-        said = (
-            f"There is no column '{wanted}' in {name}." if wanted else f"No column of {name} is known to hold classes."
-        )
-        raise DatasetError(f"{said} {listed}", "Name the column of classes.")
-    return _Columns(file, labels[0], mask, box, corners)
+        if not labels:
+            raise DatasetError(f"There is no column '{wanted}' in {name}. {listed}", "Name the column of classes.")
+    return _Columns(file, labels[0] if labels else None, tuple(rest), mask, box, corners)
 
 
 def _called(plain: Sequence[str], headings: Iterable[str], among: Sequence[int]) -> list[int]:
@@ -203,7 +218,7 @@ def _examples(
 
 
 def _example(head: Sequence[str], row: Sequence[str], columns: _Columns, place: Place, name: str) -> Example | Skipped:
-    label = row[columns.label]
+    label = "" if columns.label is None else row[columns.label]
     source = place.find(name)
     box = _box([row[number] for number in columns.box], columns.corners)
     if not label:
@@ -219,8 +234,7 @@ def _example(head: Sequence[str], row: Sequence[str], columns: _Columns, place: 
         mask = place.find(row[columns.mask])
         if mask is None:
             return Skipped(name, f"Its mask is not there: {row[columns.mask]}.")
-    others = {head[number]: cell for number, cell in enumerate(row) if number not in columns.taken and cell}
-    return Example(name, label, source, mask, () if box is None else (box,), others)
+    return Example(name, label, source, mask, () if box is None else (box,), columns.others(head, row))
 
 
 def _box(cells: Sequence[str], corners: bool) -> Box | str | None:
