@@ -27,6 +27,7 @@ from picasso.audit.eye import Eye
 from picasso.audit.facts_of_files import FileFacts, file_facts
 from picasso.audit.findings import Clue, Effect, Findings, Untested
 from picasso.audit.gallery import Gallery, Parts
+from picasso.audit.illustrating import illustrate
 from picasso.audit.regions import FITTED_ON, find_kinds
 from picasso.audit.selecting import Selection, require_pictures, select
 from picasso.audit.shelf import Shelf
@@ -62,6 +63,7 @@ class Choices:
         interventions: Names of the interventions; all where empty.
         confirmed: Where the object is not known: kind of region -> whether a person says that it is the object.
         processes: How many processes measure, each with a copy of the model; 0: this one.
+        maps: Whether maps are made, to illustrate: where the evidence lies, and groups of alike maps.
     """
 
     match: Mapping[str, str | int] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Choices:
     interventions: tuple[str, ...] = ()
     confirmed: Mapping[str, bool] = field(default_factory=dict)
     processes: int = 0
+    maps: bool = True
 
 
 def audit(
@@ -106,7 +109,7 @@ def audit(
     source = model if isinstance(model, str) else source
     opened = load_model(source, **options) if isinstance(model, str) else model
     pictures = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
-    return _Run(opened, (source, options), pictures, Choices(**choices), Shelf(kept), report).findings()
+    return _Run(opened, (source, dict(options)), pictures, Choices(**choices), Shelf(kept), report).findings()
 
 
 class _Run:
@@ -283,6 +286,9 @@ class _Run:
         self.done += work
         self.report(min(self.done, self.total), self.total, message)
 
+    def _report_maps(self, done: int, total: int, message: str) -> None:
+        self.report(min(self.done, self.total), self.total, message)
+
     def _asked(self) -> str:
         """Return the digest of all that decides what is measured, beside pictures and questions."""
         confirmed = sorted(self.choices.confirmed.items())
@@ -332,6 +338,11 @@ class _Run:
         confusion = np.zeros((classes, classes), np.int64)
         np.add.at(confusion, (labels, answers[readable]), 1)
         clues = self._clues(files)
+        extras = {}
+        if self.choices.maps:
+            extras = illustrate(
+                experiment, readable, donors, verdict, self.selection.classes, spread, self._report_maps
+            )
         return Findings(
             verdict=verdict,
             classes=self.selection.classes,
@@ -347,7 +358,7 @@ class _Run:
             else pictures_of(effects.index(named), table, readable, experiment, answers, spread),
             untested=tuple(self.untested + self._never_made(effects)),
             notes=(*self.dataset.notes, *self.notes),
-            extras={},
+            extras=extras,
             record=self._record(questions, readable),
         )
 
