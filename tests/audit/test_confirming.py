@@ -1,22 +1,32 @@
-import numpy as np
+"""What a person says of the regions."""
+
+from types import SimpleNamespace
+
 import pytest
 
-from picasso.audit.confirming import confirm
-from picasso.core.intervention import Seen
-
-VIEW = np.zeros((4, 4, 3), np.uint8)
+from picasso.audit.confirming import read_confirmed, region_name
+from picasso.core.errors import ConfigurationError
 
 
-def test_the_object_is_where_the_confirmed_kinds_are():
-    regions = np.arange(16).reshape(4, 4) % 3
-    known = confirm(Seen("a/0.png", VIEW, 0, regions=regions), [0, 2])
-    assert known.object is not None
-    np.testing.assert_array_equal(known.object, regions != 1)
-    assert known.regions is regions
+class _Kinds(SimpleNamespace):
+    def __len__(self) -> int:
+        return len(self.names)
 
 
-def test_regions_and_a_kind_are_needed():
-    with pytest.raises(ValueError, match="a/0.png must be known"):
-        confirm(Seen("a/0.png", VIEW, 0), [0])
-    with pytest.raises(ValueError, match="At least one kind"):
-        confirm(Seen("a/0.png", VIEW, 0, regions=np.zeros((4, 4), np.int64)), [])
+KINDS = _Kinds(names=("the blue area at the top", "the small bright thing"))
+
+
+def test_regions_are_named_by_number_or_by_their_words() -> None:
+    said = read_confirmed({"region-2": True, "the blue area at the top": False}, KINDS)
+    assert (said.object, said.other, said.known) == ((1,), (0,), True)
+    assert region_name(1) == "region-2"
+
+
+def test_what_is_not_the_object_does_not_say_what_is() -> None:
+    assert not read_confirmed({"region-1": False}, KINDS).known
+    assert not read_confirmed({}, KINDS).known
+
+
+def test_an_unknown_region_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="region-2: the small bright thing"):
+        read_confirmed({"region-3": True}, KINDS)

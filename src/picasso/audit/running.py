@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from picasso.audit import statistics, thresholds
 from picasso.audit.clues import find_clues
-from picasso.audit.confirming import read_confirmed
+from picasso.audit.confirming import Confirmed, read_confirmed
 from picasso.audit.donors import Donors, draw_donors
 from picasso.audit.duplicates import find_duplicates
 from picasso.audit.effects import Table, cleared, effect_of, judged
@@ -148,8 +148,8 @@ class _Run:
         base, answers = self._look(files)
         readable = list(files)
         require_pictures(len(readable))
-        parts, known = self._parts(readable)
-        questions = self._questions(known, parts)
+        parts, said = self._parts(readable)
+        questions = self._questions(said.known, parts)
         setup = self._setup(questions, parts)
         experiment = setup.experiment(self.model)
         engine: Engine = Here(experiment)
@@ -172,7 +172,7 @@ class _Run:
             effects[one] = self._effect(questions[one], one, table, rest, spread, False)
         effects = judged(effects)
         return self._found(
-            experiment, questions, effects, table, base, answers, readable, files, donors, known, spread,
+            experiment, questions, effects, table, base, answers, readable, files, donors, said, spread,
             len(rest or screened),
         )  # fmt: skip
 
@@ -200,17 +200,17 @@ class _Run:
                 del files[number]
         return base, answers
 
-    def _parts(self, readable: Sequence[int]) -> tuple[Parts | None, bool]:
-        """Return the kinds of regions where the objects are not known, and whether it is known where they are."""
+    def _parts(self, readable: Sequence[int]) -> tuple[Parts | None, Confirmed]:
+        """Return the kinds of regions where the objects are not known, and what is known of the objects."""
         gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye)
         objects = [gallery.seen(number).object is not None for number in readable[:FITTED_ON]]
         if any(objects):
-            return None, True
+            return None, Confirmed(masks=True)
         self.report(self.done, self.total, "Looking for regions")
         views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
         kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
-        confirmed = read_confirmed(self.choices.confirmed, kinds)
-        return Parts(kinds, confirmed.object), confirmed.known
+        said = read_confirmed(self.choices.confirmed, kinds)
+        return Parts(kinds, said.object), said
 
     def _questions(self, known: bool, parts: Parts | None) -> tuple[Question, ...]:
         """Return everything that can be asked, and note what cannot."""
@@ -314,7 +314,7 @@ class _Run:
         readable: list[int],
         files: Mapping[int, FileFacts],
         donors: Mapping[int, Donors],
-        known: bool,
+        said: Confirmed,
         spread: float,
         confirming: int,
     ) -> Findings:
@@ -323,7 +323,7 @@ class _Run:
         right = int((base[readable] > 0).sum())
         accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
         smallest = statistics.smallest_drop(confirming)
-        verdict = judge(accuracy, chance, effects, known, smallest)
+        verdict = judge(accuracy, chance, effects, said, smallest)
         named = named_of(effects)
         order = sorted(
             enumerate(effects),
