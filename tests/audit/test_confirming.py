@@ -16,7 +16,7 @@ def test_the_object_is_where_the_confirmed_kinds_are():
 
 
 def test_regions_and_a_kind_are_needed():
-    with pytest.raises(ValueError, match="a/0.png must be known"):
+    with pytest.raises(ValueError, match=r"a/0\.png must be known"):
         confirm(Seen("a/0.png", VIEW, 0), [0])
     with pytest.raises(ValueError, match="At least one kind"):
         confirm(Seen("a/0.png", VIEW, 0, regions=np.zeros((4, 4), np.int64)), [])
