@@ -1,23 +1,27 @@
 """Writes the pages of the reference that are drawn from the code.
 
-Run `python docs/make_reference.py` after a change of a visualization, a command, an error or the configuration. The
-pages are committed, so that they can be read where the source is; a test fails where one of them is behind the code.
+Run `python docs/make_reference.py` after a change of a visualization, an intervention, a threshold, a command, an error
+or the configuration. The pages are committed, so that they can be read where the source is; a test fails where one of them is behind the code.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from picasso.audit import thresholds
 from picasso.core import registry, runner
 from picasso.core.errors import NotSupportedError, by_code
 from picasso.core.images import read_picture
+from picasso.core.intervention import Intervention, Role
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
@@ -37,6 +41,8 @@ def pages() -> dict[str, str]:
     """Return the text of every page by its file's name."""
     return {
         "visualizations.md": visualizations(),
+        "interventions.md": interventions(),
+        "thresholds.md": audit_thresholds(),
         "command-line.md": command_line(),
         "http-api.md": http_api(),
         "errors.md": errors(),
@@ -114,6 +120,74 @@ def _plain() -> Any:
     return np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 
 
+_ROLES = {
+    Role.PROPERTY: (
+        "Properties",
+        "What a model should not rely on, unless a person says that it should. What counts here makes the verdict WRONG "
+        "REASON, or BOTH.",
+    ),
+    Role.OBJECT: ("The object", "What a model should rely on. What counts here makes the verdict RIGHT REASON, or BOTH."),
+    Role.ERASURE: (
+        "Erasure",
+        "Says how much the model needs the object to be there at all. It is shown, and has no part in the verdict.",
+    ),
+}
+
+
+def interventions() -> str:
+    """Describe every built-in intervention of the audit: what it takes, what an effect says, what it needs to know."""
+    parts = [
+        "# Interventions",
+        _NOTE,
+        "What `picasso audit` exchanges between pictures. Each intervention takes a property from one picture and gives it to "
+        "another: once from a picture of the same class, which is the control, once from one of another class. `--with NAME` "
+        "tests one alone; [an intervention of your own](../how-to/write-an-intervention.md) is one file.",
+        "An intervention that needs `object` is tried where masks or boxes say where the objects are, or a person has said "
+        "which region is the object; one that needs `regions` where the data set does not say it.",
+    ]
+    found = [entry.load() for entry in registry.interventions([]).values() if entry.origin == "built-in"]
+    for role, (title, said) in _ROLES.items():
+        parts += [f"## {title}", said, *(_intervention(kind) for kind in found if kind.role is role)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _intervention(kind: type[Intervention]) -> str:
+    listed = kind().properties((224, 224), ("KIND",))
+    rows = [(what.name.replace("-0", "-NUMBER"), what.phrase.replace("KIND", "a kind of region")) for what in listed]
+    head = f"`{kind.name}`. {' '.join(inspect.cleandoc(kind.__doc__ or '').split())}"
+    needs = f"- Needs: {', '.join(sorted(kind.needs)) or 'nothing but the pictures'}"
+    return "\n\n".join(
+        [f"### {kind.title}", head, needs, _table(("Property", '"The model relies on ..."'), rows, code=0)]
+    )
+
+
+def audit_thresholds() -> str:
+    """List every threshold of the audit with its reason, as the source says it."""
+    body = ast.parse(inspect.getsource(thresholds)).body
+    rows = [
+        (name.target.id, _number(getattr(thresholds, name.target.id)), said.value.value)
+        for name, said in pairwise(body)
+        if isinstance(name, ast.AnnAssign)
+        and isinstance(name.target, ast.Name)
+        and isinstance(said, ast.Expr)
+        and isinstance(said.value, ast.Constant)
+    ]
+    parts = [
+        "# Thresholds of the audit",
+        _NOTE,
+        "Every number on which a verdict of `picasso audit` hangs, with its reason. They lie in one file of the source, "
+        "`audit/thresholds.py`, and are written down with every audit (`record.thresholds` in `audit.json`). No option changes "
+        "them: two audits are to mean the same. [How the audit decides](../explanation/how-the-audit-decides.md) says how they "
+        "work together.",
+        _table(("Name", "Value", "Why"), rows, code=0),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
+
+
 def command_line() -> str:
     """Describe every command with its options."""
     from typer.main import get_command
@@ -137,6 +211,7 @@ def command_line() -> str:
         ("1", "some of several pictures failed, or anything not named below"),
         ("2", "a picture, setting, target, label or configuration that cannot be used, or a wrong command line"),
         ("3", "the model: it cannot be opened, raised, or lacks what the visualization needs"),
+        ("4", "the verdict of `picasso audit` is one of those that `--fail-on` names"),
         ("130", "interrupted with Ctrl-C"),
     ]
     return "\n\n".join([*parts, "## Exit codes", _table(("Code", "Means"), exits)]) + "\n"

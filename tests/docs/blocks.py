@@ -19,7 +19,11 @@ from picasso.core import registry
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\s*(?P<info>\S.*)?$")
 _SKIP = re.compile(r"^<!-- not run: (?P<reason>.+) -->$")
-_FOLDER = " (in the plug-in folder)"
+_FOLDERS = {
+    " (in the plug-in folder)": registry.VISUALIZATIONS.folder,
+    " (in the folder of interventions)": registry.INTERVENTIONS.folder,
+}
+"""What follows a file's name that lies in Picasso's folder, and in which folder there."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,10 @@ class Reader:
 
     @staticmethod
     def _write(block: Block) -> None:
-        if block.caption.endswith(_FOLDER):
-            path = registry.plugin_folder() / block.caption.removesuffix(_FOLDER)
-        else:
-            path = Path(block.caption)
+        path = Path(block.caption)
+        for words, folder in _FOLDERS.items():
+            if block.caption.endswith(words):
+                path = registry.home() / folder / block.caption.removesuffix(words)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text, "utf-8")
         for name in [name for name, module in sys.modules.items() if getattr(module, "__file__", "") == str(path)]:

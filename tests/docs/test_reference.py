@@ -45,6 +45,10 @@ def test_what_must_be_there_is_there(maker: ModuleType) -> None:
         assert word in pages["visualizations.md"]
     for word in ("## picasso explain", "`--with VISUALIZATION`", "## picasso new visualization"):
         assert word in pages["command-line.md"]
+    for word in ("`bands`", "`band-top`", "what surrounds the object", "Needs: object", "## Erasure"):
+        assert word in pages["interventions.md"]
+    for word in ("`LEAST_PICTURES` | 64", "`ALPHA` | 0.01", "`SCREEN` | 0.333"):
+        assert word in pages["thresholds.md"]
     for word in ("`bad-picture`", "`unsafe-model`", "`forbidden`"):
         assert word in pages["errors.md"]
     assert "`POST /api/v1/jobs`" in pages["http-api.md"]
@@ -57,3 +61,14 @@ def test_the_readme_lists_every_visualization() -> None:
     text = (DOCS.parent / "README.md").read_text("utf-8")
     for name, entry in registry.visualizations([]).items():
         assert entry.origin != "built-in" or f"| `{name}` |" in text
+
+
+def test_every_intervention_and_every_threshold_has_its_place(maker: ModuleType) -> None:
+    from picasso.audit import thresholds
+
+    pages = maker.pages()
+    for name, entry in registry.interventions([]).items():
+        assert f"\n`{name}`. {(entry.load().__doc__ or '').split('.')[0].split()[0]}" in pages["interventions.md"]
+    for name in vars(thresholds):
+        if name.isupper():
+            assert f"| `{name}` |" in pages["thresholds.md"]
