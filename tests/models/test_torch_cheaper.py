@@ -68,14 +68,8 @@ def close(found: Any, wanted: Any) -> bool:
 @pytest.mark.parametrize(
     "run",
     [
-        lambda x: F.max_pool2d(F.relu(x), 3, 2, 1),
-        lambda x: F.max_pool2d(F.relu(x), kernel_size=3, stride=2, ceil_mode=True),
-        lambda x: torch.max_pool2d(F.relu(x), (2, 3), (1, 2), 1, (2, 1)),
-        lambda x: torch.ops.aten.max_pool2d.default(x, [2, 2]),
-        lambda x: F.max_pool2d(x, 2, return_indices=True)[0],
         lambda x: F.conv2d(x, WEIGHT, BIAS, stride=4),
         lambda x: F.conv2d(input=x, weight=WEIGHT, stride=(4, 6)),
-        lambda x: torch.ops.aten.conv2d.default(x, WEIGHT, BIAS, [4, 6]),
         lambda x: F.conv2d(x[..., :-1, :], WEIGHT, BIAS, stride=(4, 6)),
         lambda x: F.conv2d(x, WEIGHT, BIAS, stride=(4, 6), padding="valid"),
     ],
@@ -83,7 +77,7 @@ def close(found: Any, wanted: Any) -> bool:
 def test_an_operation_gives_the_same_numbers_and_derivatives(run: Callable[[Any], Any]) -> None:
     x = torch.from_numpy(X).movedim(-1, 1).contiguous().requires_grad_()
     plain = run(x)
-    with cheaper():
+    with cheaper(nn.Conv2d(3, 5, 4, 4)):
         eased = run(x)
     assert torch.equal(plain, eased)
     assert plain.stride() == eased.stride()
@@ -99,7 +93,7 @@ WEIGHT, BIAS = torch.randn(5, 3, 4, 6, generator=torch.Generator().manual_seed(0
 def test_weights_that_need_a_gradient_keep_it() -> None:
     weight = WEIGHT.clone().requires_grad_()
     x = torch.from_numpy(X).movedim(-1, 1).contiguous().requires_grad_()
-    with cheaper():
+    with cheaper(nn.Conv2d(3, 5, 4, 4)):
         (found,) = torch.autograd.grad(F.conv2d(x, weight, BIAS, stride=(4, 6)).sum(), weight)
     (wanted,) = torch.autograd.grad(F.conv2d(x, weight, BIAS, stride=(4, 6)).sum(), weight)
     assert torch.equal(found, wanted)

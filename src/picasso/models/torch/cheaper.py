@@ -1,22 +1,24 @@
-"""Operations of a PyTorch network in a form whose derivative costs less on a processor, with the same numbers.
+"""Gradients of PyTorch networks that cost less on a processor, with the same numbers.
 
-A TorchFunctionMode takes the place of single calls while a network runs for its gradients, so that the user's
-network is never edited. What comes forward is bit for bit what PyTorch itself gives.
+A TorchFunctionMode takes the place of the call that cuts a picture into patches while a network runs for its gradients,
+so that the user's network is never edited. What comes forward is bit for bit what PyTorch itself gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
+
+from picasso.models.torch.state import parts_of
 
 _LEAST_SIDE = 4
 """Patches with shorter sides PyTorch's own derivative follows as fast."""
 
 
 @cache
-def _functions() -> tuple[Any, Any]:
-    """The autograd functions, made once torch is there: patches of a picture, and channels laid last."""
+def _patches() -> Any:
+    """The autograd function of patches, made once torch is there."""
     import torch
 
     class Patches(torch.autograd.Function):
@@ -37,18 +39,7 @@ def _functions() -> tuple[Any, Any]:
             tiles = pulled.reshape(count, rows, columns, channels, height, width).permute(0, 3, 1, 4, 2, 5)
             return tiles.reshape(ctx.shape), None, None, None
 
-    class Last(torch.autograd.Function):
-        """The same tensor with its channels last in memory; what goes back has them first."""
-
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            return x.contiguous(memory_format=torch.channels_last)
-
-        @staticmethod
-        def backward(ctx: Any, *gradients: Any) -> Any:
-            return gradients[0].contiguous()
-
-    return Patches, Last
+    return Patches
 
 
 def _plain(x: Any) -> bool:
@@ -65,51 +56,25 @@ def _plain(x: Any) -> bool:
     )
 
 
-@cache
-def _cheaper() -> dict[Any, Callable[..., Any]]:
-    """Torch functions, with what calls them in the cheaper form, or returns None where there is none."""
-    import torch
-    import torch.nn.functional as F
-
-    patches, last = _functions()
-
-    def conv2d(
-        input: Any,
-        weight: Any,
-        bias: Any = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-    ) -> Any:
-        if groups != 1 or min(weight.shape[2:]) < _LEAST_SIDE or not _plain(input):
-            return None
-        sides = tuple(weight.shape[2:])
-        if _pair(stride) != sides or _pair(padding) != (0, 0) or _pair(dilation) != (1, 1):
-            return None
-        trained = weight.requires_grad or (bias is not None and bias.requires_grad)
-        if trained or any(have % side for have, side in zip(input.shape[2:], sides, strict=True)):
-            return None
-        return patches.apply(input, weight, bias, stride)
-
-    def max_pool2d(
-        input: Any,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil_mode: bool = False,
-        return_indices: bool = False,
-    ) -> Any:
-        # PyTorch's kernel for channels first looks at one number after the other.
-        if return_indices or not _plain(input):
-            return None
-        laid = last.apply(input)
-        return torch.max_pool2d(laid, kernel_size, stride or kernel_size, padding, dilation, ceil_mode).contiguous()
-
-    aten = torch.ops.aten
-    known: dict[Any, Callable[..., Any]] = dict.fromkeys((torch.conv2d, aten.conv2d.default), conv2d)
-    return known | dict.fromkeys((F.max_pool2d, torch.max_pool2d, aten.max_pool2d.default), max_pool2d)
+def _eased(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    """Call a convolution in its cheaper form, or return None where it has none."""
+    if groups != 1 or min(weight.shape[2:]) < _LEAST_SIDE or not _plain(input):
+        return None
+    sides = tuple(weight.shape[2:])
+    if _pair(stride) != sides or _pair(padding) != (0, 0) or _pair(dilation) != (1, 1):
+        return None
+    trained = weight.requires_grad or (bias is not None and bias.requires_grad)
+    if trained or any(have % side for have, side in zip(input.shape[2:], sides, strict=True)):
+        return None
+    return _patches().apply(input, weight, bias, stride)
 
 
 def _pair(given: Any) -> tuple[Any, ...]:
@@ -122,23 +87,25 @@ def _pair(given: Any) -> tuple[Any, ...]:
 
 @cache
 def _mode() -> Any:
+    import torch
     from torch.overrides import TorchFunctionMode
-
-    known = _cheaper()
 
     class Cheaper(TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             named = kwargs or {}
-            cheaper = known.get(func)
-            result = None if cheaper is None else cheaper(*args, **named)
+            result = _eased(*args, **named) if func is torch.conv2d else None
             return func(*args, **named) if result is None else result
 
     return Cheaper
 
 
-def cheaper() -> Any:
-    """Return a context in which operations run in the form whose derivative costs less."""
-    return _mode()()
+def cheaper(module: Any) -> AbstractContextManager[Any]:
+    """Return a context in which a network's patches run in the form whose derivative costs less, if it has any."""
+    import torch
+
+    found = (part for part in parts_of(module) if type(part) is torch.nn.Conv2d)
+    patches = any(part.kernel_size == part.stride and min(part.stride) >= _LEAST_SIDE for part in found)
+    return _mode()() if patches else nullcontext()
 
 
 def depthwise(module: Any) -> bool:

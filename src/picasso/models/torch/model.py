@@ -170,7 +170,7 @@ class TorchModel(AcceleratedModel):
         # At rest until backward has ended: checkpointed parts of a network run a second time then.
         rest = at_rest(self.module, frozen=True) if self._live else nullcontext()
         taps = torch_layers.taps(self.module, layouts, seen)
-        cheap = cheaper() if eased and INPUT in wrt else nullcontext()  # pools and patches come early
+        cheap = cheaper(self.module) if eased and INPUT in wrt else nullcontext()
         with rest, self._quiet(), taps, cheap, torch.enable_grad():
             # A copy goes in, so that a network that begins with an in-place operation leaves the leaf alone.
             ruled: list[Any] = []
