@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from picasso.cli import app
 from picasso.core import registry
+from picasso.shell import output
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\s*(?P<info>\S.*)?$")
 _SKIP = re.compile(r"^<!-- not run: (?P<reason>.+) -->$")
@@ -116,7 +117,8 @@ class Reader:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         said: str = result.stdout + result.stderr
-        assert result.exit_code == 0 or '"error"' in said, f"{self.page}: {command}\n{said}"
+        expected = (output.OK, output.VERDICT) if "--fail-on" in words else (output.OK,)
+        assert result.exit_code in expected or '"error"' in said, f"{self.page}: {command}\n{said}"
         if file:
             Path(file).write_text(result.stdout, "utf-8")
             return ""

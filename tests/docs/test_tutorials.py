@@ -12,7 +12,7 @@ PAGES = sorted(
     for path in (ROOT / "README.md", *(ROOT / "docs/tutorials").glob("*.md"), *(ROOT / "docs/how-to").glob("*.md"))
     if path.name != "contribute.md"  # it includes CONTRIBUTING.md, whose code is a fragment
 )
-REASONS = ("starts a server", "needs a Keras file", "depends on the shell", "installs")
+REASONS = ("starts a server", "needs a Keras file", "depends on the shell", "installs", "takes minutes")
 
 
 def test_there_are_pages() -> None:
