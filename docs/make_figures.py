@@ -10,8 +10,11 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 import picasso
+from picasso.audit.eye import Eye
 from picasso.core import registry, render, runner
 from picasso.core.errors import NotSupportedError
+from picasso.core.images import read_picture
+from picasso.core.intervention import Seen
 from picasso.core.panels import Heatmap, Images
 from picasso.core.result import Result
 from picasso.core.visualization import AttributionMethod
@@ -31,12 +34,36 @@ def two_models() -> Image.Image:
     Each map has its own color bar. Scores of two models have no common scale, so that a shared one would say no more.
     """
     drawn = next(iter(held_out_set(1, proxy=True)))
-    pictures = [("the picture", Image.fromarray(drawn.pixels))]
+    pictures = [(["the picture"], Image.fromarray(drawn.pixels))]
     for name in MODELS:
         result = picasso.explain(picasso.load_model(name), drawn.pixels, target="tank")
         assert isinstance(result, Result)
         best = result.predictions[0]
-        pictures.append((f"{name}: {best.label} {best.probability:.0%}", _map(result)))
+        pictures.append(([f"{name}: {best.label} {best.probability:.0%}"], _map(result)))
+    return _beside(pictures)
+
+
+def audit_pair() -> Image.Image:
+    """A tank, its sham and its treatment in the top third, with what each of the two tank models says of them."""
+    drawn = list(held_out_set(4, proxy=True))  # tank, decoy, tank, decoy
+    models = [picasso.load_model(name) for name in MODELS]
+    eye = Eye(models[0])
+    seen = [
+        Seen(str(number), eye.see(read_picture(one.pixels, "drawn")), number % 2, eye.see_mask(one.object_mask))
+        for number, one in enumerate(drawn)
+    ]
+    bands = registry.intervention("bands", []).load()()
+    top = bands.properties(eye.size, ())[0]
+    pair = bands.pair(top, seen[0], seen[2], seen[1], seed=0)
+    assert pair is not None
+    titles = ("the picture", "sham: the top of another tank's", "treatment: the top of a decoy's")
+    pictures = []
+    for title, view in zip(titles, (seen[0].view, *pair), strict=True):
+        said = []
+        for name, model in zip(MODELS, models, strict=True):
+            chances = model.decode_prob(model.predict(Eye(model).read([view])))[0]
+            said.append(f"{name}: {chances[0].label} {chances[0].probability:.0%}")
+        pictures.append(((title, *said), Image.fromarray(view)))
     return _beside(pictures)
 
 
@@ -81,20 +108,22 @@ def _map(result: Result) -> Image.Image:
     return render.overlay_with_bar(panel.picture, panel.values, panel.sign, panel.limits, panel.units)
 
 
-def _beside(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
-    """Lay pictures side by side, equally high, under their titles."""
+def _beside(pictures: Sequence[tuple[Sequence[str], Image.Image]]) -> Image.Image:
+    """Lay pictures side by side, equally high, under their titles, of as many lines each."""
     font = ImageFont.load_default(15)
     scaled = [
-        (title, picture.resize((round(picture.width * HEIGHT / picture.height), HEIGHT), Image.Resampling.LANCZOS))
-        for title, picture in pictures
+        (titles, picture.resize((round(picture.width * HEIGHT / picture.height), HEIGHT), Image.Resampling.LANCZOS))
+        for titles, picture in pictures
     ]
     width = sum(picture.width for _, picture in scaled) + GAP * (len(scaled) - 1)
-    canvas = Image.new("RGB", (width, HEIGHT + LINE), "white")
+    above = LINE * max(len(titles) for titles, _ in scaled)
+    canvas = Image.new("RGB", (width, HEIGHT + above), "white")
     draw = ImageDraw.Draw(canvas)
     left = 0
-    for title, picture in scaled:
-        draw.text((left, LINE // 2), title, (30, 30, 34), font, "lm")
-        canvas.paste(picture, (left, LINE))
+    for titles, picture in scaled:
+        for line, title in enumerate(titles):
+            draw.text((left, LINE * line + LINE // 2), title, (30, 30, 34), font, "lm")
+        canvas.paste(picture, (left, above))
         left += picture.width + GAP
     return canvas
 
@@ -102,9 +131,10 @@ def _beside(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
 def main() -> None:
     """Write every picture."""
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / "two-models.png"
-    two_models().save(path, optimize=True)
-    sys.stdout.write(f"{path}\n")
+    for name, draw in (("two-models", two_models), ("audit-pair", audit_pair)):
+        path = FOLDER / f"{name}.png"
+        draw().save(path, optimize=True)
+        sys.stdout.write(f"{path}\n")
     (FOLDER / "methods").mkdir(exist_ok=True)
     for name, picture in methods():
         path = FOLDER / "methods" / f"{name}.webp"
