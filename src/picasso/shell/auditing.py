@@ -225,8 +225,9 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
         console.print(Text(f"The files: {clue.sentence}"), soft_wrap=True)
     if len(telling) > _CLUES:
         console.print(Text(f"{len(telling) - _CLUES} more clues are in the report (--out).", style="dim"))
-    for one in findings.untested:
-        console.print(Text(f"Not tested: {one.title}. {one.reason}", style="dim"), soft_wrap=True)
+    for reason in dict.fromkeys(one.reason for one in findings.untested):
+        titles = ", ".join(one.title for one in findings.untested if one.reason == reason)
+        console.print(Text(f"Not tested: {titles}. {reason}", style="dim"), soft_wrap=True)
     for note in findings.notes:
         console.print(Text(note, style="dim"), soft_wrap=True)
     for file in files:
