@@ -1,7 +1,8 @@
 """Writes the pages of the reference that are drawn from the code.
 
-Run `python docs/make_reference.py` after a change of a visualization, an intervention, a threshold, a command, an error
-or the configuration. The pages are committed, so that they can be read where the source is; a test fails where one of them is behind the code.
+Run `python docs/make_reference.py` after a change of a visualization, an intervention, a threshold, a command, an
+error or the configuration. The pages are committed, so that they can be read where the source is; a test fails where
+one of them is behind the code.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ _ROLES = {
         "What a model should not rely on, unless a person says that it should. What counts here makes the verdict WRONG "
         "REASON, or BOTH.",
     ),
-    Role.OBJECT: ("The object", "What a model should rely on. What counts here makes the verdict RIGHT REASON, or BOTH."),
+    Role.OBJECT: (
+        "The object",
+        "What a model should rely on. What counts here makes the verdict RIGHT REASON, or BOTH.",
+    ),
     Role.ERASURE: (
         "Erasure",
         "Says how much the model needs the object to be there at all. It is shown, and has no part in the verdict.",
@@ -139,9 +143,9 @@ def interventions() -> str:
     parts = [
         "# Interventions",
         _NOTE,
-        "What `picasso audit` exchanges between pictures. Each intervention takes a property from one picture and gives it to "
-        "another: once from a picture of the same class, which is the control, once from one of another class. `--with NAME` "
-        "tests one alone; [an intervention of your own](../how-to/write-an-intervention.md) is one file.",
+        "What `picasso audit` exchanges between pictures. Each intervention takes a property from one picture and gives it "
+        "to another: once from a picture of the same class, which is the control, once from one of another class. "
+        "`--with NAME` tests one alone; [an intervention of your own](../how-to/write-an-intervention.md) is one file.",
         "An intervention that needs `object` is tried where masks or boxes say where the objects are, or a person has said "
         "which region is the object; one that needs `regions` where the data set does not say it.",
     ]
@@ -176,9 +180,9 @@ def audit_thresholds() -> str:
         "# Thresholds of the audit",
         _NOTE,
         "Every number on which a verdict of `picasso audit` hangs, with its reason. They lie in one file of the source, "
-        "`audit/thresholds.py`, and are written down with every audit (`record.thresholds` in `audit.json`). No option changes "
-        "them: two audits are to mean the same. [How the audit decides](../explanation/how-the-audit-decides.md) says how they "
-        "work together.",
+        "`audit/thresholds.py`, and are written down with every audit (`record.thresholds` in `audit.json`). No option "
+        "changes them: two audits are to mean the same. [How the audit decides](../explanation/how-the-audit-decides.md) "
+        "says how they work together.",
         _table(("Name", "Value", "Why"), rows, code=0),
     ]
     return "\n\n".join(parts) + "\n"
