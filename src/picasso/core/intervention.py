@@ -139,9 +139,7 @@ class Intervention(ABC):
             uint8 (h, w, 3); None where these two pictures do not allow it: one has no object, or not that region.
         """
 
-    def pair(
-        self, what: Property, seen: Seen, same: Seen, other: Seen, seed: int
-    ) -> tuple[Pixels, Pixels] | None:
+    def pair(self, what: Property, seen: Seen, same: Seen, other: Seen, seed: int) -> tuple[Pixels, Pixels] | None:
         """Return the sham and the treatment of a picture; None where one of them cannot be made.
 
         Args:

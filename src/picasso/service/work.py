@@ -21,6 +21,7 @@ from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
+from picasso.service import audits
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
@@ -44,6 +45,7 @@ class Place:
     Args:
         database: URL.
         artifacts: Folder.
+        audits: Folder of what audits have measured, so that one that was stopped goes on.
         plugins: Folders of the user's visualizations.
         log: File for what frameworks say.
         memory: Gigabytes that the process may take; None for most of the computer's.
@@ -53,6 +55,7 @@ class Place:
 
     database: str
     artifacts: Path
+    audits: Path
     plugins: tuple[Path, ...]
     log: Path
     memory: float | None = None
@@ -125,7 +128,7 @@ class _Work:
         self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
 
     def run(self) -> None:
-        error = _guarded(self._run_tasks if self.job.methods is None else self._compare)
+        error = _guarded(self._work())
         if isinstance(error, CanceledError):
             self.jobs.finish(self.job.id, self.attempt, State.CANCELED)
         elif error is not None:
@@ -133,8 +136,14 @@ class _Work:
         else:
             self.jobs.finish(self.job.id, self.attempt, State.DONE)
 
+    def _work(self) -> Callable[[], None]:
+        if self.job.dataset is not None:
+            return self._audit
+        return self._run_tasks if self.job.methods is None else self._compare
+
     def _open(self) -> Model:
-        if self.tasks and not self.jobs.begin(self.tasks[0], self.attempt, os.getpid(), "Opening the model"):
+        task = self.tasks[0] if self.tasks else None
+        if not self.jobs.begin(self.job.id, self.attempt, task, os.getpid(), "Opening the model"):
             raise CanceledError("The job was canceled.")
         return _ready_model(self.store, self.job.model, self.place.opening_seconds)
 
@@ -188,7 +197,7 @@ class _Work:
                     target=target,
                     at=place,
                     seed=job.seed,
-                    report=_Reporter(self.jobs, tasks[0], self.attempt).report,
+                    report=_Reporter(self.jobs, job.id, tasks[0], self.attempt).report,
                 )
             except PicassoError:
                 raise
@@ -197,6 +206,41 @@ class _Work:
                 raise
             self.store.add_comparison(record_of(comparison, key, job, pictures, self.artifacts))
         self.jobs.set_comparison(job.id, self.attempt, key)
+
+    def _audit(self) -> None:
+        """Audit the model on a data set: one audit comes out."""
+        # Loaded here: the web process, which imports this module, never measures anything.
+        from picasso.audit.running import audit
+        from picasso.audit.thresholds import MOST_PICTURES
+        from picasso.core.dataset import read_dataset
+
+        job, model, started = self.job, self._open(), time.monotonic()
+        assert job.dataset is not None
+        report = _Reporter(self.jobs, job.id, None, self.attempt).report
+        report(0, 1, "Reading the data set")
+        dataset = read_dataset(self.store.dataset(job.dataset).path)
+        key = audits.audit_key(model=model.digest, dataset=dataset.digest, asked=job.settings, seed=job.seed)
+        if not self.store.has_audit(key):
+            try:
+                findings = audit(
+                    model,
+                    dataset,
+                    match=job.settings["match"],
+                    limit=job.settings["limit"] or MOST_PICTURES,
+                    seed=job.seed,
+                    kept=self.place.audits,
+                    confirmed=job.settings["confirmed"],
+                    report=report,
+                )
+            except PicassoError:
+                raise
+            except Exception as error:
+                _raise_out_of_memory(model, error)
+                raise
+            pictures = self._adopt(dataset, audits.shown_pictures(findings))
+            seconds = time.monotonic() - started
+            self.store.add_audit(audits.record_of(findings, key, job, pictures, seconds, self.artifacts))
+        self.jobs.set_audit(job.id, self.attempt, key)
 
     def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
         job = self.job
@@ -221,7 +265,7 @@ class _Work:
                 top=job.top,
                 at=place,
                 seed=job.seed,
-                report=_Reporter(self.jobs, task, self.attempt).report,
+                report=_Reporter(self.jobs, job.id, task, self.attempt).report,
                 show=lambda panel: self._show(task, panels.keep(panel), events),
             )
             self._keep(task, key, result, panels)
@@ -266,8 +310,9 @@ def _raise_out_of_memory(model: Model, error: Exception) -> None:
 class _Reporter:
     """Writes progress, not too often, and stops the work where it was canceled."""
 
-    def __init__(self, jobs: JobStore, task: TaskRecord, attempt: int) -> None:
+    def __init__(self, jobs: JobStore, job: str, task: TaskRecord | None, attempt: int) -> None:
         self.jobs = jobs
+        self.job = job
         self.task = task
         self.attempt = attempt
         self._written = 0.0
@@ -279,7 +324,7 @@ class _Reporter:
         if moment - self._written < REPORT_SECONDS and not ended:
             return
         self._written, self._last = moment, (done, total)
-        if not self.jobs.report(self.task.job, self.attempt, self.task, int(done), int(total), str(message)):
+        if not self.jobs.report(self.job, self.attempt, self.task, int(done), int(total), str(message)):
             raise CanceledError("The job was canceled.")
 
 
