@@ -1,4 +1,4 @@
-"""The catalogue of visualizations, read by a process of its own."""
+"""The catalogue of visualizations, interventions and data sets, read by a process of its own."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from pebble import ProcessPool
 from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.service import plugin_process
-from picasso.service.plugin_process import Description
+from picasso.service.plugin_process import DatasetCard, Description, InterventionCard
 from picasso.service.records import Fault
 
 T = TypeVar("T")
 _SECONDS = 30.0
 """How long importing all plug-ins may take; one that never ends must not hang the page."""
+_DATASET_SECONDS = 120.0
+"""How long reading a data set may take."""
 _IDLE_SECONDS = 30.0
 """The process ends when nobody asked it anything for that long."""
 _KEPT_SETTINGS = 256
@@ -46,6 +48,7 @@ class Catalog:
         self._pool: ProcessPool | None = None
         self._timer: threading.Timer | None = None
         self._signature: Signature | None = None
+        self._interventions: tuple[InterventionCard, ...] | None = None
         self._known: dict[str, Description] = {}
         self._settings: dict[str, dict[str, Any]] = {}
         self._call: Future[Any] | None = None
@@ -99,10 +102,34 @@ class Catalog:
                 self._settings[asked] = answer
             return self._settings[asked]
 
+    def dataset(self, path: str) -> DatasetCard:
+        """Read a data set and say what is there.
+
+        Args:
+            path: A folder, a file, or a name: "demo:tanks". Of a name that was never asked for, pictures are drawn first.
+
+        Raises:
+            DatasetError: There is no such data set, or it holds no labelled picture.
+            PluginError: It could not be read in time.
+        """
+        with self._lock:
+            return DatasetCard.read(self._ask(plugin_process.describe_dataset, path, seconds=_DATASET_SECONDS))
+
+    def interventions(self) -> tuple[InterventionCard, ...]:
+        """Return what audits change pictures with."""
+        with self._lock:
+            if self._interventions is None:
+                found = self._ask(plugin_process.describe_interventions)
+                self._interventions = tuple(
+                    InterventionCard(one["name"], one["title"], one["role"], tuple(one["needs"])) for one in found
+                )
+            return self._interventions
+
     def reload(self) -> dict[str, Description]:
         """Read everything afresh."""
         with self._lock:
             self._signature = None
+            self._interventions = None
             return self.all()
 
     def close(self) -> None:
@@ -129,18 +156,18 @@ class Catalog:
             except PluginError as error:
                 yield asdict(plugin_process.broken(name, "folder", str(path), error.message))
 
-    def _ask(self, question: Callable[..., T], *arguments: object) -> T:
+    def _ask(self, question: Callable[..., T], *arguments: object, seconds: float = _SECONDS) -> T:
         """Have the process answer a question; the answer is JSON."""
         if self._closed:
             raise PluginError("The catalogue of visualizations is closed.")
         try:
             if self._pool is None or not self._pool.active:
                 self._pool = ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
-            self._call = self._pool.schedule(plugin_process.answer, args=(question, *arguments), timeout=_SECONDS)
-            said = json.loads(self._call.result(_SECONDS + 10))
+            self._call = self._pool.schedule(plugin_process.answer, args=(question, *arguments), timeout=seconds)
+            said = json.loads(self._call.result(seconds + 10))
         except TimedOut:
             self._end_process()
-            raise PluginError(f"Importing it took more than {_SECONDS:.0f} seconds.") from None
+            raise PluginError(f"It took more than {seconds:.0f} seconds.") from None
         except Exception as error:
             self._end_process()
             code = getattr(error, "exitcode", None)

@@ -37,6 +37,7 @@ from picasso.service.job_store import JobStore
 from picasso.service.jobs import Jobs
 from picasso.service.lock import FolderLock
 from picasso.service.pictures import Pictures, clean_name
+from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord
 from picasso.service.store import Store
 from picasso.service.work import Place
@@ -195,6 +196,16 @@ class Service:
         if not self.store.add_dataset(name, path):
             raise NotSupportedError(f"There is a data set '{name}' already.", "Give it another name.")
         return self.store.dataset(name)
+
+    def dataset(self, name: str) -> tuple[DatasetRecord, DatasetCard]:
+        """Return a data set, and what is there now.
+
+        Raises:
+            NotFoundError: There is none of that name.
+            DatasetError: It cannot be read.
+        """
+        record = self.store.dataset(name)
+        return record, self.catalog.dataset(record.path)
 
     def upload_dataset(self, file: BinaryIO, name: str) -> DatasetRecord:
         """Keep an archive of pictures, and add it as a data set.

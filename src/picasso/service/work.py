@@ -7,15 +7,23 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from picasso.core import registry, runner
 from picasso.core.asking import read_place
-from picasso.core.errors import CanceledError, NotSupportedError, OutOfMemoryError, PicassoError, PluginError
+from picasso.core.errors import (
+    CanceledError,
+    NotSupportedError,
+    OutOfMemoryError,
+    PicassoError,
+    PictureError,
+    PluginError,
+)
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
 from picasso.core.registry import Entry
@@ -29,10 +37,14 @@ from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
 from picasso.service.limits import guard_memory, time_to_open
 from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
+from picasso.service.pictures import Pictures
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
 from picasso.service.warm_model import WARM
 from picasso.service.what_ifs import Question, Reply
+
+if TYPE_CHECKING:
+    from picasso.core.dataset import Dataset
 
 REPORT_SECONDS = 1 / 8
 """Progress is written, and a cancel noticed, at most this often."""
@@ -218,7 +230,10 @@ class _Work:
         assert job.dataset is not None
         report = _Reporter(self.jobs, job.id, None, self.attempt).report
         report(0, 1, "Reading the data set")
-        dataset = read_dataset(self.store.dataset(job.dataset).path)
+        dataset = read_dataset(
+            self.store.dataset(job.dataset).path,
+            progress=lambda done, total: report(done, total, "Making the data set"),
+        )
         key = audits.audit_key(model=model.digest, dataset=dataset.digest, asked=job.settings, seed=job.seed)
         if not self.store.has_audit(key):
             try:
@@ -241,6 +256,15 @@ class _Work:
             seconds = time.monotonic() - started
             self.store.add_audit(audits.record_of(findings, key, job, pictures, seconds, self.artifacts))
         self.jobs.set_audit(job.id, self.attempt, key)
+
+    def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:
+        """Take pictures of a data set in, so that they can be seen and explained; return their digests by name."""
+        pictures, examples = Pictures(self.store, self.artifacts), {one.name: one for one in dataset.examples}
+        found = {}
+        for name in names:
+            with suppress(PictureError):  # one that the audit has left out, too
+                found[name] = pictures.adopt(dataset.read(examples[name]), name).digest
+        return found
 
     def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
         job = self.job

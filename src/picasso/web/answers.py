@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from picasso.audit.thresholds import LEAST_PICTURES, MOST_PICTURES
 from picasso.core.tested import as_now
-from picasso.service.plugin_process import Description
+from picasso.service.plugin_process import DatasetCard, Description, InterventionCard
 from picasso.service.records import (
     AuditRecord,
     ComparisonRecord,
@@ -371,6 +372,49 @@ class DatasetAnswer(BaseModel):
     @classmethod
     def of(cls, record: DatasetRecord) -> DatasetAnswer:
         return cls(**asdict(record))
+
+
+class ClassAnswer(BaseModel):
+    """A class of a data set."""
+
+    name: str
+    pictures: int
+
+
+class InterventionAnswer(BaseModel):
+    """Something that an audit takes from another picture."""
+
+    name: str
+    title: str
+    role: str = Field(description="property, object or erasure.")
+    needs: list[str] = Field(description="object, regions.")
+
+
+class DescribedDataset(DatasetAnswer):
+    """A data set, what is there, and what an audit would do with it."""
+
+    pictures: int
+    classes: list[ClassAnswer]
+    objects: int = Field(description="Of how many pictures it is known where the object is.")
+    columns: list[str] = Field(description="What else is known of pictures: site, split.")
+    notes: list[str]
+    skipped: int = Field(description="How many pictures cannot be used.")
+    reasons: list[str] = Field(description="Of the first of these: why.")
+    most: int = Field(description="How many pictures an audit takes where nothing else is asked.")
+    least: int = Field(description="With fewer pictures there is no audit.")
+    interventions: list[InterventionAnswer]
+
+    @classmethod
+    def described(
+        cls, record: DatasetRecord, card: DatasetCard, interventions: Sequence[InterventionCard]
+    ) -> DescribedDataset:
+        return cls(
+            **asdict(record),
+            **asdict(card) | {"classes": [{"name": name, "pictures": count} for name, count in card.classes]},
+            most=MOST_PICTURES,
+            least=LEAST_PICTURES,
+            interventions=[InterventionAnswer.model_validate(asdict(one)) for one in interventions],
+        )
 
 
 class AuditSummary(BaseModel):

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from picasso.service.configuration import DatasetSpecification
-from picasso.web.answers import DatasetAnswer
+from picasso.web.answers import DatasetAnswer, DescribedDataset
 from picasso.web.errors import RequestError
 from picasso.web.routes import ServiceNeeded, get_service, may_add
 
@@ -58,6 +58,13 @@ async def upload_dataset(request: Request) -> DatasetAnswer:
         if file is None:
             raise RequestError("The request holds no file.", "Send a zip as multipart/form-data.")
         return DatasetAnswer.of(await run_in_threadpool(service.upload_dataset, file.file, file.filename or "pictures"))
+
+
+@router.get("/{name}")
+def get_dataset(name: str, service: ServiceNeeded) -> DescribedDataset:
+    """Read a data set: its pictures by class, and what an audit would do with them."""
+    record, card = service.dataset(name)
+    return DescribedDataset.described(record, card, service.catalog.interventions())
 
 
 @router.delete("/{name}", status_code=204, dependencies=[Depends(may_add)])

@@ -1,0 +1,99 @@
+/** The lower parts of an audit's page: by class, by picture, clues, what was not tested, every choice. */
+
+import { h, icon } from "../dom.js";
+import { number, percent, plural, wholePercent } from "../format.js";
+import { explainHref } from "./before-after.js";
+import { points } from "./points.js";
+
+const LISTED = 24;
+
+/** @param {any} document */
+export function classTable({ classes, counts, confusion, effects, verdict }) {
+  const named = verdict.named && effects.find((/** @type {any} */ one) => one.what.name === verdict.named.name);
+  const heads = ["Class", "Pictures", "Right as they are", "Else answered", ...(named ? [`Falls with ${named.what.phrase}`, "Others become it"] : [])];
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table by class" }, h("table", { class: "data class-table" },
+    h("thead", {}, h("tr", {}, heads.map((title) => h("th", { scope: "col" }, title)))),
+    h("tbody", {}, classes.map((/** @type {string} */ name, /** @type {number} */ i) => {
+      const row = confusion[i];
+      const wrong = row.map((/** @type {number} */ count, /** @type {number} */ j) => [count, j]).filter(([count, j]) => j !== i && count > 0)
+        .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => b[0] - a[0]).slice(0, 3);
+      const fall = named?.by_class[i];
+      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, counts[i].toLocaleString("en-US")),
+        h("td", {}, counts[i] ? percent(row[i] / counts[i]) : "\u2013"),
+        h("td", {}, wrong.length ? wrong.map((/** @type {number[]} */ [count, j]) => `${classes[j]} ${count}`).join(", ") : "\u2013"),
+        named && h("td", {}, fall === null || fall === undefined ? "\u2013" : points(fall)),
+        named && h("td", {}, wholePercent(named.toward[i])));
+    }))));
+}
+
+/**
+ * @param {any} audit
+ * @returns {HTMLElement | null} null where no property is named
+ */
+export function picturesShown({ document: { by_picture: found, classes, verdict }, shown, model, exports }) {
+  if (!found.length) return null;
+  const flips = found.filter((/** @type {any} */ one) => one.flips).length;
+  return h("div", {},
+    h("p", { class: "audit-words" }, `${plural(flips, "right answer")} of ${found.length} turn${flips === 1 ? "s" : ""} wrong with ${verdict.named?.phrase ?? "it"}. `,
+      h("a", { href: exports.csv, download: true }, "The pictures to fix"), " as a list; those that move most:"),
+    h("ul", { class: "tiles" }, found.slice(0, LISTED).map((/** @type {any} */ one) => {
+      const digest = shown[one.name];
+      const body = [
+        digest && h("span", { class: "tile-picture" }, h("img", { src: `/api/v1/pictures/${digest}/thumbnail`, alt: "", width: 200, height: 200, loading: "lazy" })),
+        h("span", { class: "tile-name" }, one.name),
+        h("span", {}, one.answer === one.label ? classes[one.label] : `${classes[one.label]}, answered ${classes[one.answer]}`),
+        h("span", { class: "muted" }, one.moved === null ? "could not be changed" : `moves ${number(one.moved)} s.d.${one.flips ? ", turns wrong" : ""}`),
+      ];
+      return h("li", { class: "tile" }, digest ? h("a", { class: "tile-link", href: explainHref(model, digest) }, body) : h("div", { class: "tile-link" }, body));
+    })));
+}
+
+/** @param {any[]} found */
+export function clues(found) {
+  return h("ul", { class: "clue-list" }, found.map((clue) => {
+    const bar = h("span", { class: "bar-fill" });
+    bar.style.width = `${Math.max(0, (clue.auc - 0.5) * 200)}%`;
+    return h("li", { class: clue.telling && "telling" },
+      h("span", { class: "clue-title" }, clue.telling && icon("warn"), clue.title),
+      h("span", { class: "clue-bar", "aria-hidden": "true" }, bar),
+      h("span", { class: "clue-number" }, h("b", {}, clue.auc.toFixed(2)), h("span", { class: "muted" }, ` ${clue.low.toFixed(2)} \u2026 ${clue.high.toFixed(2)}`)),
+      h("p", {}, clue.sentence));
+  }));
+}
+
+/** @param {Record<string, any>} extras */
+export function evidence(extras) {
+  return null;
+}
+
+/** @param {{title: string, reason: string}[]} found */
+export function untested(found) {
+  return h("dl", { class: "facts" }, found.flatMap(({ title, reason }) => [h("dt", {}, title), h("dd", {}, reason)]));
+}
+
+/**
+ * @param {any} document
+ * @param {any} audit
+ */
+export function recordOf({ notes, record }, { asked }) {
+  /** @type {[string, any][]} */
+  const rows = [
+    ...Object.entries(record).flatMap(([name, value]) => flat(name, value)),
+    ["confirmed", (asked.confirmed ?? []).join(", ")],
+  ].filter(([, value]) => value !== "" && value !== null);
+  return h("div", {},
+    notes.length > 0 && h("ul", { class: "audit-notes" }, notes.map((/** @type {string} */ note) => h("li", {}, note))),
+    h("details", { class: "record" }, h("summary", {}, "The record"),
+      h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
+}
+
+/**
+ * @param {string} name
+ * @param {any} value
+ * @returns {[string, string][]}
+ */
+function flat(name, value) {
+  if (Array.isArray(value)) return [[name, value.map((one) => (typeof one === "object" ? JSON.stringify(one) : String(one))).join(", ")]];
+  if (value !== null && typeof value === "object") return Object.entries(value).flatMap(([inner, one]) => flat(`${name}: ${inner}`, one));
+  return [[name, value === null ? "" : String(value)]];
+}
