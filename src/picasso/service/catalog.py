@@ -106,7 +106,7 @@ class Catalog:
         """Read a data set and say what is there.
 
         Args:
-            path: A folder, a file, or a name: "demo:tanks". Of a name that was never asked for, pictures are drawn first.
+            path: A folder, a file, or a name: "demo:tanks", whose pictures are drawn when it is first asked for.
 
         Raises:
             DatasetError: There is no such data set, or it holds no labelled picture.
