@@ -193,7 +193,7 @@ class AuditRequest:
         match: The model's label for each class of the data set; None to find them by their names.
         limit: How many pictures at most; None for as many as an audit takes.
         seed: Seed of everything random.
-        confirmed: What a person has said of regions.
+        confirmed: Kind of region -> whether a person says that it is the object.
     """
 
     model: str
@@ -201,11 +201,11 @@ class AuditRequest:
     match: dict[str, str] | None = None
     limit: int | None = None
     seed: int = 0
-    confirmed: tuple[str, ...] = ()
+    confirmed: dict[str, bool] = field(default_factory=dict)
 
     def asked(self) -> dict[str, Any]:
         """Return the choices, JSON, as a job and an audit keep them."""
-        return {"match": self.match, "limit": self.limit, "confirmed": list(self.confirmed)}
+        return {"match": self.match, "limit": self.limit, "confirmed": self.confirmed}
 
 
 @dataclass(frozen=True)

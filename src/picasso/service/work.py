@@ -240,7 +240,7 @@ class _Work:
                 findings = audit(
                     model,
                     dataset,
-                    match=job.settings["match"],
+                    match=job.settings["match"] or {},
                     limit=job.settings["limit"] or MOST_PICTURES,
                     seed=job.seed,
                     kept=self.place.audits,

@@ -39,8 +39,8 @@ class NewAudit(BaseModel):
         None, ge=1, le=100_000, description="How many pictures at most; null: as many as an audit takes."
     )
     seed: int = Field(0, ge=0, lt=2**32)
-    confirmed: list[str] = Field(
-        [], max_length=100, description="Of an audit that relies-on a region: the regions that are the object."
+    confirmed: dict[str, bool] = Field(
+        {}, max_length=100, description="Of an audit that relies on regions: which of them are the object."
     )
 
     def to_request(self) -> AuditRequest:
@@ -50,7 +50,7 @@ class NewAudit(BaseModel):
             match=self.match or None,
             limit=self.limit,
             seed=self.seed,
-            confirmed=tuple(self.confirmed),
+            confirmed=self.confirmed,
         )
 
 

@@ -69,7 +69,7 @@ function asking({ document, asked, model, dataset }) {
   const { verdict: said } = document;
   if (said.outcome !== "relies-on" || !said.named) return null;
   const state = h("div", {});
-  const again = async (/** @type {string[]} */ confirmed) => {
+  const again = async (/** @type {Record<string, boolean>} */ confirmed) => {
     buttons.forEach((button) => (button.disabled = true));
     try {
       const { match, limit, seed } = asked;
@@ -80,10 +80,11 @@ function asking({ document, asked, model, dataset }) {
       fill(state, problem(error));
     }
   };
-  const kept = asked.confirmed ?? [];
+  const said_before = asked.confirmed;
+  const region = said.named.title;
   const buttons = [
-    h("button", { type: "button", class: "primary", onclick: () => again([...kept, said.named.name]) }, "This is the object"),
-    h("button", { type: "button", onclick: () => again([...kept, `not:${said.named.name}`]) }, "This is not the object"),
+    h("button", { type: "button", class: "primary", onclick: () => again({ ...said_before, [region]: true }) }, "This is the object"),
+    h("button", { type: "button", onclick: () => again({ ...said_before, [region]: false }) }, "This is not the object"),
   ];
   return h("section", { class: "audit-asking", "aria-labelledby": "asking-title" },
     h("h2", { id: "asking-title" }, `Is ${said.named.phrase} the object?`),

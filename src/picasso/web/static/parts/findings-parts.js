@@ -79,7 +79,7 @@ export function recordOf({ notes, record }, { asked }) {
   /** @type {[string, any][]} */
   const rows = [
     ...Object.entries(record).flatMap(([name, value]) => flat(name, value)),
-    ["confirmed", (asked.confirmed ?? []).join(", ")],
+    ["Said by a person", Object.entries(asked.confirmed).map(([region, object]) => `${region}: ${object ? "the object" : "not the object"}`).join("; ")],
   ].filter(([, value]) => value !== "" && value !== null);
   return h("div", {},
     notes.length > 0 && h("ul", { class: "audit-notes" }, notes.map((/** @type {string} */ note) => h("li", {}, note))),
