@@ -17,7 +17,7 @@ from rich.text import Text
 from picasso.core.errors import PicassoError
 
 P = ParamSpec("P")
-OK, FAILED, BAD_INPUT, BAD_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, BAD_INPUT, BAD_MODEL, VERDICT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _EXITS = {
     "bad-picture": BAD_INPUT,
     "bad-settings": BAD_INPUT,
