@@ -101,6 +101,11 @@ class InterventionCard:
     role: str
     needs: tuple[str, ...]
 
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> InterventionCard:
+        """Read a card back from JSON."""
+        return cls(**raw | {"needs": tuple(raw["needs"])})
+
 
 def answer(question: Callable[..., object], *arguments: object) -> str:
     """Answer a question of the web process as JSON: an object of a plug-in's own class would not survive the way.

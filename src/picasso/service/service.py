@@ -21,7 +21,7 @@ from picasso.core.errors import (
     PluginError,
 )
 from picasso.core.names import scheme_of
-from picasso.service import audits
+from picasso.service import audits, plugin_process
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
@@ -39,12 +39,15 @@ from picasso.service.lock import FolderLock
 from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord
+from picasso.service.side_process import SideProcess
 from picasso.service.store import Store
 from picasso.service.work import Place
 
 _FORBIDDEN = re.compile(r"[/\\?#%\x00-\x1f\x7f]")
 """What `ModelName` does not allow, as the name stands in an address."""
 _LOG_BYTES = 4 * 2**20
+_DATASET_SECONDS = 600.0
+"""How long reading a data set may take: those of the demo are drawn when they are first asked for."""
 _SWEEP_AGE = 3600.0
 """Files younger than this many seconds are never swept away."""
 _AUDITS_AGE = 30 * 86400.0
@@ -95,6 +98,7 @@ class Service:
         self.store = Store(self.database)
         self.records = JobStore(self.database)
         self.catalog = Catalog(configuration.plugins)
+        self._datasets = SideProcess("The reader of data sets")
         self.pictures = Pictures(self.store, self.artifacts)
         place = Place(
             database=url,
@@ -140,6 +144,7 @@ class Service:
         """End all processes; what ran is queued again."""
         self.jobs.stop()
         self.catalog.close()
+        self._datasets.close()
         if self._preparing.is_alive():
             self._preparing.join(10)
         self.database.close()
@@ -205,7 +210,8 @@ class Service:
             DatasetError: It cannot be read.
         """
         record = self.store.dataset(name)
-        return record, self.catalog.dataset(record.path)
+        card = self._datasets.ask(plugin_process.describe_dataset, record.path, seconds=_DATASET_SECONDS)
+        return record, DatasetCard.read(card)
 
     def upload_dataset(self, file: BinaryIO, name: str) -> DatasetRecord:
         """Keep an archive of pictures, and add it as a data set.
