@@ -28,6 +28,7 @@ from picasso.core.visualization import Family, Visualization
 Origin = Literal["built-in", "package", "folder"]
 GROUP_MODELS = "picasso.models"
 K = TypeVar("K")
+GROUP_DATASETS = "picasso.datasets"
 
 
 @dataclass(frozen=True)
@@ -268,8 +269,11 @@ def intervention(name: str, folders: Iterable[Path] | None = None) -> Plugin[Int
     return INTERVENTIONS.one(name, folders)
 
 
-def openers() -> Iterator[ModuleType]:
-    """Import the modules that open models, one for each framework; none imports its framework yet.
+def openers(group: str = GROUP_MODELS) -> Iterator[ModuleType]:
+    """Import the modules that open models, one for each framework, or data sets; none imports its framework yet.
+
+    Args:
+        group: `GROUP_MODELS`, or `GROUP_DATASETS` for what knows data sets by name.
 
     Raises:
         PluginError: One is broken: said last, so that the others still open what is theirs.
@@ -278,12 +282,13 @@ def openers() -> Iterator[ModuleType]:
     # Names first, and folders whose settings say what else in them is the model's; a plain callable last, since
     # modules of every framework can be called.
     places = {"demo": -1, "hub": -1, "original": -1, "function": 1}
-    for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: places.get(p.name, 0)):
+    for point in sorted(metadata.entry_points(group=group), key=lambda p: places.get(p.name, 0)):
         try:
             module = point.load()
         except (Exception, SystemExit) as error:
+            what = "models" if group == GROUP_MODELS else "data sets"
             broken = PluginError(
-                f"What opens '{point.name}' models is broken: {type(error).__name__}: {error}",
+                f"What opens '{point.name}' {what} is broken: {type(error).__name__}: {error}",
                 f"Mend or uninstall {point.module}.",
             )
             continue
