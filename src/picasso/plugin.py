@@ -43,7 +43,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
-from picasso.core.pasting import blend, cut_out, outside, scaled, softened, stand, transplant
+from picasso.core.pasting import blend, cut_out, grown, outside, scaled, seam, softened, stand, transplant
 from picasso.core.paths import (
     BaselineSettings,
     PathSettings,
@@ -68,7 +68,7 @@ from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
-from picasso.core.tones import OFFSET, Plane, log_chroma, luminance, moments, relit, to_pixels, with_luminance
+from picasso.core.tones import OFFSET, WEIGHTS, Plane, log_chroma, luminance, moments, relit, to_pixels, with_luminance
 from picasso.core.visualization import AttributionMethod, Context, Family, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
@@ -83,6 +83,7 @@ __all__ = [
     "SATURATED",
     "SCORES",
     "SHADES",
+    "WEIGHTS",
     "ActivationMap",
     "ActivationMapSettings",
     "Array",
@@ -170,6 +171,7 @@ __all__ = [
     "fill",
     "from_baselines",
     "gradient_map",
+    "grown",
     "jpeg_quality",
     "lay_grid",
     "lay_values",
@@ -194,6 +196,7 @@ __all__ = [
     "scaled",
     "score_coalitions",
     "score_masked",
+    "seam",
     "shared_limits",
     "sharpness",
     "sketch_due",

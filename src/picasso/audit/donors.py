@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class Donors:
     other: tuple[int, ...]
 
 
-def draw_donors(labels: Mapping[int, int], looks: Sequence[str], seed: int) -> dict[int, Donors]:
+def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int) -> dict[int, Donors]:
     """Draw the donors of every picture, by its number.
 
     The other class is drawn first, every one with equal chance, then the picture in it, so that a frequent class is

@@ -68,14 +68,12 @@ class Measured:
             the sham and the treatment; NaN where they could not be made. Without questions (1, pictures, 1).
         answer: The class with the best score, int64 of the same shape; -1 where there is none.
         change: Mean absolute difference of the treatment from the picture, 0..1, float64 (questions, pictures).
-        looks: Of each picture something that is equal for pictures that look the same; empty with questions.
         unreadable: Number of the picture -> why it cannot be read.
     """
 
     margin: NDArray[np.float64]
     answer: NDArray[np.int64]
     change: NDArray[np.float64]
-    looks: tuple[str, ...] = ()
     unreadable: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -119,18 +117,16 @@ class Experiment:
 
     def _as_they_are(self, shard: Shard) -> Measured:
         margin, answer = np.full((1, len(shard.pictures), 1), np.nan), np.full((1, len(shard.pictures), 1), -1)
-        looks, unreadable = [], {}
+        unreadable: dict[int, str] = {}
         for place, number in enumerate(shard.pictures):
             try:
                 view = self.gallery.seen(number).view
             except PictureError as error:
                 unreadable[number] = str(error)
-                looks.append("")
             else:
-                looks.append(hashlib.sha256(view.tobytes()).hexdigest())
                 scores = self.model.predict(self.gallery.eye.read([view]))[None]
                 margin[:, place], answer[:, place] = self.read_scores(scores, self.gallery.labels[number])
-        return Measured(margin, answer, np.zeros((1, len(shard.pictures))), tuple(looks), unreadable)
+        return Measured(margin, answer, np.zeros((1, len(shard.pictures))), unreadable)
 
     def made(self, number: int, question: Question, donors: Donors) -> tuple[int, Pixels, Pixels] | None:
         """Return the donor of the treatment, the sham and the treatment of a picture; None where it cannot be made."""

@@ -43,7 +43,8 @@ def to_fix(findings: Findings) -> str:
 def counterfactuals(findings: Findings) -> dict[str, bytes]:
     """Return the pictures after the change as labelled training pictures.
 
-    They lie at `counterfactuals/<class>/<picture>.<property>.png`. Only those whose class is still right: a picture whose object was taken from another class or erased has lost it.
+    They lie at `counterfactuals/<class>/<picture>.<property>.png`. Only those whose class is still right are among
+    them: a picture whose object was taken from another class, or erased, has lost it.
     """
     contents = {}
     folders = file_labels(findings.classes)

@@ -10,36 +10,39 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from picasso.audit import statistics, thresholds
+from picasso.audit.clues import find_clues
+from picasso.audit.confirming import read_confirmed
 from picasso.audit.donors import Donors, draw_donors
+from picasso.audit.duplicates import find_duplicates
 from picasso.audit.effects import Table, cleared, effect_of, judged
 from picasso.audit.engines import Engine, Here, Pool, Setup
 from picasso.audit.experiment import Experiment, Measured, Question, Shard, shard_key, shards_of
 from picasso.audit.eye import Eye
+from picasso.audit.facts_of_files import FileFacts, file_facts
 from picasso.audit.findings import Clue, Effect, Findings, Untested
-from picasso.audit.gallery import Gallery
+from picasso.audit.gallery import Gallery, Parts
+from picasso.audit.regions import FITTED_ON, find_kinds
 from picasso.audit.selecting import Selection, require_pictures, select
 from picasso.audit.shelf import Shelf
 from picasso.audit.showing import pairs_of, pictures_of
 from picasso.audit.thresholds import MOST_PICTURES, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST
 from picasso.audit.verdict import judge, named_of
 from picasso.core import registry
-from picasso.core.dataset import Dataset, match_classes, read_dataset
-from picasso.core.errors import ConfigurationError
+from picasso.core.dataset import Dataset, Example, match_classes, read_dataset
+from picasso.core.errors import ConfigurationError, PictureError
 from picasso.core.intervention import Intervention, Need, Role
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 
-if TYPE_CHECKING:
-    from picasso.audit.gallery import Parts
-
 Report = Callable[[int, int, str], None]
-_LOOKING = "Looking at the pictures"
+MOST_NOTES = 10
+"""Groups of duplicates that are named."""
 _SUSPECTS = 0.4
 """Share of the properties that the screening leaves, about: for the estimate of the progress alone."""
 
@@ -127,7 +130,7 @@ class _Run:
                 "Match each with its own, or leave one out of the data set.",
             )
         self.labels = np.asarray(self.selection.labels, np.int64)
-        self.digests = [dataset.digest_of(example) for example in self.selection.examples]
+        self.digests = [_identity(example) for example in self.selection.examples]
         self.source = source
         self.untested: list[Untested] = []
         self.notes = [*self.selection.notes]
@@ -137,20 +140,20 @@ class _Run:
 
     def findings(self) -> Findings:
         count = len(self.selection.examples)
-        self.total = count
-        bare = self._setup((), None)
-        gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye)
-        base, answers, looks, unreadable = self._look(Here(bare.experiment(self.model)))
-        readable = [number for number in range(count) if number not in unreadable]
+        self.total = 2 * count
+        files = self._read_files()
+        base, answers = self._look(files)
+        readable = list(files)
         require_pictures(len(readable))
-        parts, known = self._parts(gallery, readable)
+        parts, known = self._parts(readable)
         questions = self._questions(known, parts)
         setup = self._setup(questions, parts)
         experiment = setup.experiment(self.model)
         engine: Engine = Here(experiment)
         if self.choices.processes > 1 and self.source[0]:
             engine = Pool(setup, self.choices.processes)
-        donors = draw_donors({one: self.selection.labels[one] for one in readable}, looks, self.choices.seed)
+        labels = {number: self.selection.labels[number] for number in readable}
+        donors = draw_donors(labels, {number: files[number].pixels for number in readable}, self.choices.seed)
         table = Table.empty(len(questions), count)
         spread = float(base[readable].std()) or 1.0
 
@@ -166,28 +169,47 @@ class _Run:
             effects[one] = self._effect(questions[one], one, table, rest, spread, False)
         effects = judged(effects)
         return self._found(
-            experiment, questions, effects, table, base, answers, readable, unreadable, donors, known, spread,
+            experiment, questions, effects, table, base, answers, readable, files, donors, known, spread,
             len(rest or screened),
         )  # fmt: skip
 
-    def _look(self, engine: Engine) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str], dict[int, str]]:
-        """Return margin, answer and looks of every picture as it is, and which cannot be read."""
+    def _read_files(self) -> dict[int, FileFacts]:
+        """Return what the files of the pictures say, of those that can be read, by number."""
+        found = {}
+        for number, example in enumerate(self.selection.examples):
+            try:
+                found[number] = file_facts(self.dataset.read(example), example.name)
+            except PictureError as error:
+                self.notes.append(f"Left out: {error}")
+            self._advance(1, "Reading the files")
+        return found
+
+    def _look(self, files: dict[int, FileFacts]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return margin and answer of every picture as it is; what cannot be read with its mask leaves the files."""
         count = len(self.selection.examples)
         base, answers = np.full(count, np.nan), np.full(count, -1)
-        looks, unreadable = [""] * count, {}
-        for shard, measured in self._measured(engine, shards_of(range(count)), (), _LOOKING):
+        engine = Here(self._setup((), None).experiment(self.model))
+        for shard, measured in self._measured(engine, shards_of(list(files)), (), "Looking at the pictures"):
             at = list(shard.pictures)
             base[at], answers[at] = measured.margin[0, :, 0], measured.answer[0, :, 0]
-            for number, look in zip(at, measured.looks, strict=True):
-                looks[number] = look
-            unreadable |= measured.unreadable
-        return base, answers, looks, unreadable
+            for number, reason in measured.unreadable.items():
+                self.notes.append(f"Left out: {reason}")
+                del files[number]
+        return base, answers
 
-    def _parts(self, gallery: Gallery, readable: Sequence[int]) -> tuple[Parts | None, bool]:
-        """Return the kinds of regions where they are needed, and whether it is known where the object is."""
-        return None, any(gallery.seen(number).object is not None for number in readable[:8])
+    def _parts(self, readable: Sequence[int]) -> tuple[Parts | None, bool]:
+        """Return the kinds of regions where the objects are not known, and whether it is known where they are."""
+        gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye)
+        objects = [gallery.seen(number).object is not None for number in readable[:FITTED_ON]]
+        if any(objects):
+            return None, True
+        self.report(self.done, self.total, "Looking for regions")
+        views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
+        kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
+        confirmed = read_confirmed(self.choices.confirmed, kinds)
+        return Parts(kinds, confirmed.object), confirmed.known
 
-    def _questions(self, known: bool, parts: Parts | None) -> tuple[tuple[Question, ...], dict[str, Intervention]]:
+    def _questions(self, known: bool, parts: Parts | None) -> tuple[Question, ...]:
         """Return everything that can be asked, and note what cannot."""
         entries = registry.interventions()
         for name in self.choices.interventions:
@@ -251,14 +273,14 @@ class _Run:
                 missing.append(shard)
                 continue
             yield shard, measured
-            self._advance(shard, message)
+            self._advance(_work(shard), message)
         for shard, measured in engine.run(missing):
             self.shelf.put(keys[shard], measured)
             yield shard, measured
-            self._advance(shard, message)
+            self._advance(_work(shard), message)
 
-    def _advance(self, shard: Shard, message: str) -> None:
-        self.done += len(shard.pictures) * max(1, len(shard.questions))
+    def _advance(self, work: int, message: str) -> None:
+        self.done += work
         self.report(min(self.done, self.total), self.total, message)
 
     def _asked(self) -> str:
@@ -284,7 +306,7 @@ class _Run:
         base: NDArray[np.float64],
         answers: NDArray[np.int64],
         readable: list[int],
-        unreadable: Mapping[int, str],
+        files: Mapping[int, FileFacts],
         donors: Mapping[int, Donors],
         known: bool,
         spread: float,
@@ -309,8 +331,7 @@ class _Run:
         show = [(number, effect) for number, effect in order if effect.suspect or effect.role is not Role.PROPERTY]
         confusion = np.zeros((classes, classes), np.int64)
         np.add.at(confusion, (labels, answers[readable]), 1)
-        for number, reason in list(unreadable.items()):
-            self.notes.append(f"Left out: {self.selection.examples[number].name}: {reason}")
+        clues = self._clues(files)
         return Findings(
             verdict=verdict,
             classes=self.selection.classes,
@@ -319,7 +340,7 @@ class _Run:
             counts=tuple(int(one) for one in counts),
             confusion=tuple(tuple(int(one) for one in row) for row in confusion),
             effects=tuple(sorted(effects, key=lambda one: -one.drop.value)),
-            clues=self._clues(),
+            clues=clues,
             pairs=tuple(pairs_of(experiment, show, table, base, donors)),
             by_picture=()
             if named is None
@@ -330,8 +351,17 @@ class _Run:
             record=self._record(questions, readable),
         )
 
-    def _clues(self) -> tuple[Clue, ...]:
-        return ()
+    def _clues(self, files: Mapping[int, FileFacts]) -> tuple[Clue, ...]:
+        """Return what the files give away, and note which pictures are there twice."""
+        facts, labels = list(files.values()), [self.selection.labels[number] for number in files]
+        examples = [self.selection.examples[number] for number in files]
+        columns = [example.columns for example in examples]
+        same = find_duplicates(facts, labels, columns)
+        names = [example.name for example in examples]
+        self.notes += [one.sentence(names, self.selection.classes) for one in same[:MOST_NOTES]]
+        if len(same) > MOST_NOTES:
+            self.notes.append(f"{len(same) - MOST_NOTES} more groups of pictures are there more than once.")
+        return find_clues(facts, labels, self.selection.classes, columns, self.choices.seed)
 
     def _never_made(self, effects: Sequence[Effect]) -> list[Untested]:
         return [
@@ -378,6 +408,16 @@ _REASONS = {
     Need.OBJECT: "It is not known where the object is. Give masks or boxes, or say which region is the object.",
     Need.REGIONS: "The data set says where the objects are, so no regions were looked for.",
 }
+
+
+def _work(shard: Shard) -> int:
+    return len(shard.pictures) * max(1, len(shard.questions))
+
+
+def _identity(example: Example) -> str:
+    """Return what changes whenever an example's picture or object does."""
+    mask = None if example.mask is None else example.mask.stamp
+    return json.dumps([example.name, example.source.stamp, mask, example.boxes])
 
 
 def _screening(readable: Sequence[int]) -> tuple[list[int], list[int]]:

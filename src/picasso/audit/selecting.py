@@ -53,8 +53,7 @@ def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) ->
     count = sum(map(len, by_class.values()))
     if len(by_class) < 2:
         raise DatasetError(
-            f"An audit compares classes; {dataset.name} has {len(by_class)} of at least {LEAST_OF_CLASS} pictures"
-            f"{' that the model knows' if len(known) < len(dataset.classes) else ''}.",
+            f"An audit compares classes; {dataset.name} has {len(by_class)} of at least {LEAST_OF_CLASS} pictures.",
             "Add pictures of another class.",
         )
     require_pictures(count)

@@ -30,8 +30,7 @@ class Shelf:
         try:
             with np.load(self.folder / f"{key}.npz", allow_pickle=False) as kept:
                 unreadable = {int(number): reason for number, reason in json.loads(str(kept["unreadable"])).items()}
-                looks = tuple(str(look) for look in kept["looks"])
-                return Measured(kept["margin"], kept["answer"], kept["change"], looks, unreadable)
+                return Measured(kept["margin"], kept["answer"], kept["change"], unreadable)
         except (OSError, ValueError, KeyError, EOFError):
             return None
 
@@ -45,7 +44,6 @@ class Shelf:
             margin=measured.margin,
             answer=measured.answer,
             change=measured.change,
-            looks=np.array(measured.looks, dtype=np.str_),
             unreadable=np.array(json.dumps(dict(measured.unreadable))),
         )
         part = self.folder / f".{key}.{os.getpid()}"

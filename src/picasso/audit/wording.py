@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from picasso.audit.findings import Interval
 
 
@@ -28,11 +30,25 @@ def with_span(interval: Interval) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share as percent: 0.97 -> "97 %". What is not all of it is never written as 100 %, nor 0 %."""
+    """Write a share as percent: 0.97 -> "97 %", and 0.996 -> "99.6 %", where one decimal tells it from all."""
     value = share * 100
-    digits = 1 if (99 <= value < 100) or (0 < value < 1) else 0
-    if 99.9 < value < 100:
-        return "> 99.9 %"
-    if 0 < value < 0.1:
-        return "< 0.1 %"
-    return f"{signed(value, digits)} %"
+    near = 99 <= value < 99.95 or 0.05 <= value < 1
+    return f"{signed(value, 1 if near else 0)} %"
+
+
+def plain(value: Any) -> str:
+    """Write a value of a JSON document for people: three digits, yes and no, a dash for nothing."""
+    if value is None or value == "" or value == []:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}".replace("-", "−")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    return str(value)
+
+
+def chance_of_error(p: float) -> str:
+    """Write a p-value: "< 0.001", "0.03"."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"

@@ -17,7 +17,7 @@ def smoothed(values: Plane, sigma: float) -> Plane:
     """Return values (h, w) or (h, w, c) under a Gaussian, standard deviation in pixels."""
     found = values
     for axis in (0, 1):
-        found = ndimage.gaussian_filter1d(found, sigma, axis, mode="reflect", truncate=3.0)
+        found = ndimage.gaussian_filter1d(found, sigma, axis, truncate=3.0)
     return found
 
 
@@ -29,7 +29,8 @@ def noise_level(view: Pixels, context: NDArray[np.bool_]) -> float | None:
     """
     tones = luminance(view)
     answer = ndimage.convolve1d(ndimage.convolve1d(tones, _RIPPLE, 0), _RIPPLE, 1)
-    slopes = np.abs(ndimage.sobel(smoothed(tones, 1.5), 0)) + np.abs(ndimage.sobel(smoothed(tones, 1.5), 1))
+    even = ndimage.uniform_filter(tones, 5)
+    slopes = ndimage.maximum_filter(even, 3) - ndimage.minimum_filter(even, 3)
     inner = ndimage.minimum_filter(context, 3, mode="constant")
     # What is clipped has no noise left.
     inner &= (tones > 4) & (tones < 251)

@@ -27,8 +27,8 @@ from picasso.core.visualization import Family, Visualization
 
 Origin = Literal["built-in", "package", "folder"]
 GROUP_MODELS = "picasso.models"
-K = TypeVar("K")
 GROUP_DATASETS = "picasso.datasets"
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)

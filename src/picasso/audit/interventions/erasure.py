@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import fft
+from scipy import signal
 
 from picasso.plugin import Intervention, Mask, Need, Pixels, Property, Role, Seen, fill
+
+_SIDE = 56
+"""Side of the reduced mask in which a place for the sham is sought, about."""
 
 
 class Erasure(Intervention):
@@ -35,16 +38,14 @@ class Erasure(Intervention):
 def _elsewhere(around: Mask, rng: np.random.Generator) -> Mask:
     """Return the object's area shifted to where it meets neither the object nor, as far as it fits, the edge."""
     height, width = around.shape
-    area = around.astype(np.float32)
-    size = (fft.next_fast_len(2 * height), fft.next_fast_len(2 * width))
-    spectrum = fft.rfft2(area, size)
-    within = fft.irfft2(spectrum.conj() * fft.rfft2(1 - area, size), size)
-    # Of all the shifts at which most of it lies on background, one is drawn.
-    free = np.rint(within)
-    free[height : size[0] - height + 1], free[:, width : size[1] - width + 1] = -1, -1
-    best = np.flatnonzero(free >= max(free.max(), 1) - 0.5)
-    down, right = divmod(int(best[rng.integers(len(best))]), size[1])
-    down, right = down - size[0] * (down >= height), right - size[1] * (right >= width)
+    step = max(1, max(height, width) // _SIDE)
+    area = around[::step, ::step].astype(np.float32)
+    free = np.rint(signal.correlate(1 - area, area, "full", "fft")) / area.sum()
+    # At the object's own height, rather than in the sky above it.
+    down = np.abs(np.arange(len(free)) - len(area) + 1)[:, None] / len(area)
+    worth = np.where(free > 0, free - down, -1)
+    best = np.argwhere(worth >= worth.max() - 1e-6)
+    down, right = (best[rng.integers(len(best))] - np.array(area.shape) + 1) * step
     rows, columns = np.nonzero(around)
     rows, columns = rows + down, columns + right
     kept = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import ndimage
 
-from picasso.plugin import Intervention, Pixels, Property, Seen, blend, outside, smoothed
+from picasso.plugin import Intervention, Pixels, Plane, Property, Seen, blend, luminance, outside, smoothed
 
 _SIGMA = 1.5
 """Of the Gaussian that takes the detail away, pixels."""
+_EDGE = np.float32(12)
+"""Standard deviation of detail, in tones, from which on it is an edge."""
 
 
 class FineDetail(Intervention):
-    """The grain of the background, pixel by pixel, is another's: patterns too fine to be seen."""
+    """The grain of the background, pixel by pixel, is another's: patterns too fine and too weak to be seen."""
 
     name = "fine-detail"
     title = "Fine detail"
@@ -22,7 +25,13 @@ class FineDetail(Intervention):
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         if source.plate is None or not to.context.any():
             return None
-        values, other = to.view.astype(np.float32), source.plate.astype(np.float32)
-        # One filter for both: it is linear.
-        changed = other + smoothed(values - other, _SIGMA)
-        return blend(values, changed, outside(to))
+        values = to.view.astype(np.float32)
+        return blend(values, values + _grain(source.plate) - _grain(to.view), outside(to))
+
+
+def _grain(view: Pixels) -> Plane:
+    """Return fine detail without edges: those are what the picture shows, and would appear as outlines."""
+    values = view.astype(np.float32)
+    rest = values - smoothed(values, _SIGMA)
+    power = ndimage.uniform_filter(np.square(luminance(rest)), 5) / _EDGE**2
+    return rest / (1 + np.square(power))[..., None]

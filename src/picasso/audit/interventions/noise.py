@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picasso.plugin import Intervention, Pixels, Property, Seen, noise_level, smoothed, to_pixels
+from picasso.plugin import WEIGHTS, Intervention, Pixels, Property, Seen, noise_level, smoothed, to_pixels
 
 _SIGMA = 1.0
 """Of the Gaussian that noise is told from detail by, pixels."""
@@ -26,8 +26,10 @@ class Noise(Intervention):
         values = to.view.astype(np.float32)
         if there >= here:
             grain = rng.standard_normal(values.shape, np.float32)
-            return to_pixels(values + np.float32(np.sqrt(there**2 - here**2)) * grain)
+            # The luminance of noise that is drawn for each channel is weaker than the noise.
+            amount = np.sqrt(there**2 - here**2) / np.linalg.norm(WEIGHTS)
+            return to_pixels(values + np.float32(amount) * grain)
         rest = values - smoothed(values, _SIGMA)
         # What is far stronger than the noise is an edge, and stays.
-        weak = np.exp(-((rest / np.float32(3 * here)) ** 4))
-        return to_pixels(values - np.float32(1 - there / here) * weak * rest)
+        share = np.square(rest / np.float32(4 * here))
+        return to_pixels(values - np.float32(1 - there / here) * rest / (1 + share * share))

@@ -26,24 +26,25 @@ class ObjectTexture(Intervention):
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         if to.object is None or source.object is None or not to.object.any() or not source.object.any():
             return None
+        box, bands = _bands(to.view, to.object)
+        _, wanted = _bands(source.view, source.object)
         changed = to.view.astype(np.float32)
-        bands = _bands(luminance(to.view), to.object)
-        for own, other in zip(bands, _bands(luminance(source.view), source.object), strict=True):
-            present, wanted = _strength(own, to.object), _strength(other, source.object)
-            factor = min(max((wanted + 0.1) / (present + 0.1), 1 / _MOST), _MOST)
-            changed += (np.float32(factor - 1) * own)[..., None]
+        for own, other in zip(bands, wanted, strict=True):
+            factor = min(max((other.std() + 0.1) / (own.std() + 0.1), 1 / _MOST), _MOST)
+            changed[box][to.object[box]] += np.float32(factor - 1) * own[:, None]
         return blend(to.view, changed, softened(to.object))
 
 
-def _bands(tones: Plane, mask: Mask) -> list[Plane]:
-    """Split the tones of an object into bands, none of which sees what lies beside it."""
-    weight = mask.astype(np.float32)
+def _bands(view: Pixels, mask: Mask) -> tuple[tuple[slice, slice], list[Plane]]:
+    """Split the tones of an object into bands, none of which sees what lies beside it.
+
+    Returns:
+        The box around the object, and the values of each band at its pixels.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    tones, weight = luminance(view[box]), mask[box].astype(np.float32)
     levels = [tones]
     for sigma in _SIGMAS:
-        both = smoothed(np.dstack([tones * weight, weight]), sigma)
-        levels.append(both[..., 0] / np.maximum(both[..., 1], 1e-3))
-    return [(finer - coarser) * weight for finer, coarser in pairwise(levels)]
-
-
-def _strength(band: Plane, mask: Mask) -> float:
-    return float(np.sqrt(np.square(band[mask]).mean(dtype=np.float64)))
+        levels.append(smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), 1e-3))
+    return box, [(finer - coarser)[mask[box]] for finer, coarser in pairwise(levels)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from picasso.plugin import Kinds, Pixels, Property, Seen, blend, outside, region_of, softened
+from picasso.plugin import Kinds, Pixels, Property, Seen, blend, grown, outside, region_of, seam, softened
 
 _MOST = 4.0
 """Spreads of tones are raised and lowered by this factor at most: more turns rounding into texture."""
@@ -23,4 +23,6 @@ class RegionTone(Kinds):
         here, there = to.view[own].astype(np.float64), source.view[other].astype(np.float64)
         factor = np.clip((there.std(0) + 1) / (here.std(0) + 1), 1 / _MOST, _MOST)
         values = (to.view - here.mean(0)) * factor + there.mean(0)
-        return blend(to.view, np.clip(values, 0, 255).astype(np.float32), softened(own) * outside(to))
+        # The seam lies inside: what is mixed with the neighbors at the edge has no tone of its own.
+        inner = own & ~grown(~own, seam(to.size))
+        return blend(to.view, np.clip(values, 0, 255).astype(np.float32), softened(inner) * outside(to))
