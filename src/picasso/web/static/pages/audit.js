@@ -8,7 +8,7 @@ import { AuditPlan } from "../parts/audit-plan.js";
 import { DatasetList } from "../parts/dataset-list.js";
 import { Measuring } from "../parts/measuring.js";
 import { ModelList } from "../parts/model-list.js";
-import { outcomeMark } from "../parts/outcome.js";
+import { outcomeSign } from "../parts/outcome.js";
 
 const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const page = place("audit");
@@ -71,8 +71,8 @@ async function earlier() {
   const found = await list("/audits?limit=12");
   place("earlier").hidden = !found.length;
   fill(place("audits"), found.map((one) => h("li", {},
-    h("a", { href: one.page }, h("b", {}, one.headline)), " ", outcomeMark(one.outcome),
-    h("span", { class: "muted" }, ` ${one.model} on ${plural(one.pictures, "picture")} of ${one.dataset} \u00b7 ${ago(one.created)}`))));
+    outcomeSign(one.outcome), h("a", { href: one.page }, h("b", {}, one.headline)),
+    h("span", { class: "muted" }, `${one.model} on ${plural(one.pictures, "picture")} of ${one.dataset} \u00b7 ${ago(one.created)}`))));
   plan.remember(found);
 }
 

@@ -7,7 +7,7 @@ import { auditHref } from "../parts/audit-address.js";
 import { Pairs } from "../parts/before-after.js";
 import { classTable, clues, evidence, picturesShown, recordOf, untested } from "../parts/findings-parts.js";
 import { Forest } from "../parts/forest.js";
-import { outcomeKind, outcomeMark } from "../parts/outcome.js";
+import { outcomeKind } from "../parts/outcome.js";
 import { points, span } from "../parts/points.js";
 import { problem } from "../parts/problem.js";
 
@@ -48,7 +48,6 @@ function verdict({ verdict: said, accuracy, chance, counts, classes }) {
   const figure = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ more) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, h("b", {}, value), h("span", { class: "muted" }, more)));
   return h("section", { class: ["audit-verdict", outcomeKind(outcome)], "data-outcome": outcome, "aria-labelledby": "headline" },
-    outcomeMark(outcome),
     h("h1", { id: "headline" }, headline),
     h("p", { class: "audit-sentence" }, sentence),
     h("dl", { class: "audit-figures" },
@@ -61,35 +60,52 @@ function verdict({ verdict: said, accuracy, chance, counts, classes }) {
 }
 
 /**
- * Where only a person can say what is relied on: two buttons; the first starts the audit again.
+ * Where only a person can say what is relied on: which of the regions are the object. The audit is made again with that.
  *
  * @param {any} audit
  */
 function asking({ document, asked, model, dataset }) {
-  const { verdict: said } = document;
-  if (said.outcome !== "relies-on" || !said.named) return null;
+  const { verdict: said, effects } = document;
+  if (said.outcome !== "relies-on") return null;
+  /** @type {Map<number, string>} the regions that were found, that which is named first */
+  const regions = new Map();
+  const shown = effects.filter((/** @type {any} */ one) => one.what.region !== null && one.intervention === "region");
+  shown.sort((/** @type {any} */ a, /** @type {any} */ b) => Number(b.what.region === said.named?.region) - Number(a.what.region === said.named?.region));
+  for (const one of shown) regions.set(one.what.region, one.what.title);
+  if (!regions.size) return null;
+  /** @type {Record<string, boolean>} */
+  const word = { ...asked.confirmed };
   const state = h("div", {});
-  const again = async (/** @type {Record<string, boolean>} */ confirmed) => {
-    buttons.forEach((button) => (button.disabled = true));
+  const button = h("button", { type: "button", class: "primary", onclick: again }, "Audit again with this");
+  async function again() {
+    button.disabled = true;
     try {
       const { match, limit, seed } = asked;
-      const job = await post("/audits", { model, dataset, match, limit, seed, confirmed });
-      location.assign(job.audit ? `/audits/${encodeURIComponent(job.audit)}` : auditHref({ model, dataset, job: job.id }));
+      const job = await post("/audits", { model, dataset, match, limit, seed, confirmed: word });
+      location.assign(auditHref({ model, dataset, job: job.id }));
     } catch (error) {
-      buttons.forEach((button) => (button.disabled = false));
+      button.disabled = false;
       fill(state, problem(error));
     }
-  };
-  const said_before = asked.confirmed;
-  const region = said.named.title;
-  const buttons = [
-    h("button", { type: "button", class: "primary", onclick: () => again({ ...said_before, [region]: true }) }, "This is the object"),
-    h("button", { type: "button", onclick: () => again({ ...said_before, [region]: false }) }, "This is not the object"),
-  ];
+  }
+  const change = () => (button.disabled = JSON.stringify(Object.entries(word).sort()) === JSON.stringify(Object.entries(asked.confirmed).sort()));
+  change();
+  const choice = (/** @type {string} */ name, /** @type {boolean} */ object, /** @type {string} */ words) => h("label", {},
+    h("input", {
+      type: "radio", name, props: { checked: word[name] === object }, onchange: () => {
+        word[name] = object;
+        change();
+      },
+    }), h("span", {}, words));
   return h("section", { class: "audit-asking", "aria-labelledby": "asking-title" },
-    h("h2", { id: "asking-title" }, `Is ${said.named.phrase} the object?`),
-    h("p", {}, "Nobody has said where the objects are, and a network must not judge itself: only a person can tell a reason from a wrong one. The audit is made again with your word; what was measured is kept."),
-    h("p", { class: "buttons" }, buttons), state);
+    h("h2", { id: "asking-title" }, "Which of these is the object?"),
+    h("p", {}, "Nobody has said where the objects are, and what the model looks at must not decide it. These regions were found in the pictures alone; your word turns this into a verdict."),
+    h("ul", {}, [...regions].map(([number, title]) => {
+      const name = `region-${number + 1}`;
+      return h("li", {}, h("span", {}, title), h("span", { class: "segmented", role: "radiogroup", "aria-label": title },
+        choice(name, true, "This is the object"), choice(name, false, "This is not")));
+    })),
+    h("p", { class: "buttons" }, button), state);
 }
 
 /** @param {any} audit */
@@ -106,10 +122,9 @@ function draw(audit) {
   });
   fill(place,
     h("header", { class: "page-head" },
-      h("p", {}, h("b", {}, model), ` on ${plural(pictures, "picture")} of `, h("b", {}, dataset), ` \u00b7 ${ago(created)} \u00b7 took ${duration(seconds)}`),
+      h("div", {}, h("p", {}, h("b", {}, model), ` on ${plural(pictures, "picture")} of `, h("b", {}, dataset), ` \u00b7 ${ago(created)} \u00b7 took ${duration(seconds)}`)),
       actions(audit)),
-    h("div", { class: ["audit-first", gallery && "two-columns"] }, verdict(found), gallery?.element),
-    asking(audit),
+    h("div", { class: ["audit-first", gallery && "two-columns"] }, h("div", {}, verdict(found), asking(audit)), gallery?.element),
     section("forest", "What hangs on what",
       `Each line: by how many points accuracy falls when this comes from a picture of another class instead of the same one, with 95 % confidence. The dashed line is 5 points, under which a property is cleared. Open a line for more.`,
       forest.element),

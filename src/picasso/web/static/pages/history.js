@@ -3,7 +3,7 @@
 import { get, list, remove } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
 import { ago, number, percent, plural } from "../format.js";
-import { outcomeMark } from "../parts/outcome.js";
+import { outcomeSign } from "../parts/outcome.js";
 import { problem } from "../parts/problem.js";
 
 const PAGE = 60;
@@ -93,7 +93,7 @@ async function audits() {
   const found = (await list(`/audits?limit=${AUDITS}`)).filter((one) => !chosen.visualization && (!chosen.model || one.model === chosen.model));
   place("audits").hidden = !found.length;
   fill(place("audit-list"), found.map((one) => h("li", {},
-    h("a", { href: one.page }, h("b", {}, one.headline)), outcomeMark(one.outcome),
+    outcomeSign(one.outcome), h("a", { href: one.page }, h("b", {}, one.headline)),
     h("span", { class: "muted" }, `${one.model} on ${plural(one.pictures, "picture")} of ${one.dataset} \u00b7 ${ago(one.created)}`))));
 }
 

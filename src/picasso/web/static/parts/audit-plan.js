@@ -47,7 +47,8 @@ export class AuditPlan extends EventTarget {
     this.failed = false;
     this.chosen = {};
     if (!name) return this.draw();
-    fill(this.place, h("p", { class: "muted", role: "status" }, "Reading the data set\u2026"));
+    fill(this.place, h("p", { class: "muted", role: "status" }, "Reading the data set\u2026",
+      name.startsWith("demo:") && " The pictures of the demo are drawn when they are first asked for, which takes a minute."));
     this.told();
     try {
       const described = await get(`/datasets/${encodeURIComponent(name)}`);

@@ -1,15 +1,15 @@
-/** The outcome of an audit as a mark: with a sign and words, not by color alone. */
+/** The outcome of an audit as a sign: the headline beside it says the same in words. */
 
 import { h, icon } from "../dom.js";
 
-/** @type {Record<string, [string, "check" | "close" | "warn" | "question", string]>} kind, sign, words */
+/** @type {Record<string, ["yes" | "no" | "care", "check" | "close" | "warn" | "question"]>} */
 const OUTCOMES = {
-  "right-reason": ["yes", "check", "right reason"],
-  "wrong-reason": ["no", "close", "wrong reason"],
-  both: ["no", "warn", "both"],
-  "relies-on": ["care", "warn", "waits for your word"],
-  "weak-model": ["care", "question", "weak model"],
-  "cannot-tell": ["care", "question", "cannot tell"],
+  "right-reason": ["yes", "check"],
+  "wrong-reason": ["no", "close"],
+  both: ["no", "warn"],
+  "relies-on": ["care", "warn"],
+  "weak-model": ["care", "question"],
+  "cannot-tell": ["care", "question"],
 };
 
 /** @param {string} outcome */
@@ -18,7 +18,7 @@ export function outcomeKind(outcome) {
 }
 
 /** @param {string} outcome */
-export function outcomeMark(outcome) {
-  const [kind, sign, words] = OUTCOMES[outcome] ?? OUTCOMES["cannot-tell"];
-  return h("span", { class: ["trust", kind] }, icon(sign), words);
+export function outcomeSign(outcome) {
+  const [kind, sign] = OUTCOMES[outcome] ?? OUTCOMES["cannot-tell"];
+  return h("span", { class: ["outcome", kind] }, icon(sign));
 }

@@ -3,7 +3,7 @@
 import { get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { Measuring } from "./measuring.js";
-import { outcomeKind, outcomeMark } from "./outcome.js";
+import { outcomeSign } from "./outcome.js";
 import { problem } from "./problem.js";
 
 /** Each detector was tested as it was trained, and so it is audited. */
@@ -59,8 +59,7 @@ function found({ headline, sentence, outcome, page, pairs }) {
   const image = (/** @type {any} */ one, /** @type {string} */ words) => h("figure", {},
     h("img", { src: `${one.url}.png`, alt: `${pair.name} ${words}`, width: one.shape[1], height: one.shape[0] }), h("figcaption", {}, words));
   return [
-    h("p", { class: ["headline", outcomeKind(outcome)], "data-outcome": outcome }, headline),
-    outcomeMark(outcome),
+    h("p", { class: "headline", "data-outcome": outcome }, outcomeSign(outcome), headline),
     h("p", {}, sentence),
     pair && h("div", { class: "duelist-pair" }, image(pair.before, "before"), image(pair.after, "after")),
     h("p", {}, h("a", { class: "button", href: page }, "The whole audit")),
