@@ -112,12 +112,12 @@ function asking({ document, asked, model, dataset }) {
 function draw(audit) {
   const { document: found, pairs, shown, model, dataset, pictures, created, seconds } = audit;
   document.title = `${found.verdict.headline} \u00b7 ${model} \u00b7 Picasso`;
-  const phrases = new Map(found.effects.map((/** @type {any} */ one) => [one.what.name, one.what.phrase]));
-  const gallery = pairs.length ? new Pairs(pairs, { classes: found.classes, phrases, shown, model }) : null;
+  const effects = new Map(found.effects.map((/** @type {any} */ one) => [one.what.name, one]));
+  const gallery = pairs.length ? new Pairs(pairs, { classes: found.classes, effects, shown, model }) : null;
   const forest = new Forest(found, (property) => {
     if (!gallery?.showOf(property)) return false;
     gallery.element.scrollIntoView({ block: "nearest" });
-    announce(`Showing ${phrases.get(property)}.`);
+    announce(`Showing ${effects.get(property).what.title}.`);
     return true;
   });
   fill(place,

@@ -7,18 +7,28 @@ const STEP = 2;
 const CLASSES_SHOWN = 2;
 
 /**
+ * @param {any} pair a pair of an audit
+ * @param {any} effect of its property
+ * @returns {string} what was done to the picture
+ */
+export function done({ source, property }, effect) {
+  if (effect?.role === "erasure") return "Only its object is erased.";
+  return `Only ${effect?.what.phrase ?? property} is taken from ${source}.`;
+}
+
+/**
  * @param {any} pair a pair of an audit, its pictures as addresses
  * @param {string[]} classes
- * @param {string} phrase what was taken
+ * @param {string} change what was done to it, one sentence
  * @param {string | undefined} digest of the picture, where it can be explained
  * @param {string} model
  * @returns {HTMLElement}
  */
-export function beforeAfter(pair, classes, phrase, digest, model) {
-  const { name, source, label, before, after, probabilities } = pair;
+export function beforeAfter(pair, classes, change, digest, model) {
+  const { name, label, before, after, probabilities } = pair;
   const [height, width] = before.shape;
   const image = (/** @type {any} */ one, /** @type {string} */ alt) => h("img", { src: `${one.url}.png`, alt, width, height, draggable: "false" });
-  const top = h("div", { class: "divided-top" }, image(after, `${name} with ${phrase} of ${source}`));
+  const top = h("div", { class: "divided-top" }, image(after, `${name} after. ${change}`));
   const bar = h("span", { class: "divided-bar", "aria-hidden": "true" });
   const slider = h("input", {
     type: "range", min: "0", max: "100", step: String(STEP), value: "50", class: "divided-slider",
@@ -36,7 +46,7 @@ export function beforeAfter(pair, classes, phrase, digest, model) {
   board.style.aspectRatio = `${width} / ${height}`;
   return h("figure", { class: "before-after" }, board,
     h("figcaption", {},
-      h("p", { class: "before-after-what" }, h("b", {}, name), ` is ${classes[label]}. Only ${phrase} is taken from `, h("b", {}, source), "."),
+      h("p", { class: "before-after-what" }, h("b", {}, name), ` is ${classes[label]}. ${change}`),
       answers(classes, probabilities, label),
       digest && h("a", { class: "small", href: explainHref(model, digest) }, "Explain this picture")));
 }
@@ -76,30 +86,25 @@ function chance(share) {
 export class Pairs {
   /**
    * @param {any[]} pairs
-   * @param {{classes: string[], phrases: Map<string, string>, shown: Record<string, string>, model: string}} audit
+   * @param {{classes: string[], effects: Map<string, any>, shown: Record<string, string>, model: string}} audit
    */
   constructor(pairs, audit) {
     this.pairs = pairs;
     this.audit = audit;
     this.place = h("div", { class: "pairs-place" });
     this.buttons = pairs.map((pair, number) => h("button", {
-      type: "button", class: "pair-choice", "aria-label": `${pair.name}: ${this.phrase(pair)}`, onclick: () => this.show(number),
+      type: "button", class: "pair-choice", "aria-label": `${pair.name}: ${this.audit.effects.get(pair.property)?.what.title ?? pair.property}`, onclick: () => this.show(number),
     }, h("img", { src: `${pair.after.url}.png`, alt: "", width: 64, height: 64, loading: "lazy" })));
     this.element = h("section", { class: "pairs", "aria-label": "Pictures before and after" }, this.place,
       pairs.length > 1 && h("div", { class: "pair-choices", role: "group", "aria-label": "Other pictures" }, this.buttons));
     this.show(0);
   }
 
-  /** @param {any} pair */
-  phrase(pair) {
-    return this.audit.phrases.get(pair.property) ?? pair.property;
-  }
-
   /** @param {number} number */
   show(number) {
-    const { classes, shown, model } = this.audit;
+    const { classes, effects, shown, model } = this.audit;
     const pair = this.pairs[number];
-    fill(this.place, beforeAfter(pair, classes, this.phrase(pair), shown[pair.name], model));
+    fill(this.place, beforeAfter(pair, classes, done(pair, effects.get(pair.property)), shown[pair.name], model));
     this.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === number)));
   }
 
