@@ -132,7 +132,8 @@ function draw(audit) {
     picturesShown(audit) && section("pictures", "By picture", "", picturesShown(audit)),
     found.clues.length > 0 && section("clues", "What the files give away",
       "Without any model: how well each of these alone tells the classes apart. 0.5 is chance, 1 is every time. Such a clue is what a model can learn instead.", clues(found.clues)),
-    evidence(found.extras) && section("evidence", "Where the evidence is", "", evidence(found.extras)),
+    evidence(found.extras.evidence) && section("evidence", "Where the evidence is",
+      "Which share of what the maps say for a class lies where. Maps do not say what a model relies on: they stand beside what was measured.", evidence(found.extras.evidence)),
     found.untested.length > 0 && section("untested", "What was not tested", "", untested(found.untested)),
     section("choices", "Every choice", "", recordOf(found, audit)));
 }

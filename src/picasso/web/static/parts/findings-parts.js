@@ -61,9 +61,23 @@ export function clues(found) {
   }));
 }
 
-/** @param {Record<string, any>} extras */
-export function evidence(extras) {
-  return null;
+/**
+ * Where the maps of methods that pass the randomization test put the evidence.
+ *
+ * @param {any} found null where it was not measured
+ * @returns {HTMLElement | null}
+ */
+export function evidence(found) {
+  if (!found?.methods.length) return null;
+  const share = (/** @type {any} */ one) => h("td", {}, wholePercent(one.value), h("span", { class: "muted" }, ` ${wholePercent(one.low)} \u2026 ${wholePercent(one.high)}`));
+  const row = (/** @type {any} */ name, /** @type {any[]} */ shares) =>
+    h("tr", {}, h("th", { scope: "row" }, name), shares.length ? shares.map(share) : h("td", { colspan: found.parts.length }, "no evidence"));
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Where the evidence is" }, h("table", { class: "data class-table" },
+    h("thead", {}, h("tr", {}, ["Maps of", ...found.parts].map((title) => h("th", { scope: "col" }, title)))),
+    h("tbody", {},
+      found.methods.map((/** @type {any} */ method) => row(method.title, method.shares)),
+      found.classes.map((/** @type {string} */ name, /** @type {number} */ i) => row(`all, for ${name}`, found.by_class[i] ?? [])),
+      h("tr", {}, h("th", { scope: "row" }, "share of the picture"), found.areas.map((/** @type {number} */ area) => h("td", {}, wholePercent(area)))))));
 }
 
 /** @param {{title: string, reason: string}[]} found */
