@@ -55,7 +55,7 @@ function verdict({ verdict: said, accuracy, chance, counts, classes }) {
       figure("Right as they are", percent(accuracy.value), ` chance ${percent(chance)}`),
       figure("Pictures", counts.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0).toLocaleString("en-US"), ` ${plural(classes.length, "class", "classes")}`),
       figure("Smallest drop it could see", points(smallest), "")),
-    h("details", { class: "audit-reasons" }, h("summary", {}, "How this was reached"),
+    h("details", { class: "audit-reasons", open: true }, h("summary", {}, "How this was reached"),
       h("ul", {}, reasons.map((/** @type {string} */ reason) => h("li", {}, reason)))));
 }
 

@@ -48,17 +48,28 @@ export function picturesShown({ document: { by_picture: found, classes, verdict 
     })));
 }
 
-/** @param {any[]} found */
+/**
+ * @param {any[]} found
+ * @returns {HTMLElement} what tells the classes apart; the rest is folded
+ */
 export function clues(found) {
-  return h("ul", { class: "clue-list" }, found.map((clue) => {
-    const bar = h("span", { class: "bar-fill" });
-    bar.style.width = `${Math.max(0, (clue.auc - 0.5) * 200)}%`;
-    return h("li", { class: clue.telling && "telling" },
-      h("span", { class: "clue-title" }, clue.telling && icon("warn"), clue.title),
-      h("span", { class: "clue-bar", "aria-hidden": "true" }, bar),
-      h("span", { class: "clue-number" }, h("b", {}, clue.auc.toFixed(2)), h("span", { class: "muted" }, ` ${clue.low.toFixed(2)} \u2026 ${clue.high.toFixed(2)}`)),
-      h("p", {}, clue.sentence));
-  }));
+  const telling = found.filter((clue) => clue.telling);
+  const others = found.filter((clue) => !clue.telling);
+  return h("div", {},
+    telling.length ? h("ul", { class: "clue-list" }, telling.map(clueRow)) : h("p", {}, "None of it tells the classes apart."),
+    others.length > 0 && h("details", { class: "plan-tests" }, h("summary", {}, `${plural(others.length, "fact")} that ${others.length === 1 ? "does" : "do"} not tell them apart`),
+      h("ul", { class: "clue-list" }, others.map(clueRow))));
+}
+
+/** @param {any} clue */
+function clueRow(clue) {
+  const bar = h("span", { class: "bar-fill" });
+  bar.style.width = `${Math.max(0, (clue.auc - 0.5) * 200)}%`;
+  return h("li", { class: clue.telling && "telling" },
+    h("span", { class: "clue-title" }, clue.telling && icon("warn"), clue.title),
+    h("span", { class: "clue-bar", "aria-hidden": "true" }, bar),
+    h("span", { class: "clue-number" }, h("b", {}, clue.auc.toFixed(2)), h("span", { class: "muted" }, ` ${clue.low.toFixed(2)} \u2026 ${clue.high.toFixed(2)}`)),
+    h("p", {}, clue.sentence));
 }
 
 /**
