@@ -323,7 +323,9 @@ def test_an_archive_that_is_sent_is_kept_until_it_is_forgotten(house: Service, t
 
 def test_data_sets_follow_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "pets").mkdir()
-    file = write(tmp_path / "picasso.toml", '[[datasets]]\npath = "pets"\n[[datasets]]\nname = "x"\npath = "demo:tanks"')
+    file = write(
+        tmp_path / "picasso.toml", '[[datasets]]\npath = "pets"\n[[datasets]]\nname = "x"\npath = "demo:tanks"'
+    )
     read = read_configuration(file, datasets=[DatasetSpecification(path="demo:tanks-honest")], demo=True)
     known = {one.known_as(): one.path for one in read.all_datasets()}
     assert known == {"pets": str(tmp_path / "pets"), "x": "demo:tanks"} | {name: name for name in DEMO_DATASETS}
