@@ -55,7 +55,7 @@ def audited(client: httpx.Client, shades: str) -> dict[str, Any]:
 def test_a_data_set_is_listed_and_described(client: httpx.Client, shades: str) -> None:
     assert shades == "shades"
     listed = client.get(f"{API}/datasets").json()["datasets"]
-    assert [one for one in listed if one["name"] == shades][0]["added"]
+    assert next(one for one in listed if one["name"] == shades)["added"]
     found = client.get(f"{API}/datasets/{shades}").json()
     assert (found["pictures"], found["objects"], found["least"]) == (TOGETHER, TOGETHER, 64)
     assert found["classes"] == [{"name": "bright", "pictures": 35}, {"name": "dark", "pictures": 35}]
