@@ -19,6 +19,7 @@ STEPS = (0.05, 0.1, 0.2, 0.25, 0.5)
 MOST_TICKS = 7
 LARGEST = 448
 """Pixels of a picture's longer side in a page; larger ones are made smaller."""
+LEAST_SIDE = 160
 FAINTEST = 16
 """Levels of 255 that count as a full change where nothing changes more, so that rounding does not glow."""
 GLOW = (255, 45, 120)
@@ -58,6 +59,16 @@ def axis(intervals: Iterable[Interval]) -> Axis:
     return Axis(ticks[0] - room, ticks[-1] + room, ticks)
 
 
+def share(value: float) -> str:
+    """Return a share of a width as percent."""
+    return f"{min(max(value, 0.0), 1.0) * 100:.2f}%"
+
+
+def half(auc: float) -> str:
+    """Return where an area under a curve lies on an axis from 0.4 to 1, as percent."""
+    return share((auc - 0.4) / 0.6)
+
+
 def shown(pixels: Pixels) -> str:
     """Return a picture as a data: URL, no larger than a page needs."""
     return render.data_url(_small(render.to_image(pixels)))
@@ -70,6 +81,12 @@ def changed(before: Pixels, after: Pixels) -> str:
     grey = before.astype(np.float32).mean(-1, keepdims=True) * 0.45
     drawn = grey * (1 - strength) + np.array(GLOW, np.float32) * strength
     return render.data_url(_small(render.to_image(np.rint(drawn).astype(np.uint8))))
+
+
+def enlarged(pixels: Pixels) -> str:
+    """Return a coarse map as a data: URL with every value as a square, at least `LEAST_SIDE` wide."""
+    factor = max(1, -(-LEAST_SIDE // max(pixels.shape[:2])))
+    return render.data_url(render.to_image(pixels.repeat(factor, 0).repeat(factor, 1)))
 
 
 def _small(image: Image.Image) -> Image.Image:

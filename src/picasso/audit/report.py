@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from picasso.audit import drawing, thresholds, wording
+from picasso.audit import drawing, sections, thresholds, wording
 from picasso.audit.findings import Effect, Findings, Outcome, Pair
+from picasso.audit.picture_pairs import Drawn, drawn, first_pair
 from picasso.core.intervention import Role
-from picasso.core.result import safe_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,7 +28,6 @@ MOST_OPEN = 12
 MOST_MOVED = 10
 """Pictures listed where no answer flips."""
 MOST_CLASSES = 12
-MOST_BARS = 3
 MOST_ROWS = 12
 DAMAGE = 0.10
 """Accuracy that a change takes by itself, under the sham, from which on a word is said."""
@@ -43,94 +42,6 @@ WORDS = {
 }
 STATES = {"suspect": "relied on", "open": "not cleared", "cleared": "cleared"}
 TITLES = {"dataset": "data set"}
-SECTIONS = {
-    "evidence": (
-        "Maps: where the evidence lies",
-        "Shares of the attribution, over the methods whose maps depend on the model. "
-        "Maps only illustrate; the verdict is from changed pictures.",
-    ),
-    "clusters": (
-        "Clusters: pictures with maps that are alike",
-        "A cluster only proposes: it is confirmed where a change of the pictures agrees.",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Bar:
-    """The probability of one class, before and after; `own` where it is the picture's class."""
-
-    label: str
-    before: float
-    after: float
-    own: bool
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A pair as it is shown.
-
-    Args:
-        pair: The pair.
-        effect: Of its property; None where it was not measured.
-        before, after: data: URLs.
-        changed: data: URL of the difference; None where the place is outlined instead.
-        own, said, says: The picture's class, and the answers before and after.
-        sure: The probabilities of the two answers.
-        bars: Of the classes that matter, the most probable before first.
-    """
-
-    pair: Pair
-    effect: Effect | None
-    before: str
-    after: str
-    changed: str | None
-    own: str
-    said: str
-    says: str
-    sure: tuple[float, float]
-    bars: tuple[Bar, ...]
-
-    @property
-    def title(self) -> str:
-        """Of the property."""
-        return self.pair.property if self.effect is None else self.effect.what.title
-
-    @property
-    def phrase(self) -> str:
-        """Of the property: "the sky"."""
-        return self.pair.property if self.effect is None else self.effect.what.phrase
-
-    @property
-    def starts(self) -> str:
-        """How the answer stands before: "right" or "wrong"."""
-        return "right" if self.said == self.own else "wrong"
-
-    @property
-    def ends(self) -> str:
-        """How it stands after: "right", "wrong", or "follows" where the object is another or gone, and so may it be."""
-        if self.says == self.own:
-            return "right"
-        return "wrong" if self.effect is None or self.effect.role is Role.PROPERTY else "follows"
-
-    @property
-    def sentence(self) -> str:
-        """What was done, and what it did to the answer."""
-        erased = self.effect is not None and self.effect.role is Role.ERASURE
-        done = "The object was erased." if erased else f"Only one thing is another picture's: {self.phrase}."
-        first, second = map(wording.percent, self.sure)
-        if self.said == self.says:
-            return f"{done} The answer stays {self.said}: {first} before, {second} after."
-        follows = ", as it should" if self.ends == "follows" else ""
-        return f"{done} The answer turns from {self.said} ({first}) to {self.says} ({second}){follows}."
-
-    @property
-    def outline(self) -> str:
-        """CSS that lays an outline where the property lies; "" where it is no rectangle."""
-        if self.effect is None or self.effect.what.box is None:
-            return ""
-        sides = zip(("top", "left", "height", "width"), self.effect.what.box, strict=True)
-        return "; ".join(f"{side}: {share * 100:.2f}%" for side, share in sides)
 
 
 def page(findings: Findings) -> str:
@@ -139,7 +50,12 @@ def page(findings: Findings) -> str:
     cleared = [effect for effect in properties if state(effect) == "cleared"]
     telling = first_pair(findings)
     reliance = findings.verdict.reliance
-    more, heat, fixes, extras = _more(findings, telling), _heat(findings), _fixes(findings), _extras(findings)
+    more, heat, fixes, extras = (
+        _more(findings, telling),
+        _heat(findings),
+        _fixes(findings),
+        sections.of(findings.extras),
+    )
     parts = {
         "why": ("Why", findings.verdict.reasons),
         "suspects": ("Suspects", findings.effects),
@@ -201,6 +117,7 @@ def brief(findings: Findings) -> str:
     )
 
 
+@functools.cache
 def environment() -> Environment:
     """Return what renders the templates of this room, with the words of numbers at hand."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -212,11 +129,11 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (wording.points, wording.percent, wording.span, wording.with_span, wording.signed, wording.plain)
-    for word in (*words, wording.chance_of_error, state, kind, keys, share, half):
+    written = (wording.points, wording.percent, wording.span, wording.with_span, wording.signed, wording.plain)
+    for word in (*written, wording.chance_of_error, state, sections.kind, sections.keys, drawing.share, drawing.half):
         made.globals[word.__name__] = word
     made.globals["bounds"] = thresholds
-    made.filters |= {"kind": kind, "words": lambda key: str(key).replace("_", " ").replace("-", " ").capitalize()}
+    made.filters |= {"kind": sections.kind, "words": sections.words}
     return made
 
 
@@ -239,81 +156,11 @@ def detail(findings: Findings) -> str:
     return rest.strip(" :.")
 
 
-def first_pair(findings: Findings) -> Pair | None:
-    """Return the pair that shows most: the first of the property that is named, else the first of all."""
-    named = findings.verdict.named
-    of_named = [pair for pair in findings.pairs if named is not None and pair.property == named.name]
-    return next(iter([*of_named, *findings.pairs]), None)
-
-
-def drawn(pair: Pair, findings: Findings) -> Drawn:
-    """Return a pair as it is shown."""
-    effect = findings.effect(pair.property)
-    before, after = pair.probabilities
-    said, says = (max(range(len(one)), key=one.__getitem__) for one in (before, after))
-    rest = sorted(range(len(before)), key=lambda label: -max(before[label], after[label]))
-    chosen = list(dict.fromkeys([pair.label, said, says, *rest]))[: max(MOST_BARS, len({pair.label, said, says}))]
-    chosen.sort(key=lambda label: -before[label])
-    boxed = effect is not None and effect.what.box is not None
-    return Drawn(
-        pair=pair,
-        effect=effect,
-        before=drawing.shown(pair.before),
-        after=drawing.shown(pair.after),
-        changed=None if boxed else drawing.changed(pair.before, pair.after),
-        own=findings.classes[pair.label],
-        said=findings.classes[said],
-        says=findings.classes[says],
-        sure=(before[said], after[says]),
-        bars=tuple(Bar(findings.classes[c], before[c], after[c], c == pair.label) for c in chosen),
-    )
-
-
-def kind(value: Any) -> str:
-    """Return how a part of a JSON document is shown: "table", "list", "facts", "picture" or "text"."""
-    if isinstance(value, dict):
-        return "facts"
-    if isinstance(value, list | tuple):
-        flat = value and all(isinstance(row, dict) and not any(map(_nested, row.values())) for row in value)
-        return "table" if flat else "list"
-    return "picture" if isinstance(value, str) and value.startswith("data:image/png;base64,") else "text"
-
-
-def _nested(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list | tuple) and any(map(_nested, value)))
-
-
-def keys(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the columns of a table: every key of its rows, in the order in which they come."""
-    return list(dict.fromkeys(key for row in rows for key in row))
-
-
-def share(value: float) -> str:
-    """Return a share of a width as percent."""
-    return f"{min(max(value, 0.0), 1.0) * 100:.2f}%"
-
-
-def half(auc: float) -> str:
-    """Return where an area under a curve lies on an axis from 0.4 to 1, as percent."""
-    return share((auc - 0.4) / 0.6)
-
-
 def name_of(record: dict[str, Any], what: str) -> str:
     """Return the name of the model or the data set in a record."""
     part = record.get(what)
     name = part.get("name") if isinstance(part, dict) else part
     return str(name) if name else f"this {TITLES.get(what, what)}"
-
-
-def _extras(findings: Findings) -> list[tuple[str, str, str, Any]]:
-    """Return further sections that have content: id, title, note, content."""
-    known = [
-        (name, *SECTIONS.get(name, (name.replace("_", " ").replace("-", " ").capitalize(), "")))
-        for name in findings.extras
-    ]
-    return [
-        (f"extra-{safe_name(n)}", title, note, findings.extras[n]) for n, title, note in known if findings.extras[n]
-    ]
 
 
 def _heat(findings: Findings) -> list[Effect]:

@@ -6,6 +6,9 @@ from typing import Any
 
 from picasso.audit.findings import Interval
 
+MOST_ITEMS = 12
+"""Of a list that are written; the rest is counted."""
+
 
 def signed(value: float, digits: int = 0) -> str:
     """Write a number with a fixed number of decimals: "−3", and never "−0"."""
@@ -44,8 +47,11 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3g}".replace("-", "−")
+    if isinstance(value, dict) and set(value) == {"value", "low", "high"}:
+        return f"{plain(value['value'])}, {plain(value['low'])} … {plain(value['high'])}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(plain, value))
+        rest = f" and {len(value) - MOST_ITEMS} more" if len(value) > MOST_ITEMS else ""
+        return ", ".join(map(plain, value[:MOST_ITEMS])) + rest
     return str(value)
 
 

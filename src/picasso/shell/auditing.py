@@ -76,9 +76,10 @@ def read_data(source: str, masks: Path | None, quiet: bool) -> Dataset:
     """Read a data set, with progress where it has to be made first."""
     with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
 
-        def said(done: int, total: int, message: str) -> None:
-            begin(message)
-            report(done, total, message)
+        begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
+
+        def said(done: int, total: int) -> None:
+            report(done, total, "")
 
         return read_dataset(source, masks=masks, progress=said)
 
