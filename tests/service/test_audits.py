@@ -43,13 +43,13 @@ MODEL = """
 
         def load(self):
             def scores(x):
-                time.sleep(self.pause)
+                time.sleep(self.pause if len(x) > 4 else 0)
                 light = x[:, :8, :8].mean(axis=(1, 2, 3)) - 0.5
                 return np.stack([light, -light], axis=1) * 20
             return scores
 
     class Slow(Corner):
-        pause = 0.15
+        pause = 0.03
 
     class Frozen(Corner):
         pause = 600

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ..service.conftest import configure
+from ..service.conftest import configure, wait_until
 from .conftest import API, finished, refused, serving
 
 TOGETHER = 70
@@ -56,9 +56,13 @@ def test_a_data_set_is_listed_and_described(client: httpx.Client, shades: str) -
     assert shades == "shades"
     listed = client.get(f"{API}/datasets").json()["datasets"]
     assert next(one for one in listed if one["name"] == shades)["added"]
-    found = client.get(f"{API}/datasets/{shades}").json()
+    client.post(f"{API}/models/Toy/open")
+    wait_until(lambda: client.get(f"{API}/models/Toy").json()["state"] == "ready")
+    found = client.get(f"{API}/datasets/{shades}?model=Toy").json()
     assert (found["pictures"], found["objects"], found["least"]) == (TOGETHER, TOGETHER, 64)
-    assert found["classes"] == [{"name": "bright", "pictures": 35}, {"name": "dark", "pictures": 35}]
+    assert [(one["name"], one["pictures"]) for one in found["classes"]] == [("bright", 35), ("dark", 35)]
+    assert [one["label"] for one in found["classes"]] == ["bright", "dark"]
+    assert client.get(f"{API}/datasets/{shades}").json()["classes"][0]["label"] is None
     assert {"name": "object-swap", "title": "The object", "role": "object", "needs": ["object"]} in found[
         "interventions"
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from picasso.core.facts import Task
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card
 from picasso.service.database import now
-from picasso.service.records import AuditRecord, AuditRequest, JobRecord, ModelState
+from picasso.service.records import AuditRecord, AuditRequest, JobRecord, ModelRecord, ModelState
 from picasso.service.store import Store
 
 if TYPE_CHECKING:
@@ -78,6 +78,17 @@ def check(store: Store, request: AuditRequest) -> None:
     for label in (request.match or {}).values():
         if label not in card.labels:
             raise SettingsError(f"The model has no class '{label[:80]}'.", f"Known: {', '.join(card.labels[:20])}.")
+
+
+def labels_of(classes: Sequence[str], record: ModelRecord) -> dict[str, str]:
+    """Return the model's label for each class of a data set that it knows by its name; none before it was opened."""
+    from picasso.core.dataset.matching import classes_named
+
+    if record.card is None:
+        return {}
+    labels = Card.read(record.card).labels
+    found = {name: classes_named(name, labels) for name in classes}
+    return {name: labels[places[0]] for name, places in found.items() if len(places) == 1}
 
 
 def shown_pictures(findings: Findings) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
@@ -379,6 +379,7 @@ class ClassAnswer(BaseModel):
 
     name: str
     pictures: int
+    label: str | None = Field(description="The asked model's label for it, where its name says which that is.")
 
 
 class InterventionAnswer(BaseModel):
@@ -406,11 +407,16 @@ class DescribedDataset(DatasetAnswer):
 
     @classmethod
     def described(
-        cls, record: DatasetRecord, card: DatasetCard, interventions: Sequence[InterventionCard]
+        cls,
+        record: DatasetRecord,
+        card: DatasetCard,
+        labels: Mapping[str, str],
+        interventions: Sequence[InterventionCard],
     ) -> DescribedDataset:
+        classes = [{"name": name, "pictures": count, "label": labels.get(name)} for name, count in card.classes]
         return cls(
             **asdict(record),
-            **asdict(card) | {"classes": [{"name": name, "pictures": count} for name, count in card.classes]},
+            **asdict(card) | {"classes": classes},
             most=MOST_PICTURES,
             least=LEAST_PICTURES,
             interventions=[InterventionAnswer.model_validate(asdict(one)) for one in interventions],

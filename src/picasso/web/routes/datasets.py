@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from picasso.service.audits import labels_of
 from picasso.service.configuration import DatasetSpecification
 from picasso.web.answers import DatasetAnswer, DescribedDataset
 from picasso.web.errors import RequestError
@@ -61,10 +62,12 @@ async def upload_dataset(request: Request) -> DatasetAnswer:
 
 
 @router.get("/{name}")
-def get_dataset(name: str, service: ServiceNeeded) -> DescribedDataset:
-    """Read a data set: its pictures by class, and what an audit would do with them."""
+def get_dataset(name: str, service: ServiceNeeded, model: str | None = None) -> DescribedDataset:
+    """Read a data set: its pictures by class, a model's labels for them, and what an audit would do with them."""
+    known = service.store.model(model) if model else None
     record, card = service.dataset(name)
-    return DescribedDataset.described(record, card, service.catalog.interventions())
+    labels = labels_of([label for label, _ in card.classes], known) if known else {}
+    return DescribedDataset.described(record, card, labels, service.catalog.interventions())
 
 
 @router.delete("/{name}", status_code=204, dependencies=[Depends(may_add)])

@@ -6,7 +6,7 @@ import { duration, plural } from "../format.js";
 import { problem } from "./problem.js";
 
 /**
- * @typedef {{pictures: number, classes: {name: string, pictures: number}[], objects: number, columns: string[],
+ * @typedef {{pictures: number, classes: {name: string, pictures: number, label: string | null}[], objects: number, columns: string[],
  *   notes: string[], most: number, least: number, interventions: {name: string, title: string, needs: string[]}[]}} Described
  */
 
@@ -36,8 +36,8 @@ export class AuditPlan extends EventTarget {
   fitTo(model) {
     const before = this.model;
     this.model = model;
-    if (before?.name !== model?.name) this.chosen = {};
-    if (before?.name !== model?.name || before?.state !== model?.state) this.draw();
+    // Which of its classes these are is known once the model is open.
+    if (before?.name !== model?.name || before?.card !== model?.card) this.show(this.name);
   }
 
   /** @param {string} name of a data set; "" for none */
@@ -51,8 +51,9 @@ export class AuditPlan extends EventTarget {
       name.startsWith("demo:") && " The pictures of the demo are drawn when they are first asked for, which takes a minute."));
     this.told();
     try {
-      const described = await get(`/datasets/${encodeURIComponent(name)}`);
-      if (this.name !== name) return;
+      const { model } = this;
+      const described = await get(`/datasets/${encodeURIComponent(name)}${model ? `?${new URLSearchParams({ model: model.name })}` : ""}`);
+      if (this.name !== name || this.model !== model) return;
       this.described = described;
       this.draw();
     } catch (error) {
@@ -88,8 +89,7 @@ export class AuditPlan extends EventTarget {
 
   /** @param {string} name of a class of the data set */
   matched(name) {
-    if (name in this.chosen) return this.chosen[name];
-    return this.model?.card?.labels.find((label) => plain(label) === plain(name)) ?? "";
+    return this.chosen[name] ?? this.described?.classes.find((one) => one.name === name)?.label ?? "";
   }
 
   /** @returns {string} what is missing; "" where the audit can start */
@@ -102,16 +102,13 @@ export class AuditPlan extends EventTarget {
     if (this.described.pictures < this.described.least) {
       return `An audit needs at least ${this.described.least} pictures; ${this.name} has ${this.described.pictures}.`;
     }
-    if (model?.card && this.described.classes.length - this.unmatched.length < 2) return "Say which of the model\u2019s classes these are.";
+    if (this.unmatched.length) return "Say which of the model\u2019s classes these are.";
     return "";
   }
 
   /** @returns {{match: Record<string, string> | null, limit: number | null, seed: number}} */
   choices() {
-    const matched = Object.entries(this.chosen).some(([, label]) => label);
-    const match = matched && this.described
-      ? Object.fromEntries(this.described.classes.map(({ name }) => [name, this.matched(name)]).filter(([, label]) => label))
-      : null;
+    const match = Object.keys(this.chosen).length ? this.chosen : null;
     return { match, limit: Number(this.limit.value) || null, seed: Number(this.seed.value) || 0 };
   }
 
@@ -132,6 +129,10 @@ export class AuditPlan extends EventTarget {
       return;
     }
     const focused = document.activeElement?.id ?? "";
+    // Those that nobody knows come first.
+    const asked = described.classes.filter(({ label }) => !label);
+    const classes = this.model?.card ? [...asked, ...described.classes.filter(({ label }) => label)] : described.classes;
+    const shown = Math.max(MOST_LISTED, this.model?.card ? asked.length : 0);
     this.time = h("p", { class: "small" }, this.estimate());
     const needs = (/** @type {string} */ need) => described.interventions.filter((one) => one.needs.includes(need));
     const usable = described.interventions.filter((one) => !one.needs.includes("object") || described.objects > 0);
@@ -139,9 +140,9 @@ export class AuditPlan extends EventTarget {
       h("table", { class: "data plan-classes" },
         h("caption", { class: "visually-hidden" }, "Classes of the data set and of the model"),
         h("thead", {}, h("tr", {}, ["Class", "Pictures", "The model\u2019s class"].map((title) => h("th", { scope: "col" }, title)))),
-        h("tbody", {}, described.classes.slice(0, MOST_LISTED).map((one, number) => h("tr", {},
+        h("tbody", {}, classes.slice(0, shown).map((one, number) => h("tr", {},
           h("th", { scope: "row" }, one.name), h("td", {}, one.pictures.toLocaleString("en-US")), h("td", {}, this.label(one.name, number)))))),
-      described.classes.length > MOST_LISTED && h("p", { class: "small muted" }, `and ${described.classes.length - MOST_LISTED} more classes`),
+      classes.length > shown && h("p", { class: "small muted" }, `and ${plural(classes.length - shown, "more class", "more classes")}`),
       described.notes.map((note) => h("p", { class: "small muted" }, note)),
       h("p", { class: "small" }, described.objects > 0
         ? `${described.objects === described.pictures ? "Every picture says" : `${plural(described.objects, "picture")} say`} where its object is: the verdict can be RIGHT or WRONG REASON.`
@@ -169,19 +170,14 @@ export class AuditPlan extends EventTarget {
     const { card } = this.model ?? {};
     if (!card) return h("span", { class: "muted" }, "not known yet");
     const matched = this.matched(name);
-    if (matched && !(name in this.chosen)) return matched;
+    if (this.described?.classes.find((one) => one.name === name)?.label) return matched;
     return h("select", {
       id: `match-${number}`, "aria-label": `The model\u2019s class for ${name}`,
       onchange: (/** @type {Event} */ event) => {
         this.chosen[name] = /** @type {HTMLSelectElement} */ (event.target).value;
         this.draw();
       },
-    }, h("option", { value: "" }, "none: leave it out"),
+    }, h("option", { value: "", props: { disabled: true, selected: !matched } }, "choose\u2026"),
     card.labels.map((label) => h("option", { value: label, props: { selected: label === matched } }, label)));
   }
-}
-
-/** @param {string} label */
-function plain(label) {
-  return label.toLowerCase().replace(/[\s_-]+/g, " ").trim();
 }
