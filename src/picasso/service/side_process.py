@@ -1,4 +1,4 @@
-"""A process beside the web process, for what that must not do itself: import plug-ins, read what strangers have sent."""
+"""A process beside the web process, for what that must not do: import plug-ins, read what strangers have sent."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ const WIDTH = 400;
 const HEIGHT = 24;
 const CLEARED = 0.05;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
-/** @type {Record<string, string>} */
-const ROLES = { object: "the object itself", erasure: "the object is needed" };
 
 /** @typedef {"suspects" | "all" | "cleared"} Filter */
 
@@ -56,7 +54,7 @@ export class Forest {
   /** @param {Filter} name */
   of(name) {
     const { effects } = this.document;
-    if (name === "suspects") return effects.filter((/** @type {any} */ one) => one.suspect);
+    if (name === "suspects") return effects.filter((/** @type {any} */ one) => this.suspects.has(one.what.name));
     if (name === "all") return effects;
     return effects.filter((/** @type {any} */ one) => one.role === "property" && one.pictures > 0 && one.drop.high < CLEARED);
   }
@@ -97,7 +95,7 @@ export class Forest {
       },
     },
     h("span", { class: "forest-title" }, suspect && role === "property" && icon("warn"), suspect && role !== "property" && icon("check"),
-      h("span", {}, what.title, role !== "property" && h("span", { class: "muted" }, ` ${ROLES[role]}`))),
+      h("span", {}, what.title, suspect && role !== "property" && h("span", { class: "muted" }, " the right reason"))),
     this.interval(effect),
     h("span", { class: "forest-number" }, measured ? h("b", {}, points(drop.value)) : "not measured", measured && h("span", { class: "muted" }, ` ${span(drop)}`)));
     return h("li", { class: suspect && role === "property" ? "suspect" : role, "data-property": what.name }, button, details);
