@@ -71,7 +71,7 @@ function asking({ document, asked, model, dataset }) {
   const regions = new Map();
   const shown = effects.filter((/** @type {any} */ one) => one.what.region !== null && one.intervention === "region");
   shown.sort((/** @type {any} */ a, /** @type {any} */ b) => Number(b.what.region === said.named?.region) - Number(a.what.region === said.named?.region));
-  for (const one of shown) regions.set(one.what.region, one.what.title);
+  for (const one of shown) regions.set(one.what.region, one.what.phrase);
   if (!regions.size) return null;
   /** @type {Record<string, boolean>} */
   const word = { ...asked.confirmed };

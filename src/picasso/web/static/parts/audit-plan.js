@@ -135,7 +135,7 @@ export class AuditPlan extends EventTarget {
     const shown = Math.max(MOST_LISTED, this.model?.card ? asked.length : 0);
     this.time = h("p", { class: "small" }, this.estimate());
     const needs = (/** @type {string} */ need) => described.interventions.filter((one) => one.needs.includes(need));
-    const usable = described.interventions.filter((one) => !one.needs.includes("object") || described.objects > 0);
+    const usable = described.interventions.filter((one) => one.needs.every((need) => (need === "object") === described.objects > 0));
     fill(this.place,
       h("table", { class: "data plan-classes" },
         h("caption", { class: "visually-hidden" }, "Classes of the data set and of the model"),
