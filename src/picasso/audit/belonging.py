@@ -52,7 +52,7 @@ class Prior:
         rows, columns = _cells(patches)
         apart = (_looks(patches)[:, None] - self.mean) / self.spread
         log = np.log(self.where[:, rows, columns]).T - 0.5 * (apart**2).sum(axis=2) - np.log(self.spread).sum(axis=1)
-        return log.astype(np.float32)
+        return np.asarray(log, np.float32)
 
 
 def belong(patches: Patches, prior: Prior) -> Floats:
@@ -105,7 +105,7 @@ def _means(points: Floats, count: int, rng: np.random.Generator) -> Floats:
     References:
         Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding".
     """
-    centers = points[rng.integers(len(points))][None]
+    centers: Floats = points[rng.integers(len(points))][None]
     while len(centers) < count:
         apart = ((points[:, None] - centers) ** 2).sum(axis=2).min(axis=1)
         if apart.max() < 1e-6:
@@ -114,7 +114,8 @@ def _means(points: Floats, count: int, rng: np.random.Generator) -> Floats:
     for _ in range(20):
         nearest = ((points[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
         chosen = [points[nearest == number] for number in range(len(centers))]
-        centers = np.stack([c.mean(axis=0) if len(c) else old for c, old in zip(chosen, centers, strict=True)])
+        means = [c.mean(axis=0) if len(c) else old for c, old in zip(chosen, centers, strict=True)]
+        centers = np.asarray(means, np.float32)
     return centers
 
 

@@ -25,10 +25,12 @@ _HARDLY = 0.03
 _RIM = 0.03
 _STANDS_OUT = 0.35
 """A kind that takes less of the pictures than `_RIM` and stands out less than this is the rim or shadow of another."""
-_MEET = 0.1
+_MEET = 0.2
 """Kinds that share a picture in fewer of the cases in which they could are taken for two faces of one kind."""
 _SAME_PLACE = 0.5
-"""And this much of the places of the smaller must be places of the larger, too."""
+_SAME_COLOR = 15.0
+"""If they share this much of their places; or both stand out and their colors, which vary anyway, differ by no more
+than this beyond that, units of CIELAB."""
 _ROUNDS = 8
 _AGAIN = 2
 
@@ -87,7 +89,8 @@ def _next(pictures: Sequence[Patches], found: Grouped) -> tuple[int, int] | None
     flat = found.prior.figure[rare] < _STANDS_OUT and sizes[:, rare].mean() < _RIM
     if flat or present[rare] < max(2, _HARDLY * len(pictures)) or sizes[:, rare].mean() < LEAST:
         return _ordered(rare, int(apart[rare].argmin()) if np.isfinite(apart[rare]).any() else int(present.argmax()))
-    strangers = np.where(meet < _MEET, _overlap(found.prior), 0)
+    same = np.where(_things_alike(pictures, found), 1, _overlap(found.prior))
+    strangers = np.where(meet < _MEET, same, 0)
     if strangers.max() >= _SAME_PLACE:
         return _ordered(*np.unravel_index(int(strangers.argmax()), strangers.shape))
     if apart.min() < APART or (len(found.prior) > MOST and np.isfinite(apart.min())):
@@ -129,6 +132,20 @@ def _overlap(prior: Prior) -> NDArray[np.float64]:
     return np.asarray(both, np.float64)
 
 
+def _things_alike(pictures: Sequence[Patches], found: Grouped) -> NDArray[np.bool_]:
+    """Return which kinds are things that look alike, (kinds, kinds): a thing may stand anywhere."""
+    weights = np.concatenate([_sure(part) * one.share[:, None] for one, part in zip(pictures, found.parts, strict=True)])
+    colors = np.concatenate([one.color for one in pictures])
+    total = np.maximum(weights.sum(axis=0), 1e-9)[:, None]
+    mean = weights.T @ colors / total
+    spread = np.sqrt(np.maximum((weights.T @ colors**2 / total - mean**2).sum(axis=1), 0))
+    apart = np.linalg.norm(mean[:, None] - mean, axis=2)
+    things = found.prior.figure >= _STANDS_OUT
+    alike: NDArray[np.bool_] = (apart <= _SAME_COLOR + np.minimum(spread[:, None], spread)) & things & things[:, None]
+    np.fill_diagonal(alike, False)
+    return alike
+
+
 def _ordered(a: int | np.intp, b: int | np.intp) -> tuple[int, int]:
     return min(int(a), int(b)), max(int(a), int(b))
 
@@ -142,4 +159,4 @@ def _merged(part: Floats, pair: tuple[int, int]) -> Floats:
 
 def _sure(part: Floats) -> Floats:
     """Return which kind each patch belongs to most, (n, kinds) of 0 and 1."""
-    return np.eye(part.shape[1], dtype=np.float32)[part.argmax(axis=1)]
+    return np.asarray(np.eye(part.shape[1])[part.argmax(axis=1)], np.float32)

@@ -47,6 +47,14 @@ def outside(seen: Seen) -> Plane:
     return found
 
 
+def matte(seen: Seen) -> Plane | None:
+    """Return 1 on the object, falling to 0 within its margin, float32 (h, w); None where no object is known."""
+    if seen.object is None or not seen.object.any():
+        return None
+    found: Plane = softened(seen.object) * seen.around
+    return found
+
+
 def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) -> Pixels | None:
     """Return `to` with a part of its background taken from another picture.
 
@@ -56,9 +64,12 @@ def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) ->
         alpha: Which part, 0..1, float32 (h, w).
         keep_tone: Whether the part comes as bright as it is. Otherwise it gets the gain between the mean luminances
             of the two backgrounds, so that a difference of the whole is not taken for one of the part.
+
+    Returns:
+        uint8 (h, w, 3); None where the source's object cannot be filled, or this picture is nothing but object.
     """
     plate = source.plate
-    if plate is None:
+    if plate is None or not to.context.any():
         return None
     values = plate.astype(np.float32)
     if not keep_tone:
@@ -89,9 +100,9 @@ class Cutout:
 
 def cut_out(seen: Seen) -> Cutout | None:
     """Return the object of a picture; None where it has none."""
-    if seen.object is None or not seen.object.any():
+    alpha = matte(seen)
+    if seen.object is None or alpha is None:
         return None
-    alpha = softened(seen.object)
     y, x = np.nonzero(alpha)
     top, bottom, left, right = y.min(), y.max() + 1, x.min(), x.max() + 1
     rows, columns = np.nonzero(seen.object)
