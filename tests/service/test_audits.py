@@ -32,6 +32,7 @@ from .conftest import ended, wait_until, write
 
 MODEL = """
     import time
+    from pathlib import Path
     import numpy as np
     from picasso.plugin import ModelFile, Preprocessing
 
@@ -52,7 +53,13 @@ MODEL = """
         pause = 0.03
 
     class Frozen(Corner):
-        pause = 600
+        def load(self):
+            def scores(x):
+                if len(x) > 4:
+                    Path(__file__).with_name("frozen").touch()
+                    time.sleep(600)
+                return np.zeros((len(x), 2), np.float32)
+            return scores
 
     class Blind(Corner):
         def load(self):
@@ -240,7 +247,7 @@ def test_one_whose_process_is_killed_fails_and_goes_on(house: Service) -> None:
 
 def test_one_that_does_not_listen_is_stopped_all_the_same(house: Service) -> None:
     job = house.jobs.audit(AuditRequest("Frozen", "pets"))
-    wait_until(lambda: house.records.job(job.id).message.startswith("Looking"), 60)
+    wait_until((Path(house.store.dataset("pets").path).parent / "frozen").exists, 120)
     started = time.monotonic()
     house.jobs.cancel(job.id)
     assert ended(house, job, 20).state is State.CANCELED
