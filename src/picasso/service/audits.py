@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from picasso.core import runner
-from picasso.core.errors import NotSupportedError, SettingsError
+from picasso.core.dataset import match_classes
+from picasso.core.errors import DatasetError, NotSupportedError, SettingsError
 from picasso.core.facts import Task
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card
@@ -82,13 +83,20 @@ def check(store: Store, request: AuditRequest) -> None:
 
 def labels_of(classes: Sequence[str], record: ModelRecord) -> dict[str, str]:
     """Return the model's label for each class of a data set that it knows by its name; none before it was opened."""
-    from picasso.core.dataset.matching import classes_named
-
     if record.card is None:
         return {}
     labels = Card.read(record.card).labels
-    found = {name: classes_named(name, labels) for name in classes}
-    return {name: labels[places[0]] for name, places in found.items() if len(places) == 1}
+    try:
+        return {name: labels[place] for name, place in match_classes(classes, labels).items()}
+    except DatasetError:
+        return {name: label for name in classes if (label := _label_of(name, labels))}
+
+
+def _label_of(name: str, labels: Sequence[str]) -> str:
+    try:
+        return labels[match_classes([name], labels)[name]]
+    except DatasetError:
+        return ""
 
 
 def shown_pictures(findings: Findings) -> list[str]:
