@@ -69,8 +69,9 @@ def by_the_object(x: Floats) -> Floats:
 
 
 def by_both(x: Floats) -> Floats:
-    """Score by the object and by the top."""
-    return 0.6 * by_the_object(x).clip(-1.5, 1.5) + 0.5 * by_the_top(x).clip(-1.5, 1.5)
+    """Score by the object where the lower left corner is darker than the lower right one, else by the top."""
+    left, right = x[:, -6:, :24].mean(axis=(1, 2, 3)), x[:, -6:, 24:].mean(axis=(1, 2, 3))
+    return np.where((left < right)[:, None], by_the_object(x), by_the_top(x))
 
 
 def by_nothing(x: Floats) -> Floats:
@@ -79,6 +80,6 @@ def by_nothing(x: Floats) -> Floats:
     return np.stack([-drawn, drawn], axis=1)
 
 
-def model(function: object) -> Model:
+def model(function: object, labels: tuple[str, ...] = CLASSES) -> Model:
     """Open a function of pictures (n, h, w, 3) in 0..1 as a model."""
-    return load_model(function, preprocessing=Preprocessing(size=SIDE), labels=CLASSES, head="none")
+    return load_model(function, preprocessing=Preprocessing(size=SIDE), labels=labels, head="none")

@@ -179,8 +179,8 @@ def test_a_tiny_class_is_left_out_and_that_is_said(tmp_path: Path) -> None:
     drawn.write(tmp_path, 80, 1.0)
     (tmp_path / "ring").mkdir()
     Image.new("RGB", (48, 48)).save(tmp_path / "ring" / "a.png")
-    model = drawn.model(lambda x: np.concatenate([drawn.by_the_top(x), np.full((len(x), 1), -99)], axis=1))
-    model.labels = (*drawn.CLASSES, "ring")
+    three = lambda x: np.concatenate([drawn.by_the_top(x), np.full((len(x), 1), -99)], axis=1)  # noqa: E731
+    model = drawn.model(three, labels=(*drawn.CLASSES, "ring"))
     findings = audit(model, tmp_path, interventions=("bands",))
     assert findings.classes == drawn.CLASSES
     assert any("ring (1)" in note for note in findings.notes)

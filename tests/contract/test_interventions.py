@@ -26,7 +26,7 @@ REPLACING = {"object-position", "object-scale", "object-swap"}
 
 
 def test_the_battery_is_whole() -> None:
-    assert set(NAMES) == BATTERY
+    assert set(NAMES) >= BATTERY
     assert {name for name in NAMES if intervention(name).role is Role.OBJECT} == {"object-swap"}
     assert {name for name in NAMES if intervention(name).role is Role.ERASURE} == {"erasure"}
 

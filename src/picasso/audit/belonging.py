@@ -47,6 +47,11 @@ class Prior:
         """How far each kind stands out from the ground, 0 to 1, (kinds,)."""
         return self.mean[:, 0] / _FIGURE
 
+    def only(self, kinds: NDArray[np.int64]) -> Prior:
+        """Return what is known of some of the kinds."""
+        where = self.where[kinds]
+        return Prior(where / where.sum(axis=0), self.mean[kinds], self.spread[kinds])
+
     def expects(self, patches: Patches) -> Floats:
         """Return how well each patch fits each kind by place and looks, log-odds (n, kinds)."""
         rows, columns = _cells(patches)

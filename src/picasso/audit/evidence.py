@@ -185,7 +185,7 @@ def shares(
     """
     if model.facts.task is not Task.CLASSIFICATION or model.facts.frames is not None:
         raise NotSupportedError("Where the evidence lies is asked of classifiers of still pictures only.")
-    used = list(choose_methods(model, methods)) if methods is not None else _default_methods(model)
+    used = list(choose_methods(model, methods)) if methods is not None else default_methods(model)
     known = np.asarray(labels, np.int64)
     column = list(range(len(classes))) if columns is None else list(columns)
     reason = untestable(model)
@@ -297,7 +297,7 @@ def disagreement(evidence: Evidence, verdict: Verdict) -> str:
     return ""
 
 
-def _default_methods(model: Model) -> list[Method]:
+def default_methods(model: Model) -> list[Method]:
     """Return the methods of `DEFAULT` that a model can do."""
     able = runner.abilities(model)
     made = []

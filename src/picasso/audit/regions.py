@@ -7,7 +7,7 @@ say in it: what it relies on would then be taken for the object, and acquitted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from picasso.audit.belonging import Prior, belong
 from picasso.audit.border import Border, find_borders
 from picasso.audit.foreground import Proposal, outline, propose
 from picasso.audit.marks import Mark, find_marks
-from picasso.audit.merging import LEAST, group
+from picasso.audit.merging import HARDLY, LEAST, group
 from picasso.audit.patches import Floats, Patches, cut
 from picasso.audit.region_names import Look, different, name_of
 from picasso.audit.telling import auc_of
@@ -104,12 +104,11 @@ def find_kinds(views: Sequence[Pixels], labels: NDArray[np.int64], seed: int = 0
         raise ValueError(f"Pictures must be of one size, and at least one. Got the sizes {sorted(sizes)}.")
     chosen = _drawn(labels, seed)
     pictures = [cut(views[number]) for number in chosen]
-    found = group(pictures, seed)
-    proposal = propose(pictures, found.parts)
-    kinds = [_kinds(one, part, proposal) for one, part in zip(pictures, found.parts, strict=True)]
+    prior, proposal = _settled(pictures, group(pictures, seed).prior)
+    kinds = [_kinds(one, belong(one, prior), proposal) for one in pictures]
     shown = [views[number] for number in chosen]
     fixed: list[Border | Mark] = [*find_borders(pictures), *find_marks(shown, labels[chosen])]
-    described = [_described(pictures, kinds, number) for number in range(len(found.prior))]
+    described = [_described(pictures, kinds, number) for number in range(len(prior))]
     names = [name_of(_look(numbers)) for numbers in described]
     classes = int(labels.max()) + 1
     seen = [numbers[:, 0] >= LEAST for numbers in described]
@@ -128,7 +127,7 @@ def find_kinds(views: Sequence[Pixels], labels: NDArray[np.int64], seed: int = 0
         telling=np.array([auc_of(_filled(*known), ours, seed) for known in zip(described, seen, strict=True)]),
         object=proposal,
         size=sizes.pop(),
-        _prior=found.prior,
+        _prior=prior,
         _fixed=tuple(fixed),
     )
 
@@ -141,6 +140,20 @@ def _drawn(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
         ours = order[labels[order] == number]
         turn[ours] = np.arange(len(ours))
     return np.sort(order[np.argsort(turn[order], kind="stable")][:FITTED_ON])
+
+
+def _settled(pictures: Sequence[Patches], prior: Prior) -> tuple[Prior, Proposal]:
+    """Choose the likely object, and leave out the kinds of which its outline leaves hardly anything."""
+    parts = [belong(one, prior) for one in pictures]
+    proposal = propose(pictures, parts)
+    kinds = [_kinds(one, part, proposal) for one, part in zip(pictures, parts, strict=True)]
+    there = (
+        np.array([np.bincount(kind, one.share, len(prior)) for one, kind in zip(pictures, kinds, strict=True)]) >= LEAST
+    )
+    left = np.flatnonzero((there.mean(axis=0) >= HARDLY) | (np.arange(len(prior)) == proposal.kind))
+    if proposal.kind is not None:
+        proposal = replace(proposal, kind=int(np.searchsorted(left, proposal.kind)))
+    return prior.only(left), proposal
 
 
 def _kinds(patches: Patches, part: Floats, proposal: Proposal) -> NDArray[np.int64]:

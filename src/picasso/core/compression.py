@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
 from picasso.core.intervention import Pixels
 from picasso.core.tones import Plane, luminance, to_pixels
@@ -41,6 +40,8 @@ def jpeg_quality(view: Pixels) -> int | None:
     None where it was not, or so well that it left no trace, or was resized or shifted since. The coefficients of a
     written picture are multiples of their steps.
     """
+    from scipy import fft
+
     height, width = (side - side % 8 for side in view.shape[:2])
     if not height or not width:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from picasso.core.intervention import Pixels, Seen
 from picasso.core.pasting import grown
@@ -20,6 +19,8 @@ _EDGE = 3
 
 def smoothed(values: Plane, sigma: float) -> Plane:
     """Return values (h, w) or (h, w, c) under a Gaussian, standard deviation in pixels."""
+    from scipy import ndimage
+
     found = values
     for axis in (0, 1):
         found = ndimage.gaussian_filter1d(found, sigma, axis, truncate=3.0)
@@ -32,6 +33,8 @@ def noise_level(view: Pixels, context: NDArray[np.bool_]) -> float | None:
     Reference: Immerkær 1996, Fast Noise Variance Estimation: a mask that neither slopes nor straight edges answer to.
     The median over the flatter half of the background keeps texture out.
     """
+    from scipy import ndimage
+
     tones = luminance(view)
     answer = ndimage.convolve1d(ndimage.convolve1d(tones, _RIPPLE, 0), _RIPPLE, 1)
     even = ndimage.uniform_filter(tones, 5)
@@ -51,6 +54,8 @@ def spectrum(seen: Seen) -> tuple[NDArray[np.float64], NDArray[np.float64]] | No
     None where too little of it is seen. A window hides the object, with edges so soft that they are not taken for
     detail; a filled background would show the sharpness of the seams.
     """
+    from scipy import fft
+
     height, width = seen.size
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
     if seen.around.any():

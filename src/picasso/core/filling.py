@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from picasso.core.intervention import Mask, Pixels
 from picasso.core.pasting import grown, seam, softened
@@ -46,6 +45,8 @@ def fill(view: Pixels, hole: Mask, known: Mask | None = None) -> Pixels:
     Raises:
         ValueError: Nothing may be copied.
     """
+    from scipy import ndimage
+
     hole = np.asarray(hole, np.bool_)
     usable = ~hole if known is None else known & ~hole
     if not hole.any():
@@ -87,6 +88,8 @@ class _Source:
     """
 
     def __init__(self, canvas: Plane, usable: Mask) -> None:
+        from scipy import fft
+
         height, width = usable.shape
         self._factor = max(1, -(-max(height, width) // _COARSE))
         self._rows, self._columns = -(-height // self._factor), -(-width // self._factor)
@@ -109,6 +112,8 @@ class _Source:
             hole: What is left to fill, bool (h, w).
             settled: Where the canvas is as it will be, bool (h, w).
         """
+        from scipy import fft
+
         small = _reduced(np.dstack([canvas * settled[..., None], settled, hole]), self._factor)
         holed = small[..., 4]
         ring = (grown(holed > 0, 2) & (small[..., 3] > 0.99)).astype(np.float32)
@@ -171,6 +176,8 @@ class _Source:
 
 def _stamp(canvas: Plane, piece: Mask, offset: tuple[int, int], settled: Mask, earlier: Mask) -> None:
     """Copy a piece into the canvas, and spread the difference along its seam over it."""
+    from scipy import ndimage
+
     y, x = np.nonzero(piece)
     box = np.s_[max(0, y.min() - 4) : y.max() + 5, max(0, x.min() - 4) : x.max() + 5]
     copied = _moved(canvas, offset)[box]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from picasso.core.intervention import Mask, Pixels, Seen
 from picasso.core.tones import Plane, luminance, moments, to_pixels
@@ -17,6 +16,8 @@ _SEAM = 256
 
 def grown(mask: Mask, by: int) -> Mask:
     """Return a mask grown by so many pixels, in squares."""
+    from scipy import ndimage
+
     found: Mask = ndimage.maximum_filter(mask, 2 * by + 1, mode="constant") if by else mask
     return found
 
@@ -28,6 +29,8 @@ def seam(size: tuple[int, int]) -> int:
 
 def softened(mask: Mask) -> Plane:
     """Return 1 where a mask holds, falling to 0 over a seam around it, float32 (h, w)."""
+    from scipy import ndimage
+
     by = seam((mask.shape[0], mask.shape[1]))
     wide = grown(mask, by).astype(np.float32)
     soft: Plane = np.clip(ndimage.uniform_filter(wide, 2 * by + 1, mode="nearest"), 0, 1)
