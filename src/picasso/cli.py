@@ -305,14 +305,14 @@ def compare(
 @opens_a_model
 def audit(
     words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="MODEL DATASET",
             help="A model as in `picasso explain`; a folder with a folder for each class, a CSV, a COCO file, a zip of "
             "one of them, or demo:tanks. With --before and --after the data set alone.",
             show_default=False,
         ),
-    ],
+    ] = None,
     masks: Annotated[
         Path | None,
         typer.Option(
@@ -362,6 +362,16 @@ def audit(
         ),
     ] = "",
     after: Annotated[str, typer.Option("--after", metavar="MODEL", help="See --before.", rich_help_panel=LOOK)] = "",
+    counterfactuals: Annotated[
+        Path | None,
+        typer.Option(
+            "--counterfactuals",
+            metavar="FOLDER",
+            help="Write every picture with what the model relies on taken from another class, in a folder for each "
+            "class: to train on.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -422,19 +432,39 @@ def audit(
     """
     from picasso.shell import auditing
 
+    said = words or []
     failing = auditing.read_outcomes(fail_on or ())
     asked = auditing.Asked(
-        tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume, maps
+        opening,
+        masks,
+        tuple(match or ()),
+        limit,
+        seed,
+        tuple(with_ or ()),
+        tuple(confirm or ()),
+        processes,
+        resume,
+        maps,
     )
-    model, source = auditing.read_words(words)
-    dataset = auditing.read_data(source, masks, quiet=as_json)
-    findings = auditing.run(model, opening, dataset, asked, quiet=as_json)
-    files = findings.save(out) if out else []
-    if as_json:
-        output.print_json(findings.document() | {"files": [str(file) for file in files]})
+    if before or after:
+        moved = auditing.moved(before, after, said, asked, quiet=as_json)
+        files = auditing.save_moved(moved, out) if out else []
+        if as_json:
+            output.print_json(moved.document() | {"files": [str(file) for file in files]})
+        else:
+            auditing.show_moved(moved, files)
+        outcome = moved.after.outcome
     else:
-        auditing.show(findings, files)
-    if findings.verdict.outcome in failing:
+        findings = auditing.run(
+            *auditing.read_words(words or ()), asked, quiet=as_json, counterfactuals=counterfactuals
+        )
+        files = findings.save(out) if out else []
+        if as_json:
+            output.print_json(findings.document() | {"files": [str(file) for file in files]})
+        else:
+            auditing.show(findings, files)
+        outcome = findings.verdict.outcome
+    if outcome in failing:
         raise typer.Exit(output.VERDICT)
 
 

@@ -15,8 +15,7 @@ from picasso.core.intervention import Mask, Pixels
 _LEAST = 16
 """Pictures of a class from which a mark of that class is looked for: chance repeats no line in as many."""
 _SAME = 0.3
-"""Share of the strength of lines that is the same in every picture, from which they are a mark's. The outlines of
-aligned things come to 0.1; a mark on half of the pictures to 0.4 where little else is."""
+"""Share of the strength of lines that is the same in every picture of a class, from which they are a mark's."""
 _STRENGTH = 5.0
 """Lines weaker than this, levels of 0 to 255 from pixel to pixel over all colors, are the gradient of a sky."""
 _FAINT = 0.1

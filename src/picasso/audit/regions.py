@@ -25,6 +25,9 @@ from picasso.core.intervention import Mask, Pixels
 FITTED_ON = 200
 """Pictures from which kinds are found, drawn evenly over the classes; more of them change hardly a boundary."""
 
+_WORTH = 0.001
+"""A kind that takes less than this share of the pictures is not worth a test."""
+
 
 @dataclass(frozen=True, eq=False)
 class RegionKinds:
@@ -147,10 +150,9 @@ def _settled(pictures: Sequence[Patches], prior: Prior) -> tuple[Prior, Proposal
     parts = [belong(one, prior) for one in pictures]
     proposal = propose(pictures, parts)
     kinds = [_kinds(one, part, proposal) for one, part in zip(pictures, parts, strict=True)]
-    there = (
-        np.array([np.bincount(kind, one.share, len(prior)) for one, kind in zip(pictures, kinds, strict=True)]) >= LEAST
-    )
-    left = np.flatnonzero((there.mean(axis=0) >= HARDLY) | (np.arange(len(prior)) == proposal.kind))
+    sizes = np.stack([np.bincount(kind, one.share, len(prior)) for one, kind in zip(pictures, kinds, strict=True)])
+    enough = ((sizes >= LEAST).mean(axis=0) >= HARDLY) & (sizes.mean(axis=0) >= _WORTH)
+    left = np.flatnonzero(enough | (np.arange(len(prior)) == proposal.kind))
     if proposal.kind is not None:
         proposal = replace(proposal, kind=int(np.searchsorted(left, proposal.kind)))
     return prior.only(left), proposal

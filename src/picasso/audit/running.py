@@ -31,7 +31,7 @@ from picasso.audit.illustrating import illustrate
 from picasso.audit.regions import FITTED_ON, find_kinds
 from picasso.audit.selecting import Selection, require_pictures, select
 from picasso.audit.shelf import Shelf
-from picasso.audit.showing import pairs_of, pictures_of
+from picasso.audit.showing import pairs_of, pictures_of, write_counterfactuals
 from picasso.audit.thresholds import MOST_PICTURES, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST
 from picasso.audit.verdict import judge, named_of
 from picasso.core import registry
@@ -82,6 +82,7 @@ def audit(
     source: str = "",
     options: Mapping[str, Any] = MappingProxyType({}),
     kept: Path | None = None,
+    counterfactuals: Path | None = None,
     report: Report = ignore,
     **choices: Any,
 ) -> Findings:
@@ -92,6 +93,8 @@ def audit(
         dataset: A folder with a folder for each class, a CSV, a COCO file, a zip of one of them, or "demo:tanks".
         source, options: Of an open model what `load_model` was given, for the processes that open it again.
         kept: Folder for what was measured already, so that an audit that was stopped goes on; None keeps nothing.
+        counterfactuals: Folder for every picture with what the model relies on taken from another class, in a folder
+            for each class, to train on; nothing is written where nothing is named.
         report: Called with (done, total, message); it may raise to stop.
         choices: See `Choices`.
 
@@ -109,7 +112,8 @@ def audit(
     source = model if isinstance(model, str) else source
     opened = load_model(source, **options) if isinstance(model, str) else model
     pictures = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
-    return _Run(opened, (source, dict(options)), pictures, Choices(**choices), Shelf(kept), report).findings()
+    run = _Run(opened, (source, dict(options)), pictures, Choices(**choices), Shelf(kept), report)
+    return run.findings(counterfactuals)
 
 
 class _Run:
@@ -141,7 +145,7 @@ class _Run:
 
     # --- the steps --------------------------------------------------------------------------------------------
 
-    def findings(self) -> Findings:
+    def findings(self, counterfactuals: Path | None) -> Findings:
         count = len(self.selection.examples)
         self.total = 2 * count
         files = self._read_files()
@@ -171,6 +175,9 @@ class _Run:
         for one in left:
             effects[one] = self._effect(questions[one], one, table, rest, spread, False)
         effects = judged(effects)
+        if counterfactuals is not None and (named := named_of(effects)) is not None:
+            question = questions[effects.index(named)]
+            write_counterfactuals(experiment, question, readable, donors, self.selection.classes, counterfactuals)
         return self._found(
             experiment, questions, effects, table, base, answers, readable, files, donors, said, spread,
             len(rest or screened),
@@ -240,7 +247,9 @@ class _Run:
 
     def _settled(self, effect: Effect) -> bool:
         """Say whether the screening suffices: less hangs on a property than would make it a reason."""
-        return effect.role is Role.PROPERTY and (cleared(effect) or not effect.pictures)
+        if effect.role is Role.PROPERTY:
+            return cleared(effect) or not effect.pictures
+        return effect.role is Role.ERASURE
 
     def _effect(
         self, question: Question, number: int, table: Table, asked: Sequence[int], spread: float, screened: bool

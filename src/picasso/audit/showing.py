@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from picasso.audit.donors import Donors
 from picasso.audit.effects import Table
-from picasso.audit.experiment import Experiment
+from picasso.audit.experiment import Experiment, Question
 from picasso.audit.findings import Effect, Pair, PictureFinding
+from picasso.core import render
 from picasso.core.hooks import Head
+from picasso.core.result import file_labels, safe_name
 
 OF_NAMED = 4
 OF_OTHERS = 2
@@ -105,3 +108,32 @@ def pictures_of(
             )
         )
     return tuple(sorted(found, key=lambda one: -np.inf if one.moved is None else -one.moved))
+
+
+def write_counterfactuals(
+    experiment: Experiment,
+    question: Question,
+    pictures: Sequence[int],
+    donors: Mapping[int, Donors],
+    classes: Sequence[str],
+    folder: Path,
+) -> None:
+    """Write pictures with one property taken from another class, each under its own class: to train on.
+
+    They lie at `<class>/<picture>.<property>.png`, in the size that the model sees.
+
+    Args:
+        experiment: The experiment.
+        question: The property.
+        pictures: Their numbers.
+        donors: Of every picture.
+        classes: Names of the classes.
+        folder: Made if it does not exist.
+    """
+    labels = file_labels(classes)
+    names = file_labels([str(PurePath(experiment.gallery.examples[one].name).with_suffix("")) for one in pictures])
+    for picture, name in zip(pictures, names, strict=True):
+        if (made := experiment.made(picture, question, donors[picture])) is not None:
+            place = folder / labels[experiment.gallery.labels[picture]] / f"{name}.{safe_name(question.what.name)}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(render.png(render.to_image(made[2])))

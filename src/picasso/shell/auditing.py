@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich.text import Text
 
 from picasso.audit.findings import Effect, Findings, Outcome
+from picasso.audit.moved import Moved, compare_findings, read_audit
 from picasso.audit.running import audit
 from picasso.audit.thresholds import CLEAR
 from picasso.audit.wording import with_span
@@ -22,9 +24,6 @@ from picasso.core.registry import home
 from picasso.shell import models, output
 from picasso.shell.explaining import progress_bars
 from picasso.shell.opening import Opening
-
-if TYPE_CHECKING:
-    from picasso.core.dataset import Dataset
 
 _COLORS = {
     Outcome.RIGHT_REASON: "bold green",
@@ -44,14 +43,18 @@ _WORTH_A_POOL = 2
 
 @dataclass(frozen=True)
 class Asked:
-    """What is audited, and how.
+    """How audits are done.
 
     Args:
+        opening: How models are opened.
+        masks: Folder of the masks of the objects.
         match: "class=model's class" each.
         confirmed: "region=object" or "region=not-object" each.
         processes: None: one for each core.
     """
 
+    opening: Opening
+    masks: Path | None
     match: Sequence[str]
     limit: int
     seed: int
@@ -75,52 +78,97 @@ def read_words(words: Sequence[str]) -> tuple[str, str]:
     return words[0], words[1]
 
 
-def read_data(source: str, masks: Path | None, quiet: bool) -> Dataset:
-    """Read a data set, with progress where it has to be made first."""
-    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
-        begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
-
-        def said(done: int, total: int) -> None:
-            report(done, total, "")
-
-        return read_dataset(source, masks=masks, progress=said)
-
-
-def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: bool) -> Findings:
+def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Path | None = None) -> Findings:
     """Audit a model.
+
+    Args:
+        model: What to open.
+        source: The data set.
+        asked: How.
+        quiet: Whether no progress is shown.
+        counterfactuals: Folder for every picture without what the model relies on, or None.
 
     Raises:
         PicassoError: As `audit`.
     """
-    source, arguments, _ = models.read_opening(model, opening)
-    processes = asked.processes
-    if processes is None:
-        cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
-        processes = cores or 1
-    # A device other than the processor serves one process well, and several badly.
-    alone = processes < _WORTH_A_POOL or (arguments.get("device") or "cpu") != "cpu"
     with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
 
         def said(done: int, total: int, message: str) -> None:
             begin(message)
             report(done, total, message)
 
+        begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
+        dataset = read_dataset(source, masks=asked.masks, progress=lambda done, total: report(done, total, ""))
         begin("Opening the model")
+        opened, arguments, _ = models.read_opening(model, asked.opening)
         return audit(
-            load_model(source, **arguments),
+            load_model(opened, **arguments),
             dataset,
-            source=source,
+            source=opened,
             options=arguments,
             kept=home() / "audits" if asked.resume else None,
             report=said,
+            counterfactuals=counterfactuals,
             match=dict(_pair(word, "--match", "class=model's class") for word in asked.match),
             limit=asked.limit,
             seed=asked.seed,
             interventions=tuple(asked.interventions),
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
-            processes=0 if alone else processes,
+            processes=_processes(asked.processes, arguments),
             maps=asked.maps,
         )
+
+
+def _processes(asked: int | None, arguments: Mapping[str, Any]) -> int:
+    """Return how many processes measure, each with a copy of the model; 0: this one."""
+    # A device other than the processor serves one process well, and several badly.
+    if (arguments.get("device") or "cpu") != "cpu":
+        return 0
+    count = asked or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else asked or os.cpu_count() or 1
+    return count if count >= _WORTH_A_POOL else 0
+
+
+def moved(before: str, after: str, words: Sequence[str], asked: Asked, quiet: bool) -> Moved:
+    """Compare two audits: two files, or two models that are audited on one data set.
+
+    Args:
+        before, after: Each an audit.json or its folder; with a data set each a model.
+        words: The data set, or nothing.
+        asked: How models are audited.
+        quiet: Whether no progress is shown.
+
+    Raises:
+        PicassoError: There are not two of them, or they are not to be compared.
+    """
+    if not before or not after:
+        raise SettingsError("--before and --after belong together.", "Name two audits, or two models and a data set.")
+    if len(words) > 1:
+        raise SettingsError(f"With --before and --after only the data set is named. Got {len(words)} words.")
+    if not words:
+        return compare_findings(read_audit(before), read_audit(after))
+    return compare_findings(*(run(model, words[0], asked, quiet).document() for model in (before, after)))
+
+
+def save_moved(found: Moved, folder: Path) -> list[Path]:
+    """Write a comparison of two audits as a page and as JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page, document = folder / "moved.html", folder / "moved.json"
+    page.write_text(found.html(), "utf-8")
+    document.write_text(json.dumps(found.document(), indent=2, ensure_ascii=False), "utf-8")
+    return [page, document]
+
+
+def show_moved(found: Moved, files: Sequence[Path]) -> None:
+    """Print whether the evidence moved, and by how much."""
+    console = output.console()
+    console.print(Text(found.sentence, style="bold"), soft_wrap=True)
+    console.print()
+    table = output.columns("Property", "Before", "After", "Difference")
+    for move in found.moves[:_SHOWN]:
+        table.add_row(Text(move.title), with_span(move.before), with_span(move.after), with_span(move.change))
+    console.print(table)
+    for file in files:
+        console.print(str(file), soft_wrap=True, markup=False)
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:

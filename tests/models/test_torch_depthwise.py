@@ -16,7 +16,7 @@ import picasso
 from picasso.core.errors import ModelFailedError
 from picasso.core.facts import INPUT
 from picasso.core.model import Model
-from picasso.models.torch.cheaper import cheaper, depthwise
+from picasso.models.torch.depthwise import depthwise
 
 SIDE = 24
 X = np.random.default_rng(1).normal(size=(6, SIDE, SIDE, 3)).astype(np.float32)
@@ -63,46 +63,6 @@ def own_gradients(network: nn.Module, columns: tuple[int, ...]) -> np.ndarray[An
 
 def close(found: Any, wanted: Any) -> bool:
     return bool(np.abs(found - wanted).max() <= 1e-6 * np.abs(wanted).max())
-
-
-@pytest.mark.parametrize(
-    "run",
-    [
-        lambda x: F.max_pool2d(F.relu(x), 3, 2, 1),
-        lambda x: F.max_pool2d(F.relu(x), kernel_size=3, stride=2, ceil_mode=True),
-        lambda x: torch.max_pool2d(F.relu(x), (2, 3), (1, 2), 1, (2, 1)),
-        lambda x: torch.ops.aten.max_pool2d.default(x, [2, 2]),
-        lambda x: F.max_pool2d(x, 2, return_indices=True)[0],
-        lambda x: F.conv2d(x, WEIGHT, BIAS, stride=4),
-        lambda x: F.conv2d(input=x, weight=WEIGHT, stride=(4, 6)),
-        lambda x: torch.ops.aten.conv2d.default(x, WEIGHT, BIAS, [4, 6]),
-        lambda x: F.conv2d(x[..., :-1, :], WEIGHT, BIAS, stride=(4, 6)),
-        lambda x: F.conv2d(x, WEIGHT, BIAS, stride=(4, 6), padding="valid"),
-    ],
-)
-def test_an_operation_gives_the_same_numbers_and_derivatives(run: Callable[[Any], Any]) -> None:
-    x = torch.from_numpy(X).movedim(-1, 1).contiguous().requires_grad_()
-    plain = run(x)
-    with cheaper():
-        eased = run(x)
-    assert torch.equal(plain, eased)
-    assert plain.stride() == eased.stride()
-    seed = torch.randn(plain.shape)
-    (wanted,), (found,) = torch.autograd.grad(plain, x, seed), torch.autograd.grad(eased, x, seed)
-    assert close(found.numpy(), wanted.numpy())
-    assert found.is_contiguous()
-
-
-WEIGHT, BIAS = torch.randn(5, 3, 4, 6, generator=torch.Generator().manual_seed(0)), torch.ones(5)
-
-
-def test_weights_that_need_a_gradient_keep_it() -> None:
-    weight = WEIGHT.clone().requires_grad_()
-    x = torch.from_numpy(X).movedim(-1, 1).contiguous().requires_grad_()
-    with cheaper():
-        (found,) = torch.autograd.grad(F.conv2d(x, weight, BIAS, stride=(4, 6)).sum(), weight)
-    (wanted,) = torch.autograd.grad(F.conv2d(x, weight, BIAS, stride=(4, 6)).sum(), weight)
-    assert torch.equal(found, wanted)
 
 
 @pytest.mark.parametrize("columns", [(1,), (1, 3)])
