@@ -140,7 +140,9 @@ def test_it_is_found_out_that_the_corner_decides(house: Service) -> None:
     found = audited(house)
     verdict = found.document["verdict"]
     assert verdict["outcome"] == "wrong-reason"
-    assert "corner" in verdict["named"]["phrase"] or "left" in verdict["named"]["phrase"]
+    top, left, height, width = verdict["named"]["box"]
+    assert (top, left) == (0, 0)
+    assert max(height, width) <= 0.5
     assert verdict["reliance"]["low"] > 0.5
     assert found.document["counts"] == [40, 40]
     assert (found.model, found.dataset, found.asked["seed"]) == ("Corner", "pets", 0)
@@ -169,7 +171,12 @@ def test_what_can_be_downloaded_is_whole_and_outlives_the_sweep(house: Service) 
     assert [row[0] for row in rows[1:]] == flips
     with zipfile.ZipFile(io.BytesIO(house.artifacts.get(found.files["zip"]))) as archive:
         assert {"audit.html", "audit.json", "to_fix.csv"} <= set(archive.namelist())
-        assert any(name.startswith("counterfactuals/cat/") for name in archive.namelist())
+        named = found.document["verdict"]["named"]["name"]
+        for label in ("cat", "dog"):
+            changed = [name for name in archive.namelist() if name.startswith(f"counterfactuals/{label}/")]
+            assert len([name for name in changed if name.endswith(f".{named}.png")]) == 40
+        with Image.open(io.BytesIO(archive.read(changed[0]))) as image:
+            assert image.size == (32, 32)
         assert json.loads(archive.read("audit.json"))["verdict"] == found.document["verdict"]
     with np.load(io.BytesIO(house.artifacts.get(found.files["npz"]))) as arrays:
         assert arrays["before_0"].shape == (32, 32, 3)

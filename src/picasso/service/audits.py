@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -120,7 +119,13 @@ def sweep(folder: Path, older_than: float) -> None:
 
 
 def record_of(
-    findings: Findings, key: str, job: JobRecord, pictures: Mapping[str, str], seconds: float, artifacts: Artifacts
+    findings: Findings,
+    key: str,
+    job: JobRecord,
+    pictures: Mapping[str, str],
+    seconds: float,
+    artifacts: Artifacts,
+    folder: Path,
 ) -> AuditRecord:
     """Keep the pictures and files of an audit among the artifacts, and return the rest as a record.
 
@@ -131,6 +136,7 @@ def record_of(
         pictures: Digests of the pictures that can be explained, by their names in the data set.
         seconds: How long it took.
         artifacts: Where files go.
+        folder: One that is thrown away: it holds the counterfactuals, and for a while the archive.
     """
     from picasso.audit import export
 
@@ -144,12 +150,8 @@ def record_of(
         for said, pair in zip(document["pairs"], findings.pairs, strict=True)
     )
     files = export.files(findings)
-    contents = {
-        "html": files["audit.html"],
-        "npz": findings.npz(),
-        "csv": files["to_fix.csv"],
-        "zip": _archive(files),
-    }
+    contents = {"html": files["audit.html"], "npz": findings.npz(), "csv": files["to_fix.csv"]}
+    written = {form: artifacts.put(data, durable=True) for form, data in contents.items()}
     assert job.dataset is not None
     return AuditRecord(
         key=key,
@@ -160,15 +162,23 @@ def record_of(
         document=document,
         pairs=pairs,
         pictures=dict(pictures),
-        files={form: artifacts.put(data, durable=True) for form, data in contents.items()},
+        files=written | {"zip": artifacts.take(_archive(files, folder))},
         seconds=seconds,
         created=now(),
     )
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+def _archive(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write an archive of some files and of all that lies in a folder, into that folder.
+
+    Pictures of a thousand may be many megabytes: they go from disk to disk.
+    """
+    more = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    place = folder / "audit.zip"
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
+            if name not in more:
+                archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+        for name, path in more.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), path.read_bytes())
+    return place

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import multiprocessing
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -236,25 +237,30 @@ class _Work:
         )
         key = audits.audit_key(model=model.digest, dataset=dataset.digest, asked=job.settings, seed=job.seed)
         if not self.store.has_audit(key):
-            try:
-                findings = audit(
-                    model,
-                    dataset,
-                    match=job.settings["match"] or {},
-                    limit=job.settings["limit"] or MOST_PICTURES,
-                    seed=job.seed,
-                    kept=self.place.audits,
-                    confirmed=job.settings["confirmed"],
-                    report=report,
+            self.place.audits.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.place.audits) as folder:
+                try:
+                    findings = audit(
+                        model,
+                        dataset,
+                        match=job.settings["match"] or {},
+                        limit=job.settings["limit"] or MOST_PICTURES,
+                        seed=job.seed,
+                        kept=self.place.audits,
+                        counterfactuals=Path(folder) / "counterfactuals",
+                        confirmed=job.settings["confirmed"],
+                        report=report,
+                    )
+                except PicassoError:
+                    raise
+                except Exception as error:
+                    _raise_out_of_memory(model, error)
+                    raise
+                pictures = self._adopt(dataset, audits.shown_pictures(findings))
+                seconds = time.monotonic() - started
+                self.store.add_audit(
+                    audits.record_of(findings, key, job, pictures, seconds, self.artifacts, Path(folder))
                 )
-            except PicassoError:
-                raise
-            except Exception as error:
-                _raise_out_of_memory(model, error)
-                raise
-            pictures = self._adopt(dataset, audits.shown_pictures(findings))
-            seconds = time.monotonic() - started
-            self.store.add_audit(audits.record_of(findings, key, job, pictures, seconds, self.artifacts))
         self.jobs.set_audit(job.id, self.attempt, key)
 
     def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from picasso.core.errors import NotFoundError
 from picasso.core.result import safe_name
 from picasso.service.records import AuditRequest
 from picasso.web.answers import AuditAnswer, AuditSummary, JobAnswer
@@ -88,14 +90,20 @@ def export_audit(
 ) -> Response:
     """Download an audit: one page with everything in it, every number, the pictures to fix, or all its files."""
     record = service.store.audit(key)
+    ending, kind = _FILES[form]
+    # Always a download: a page with styles of its own does not belong among those that this server answers for.
+    name = quote(f"{safe_name(record.model)}.{ending}")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    if form == "zip":  # it may be large
+        place = service.artifacts.path(record.files[form])
+        if not place.is_file():
+            raise NotFoundError("The archive of this audit is gone.", "Audit again.")
+        return FileResponse(place, media_type=kind, headers=headers)
     if form == "json":
         data = json.dumps(record.document, indent=2, ensure_ascii=False).encode()
     else:
         data = service.artifacts.get(record.files[form])
-    ending, kind = _FILES[form]
-    # Always a download: a page with styles of its own does not belong among those that this server answers for.
-    name = quote(f"{safe_name(record.model)}.{ending}")
-    return Response(data, media_type=kind, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+    return Response(data, media_type=kind, headers=headers)
 
 
 @router.delete("/{key}", status_code=204)
