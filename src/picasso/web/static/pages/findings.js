@@ -5,7 +5,7 @@ import { announce, fill, h, icon } from "../dom.js";
 import { ago, duration, percent, plural } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
 import { Pairs } from "../parts/before-after.js";
-import { classTable, clues, evidence, picturesShown, recordOf, untested } from "../parts/findings-parts.js";
+import { classTable, clues, clusters, evidence, picturesShown, recordOf, untested } from "../parts/findings-parts.js";
 import { Forest } from "../parts/forest.js";
 import { outcomeKind } from "../parts/outcome.js";
 import { points, span } from "../parts/points.js";
@@ -134,6 +134,8 @@ function draw(audit) {
       "Without any model: how well each of these alone tells the classes apart. 0.5 is chance, 1 is every time. Such a clue is what a model can learn instead.", clues(found.clues)),
     evidence(found.extras.evidence) && section("evidence", "Where the evidence is",
       "Which share of what the maps say for a class lies where. Maps do not say what a model relies on: they stand beside what was measured.", evidence(found.extras.evidence)),
+    found.extras.clusters?.length > 0 && section("clusters", "Where maps point together",
+      "Groups of pictures of one class whose maps point at the same place. They only propose: each says whether a transplant of that place moved the answers.", clusters(found.extras.clusters)),
     found.untested.length > 0 && section("untested", "What was not tested", "", untested(found.untested)),
     section("choices", "Every choice", "", recordOf(found, audit)));
 }

@@ -83,12 +83,38 @@ export function evidence(found) {
   const share = (/** @type {any} */ one) => h("td", {}, wholePercent(one.value), h("span", { class: "muted" }, ` ${wholePercent(one.low)} \u2026 ${wholePercent(one.high)}`));
   const row = (/** @type {any} */ name, /** @type {any[]} */ shares) =>
     h("tr", {}, h("th", { scope: "row" }, name), shares.length ? shares.map(share) : h("td", { colspan: found.parts.length }, "no evidence"));
-  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Where the evidence is" }, h("table", { class: "data class-table" },
+  const table = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Where the evidence is" }, h("table", { class: "data class-table" },
     h("thead", {}, h("tr", {}, ["Maps of", ...found.parts].map((title) => h("th", { scope: "col" }, title)))),
     h("tbody", {},
       found.methods.map((/** @type {any} */ method) => row(method.title, method.shares)),
       found.classes.map((/** @type {string} */ name, /** @type {number} */ i) => row(`all, for ${name}`, found.by_class[i] ?? [])),
       h("tr", {}, h("th", { scope: "row" }, "share of the picture"), found.areas.map((/** @type {number} */ area) => h("td", {}, wholePercent(area)))))));
+  return h("div", {}, found.disagreement && h("p", { class: "audit-words" }, icon("warn"), " ", found.disagreement), table);
+}
+
+/**
+ * Groups of pictures whose maps point at one place: proposals, each with what a transplant has shown of it.
+ *
+ * @param {any[]} found
+ */
+export function clusters(found) {
+  return h("ul", { class: "cluster-list" }, found.map((cluster) => h("li", {}, meanMap(cluster),
+    h("p", {}, icon(cluster.confirmed ? "check" : "question"), " ", cluster.sentence))));
+}
+
+/** @param {any} cluster */
+function meanMap({ mean_map: rows, box: [top, left, height, width] }) {
+  const side = rows.length;
+  const canvas = h("canvas", { width: side, height: rows[0].length, "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
+  const most = Math.max(...rows.flat(), 1e-12);
+  rows.forEach((/** @type {number[]} */ row, /** @type {number} */ y) => row.forEach((value, x) => {
+    context.fillStyle = `rgb(192 57 47 / ${Math.max(0, value / most)})`;
+    context.fillRect(x, y, 1, 1);
+  }));
+  const frame = h("span", { class: "cluster-box" });
+  Object.assign(frame.style, { top: `${top * 100}%`, left: `${left * 100}%`, height: `${height * 100}%`, width: `${width * 100}%` });
+  return h("div", { class: "cluster-map" }, canvas, frame);
 }
 
 /** @param {{title: string, reason: string}[]} found */
