@@ -34,7 +34,9 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive, so that equal audits are equal files."""
 
 
-def audit_key(*, model: str, dataset: str, asked: Mapping[str, Any], seed: int) -> str:
+def audit_key(
+    *, model: str, dataset: str, asked: Mapping[str, Any], seed: int, interventions: Mapping[str, str]
+) -> str:
     """Return the key under which an audit is kept: equal exactly when the same numbers must come out.
 
     Args:
@@ -42,11 +44,12 @@ def audit_key(*, model: str, dataset: str, asked: Mapping[str, Any], seed: int) 
         dataset: The data set's digest.
         asked: The choices, as `AuditRequest.asked`.
         seed: Seed of everything random.
+        interventions: Digests of what changes the pictures, by name.
     """
     return runner.result_key(
         model=model,
         visualization=(NAME, "", FORMAT),
-        settings=asked,
+        settings={**asked, "interventions": dict(interventions)},
         picture=dataset,
         targets=[],
         top=1,

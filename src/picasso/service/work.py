@@ -235,7 +235,13 @@ class _Work:
             self.store.dataset(job.dataset).path,
             progress=lambda done, total: report(done, total, "Making the data set"),
         )
-        key = audits.audit_key(model=model.digest, dataset=dataset.digest, asked=job.settings, seed=job.seed)
+        key = audits.audit_key(
+            model=model.digest,
+            dataset=dataset.digest,
+            asked=job.settings,
+            seed=job.seed,
+            interventions={name: entry.digest for name, entry in registry.interventions().items()},
+        )
         if not self.store.has_audit(key):
             self.place.audits.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.place.audits) as folder:
