@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from picasso.audit import statistics, thresholds
 from picasso.audit.clues import find_clues
-from picasso.audit.confirming import Confirmed, read_confirmed
+from picasso.audit.confirming import Confirmed, read_confirmed, region_name
 from picasso.audit.donors import Donors, draw_donors
 from picasso.audit.duplicates import find_duplicates
 from picasso.audit.effects import Table, cleared, effect_of, judged
@@ -217,6 +217,11 @@ class _Run:
         views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
         kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
         said = read_confirmed(self.choices.confirmed, kinds)
+        listed = "; ".join(f"{region_name(number)} is {words}" for number, words in enumerate(kinds.names))
+        self.notes.append(f"Regions found in the pictures alone, without the model: {listed}.")
+        if not said.known and kinds.object.kind is not None:
+            likely = region_name(kinds.object.kind)
+            self.notes.append(f"The object is perhaps {likely}. If so, say it: --confirm {likely}=object.")
         return Parts(kinds, said.object), said
 
     def _questions(self, known: bool, parts: Parts | None) -> tuple[Question, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.text import Text
 
+from picasso.audit.effects import cleared
 from picasso.audit.findings import Effect, Findings, Outcome
 from picasso.audit.moved import Moved, compare_findings, read_audit
 from picasso.audit.running import audit
@@ -34,7 +35,9 @@ _COLORS = {
     Outcome.CANNOT_TELL: "bold cyan",
 }
 _SHOWN = 12
-"""Properties that are listed beside those that count."""
+"""Properties of which is said whether they moved."""
+_OPEN = 8
+"""Properties that are neither relied on nor cleared, of which more are only counted."""
 _CLUES = 3
 """Clues that are printed."""
 _WORTH_A_POOL = 2
@@ -211,22 +214,27 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
         console.print(Text(reason), soft_wrap=True)
     console.print()
     table = output.columns("", "Property", "Points of accuracy", "p (Holm)", "Pictures")
-    shown = [one for one in findings.effects if one.suspect or one.role is not Role.PROPERTY]
-    shown += [one for one in findings.effects if one not in shown and one.pictures][:_SHOWN]
+    tested = [one for one in findings.effects if one.pictures]
+    shown = [one for one in tested if one.suspect or one.role is not Role.PROPERTY]
+    open_ones = [one for one in tested if one not in shown and not cleared(one)]
+    shown += open_ones[:_OPEN]
     for effect in sorted(shown, key=lambda one: -one.drop.value):
         table.add_row(
             _mark(effect), Text(effect.what.title), with_span(effect.drop), f"{effect.holm:.2g}", str(effect.pictures)
         )
     console.print(table)
-    if hidden := sum(1 for one in findings.effects if one not in shown and one.pictures):
-        console.print(Text(f"{hidden} more, each with less.", style="dim"))
+    if len(open_ones) > _OPEN:
+        console.print(Text(f"{len(open_ones) - _OPEN} more are open.", style="dim"))
+    if count := len(tested) - len(open_ones) - sum(1 for one in shown if one not in open_ones):
+        console.print(Text(f"{count} more are cleared: less than {CLEAR * 100:.0f} points hang on each.", style="dim"))
     telling = [clue for clue in findings.clues if clue.telling]
     for clue in telling[:_CLUES]:
         console.print(Text(f"The files: {clue.sentence}"), soft_wrap=True)
     if len(telling) > _CLUES:
         console.print(Text(f"{len(telling) - _CLUES} more clues are in the report (--out).", style="dim"))
-    for one in findings.untested:
-        console.print(Text(f"Not tested: {one.title}. {one.reason}", style="dim"), soft_wrap=True)
+    for reason in dict.fromkeys(one.reason for one in findings.untested):
+        titles = ", ".join(one.title for one in findings.untested if one.reason == reason)
+        console.print(Text(f"Not tested: {titles}. {reason}", style="dim"), soft_wrap=True)
     for note in findings.notes:
         console.print(Text(note, style="dim"), soft_wrap=True)
     for file in files:
@@ -240,4 +248,4 @@ def _mark(effect: Effect) -> Text:
         return Text("erased", style="dim")
     if effect.suspect:
         return Text("✗ relied on", style="red")
-    return Text("cleared", style="green") if effect.drop.high < CLEAR else Text("open", style="yellow")
+    return Text("open", style="yellow")
