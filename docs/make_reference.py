@@ -27,7 +27,7 @@ from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
-from picasso.service.configuration import Configuration, ModelSpecification, SampleFolder
+from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
 from picasso.testing import small_model, small_transformer
@@ -124,8 +124,8 @@ def _plain() -> Any:
 _ROLES = {
     Role.PROPERTY: (
         "Properties",
-        "What a model should not rely on, unless a person says that it should. What counts here makes the verdict WRONG "
-        "REASON, or BOTH.",
+        "What a model should not rely on, unless a person says that it should. What counts here makes the verdict "
+        "WRONG REASON, or BOTH.",
     ),
     Role.OBJECT: (
         "The object",
@@ -143,11 +143,11 @@ def interventions() -> str:
     parts = [
         "# Interventions",
         _NOTE,
-        "What `picasso audit` exchanges between pictures. Each intervention takes a property from one picture and gives it "
-        "to another: once from a picture of the same class, which is the control, once from one of another class. "
-        "`--with NAME` tests one alone; [an intervention of your own](../how-to/write-an-intervention.md) is one file.",
-        "An intervention that needs `object` is tried where masks or boxes say where the objects are, or a person has said "
-        "which region is the object; one that needs `regions` where the data set does not say it.",
+        "What `picasso audit` exchanges between pictures. Each intervention takes a property from one picture and "
+        "gives it to another: once from a picture of the same class, which is the control, once from one of another "
+        "class. `--with NAME` tests one alone; [an intervention of your own](../how-to/write-an-intervention.md) is one file.",
+        "An intervention that needs `object` is tried where masks or boxes say where the objects are, or a person has "
+        "said which region is the object; one that needs `regions` where the data set does not say it.",
     ]
     found = [entry.load() for entry in registry.interventions([]).values() if entry.origin == "built-in"]
     for role, (title, said) in _ROLES.items():
@@ -179,10 +179,10 @@ def audit_thresholds() -> str:
     parts = [
         "# Thresholds of the audit",
         _NOTE,
-        "Every number on which a verdict of `picasso audit` hangs, with its reason. They lie in one file of the source, "
-        "`audit/thresholds.py`, and are written down with every audit (`record.thresholds` in `audit.json`). No option "
-        "changes them: two audits are to mean the same. [How the audit decides](../explanation/how-the-audit-decides.md) "
-        "says how they work together.",
+        "Every number on which a verdict of `picasso audit` hangs, with its reason. They lie in one file of the "
+        "source, `audit/thresholds.py`, and are written down with every audit (`record.thresholds` in `audit.json`). "
+        "No option changes them: two audits are to mean the same. "
+        "[How the audit decides](../explanation/how-the-audit-decides.md) says how they work together.",
         _table(("Name", "Value", "Why"), rows, code=0),
     ]
     return "\n\n".join(parts) + "\n"
@@ -312,13 +312,16 @@ def configuration() -> str:
         "names. Relative paths are those of the folder that holds the file. `picasso new config` writes one with "
         "comments.",
         "## The server",
-        _fields(Configuration, skip=("models",)),
+        _fields(Configuration, skip=("models", "datasets")),
         "## [[model]]",
         "One for each model.",
         _fields(ModelSpecification),
         "## [model.preprocessing]",
         "How a picture becomes the input of the model above it: `(pixels * scale - mean) / std`.",
         _fields(Preprocessing),
+        "## [[datasets]]",
+        "Pictures by class, on which models are audited. One for each data set.",
+        _fields(DatasetSpecification),
         "## [[samples]]",
         "A folder of pictures that the page offers for a model.",
         _fields(SampleFolder),

@@ -621,6 +621,14 @@ def serve(
         list[str] | None,
         typer.Option("--model", metavar="[NAME=]SOURCE", help="A model to offer, besides those of picasso.toml."),
     ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            metavar="[NAME=]PATH",
+            help="Pictures by class to audit models on, besides those of picasso.toml: a folder, a CSV, COCO, a zip.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Configuration; by default picasso.toml of this folder."),
@@ -641,7 +649,9 @@ def serve(
         str | None,
         typer.Option("--token", metavar="SECRET", envvar="PICASSO_TOKEN", help="Secret that every request must carry."),
     ] = None,
-    allow_add: Annotated[bool, typer.Option("--allow-add", help="Pages may add and remove models.")] = False,
+    allow_add: Annotated[
+        bool, typer.Option("--allow-add", help="Pages may add and remove models and data sets.")
+    ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -656,7 +666,7 @@ def serve(
 
     data = data.absolute() if data else None
     options = {"host": host, "port": port, "data": data, "token": token, "allow_add": allow_add or None}
-    configuration = serving.project(config, model or (), **options)
+    configuration = serving.project(config, model or (), dataset or (), **options)
     serving.run(configuration, open_browser)
 
 
