@@ -144,8 +144,9 @@ def interventions() -> str:
         "# Interventions",
         _NOTE,
         "What `picasso audit` exchanges between pictures. Each intervention takes a property from one picture and "
-        "gives it to another: once from a picture of the same class, which is the control, once from one of another "
-        "class. `--with NAME` tests one alone; [an intervention of your own](../how-to/write-an-intervention.md) is one file.",
+        "gives it to another: once from a picture of the same class, the control, once from one of another "
+        "class. `--with NAME` tests one alone; "
+        "[an intervention of your own](../how-to/write-an-intervention.md) is one file.",
         "An intervention that needs `object` is tried where masks or boxes say where the objects are, or a person has "
         "said which region is the object; one that needs `regions` where the data set does not say it.",
     ]
