@@ -18,9 +18,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from picasso.audit import thresholds
+from picasso.audit import moved, thresholds
 from picasso.core import registry, runner
-from picasso.core.errors import NotSupportedError, by_code
+from picasso.core.errors import NotSupportedError, PicassoError, by_code
 from picasso.core.images import read_picture
 from picasso.core.intervention import Intervention, Role
 from picasso.core.model import Model
@@ -280,6 +280,7 @@ def http_api() -> str:
 
 def errors() -> str:
     """List every error with its code, its exit code and its HTTP status."""
+    assert moved.AuditsError in PicassoError.__subclasses__()  # it is known once its module is, which is not core's
     rows = []
     for code, kind in sorted(by_code().items()):
         error = kind("")

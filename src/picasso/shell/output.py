@@ -25,6 +25,7 @@ _EXITS = {
     "bad-edit": BAD_INPUT,
     "bad-labels": BAD_INPUT,
     "bad-dataset": BAD_INPUT,
+    "bad-audits": BAD_INPUT,
     "bad-configuration": BAD_INPUT,
     "not-found": BAD_INPUT,
     "bad-model": BAD_MODEL,
