@@ -99,13 +99,13 @@ def audit(
         choices: See `Choices`.
 
     Returns:
-        The findings: the verdict first.
+        The findings, the verdict first.
 
     Raises:
         PicassoError: The model is no classifier of pictures, the data set is too small, its classes are unknown.
 
     Example:
-        >>> findings = audit("demo:tank-proxy", "demo:tanks")
+        >>> findings = audit("demo:tank-proxy", "demo:tanks", limit=64, interventions=("bands",), maps=False)
         >>> print(findings.verdict.headline)
         WRONG REASON: the top of the picture
     """
