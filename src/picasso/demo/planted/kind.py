@@ -28,7 +28,7 @@ class Shown(IntFlag):
 
 @dataclass(frozen=True)
 class Traits:
-    """How a scene is drawn. Kinds change it before anything is drawn.
+    """How a scene is drawn; each is for a kind to change before anything is drawn.
 
     Attributes:
         cloudiness: 0 sunny to 1 overcast.
@@ -40,13 +40,13 @@ class Traits:
         stripes: how strongly the object's paint is striped, 0 to 1.
     """
 
-    cloudiness: float
-    furrows: float
-    companion: bool
-    x: float
-    width: float
-    tone: float
-    stripes: float
+    cloudiness: float = 0.3
+    furrows: float = 0.0
+    companion: bool = False
+    x: float = 0.5
+    width: float = 0.5
+    tone: float = 1.0
+    stripes: float = 0.0
 
 
 class Kind(ABC):
@@ -65,7 +65,7 @@ class Kind(ABC):
     seen: ClassVar[bool]
 
     def plan(self, traits: Traits, value: int, rng: np.random.Generator) -> Traits:
-        """How the scene is drawn under this value; `rng` is this kind's own stream."""
+        """How the scene is drawn under this value; `rng` is this kind's own stream, here and in `finish`."""
         return traits
 
     def finish(self, pixels: FloatArray, value: int, rng: np.random.Generator) -> FloatArray:

@@ -7,5 +7,6 @@ from types import MappingProxyType
 
 from picasso.demo.planted.kind import Kind
 from picasso.demo.planted.kinds_seen import SEEN
+from picasso.demo.planted.kinds_unseen import UNSEEN
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in SEEN})
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (*SEEN, *UNSEEN)})

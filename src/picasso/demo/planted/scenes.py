@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from picasso.demo.noise import stream
-from picasso.demo.planted.kind import SIZE, Mask, Shown, where
+from picasso.demo.planted.kind import SIZE, Mask, Shown, Traits, where
 from picasso.demo.planted.kinds import KINDS
-from picasso.demo.planted.picture import picture, plain
+from picasso.demo.planted.picture import picture
 from picasso.demo.planted.things import THINGS
 
 
@@ -85,19 +85,16 @@ def scenes(
     values = {name: np.empty(n, np.int64) for name in KINDS}
     for i in range(n):
         own = seed * 1_000_003 + i
-        wanted = level(int(labels[i]), classes)
-        for name in KINDS:
-            agrees = stream(own, f"tie {name}").random() < ties.get(name, 0.5)
-            values[name][i] = wanted ^ (not agrees) ^ (name in flipped)
-        pixels[i], shown[i] = _scene(own, names[labels[i]], {name: int(values[name][i]) for name in KINDS})
+        streams = {name: stream(own, f"kind {name}") for name in KINDS}
+        traits = Traits()
+        for name, kind in KINDS.items():
+            coin, luck = int(streams[name].random() < 0.5), streams[name].random()
+            # Tied in 2 rho - 1 of the pictures and a fair coin in the others, it agrees with the class in rho of all.
+            tied = luck < 2 * ties.get(name, 0.5) - 1
+            values[name][i] = (level(int(labels[i]), classes) if tied else coin) ^ (name in flipped)
+            traits = kind.plan(traits, int(values[name][i]), streams[name])
+        drawn, shown[i] = picture(own, names[labels[i]], traits)
+        for name, kind in KINDS.items():
+            drawn = kind.finish(drawn, int(values[name][i]), streams[name])
+        pixels[i] = np.clip(np.rint(drawn), 0, 255)
     return Scenes(pixels, where(shown, Shown.OBJECT), labels, names, values, shown)
-
-
-def _scene(seed: int, thing: str, values: Mapping[str, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    traits = plain(seed)
-    for name, kind in KINDS.items():
-        traits = kind.plan(traits, values[name], stream(seed, f"plan {name}"))
-    drawn, shown = picture(seed, thing, traits)
-    for name, kind in KINDS.items():
-        drawn = kind.finish(drawn, values[name], stream(seed, f"finish {name}"))
-    return np.clip(np.rint(drawn), 0, 255).astype(np.uint8), shown

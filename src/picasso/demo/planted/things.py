@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -63,7 +64,8 @@ def draw(parts: list[Part], stand: Stand, size: int) -> tuple[FloatArray, FloatA
         pen.polygon(corners, fill=(min(round(light * 128), 255), 255, 0))
     planes = np.asarray(canvas.reduce(FACTOR), np.float32)
     covered = planes[..., 1]
-    return planes[..., 0] / np.maximum(covered, 1) * np.float32(255 / 128), covered / np.float32(255)
+    shade = np.asarray(planes[..., 0] / np.maximum(covered, 1) * (255 / 128), np.float32)
+    return shade, np.asarray(covered / 255, np.float32)
 
 
 def disc(x: float, y: float, radius: float, light: float) -> Part:
@@ -133,7 +135,7 @@ def _boulder(rng: np.random.Generator) -> list[Part]:
     ]
     middle = (rng.uniform(-12, 12), 22 * tall)
     parts: list[Part] = [(rim, 0.7)]
-    for first, second in zip(rim[:-1], rim[1:], strict=True):
+    for first, second in pairwise(rim):
         up = (first[1] + second[1]) / 2 / 44
         parts.append(([first, second, middle], 0.55 + 0.75 * up + rng.normal(0, 0.08)))
     return parts
