@@ -8,35 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from picasso.shell import output
+from picasso.shell.opening import UNSAID, Opening, opens_a_model
 from picasso.shell.options import (
     LOOK,
     RUN,
     AllPartsOption,
-    BatchOption,
     BoxOption,
-    ColorOption,
     CutOption,
     DebugOption,
-    DeviceOption,
-    FactoryOption,
-    HeadOption,
-    HoldOption,
-    InputOption,
     JsonOption,
-    LabelsOption,
     MaskFileOption,
-    MeanOption,
     ModelWord,
-    OutputOption,
     PartOption,
-    PreprocessingOption,
-    ResizeOption,
-    ScaleOption,
-    SizeOption,
     SmoothOption,
-    StdOption,
-    TrustOption,
-    WeightsOption,
     complete_visualizations,
 )
 from picasso.shell.output import guarded
@@ -79,6 +63,7 @@ def main(
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
 @guarded
+@opens_a_model
 def explain(
     model: ModelWord,
     words: Annotated[
@@ -156,23 +141,7 @@ def explain(
     part: PartOption = "positive",
     smooth: SmoothOption = 0.0,
     all_parts: AllPartsOption = False,
-    labels: LabelsOption = None,
-    preprocessing: PreprocessingOption = None,
-    size: SizeOption = "",
-    resize: ResizeOption = "",
-    color: ColorOption = "",
-    scale: ScaleOption = "",
-    mean: MeanOption = "",
-    std: StdOption = "",
-    head: HeadOption = None,
-    factory: FactoryOption = None,
-    device: DeviceOption = None,
-    batch_size: BatchOption = None,
-    weights: WeightsOption = None,
-    input_: InputOption = None,
-    output_: OutputOption = None,
-    hold: HoldOption = None,
-    trust: TrustOption = None,
+    opening: Opening = UNSAID,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
     ] = 0,
@@ -203,28 +172,9 @@ def explain(
     found = pictures.find_pictures(named)
     if not found:
         raise typer.BadParameter("Give at least one picture.", param_hint="PICTURE...")
-    chosen = models.Opening(
-        labels=labels,
-        preprocessing=preprocessing,
-        size=size,
-        resize=resize,
-        color=color,
-        scale=scale,
-        mean=mean,
-        std=std,
-        head=head,
-        factory=factory,
-        device=device,
-        batch_size=batch_size,
-        weights=weights,
-        input=input_,
-        output=output_,
-        hold=tuple(hold or ()),
-        trust=tuple(trust or ()),
-    )
     place = runner.place_or_channel(at, channel)
     runner.refuse_class_of_channel(place, target or ())
-    opened = models.open_model(model, chosen)
+    opened = models.open_model(model, opening)
     for word in target or ():  # a wrong target is said at once, before any work
         runner.target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
     choices = explaining.Choices(entry, checked, tuple(target or ()), top, place, seed, out, pointed)
@@ -246,6 +196,7 @@ def _options_of_explain() -> list[str]:
 
 @app.command()
 @guarded
+@opens_a_model
 def compare(
     model: ModelWord,
     words: Annotated[
@@ -314,23 +265,7 @@ def compare(
             "--out", metavar="FOLDER", help="Folder for comparison.html, .json and .npz.", rich_help_panel=LOOK
         ),
     ] = None,
-    labels: LabelsOption = None,
-    preprocessing: PreprocessingOption = None,
-    size: SizeOption = "",
-    resize: ResizeOption = "",
-    color: ColorOption = "",
-    scale: ScaleOption = "",
-    mean: MeanOption = "",
-    std: StdOption = "",
-    head: HeadOption = None,
-    factory: FactoryOption = None,
-    device: DeviceOption = None,
-    batch_size: BatchOption = None,
-    weights: WeightsOption = None,
-    input_: InputOption = None,
-    output_: OutputOption = None,
-    hold: HoldOption = None,
-    trust: TrustOption = None,
+    opening: Opening = UNSAID,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
     ] = 0,
@@ -348,28 +283,9 @@ def compare(
     from picasso.scorecard.comparing import choose_methods
     from picasso.shell import comparing, models, pictures, project
 
-    chosen = models.Opening(
-        labels=labels,
-        preprocessing=preprocessing,
-        size=size,
-        resize=resize,
-        color=color,
-        scale=scale,
-        mean=mean,
-        std=std,
-        head=head,
-        factory=factory,
-        device=device,
-        batch_size=batch_size,
-        weights=weights,
-        input=input_,
-        output=output_,
-        hold=tuple(hold or ()),
-        trust=tuple(trust or ()),
-    )
     named = comparing.choices(with_, settings or ())
     found = pictures.find_pictures(words)
-    opened = models.open_model(model, chosen)
+    opened = models.open_model(model, opening)
     if target is not None:  # a wrong target is said at once, before any work
         runner.target_key(target, opened.labels, opened.facts.columns, opened.facts.task)
     methods = choose_methods(opened, named, project.plugin_folders())
@@ -386,6 +302,135 @@ def compare(
 
 @app.command()
 @guarded
+@opens_a_model
+def audit(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL DATASET",
+            help="A model as in `picasso explain`; a folder with a folder for each class, a CSV, a COCO file, a zip of "
+            "one of them, or demo:tanks. With --before and --after the data set alone.",
+            show_default=False,
+        ),
+    ],
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            "--masks", metavar="FOLDER", help="Masks of the objects, named as the pictures.", rich_help_panel=LOOK
+        ),
+    ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--match",
+            metavar="CLASS=CLASS",
+            help="Which class of the model a class of the data set is, where the names do not say it. Several times.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--confirm",
+            metavar="REGION=WHAT",
+            help="Without masks: whether a region that was found is the object: region-2=object, region-4=not-object.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", metavar="INTERVENTION", help="Test these alone. Several times for several.", rich_help_panel=LOOK
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Folder for the report, the numbers, the pairs of pictures and the list of pictures to fix.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    before: Annotated[
+        str,
+        typer.Option(
+            "--before",
+            metavar="MODEL",
+            help="With --after: what moved between two models, or two files audit.json.",
+            rich_help_panel=LOOK,
+        ),
+    ] = "",
+    after: Annotated[str, typer.Option("--after", metavar="MODEL", help="See --before.", rich_help_panel=LOOK)] = "",
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="OUTCOME",
+            help="End with exit code 4 on wrong-reason, both, relies-on, weak-model or cannot-tell. Several times.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit", metavar="NUMBER", min=1, help="How many pictures are audited at most.", rich_help_panel=RUN
+        ),
+    ] = 1000,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="NUMBER",
+            min=1,
+            help="Processes that measure, each with a copy of the model; one for each core.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Keep what is measured, and go on from there when the same is asked again.",
+            rich_help_panel=RUN,
+        ),
+    ] = True,
+    opening: Opening = UNSAID,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
+    ] = 0,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Audit a model over a data set: is it right for the right reason?
+
+    Exchanges one property after another between pictures of the same and of another class, and measures what hangs on
+    it. The answer is RIGHT REASON, WRONG REASON, BOTH, RELIES ON, WEAK MODEL or CANNOT TELL.
+
+    \b
+    picasso audit demo:tank-proxy demo:tanks
+    picasso audit net.keras photos/ --masks masks/ --out audit --fail-on wrong-reason
+    picasso audit --before old.pt2 --after new.pt2 photos/
+    """
+    from picasso.shell import auditing
+
+    failing = auditing.read_outcomes(fail_on or ())
+    asked = auditing.Asked(tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume)
+    model, source = auditing.read_words(words)
+    dataset = auditing.read_data(source, masks, quiet=as_json)
+    findings = auditing.run(model, opening, dataset, asked, quiet=as_json)
+    files = findings.save(out) if out else []
+    if as_json:
+        output.print_json(findings.document() | {"files": [str(file) for file in files]})
+    else:
+        auditing.show(findings, files)
+    if findings.verdict.outcome in failing:
+        raise typer.Exit(output.VERDICT)
+
+
+@app.command()
+@guarded
+@opens_a_model
 def inspect(
     model: ModelWord,
     samples: Annotated[
@@ -398,23 +443,7 @@ def inspect(
             rich_help_panel=LOOK,
         ),
     ] = None,
-    labels: LabelsOption = None,
-    preprocessing: PreprocessingOption = None,
-    size: SizeOption = "",
-    resize: ResizeOption = "",
-    color: ColorOption = "",
-    scale: ScaleOption = "",
-    mean: MeanOption = "",
-    std: StdOption = "",
-    head: HeadOption = None,
-    factory: FactoryOption = None,
-    device: DeviceOption = None,
-    batch_size: BatchOption = None,
-    weights: WeightsOption = None,
-    input_: InputOption = None,
-    output_: OutputOption = None,
-    hold: HoldOption = None,
-    trust: TrustOption = None,
+    opening: Opening = UNSAID,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -427,26 +456,7 @@ def inspect(
     """
     from picasso.shell import inspecting, models, tables
 
-    chosen = models.Opening(
-        labels=labels,
-        preprocessing=preprocessing,
-        size=size,
-        resize=resize,
-        color=color,
-        scale=scale,
-        mean=mean,
-        std=std,
-        head=head,
-        factory=factory,
-        device=device,
-        batch_size=batch_size,
-        weights=weights,
-        input=input_,
-        output=output_,
-        hold=tuple(hold or ()),
-        trust=tuple(trust or ()),
-    )
-    opened = models.open_model(model, chosen)
+    opened = models.open_model(model, opening)
     facts = models.describe(opened)
     findings = inspecting.try_samples(opened, samples) if samples else None
     if as_json:

@@ -1,6 +1,7 @@
 """Everything that a plug-in author imports, and nothing else.
 
-A visualization is one file with one class; a model file holds one class with `load()`.
+A visualization is one file with one class, and so is an intervention of the audit; a model file holds one class with
+`load()`.
 """
 
 from picasso.core.activation_maps import (
@@ -20,11 +21,17 @@ from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_to
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
+from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.detail import noise_level, sharpness, smoothed
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
+from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
+from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
+from picasso.core.kinds import Kinds, region_of
+from picasso.core.light import lit
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -36,6 +43,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
+from picasso.core.pasting import blend, cut_out, grown, outside, scaled, seam, softened, stand, transplant
 from picasso.core.paths import (
     BaselineSettings,
     PathSettings,
@@ -44,6 +52,7 @@ from picasso.core.paths import (
     target_scores,
 )
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
     Fill,
     Regions,
@@ -59,6 +68,7 @@ from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
+from picasso.core.tones import OFFSET, WEIGHTS, Plane, log_chroma, luminance, moments, relit, to_pixels, with_luminance
 from picasso.core.visualization import AttributionMethod, Context, Family, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
@@ -69,9 +79,11 @@ __all__ = [
     "INPUT",
     "MASKS",
     "MASKS_AT_ONCE",
+    "OFFSET",
     "SATURATED",
     "SCORES",
     "SHADES",
+    "WEIGHTS",
     "ActivationMap",
     "ActivationMapSettings",
     "Array",
@@ -97,24 +109,32 @@ __all__ = [
     "Head",
     "Heatmap",
     "Images",
+    "Intervention",
+    "Kinds",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
     "LrpRule",
+    "Mask",
     "MaskedSettings",
     "Model",
     "ModelFile",
+    "Need",
     "NotFoundError",
     "NotSupportedError",
     "Panel",
     "Patching",
     "PathSettings",
     "PicassoError",
+    "Pixels",
+    "Plane",
     "Prediction",
     "Preprocessing",
+    "Property",
     "Pullback",
     "Quality",
     "QuerySettings",
+    "Rectangles",
     "Reduction",
     "RegionSettings",
     "Regions",
@@ -122,9 +142,11 @@ __all__ = [
     "RelevanceRules",
     "ReluRule",
     "RescaleRule",
+    "Role",
     "Rules",
     "Sample",
     "ScoreSettings",
+    "Seen",
     "Settings",
     "SettingsError",
     "Target",
@@ -136,32 +158,57 @@ __all__ = [
     "Windows",
     "among_tokens",
     "baseline",
+    "blend",
     "blurred",
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "cut_out",
+    "deblocked",
     "divide",
     "enlarge",
     "feature_maps",
+    "fill",
     "from_baselines",
     "gradient_map",
+    "grown",
+    "jpeg_quality",
     "lay_grid",
     "lay_values",
+    "lit",
+    "log_chroma",
+    "luminance",
+    "moments",
     "nearest",
+    "noise_level",
     "of_query",
     "on_patches",
+    "outside",
     "over_channels",
     "pulled_back",
     "read_regions",
+    "recompressed",
+    "rectangle",
+    "region_of",
+    "relit",
     "ruled_gradients",
     "sampling_note",
+    "scaled",
     "score_coalitions",
     "score_masked",
+    "seam",
     "shared_limits",
+    "sharpness",
     "sketch_due",
+    "smoothed",
+    "softened",
+    "stand",
     "suppress",
     "switches",
     "target_scores",
+    "to_pixels",
     "to_probabilities",
+    "transplant",
     "unmoved",
+    "with_luminance",
 ]

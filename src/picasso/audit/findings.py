@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from picasso.core.intervention import Pixels, Property, Role
+from picasso.core.result import as_json
 
 FORMAT = 1
 """Version of the JSON document."""
@@ -197,7 +203,9 @@ class Findings:
         untested: What was not tested, and why.
         notes: What a reader should know: pictures left out, labels matched, regions found.
         extras: Further sections by name, each a JSON document: "evidence", "clusters".
-        record: Model, data set, seed, versions, thresholds and every choice made.
+        record: Model, data set, seed, versions, thresholds and every choice made. `record["model"]["name"]` and
+            `record["dataset"]["name"]` are in the title of the page; `record["dataset"]["digest"]`, where there is
+            one, tells whether two audits are of the same pictures.
     """
 
     verdict: Verdict
@@ -219,3 +227,92 @@ class Findings:
     def suspects(self) -> tuple[Effect, ...]:
         """Return what the model relies on, the largest drop first."""
         return tuple(effect for effect in self.effects if effect.suspect and effect.role is Role.PROPERTY)
+
+    @property
+    def to_fix(self) -> tuple[PictureFinding, ...]:
+        """Return the pictures whose right answer hangs on the property that is named, what moves most first."""
+        return tuple(found for found in self.by_picture if found.flips)
+
+    def effect(self, name: str) -> Effect | None:
+        """Return the effect of a property by its name; None where it was not measured."""
+        return next((effect for effect in self.effects if effect.what.name == name), None)
+
+    def document(self) -> dict[str, Any]:
+        """Return everything but the pixels of the pairs, as JSON; None stands for NaN and infinity."""
+        document: dict[str, Any] = {
+            "format": FORMAT,
+            "verdict": asdict(self.verdict),
+            "classes": self.classes,
+            "accuracy": asdict(self.accuracy),
+            "chance": self.chance,
+            "counts": self.counts,
+            "confusion": self.confusion,
+            "suspects": [effect.what.name for effect in self.suspects],
+            "effects": [asdict(effect) for effect in self.effects],
+            "clues": [asdict(clue) for clue in self.clues],
+            "pairs": [
+                {
+                    "name": pair.name,
+                    "source": pair.source,
+                    "label": pair.label,
+                    "property": pair.property,
+                    "probabilities": pair.probabilities,
+                }
+                for pair in self.pairs
+            ],
+            "by_picture": [asdict(found) for found in self.by_picture],
+            "untested": [asdict(one) for one in self.untested],
+            "notes": self.notes,
+            "extras": self.extras,
+            "record": self.record,
+        }
+        plain: dict[str, Any] = as_json(document)
+        return plain
+
+    def json(self) -> str:
+        """Return `document()` as text."""
+        return json.dumps(self.document(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def npz(self) -> bytes:
+        """Return the pictures of the pairs as an NPZ file: `before_<pair>` and `after_<pair>`, uint8 (h, w, 3)."""
+        arrays: dict[str, Pixels] = {}
+        for number, pair in enumerate(self.pairs):
+            arrays |= {f"before_{number}": pair.before, f"after_{number}": pair.after}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    def html(self) -> str:
+        """Return a page with everything in it: no other file, no script, no request."""
+        from picasso.audit.report import page
+
+        return page(self)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write everything into a folder; files of the same names are replaced.
+
+        Args:
+            folder: Made where it is absent.
+
+        Returns:
+            The files: `audit.html`, `audit.json`, `to_fix.csv` (the pictures to fix), `pairs/` (pictures before and
+            after), `counterfactuals/<class>/` (the pictures after, to train on: each keeps its class, while a
+            property that the model should not rely on is another class's).
+        """
+        from picasso.audit.export import files
+
+        paths = []
+        for name, data in files(self).items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            paths.append(path)
+        return paths
+
+    def _repr_html_(self) -> str:
+        from picasso.audit.report import brief
+
+        return brief(self)
+
+    def __repr__(self) -> str:
+        return f"Findings({sum(self.counts)} pictures: {self.verdict.headline})"

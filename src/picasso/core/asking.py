@@ -16,7 +16,7 @@ from picasso.core.errors import PictureError, TargetError
 from picasso.core.facts import Task
 from picasso.core.focus import SIDES, Asked, BoxFocus, Focus, RegionFocus, mean_over, suppress
 from picasso.core.hooks import Head, Prediction, to_probabilities
-from picasso.core.images import read_picture
+from picasso.core.mask_files import read_mask
 from picasso.core.panels import Images
 from picasso.core.preprocessing import Array
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
@@ -101,10 +101,9 @@ def read_place(said: object) -> Place | None:
         return Place(channel=read_channel(said.removeprefix(CHANNEL)))
     if isinstance(said, Path) or (isinstance(said, str) and Path(said).suffix and not _numbers(said)):
         try:
-            pixels = read_picture(said).pixels
+            return _mask(read_mask(said))
         except PictureError as error:
             raise TargetError(f"The mask is no picture: {error.message}", HINT) from None
-        return _mask(pixels.max(axis=2) > 0)
     if isinstance(said, str) and said.strip().startswith("#") and said.strip()[1:].isdigit():
         return Place(number=int(said.strip()[1:]))
     if isinstance(said, np.ndarray) and said.ndim == 2 and min(said.shape) > 1:

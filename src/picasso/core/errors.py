@@ -58,6 +58,12 @@ class LabelsError(PicassoError):
     code = "bad-labels"
 
 
+class DatasetError(PicassoError):
+    """The data set cannot be read, or its classes are not the model's."""
+
+    code = "bad-dataset"
+
+
 class ModelFileError(PicassoError):
     """The file is not a model, or not the one that its name or factory promises."""
 

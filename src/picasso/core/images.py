@@ -30,6 +30,8 @@ MAX_VALUES = 100_000_000
 """Deep pictures with more values, over all channels, are refused from their header: each takes four bytes."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """What Pillow decodes; everything else that it knows is not needed and would widen the attack surface."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".npy", ".dcm")
+"""How the names of pictures end where they are looked for; a file that is named itself may be called as it likes."""
 _READ = ", ".join((*FORMATS, "DICOM", "NPY"))
 _MAX_CHUNKS = 50_000
 """A PNG in more chunks is refused: to skip millions of empty ones takes a minute."""
@@ -266,6 +268,15 @@ def _check_size(width: int, height: int, name: str) -> None:
         )
     if width * height == 0:
         raise PictureError(f"{name} has no pixels: it is {width} x {height}.")
+
+
+def orientation_of(data: bytes) -> int:
+    """Return the EXIF orientation of a picture's file, 1 to 8; 1, which is upright, where it says none."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _orientation(image)
+    except Exception:  # what Pillow cannot open has no orientation either
+        return 1
 
 
 def _orientation(image: Image.Image) -> int:

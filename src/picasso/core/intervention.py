@@ -24,6 +24,9 @@ Mask = NDArray[np.bool_]
 MARGIN = 0.02
 """How far beyond an object its edges and its shadow may reach, as a share of the picture's longer side."""
 
+MOST = 0.75
+"""Share of a picture that an object and its margin may cover where its background is asked for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -59,6 +62,23 @@ class Seen:
         reach = max(2, round(MARGIN * max(self.size)))
         grown: Mask = ndimage.distance_transform_edt(~self.object) <= reach
         return grown
+
+    @cached_property
+    def context(self) -> Mask:
+        """Everything but `around`, bool (h, w)."""
+        return ~self.around
+
+    @cached_property
+    def plate(self) -> Pixels | None:
+        """The picture without its object, whose place is filled with what surrounds it, uint8 (h, w, 3).
+
+        None where the object covers more than `MOST` of the picture: too little is left to fill it with.
+        """
+        from picasso.core.filling import fill
+
+        if self.around.mean() > MOST:
+            return None
+        return fill(self.view, self.around) if self.around.any() else self.view
 
 
 class Role(StrEnum):
@@ -139,9 +159,7 @@ class Intervention(ABC):
             uint8 (h, w, 3); None where these two pictures do not allow it: one has no object, or not that region.
         """
 
-    def pair(
-        self, what: Property, seen: Seen, same: Seen, other: Seen, seed: int
-    ) -> tuple[Pixels, Pixels] | None:
+    def pair(self, what: Property, seen: Seen, same: Seen, other: Seen, seed: int) -> tuple[Pixels, Pixels] | None:
         """Return the sham and the treatment of a picture; None where one of them cannot be made.
 
         Args:

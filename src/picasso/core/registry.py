@@ -1,4 +1,4 @@
-"""Where visualizations and model openers are found: built in, installed packages, the user's own folder."""
+"""Where plug-ins and model openers are found: built in, installed packages, the user's own folder."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, resources
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.facts import Capability
+from picasso.core.intervention import Intervention, Need, Role
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.visualization import Family, Visualization
 
 Origin = Literal["built-in", "package", "folder"]
-GROUP_VISUALIZATIONS = "picasso.visualizations"
 GROUP_MODELS = "picasso.models"
+GROUP_DATASETS = "picasso.datasets"
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A visualization, or the traceback of one that is broken.
+class Plugin(Generic[K]):
+    """A plug-in, or the traceback of one that is broken.
 
     Args:
         name: Registered name.
@@ -41,17 +43,19 @@ class Entry:
         kind: The class, None where it is broken.
         template: Source of the Jinja template beside it, or "".
         error: The traceback of a broken plug-in, or "".
+        noun: What it is: "visualization".
     """
 
     name: str
     origin: Origin
     path: Path
     digest: str
-    kind: type[Visualization[Any]] | None
+    kind: type[K] | None
     template: str = ""
     error: str = ""
+    noun: str = "visualization"
 
-    def load(self) -> type[Visualization[Any]]:
+    def load(self) -> type[K]:
         """Return the class.
 
         Raises:
@@ -59,8 +63,176 @@ class Entry:
         """
         if self.kind is None:
             last = self.error.strip().splitlines()[-1] if self.error else "no reason known"
-            raise PluginError(f"The visualization '{self.name}' is broken: {last}", f"Mend {self.path}.")
+            raise PluginError(f"The {self.noun} '{self.name}' is broken: {last}", f"Mend {self.path}.")
         return self.kind
+
+
+Entry = Plugin[Visualization[Any]]
+"""A visualization, or the traceback of one that is broken."""
+
+
+@dataclass(frozen=True)
+class Shelf(Generic[K]):
+    """Where the plug-ins of one sort are found, and what each must keep.
+
+    Args:
+        noun: What one is called: "visualization".
+        base: The class that each is a subclass of.
+        package: Of the built-in ones.
+        folder: Name of the user's folder, in Picasso's.
+        check: Raises PluginError where a class breaks the contract.
+        order: What they are sorted by, where not by their names alone.
+    """
+
+    noun: str
+    base: Any
+    package: str
+    folder: str
+    check: Callable[[type[K]], None]
+    order: Callable[[type[K]], int] = lambda kind: 0
+
+    @property
+    def group(self) -> str:
+        """Return the group of entry points of installed packages."""
+        return f"picasso.{self.folder}"
+
+    def find(self, folders: Iterable[Path] | None = None) -> dict[str, Plugin[K]]:
+        """Find all, by name, in a fixed order: in it built-in, packages, folders; broken last.
+
+        Args:
+            folders: Folders of the user's plug-ins; by default the one in `home()`. Files are read afresh at each call.
+
+        Returns:
+            Plug-ins by name. A broken one is listed with its traceback. A later one of the same name does not
+            replace an earlier one: it is listed under "name (file)" with the reason.
+        """
+        found: dict[str, Plugin[K]] = {}
+        for entry in self._all(folders):
+            if entry.name in found:
+                key = f"{entry.name} ({entry.path.name})"
+                key = key if key not in found else f"{entry.name} ({entry.path})"
+                taken = f"The name '{entry.name}' is taken by {found[entry.name].path.name}."
+                found[key] = Plugin(key, entry.origin, entry.path, entry.digest, None, error=taken, noun=self.noun)
+            else:
+                found[entry.name] = entry
+        kinds = {name: entry.kind for name, entry in found.items()}
+        places = {name: (kind is None, self.order(kind) if kind else 0) for name, kind in kinds.items()}
+        return {name: found[name] for name in sorted(found, key=lambda name: places[name])}
+
+    def one(self, name: str, folders: Iterable[Path] | None = None) -> Plugin[K]:
+        """Return one; the others are not imported, so that one that hangs or crashes harms only itself.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        places = None if folders is None else list(folders)
+        if (found := next(self._all(places, name), None)) is not None:
+            return found
+        known = self.find(places)
+        if name not in known:
+            raise NotFoundError(f"There is no {self.noun} '{name}'.", f"Known: {', '.join(known)}.")
+        return known[name]
+
+    def _all(self, folders: Iterable[Path] | None, only: str | None = None) -> Iterator[Plugin[K]]:
+        places = [home() / self.folder] if folders is None else folders
+        return chain(self._built_in(only), self._packages(only), self._folders(places, only))
+
+    def _built_in(self, only: str | None) -> Iterator[Plugin[K]]:
+        folder = Path(str(resources.files("picasso"))).joinpath(*self.package.split(".")[1:])
+        for path in sorted(folder.glob("[!_]*.py")):
+            if only is None or kebab(path.stem) == only:
+                yield self._entry(path, "built-in", lambda p: _imported(f"{self.package}.{p.stem}", p))
+
+    def _packages(self, only: str | None) -> Iterator[Plugin[K]]:
+        for point in metadata.entry_points(group=self.group):
+            if only is not None and point.name != only:
+                continue
+            try:
+                spec = importlib.util.find_spec(point.module)
+                if spec is None or spec.origin is None:
+                    raise ModuleNotFoundError(f"No module named '{point.module}'")
+                path = Path(spec.origin)
+            except (Exception, SystemExit):
+                broken, place = traceback.format_exc(), Path(point.module)
+                yield Plugin(point.name, "package", place, "", None, error=broken, noun=self.noun)
+                continue
+            yield self._entry(path, "package", lambda p, m=point.module: _imported(m, p), point.name)
+
+    def _folders(self, folders: Iterable[Path], only: str | None) -> Iterator[Plugin[K]]:
+        for folder in folders:
+            for path in sorted(folder.glob("[!_.]*.py")) if folder.is_dir() else ():
+                if only is None or kebab(path.stem) == only:
+                    yield self._entry(path, "folder", _from_folder)
+
+    def _entry(self, path: Path, origin: Origin, load: Any, name: str | None = None) -> Plugin[K]:
+        name = name or kebab(path.stem)
+        template_file = path.with_suffix(".html")
+        try:
+            template = template_file.read_text("utf-8") if template_file.is_file() else ""
+            module, content = load(path)
+            digest = hashlib.sha256(content + template.encode()).hexdigest()
+            return Plugin(name, origin, path, digest, self.defined_in(module, name), template, noun=self.noun)
+        except (Exception, SystemExit):  # a broken plug-in is listed, never fatal
+            return Plugin(name, origin, path, "", None, error=traceback.format_exc(limit=-8), noun=self.noun)
+
+    def defined_in(self, module: ModuleType, name: str) -> type[K]:
+        """Return the one plug-in that a module defines.
+
+        Raises:
+            PluginError: There is none, there are several, or it does not keep the contract.
+        """
+        # A class may have two names in its module.
+        defined = dict.fromkeys(
+            value
+            for value in vars(module).values()
+            if inspect.isclass(value) and issubclass(value, self.base) and value.__module__ == module.__name__
+        )
+        kinds = [value for value in defined if not inspect.isabstract(value)]
+        if not kinds and defined:
+            last = list(defined)[-1]
+            missing = sorted(getattr(last, "__abstractmethods__", ()))
+            raise PluginError(f"{last.__name__} must define {', '.join(missing)}().")
+        if len(kinds) != 1:
+            raise PluginError(f"The file must define exactly one {self.noun}. Got {len(kinds)}.")
+        kind: Any = kinds[0]
+        for attribute in ("name", "title"):
+            if not isinstance(getattr(kind, attribute, None), str):
+                raise PluginError(f"{kind.__name__} must have a {attribute}, a string.")
+        self.check(kind)
+        if kind.name != name:
+            raise PluginError(f"{kind.__name__}.name must be '{name}', as its file. Got '{kind.name}'.")
+        return kinds[0]
+
+
+def _keeps_needs(kind: Any, members: type) -> None:
+    needs = kind.needs
+    if not isinstance(needs, Set) or not all(isinstance(need, members) for need in needs):
+        raise PluginError(f"{kind.__name__}.needs must be a frozenset of {members.__name__}. Got {needs!r}.")
+
+
+def _check_visualization(kind: type[Visualization[Any]]) -> None:
+    if not isinstance(kind.family, Family):
+        raise PluginError(f"{kind.__name__}.family must be a Family. Got {kind.family!r}.")
+    _keeps_needs(kind, Capability)
+
+
+def _check_intervention(kind: type[Intervention]) -> None:
+    if not isinstance(kind.role, Role):
+        raise PluginError(f"{kind.__name__}.role must be a Role. Got {kind.role!r}.")
+    _keeps_needs(kind, Need)
+
+
+VISUALIZATIONS: Shelf[Visualization[Any]] = Shelf(
+    "visualization",
+    Visualization,
+    "picasso.visualizations",
+    "visualizations",
+    _check_visualization,
+    lambda kind: list(Family).index(kind.family),
+)
+INTERVENTIONS: Shelf[Intervention] = Shelf(
+    "intervention", Intervention, "picasso.audit.interventions", "interventions", _check_intervention
+)
 
 
 def home() -> Path:
@@ -74,51 +246,34 @@ def home() -> Path:
 
 def plugin_folder() -> Path:
     """Return the folder of the user's own visualizations."""
-    return home() / "visualizations"
+    return home() / VISUALIZATIONS.folder
 
 
 def visualizations(folders: Iterable[Path] | None = None) -> dict[str, Entry]:
-    """Find every visualization, by name, in a fixed order: by family, in it built-in, packages, folders; broken last.
-
-    Args:
-        folders: Folders of the user's plug-ins; by default `plugin_folder()`. Files are read afresh at each call.
-
-    Returns:
-        Entries by name. A broken plug-in is an entry with its traceback. A later one of the same name does not
-        replace an earlier one: it is listed under "name (file)" with the reason.
-    """
-    found: dict[str, Entry] = {}
-    for entry in (*_built_in(), *_packages(), *_folders([plugin_folder()] if folders is None else folders)):
-        if entry.name in found:
-            key = f"{entry.name} ({entry.path.name})"
-            key = key if key not in found else f"{entry.name} ({entry.path})"
-            taken = f"The name '{entry.name}' is taken by {found[entry.name].path.name}."
-            found[key] = Entry(key, entry.origin, entry.path, entry.digest, None, error=taken)
-        else:
-            found[entry.name] = entry
-    families = list(Family)
-    return dict(
-        sorted(found.items(), key=lambda item: families.index(item[1].kind.family) if item[1].kind else len(families))
-    )
+    """Find every visualization, by name, by family; see `Shelf.find`."""
+    return VISUALIZATIONS.find(folders)
 
 
 def visualization(name: str, folders: Iterable[Path] | None = None) -> Entry:
-    """Return one visualization; the others are not imported, so that one that hangs or crashes harms only itself.
-
-    Raises:
-        NotFoundError: There is none of that name.
-    """
-    places = [plugin_folder()] if folders is None else list(folders)
-    if (found := next(chain(_built_in(name), _packages(name), _folders(places, name)), None)) is not None:
-        return found
-    known = visualizations(places)
-    if name not in known:
-        raise NotFoundError(f"There is no visualization '{name}'.", f"Known: {', '.join(known)}.")
-    return known[name]
+    """Return one visualization; see `Shelf.one`."""
+    return VISUALIZATIONS.one(name, folders)
 
 
-def openers() -> Iterator[ModuleType]:
-    """Import the modules that open models, one for each framework; none imports its framework yet.
+def interventions(folders: Iterable[Path] | None = None) -> dict[str, Plugin[Intervention]]:
+    """Find every intervention of an audit, by name; see `Shelf.find`."""
+    return INTERVENTIONS.find(folders)
+
+
+def intervention(name: str, folders: Iterable[Path] | None = None) -> Plugin[Intervention]:
+    """Return one intervention of an audit; see `Shelf.one`."""
+    return INTERVENTIONS.one(name, folders)
+
+
+def openers(group: str = GROUP_MODELS) -> Iterator[ModuleType]:
+    """Import the modules that open models, one for each framework, or data sets; none imports its framework yet.
+
+    Args:
+        group: `GROUP_MODELS`, or `GROUP_DATASETS` for what knows data sets by name.
 
     Raises:
         PluginError: One is broken: said last, so that the others still open what is theirs.
@@ -127,12 +282,13 @@ def openers() -> Iterator[ModuleType]:
     # Names first, and folders whose settings say what else in them is the model's; a plain callable last, since
     # modules of every framework can be called.
     places = {"demo": -1, "hub": -1, "original": -1, "function": 1}
-    for point in sorted(metadata.entry_points(group=GROUP_MODELS), key=lambda p: places.get(p.name, 0)):
+    for point in sorted(metadata.entry_points(group=group), key=lambda p: places.get(p.name, 0)):
         try:
             module = point.load()
         except (Exception, SystemExit) as error:
+            what = "models" if group == GROUP_MODELS else "data sets"
             broken = PluginError(
-                f"What opens '{point.name}' models is broken: {type(error).__name__}: {error}",
+                f"What opens '{point.name}' {what} is broken: {type(error).__name__}: {error}",
                 f"Mend or uninstall {point.module}.",
             )
             continue
@@ -162,72 +318,9 @@ def module_from_file(path: Path, prefix: str) -> ModuleType:
     return module
 
 
-def visualization_in(module: ModuleType, name: str) -> type[Visualization[Any]]:
-    """Return the one visualization that a module defines.
-
-    Raises:
-        PluginError: There is none, there are several, or it does not keep the contract.
-    """
-    # A class may have two names in its module.
-    defined = dict.fromkeys(
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Visualization) and value.__module__ == module.__name__
-    )
-    kinds = [value for value in defined if not inspect.isabstract(value)]
-    if not kinds and defined:
-        last = list(defined)[-1]
-        raise PluginError(f"{last.__name__} must define {', '.join(sorted(last.__abstractmethods__))}().")
-    if len(kinds) != 1:
-        raise PluginError(f"The file must define exactly one visualization. Got {len(kinds)}.")
-    kind = kinds[0]
-    for attribute in ("name", "title"):
-        if not isinstance(getattr(kind, attribute, None), str):
-            raise PluginError(f"{kind.__name__} must have a {attribute}, a string.")
-    if not isinstance(kind.family, Family):
-        raise PluginError(f"{kind.__name__}.family must be a Family. Got {kind.family!r}.")
-    needs = kind.needs
-    if not isinstance(needs, Set) or not all(isinstance(need, Capability) for need in needs):
-        raise PluginError(f"{kind.__name__}.needs must be a frozenset of Capability. Got {needs!r}.")
-    if kind.name != name:
-        raise PluginError(f"{kind.__name__}.name must be '{name}', as its file. Got '{kind.name}'.")
-    return kind
-
-
 def kebab(stem: str) -> str:
     """Turn a file's stem into a registered name: partial_occlusion -> partial-occlusion."""
     return re.sub(r"[_\s]+", "-", stem).lower()
-
-
-def _built_in(only: str | None = None) -> Iterator[Entry]:
-    folder = Path(str(resources.files("picasso") / "visualizations"))
-    for path in sorted(folder.glob("[!_]*.py")):
-        if only is not None and kebab(path.stem) != only:
-            continue
-        yield _entry(path, "built-in", lambda p: _imported(f"picasso.visualizations.{p.stem}", p))
-
-
-def _packages(only: str | None = None) -> Iterator[Entry]:
-    for point in metadata.entry_points(group=GROUP_VISUALIZATIONS):
-        if only is not None and point.name != only:
-            continue
-        try:
-            spec = importlib.util.find_spec(point.module)
-            if spec is None or spec.origin is None:
-                raise ModuleNotFoundError(f"No module named '{point.module}'")
-            path = Path(spec.origin)
-        except (Exception, SystemExit):
-            yield Entry(point.name, "package", Path(point.module), "", None, error=traceback.format_exc())
-            continue
-        yield _entry(path, "package", lambda p, m=point.module: _imported(m, p), point.name)
-
-
-def _folders(folders: Iterable[Path], only: str | None = None) -> Iterator[Entry]:
-    for folder in folders:
-        for path in sorted(folder.glob("[!_.]*.py")) if folder.is_dir() else ():
-            if only is not None and kebab(path.stem) != only:
-                continue
-            yield _entry(path, "folder", _from_folder)
 
 
 def _from_folder(path: Path) -> tuple[ModuleType, bytes]:
@@ -242,15 +335,3 @@ def _imported(module: str, path: Path) -> tuple[ModuleType, bytes]:
     """Import an installed module and read its source, once: what is edited later does not run in this process."""
     content = path.read_bytes()
     return importlib.import_module(module), content
-
-
-def _entry(path: Path, origin: Origin, load: Any, name: str | None = None) -> Entry:
-    name = name or kebab(path.stem)
-    template_file = path.with_suffix(".html")
-    try:
-        template = template_file.read_text("utf-8") if template_file.is_file() else ""
-        module, content = load(path)
-        digest = hashlib.sha256(content + template.encode()).hexdigest()
-        return Entry(name, origin, path, digest, visualization_in(module, name), template)
-    except (Exception, SystemExit):  # a broken plug-in is listed, never fatal
-        return Entry(name, origin, path, "", None, error=traceback.format_exc(limit=-8))

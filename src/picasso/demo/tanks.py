@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def _draw_up(n: int, seed: int, proxy: bool) -> TankSet:
     return TankSet(tuple(scenes), np.asarray(labels, np.int64))
 
 
-def write(folder: Path, n: int, proxy: bool = True) -> None:
+def write(folder: Path, n: int, proxy: bool = True, progress: Callable[[int, int], None] | None = None) -> None:
     """Writes `n` held-out pictures as a folder per class, with masks beside them.
 
     The files are `tank/0000.png`, `decoy/0001.png` and so on; `masks/object/` and `masks/sky/` hold a mask
@@ -97,6 +97,7 @@ def write(folder: Path, n: int, proxy: bool = True) -> None:
         folder: made if it does not exist.
         n: number of pictures, half of them tanks.
         proxy: whether the sky tells the class, as in `training_set`.
+        progress: called with how many pictures are drawn, and with `n`.
     """
     for name in (*LABELS, "masks/object", "masks/sky"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -115,4 +116,6 @@ def write(folder: Path, n: int, proxy: bool = True) -> None:
                 "seed": scene.seed,
             }
         )
+        if progress is not None:
+            progress(index + 1, n)
     (folder / "scenes.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from picasso.core.errors import PicassoError, SettingsError
-from picasso.core.images import Picture, read_picture
+from picasso.core.images import SUFFIXES, Picture, read_picture
 from picasso.scorecard.card import Card, Trust
 from picasso.scorecard.comparing import DEFAULT, MethodChoice, compare_all
 from picasso.scorecard.method import Method
@@ -18,7 +18,7 @@ from picasso.scorecard.report import interval, number
 from picasso.shell import output
 from picasso.shell.explaining import progress_bars
 from picasso.shell.flags import as_value
-from picasso.shell.pictures import SUFFIXES, Found
+from picasso.shell.pictures import Found
 
 if TYPE_CHECKING:
     from picasso.core.model import Model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,33 +13,11 @@ from picasso.core.names import scheme_of
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.shell import project
+from picasso.shell.opening import Opening
 
 if TYPE_CHECKING:
     from picasso.core.model import Model
     from picasso.service.configuration import ModelSpecification
-
-
-@dataclass(frozen=True)
-class Opening:
-    """The options that every command has which opens a model; None or "" where nothing was said."""
-
-    labels: Path | None = None
-    preprocessing: Path | None = None
-    size: str = ""
-    resize: str = ""
-    color: str = ""
-    scale: str = ""
-    mean: str = ""
-    std: str = ""
-    head: str | None = None
-    factory: str | None = None
-    device: str | None = None
-    batch_size: int | None = None
-    weights: str | None = None
-    input: str | None = None
-    output: str | None = None
-    hold: tuple[str, ...] = ()
-    trust: tuple[str, ...] = ()
 
 
 def open_model(word: str, chosen: Opening) -> Model:
@@ -52,6 +30,24 @@ def open_model(word: str, chosen: Opening) -> Model:
     Raises:
         PicassoError: It cannot be opened.
     """
+    source, arguments, notes = read_opening(word, chosen)
+    model = load_model(source, **arguments)
+    model.facts = replace(model.facts, notes=tuple(dict.fromkeys((*notes, *model.facts.notes))))
+    return model
+
+
+def read_opening(word: str, chosen: Opening) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    """Return what `load_model` is given, as data that other processes can open the same model with, too.
+
+    Args:
+        word, chosen: As for `open_model`.
+
+    Returns:
+        The source, the keyword arguments, and notes on what was found out on the way.
+
+    Raises:
+        PicassoError: As `open_model`.
+    """
     listed = _from_configuration(word)
     arguments: dict[str, Any] = {}
     source: str = word
@@ -59,24 +55,22 @@ def open_model(word: str, chosen: Opening) -> Model:
         source = listed.source
         arguments = listed.arguments()
     names = ("labels", "head", "factory", "device", "batch_size", "weights", "input", "output", "trust")
-    arguments |= {name: said for name in names if (said := getattr(chosen, name)) not in (None, ())}
+    arguments |= {name: said for name in names if (said := getattr(chosen, name)) not in (None, [])}
     if chosen.hold:
         arguments["hold"] = arguments.get("hold", {}) | dict(_held(word) for word in chosen.hold)
     declared = _declared(chosen)
-    if not declared:
-        return load_model(source, **arguments)
     notes: tuple[str, ...] = ()
-    if chosen.preprocessing is None:
-        base = arguments.get("preprocessing")
-        if base is None and "size" not in declared:
-            # What is not said stays as the model has it, so it is opened once to see what that is.
-            found = load_model(source, **arguments)
-            base, notes = found.hooks.preprocessing, found.facts.notes
-            found.close()
-        declared = (base.model_dump(exclude_unset=True) if base else {}) | declared
-    model = load_model(source, **arguments | {"preprocessing": _validated(declared)})
-    model.facts = replace(model.facts, notes=tuple(dict.fromkeys((*notes, *model.facts.notes))))
-    return model
+    if declared:
+        if chosen.preprocessing is None:
+            base = arguments.get("preprocessing")
+            if base is None and "size" not in declared:
+                # What is not said stays as the model has it, so it is opened once to see what that is.
+                found = load_model(source, **arguments)
+                base, notes = found.hooks.preprocessing, found.facts.notes
+                found.close()
+            declared = (base.model_dump(exclude_unset=True) if base else {}) | declared
+        arguments["preprocessing"] = _validated(declared)
+    return source, arguments, notes
 
 
 def _from_configuration(word: str) -> ModelSpecification | None:

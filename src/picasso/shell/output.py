@@ -17,13 +17,14 @@ from rich.text import Text
 from picasso.core.errors import PicassoError
 
 P = ParamSpec("P")
-OK, FAILED, BAD_INPUT, BAD_MODEL, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, BAD_INPUT, BAD_MODEL, VERDICT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _EXITS = {
     "bad-picture": BAD_INPUT,
     "bad-settings": BAD_INPUT,
     "bad-target": BAD_INPUT,
     "bad-edit": BAD_INPUT,
     "bad-labels": BAD_INPUT,
+    "bad-dataset": BAD_INPUT,
     "bad-configuration": BAD_INPUT,
     "not-found": BAD_INPUT,
     "bad-model": BAD_MODEL,

@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from picasso.core.errors import PictureError
+from picasso.core.images import SUFFIXES
 from picasso.core.result import safe_name
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".npy", ".dcm")
-"""What is taken from a folder; a file that is named itself may be called as it likes."""
 
 
 @dataclass(frozen=True)

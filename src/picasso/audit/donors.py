@@ -1,0 +1,47 @@
+"""From which pictures a property is taken: one of the same class for the sham, one of another for the treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+TRIES = 3
+"""Pairs of donors for each picture: where the first cannot give a property, the next is asked."""
+
+
+@dataclass(frozen=True)
+class Donors:
+    """The pictures that one picture takes properties from, in the order in which they are asked.
+
+    Args:
+        same: Numbers of pictures of its class, never itself or a picture that looks the same.
+        other: Numbers of pictures of other classes, as many.
+    """
+
+    same: tuple[int, ...]
+    other: tuple[int, ...]
+
+
+def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int) -> dict[int, Donors]:
+    """Draw the donors of every picture, by its number.
+
+    The other class is drawn first, every one with equal chance, then the picture in it, so that a frequent class is
+    not the treatment of all others.
+
+    Args:
+        labels: The class of each picture that can be read, by its number; at least two classes.
+        looks: Of each picture something that is equal for pictures that look the same.
+        seed: Of what is drawn; each picture's donors depend on it, its number and nothing that was drawn before.
+    """
+    members = {label: [one for one in labels if labels[one] == label] for label in sorted(set(labels.values()))}
+    drawn = {}
+    for number, label in labels.items():
+        rng = np.random.default_rng((seed, number))
+        alike = [int(one) for one in rng.permutation(members[label]) if looks[one] != looks[number]]
+        others = [one for one in members if one != label]
+        chosen = [int(rng.choice(members[others[rng.integers(len(others))]])) for _ in range(TRIES)]
+        same = tuple(alike[place % len(alike)] for place in range(TRIES)) if alike else ()
+        drawn[number] = Donors(same, tuple(chosen))
+    return drawn

@@ -1,0 +1,1 @@
+"""The interventions of the audit, one file each."""

@@ -1,0 +1,27 @@
+"""The border of the picture."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from picasso.plugin import Intervention, Pixels, Property, Seen, rectangle, transplant
+
+_SHARE = 0.035
+"""Width of the frame, as a share of the picture's shorter side."""
+
+
+class Border(Intervention):
+    """A narrow frame comes from another picture: where scanners and software leave their edges."""
+
+    name = "border"
+    title = "Border"
+
+    def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
+        return (Property("border", "Border", "the border of the picture"),)
+
+    def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
+        height, width = to.size
+        frame = max(1, round(_SHARE * min(height, width)))
+        down, right = frame / height, frame / width
+        inner = rectangle(to.size, (down, right, 1 - 2 * down, 1 - 2 * right))
+        return transplant(to, source, 1 - inner)

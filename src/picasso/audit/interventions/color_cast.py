@@ -1,0 +1,23 @@
+"""The color of the light."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from picasso.plugin import Intervention, Pixels, Property, Seen, log_chroma, relit
+
+
+class ColorCast(Intervention):
+    """The channels get the gains that give the background another's color on average; it stays as bright."""
+
+    name = "color-cast"
+    title = "Color cast"
+
+    def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
+        return (Property("color-cast", "Color cast", "the color cast of the picture"),)
+
+    def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
+        if not to.context.any() or not source.context.any():
+            return None
+        red, blue = log_chroma(source.view, source.context) - log_chroma(to.view, to.context)
+        return relit(to.view, np.array([red, 0.0, blue]), to.context)

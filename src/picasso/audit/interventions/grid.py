@@ -1,0 +1,27 @@
+"""The cells of a grid over the picture."""
+
+from collections.abc import Sequence
+
+from picasso.plugin import Property, Rectangles
+
+_SIDE = 4
+_NAMES = ("first", "second", "third", "fourth")
+
+
+class Grid(Rectangles):
+    """One of sixteen cells of the background comes from another picture."""
+
+    name = "grid"
+    title = "Grid"
+
+    def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
+        return tuple(
+            Property(
+                f"cell-r{row + 1}c{column + 1}",
+                f"Cell in row {row + 1}, column {column + 1}",
+                f"what lies in the {_NAMES[row]} row, {_NAMES[column]} column of a {_SIDE} by {_SIDE} grid",
+                (row / _SIDE, column / _SIDE, 1 / _SIDE, 1 / _SIDE),
+            )
+            for row in range(_SIDE)
+            for column in range(_SIDE)
+        )

@@ -1,0 +1,190 @@
+"""Kinds of regions of a data set's pictures, found from the pictures alone.
+
+A kind is what takes the same part in every picture: the sky, the ground, the thing in front. The audited model has no
+say in it: what it relies on would then be taken for the object, and acquitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.audit.belonging import Prior, belong
+from picasso.audit.foreground import Proposal, outline, propose
+from picasso.audit.merging import LEAST, group
+from picasso.audit.patches import Floats, Patches, cut
+from picasso.audit.region_names import Look, name_all
+from picasso.audit.telling import auc_of
+from picasso.core.intervention import Mask, Pixels
+
+FITTED_ON = 200
+"""Pictures from which kinds are found, drawn evenly over the classes; more of them change hardly a boundary."""
+_BORDERED = 0.05
+"""A border that fewer of the pictures have is not a kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class RegionKinds:
+    """Kinds of regions that the pictures of a data set share.
+
+    Args:
+        names: Of the kinds, all different; each completes "The model relies on ...".
+        presence: Share of the pictures of each class that have each kind, (kinds, classes).
+        telling: How well each kind's presence, size, place and look tell the classes apart without any model: area
+            under the ROC curve of a cross-validated probe, (kinds,). 0.5 is chance.
+        object: Which kind is likely the object. Only a proposal, until a person confirms it.
+        size: (height, width) of the pictures, pixels.
+    """
+
+    names: tuple[str, ...]
+    presence: NDArray[np.float64]
+    telling: NDArray[np.float64]
+    object: Proposal
+    size: tuple[int, int]
+    _prior: Prior
+    _border: int | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def label(self, view: Pixels) -> NDArray[np.int64]:
+        """Return the kind of each pixel, int64 (h, w); -1 where it is of none.
+
+        Args:
+            view: uint8 RGB (h, w, 3), of `size`.
+
+        Raises:
+            ValueError: The picture has another size.
+        """
+        if view.shape[:2] != self.size:
+            raise ValueError(f"A picture must be {self.size[0]} x {self.size[1]} pixels. Got {view.shape[:2]}.")
+        patches = cut(view)
+        kinds = _kinds(patches, belong(patches, self._prior), self.object)
+        return _laid(patches, kinds, self._border)
+
+    def object_proposal(self, view: Pixels) -> Mask:
+        """Return where the object likely is, bool (h, w); nowhere where `object.kind` is None.
+
+        Args:
+            view: uint8 RGB (h, w, 3), of `size`.
+
+        Raises:
+            ValueError: The picture has another size.
+        """
+        labels = self.label(view)
+        return labels == self.object.kind if self.object.kind is not None else np.zeros(self.size, np.bool_)
+
+
+def find_kinds(views: Sequence[Pixels], labels: NDArray[np.int64], seed: int = 0) -> RegionKinds:
+    """Find the kinds of regions that pictures share. Equal arguments give equal kinds.
+
+    Args:
+        views: The pictures, uint8 RGB (h, w, 3), all of one size.
+        labels: Class of each, from 0, (pictures,). Kinds do not depend on them; `presence` and `telling` do.
+        seed: Of the pictures drawn, where there are more than `FITTED_ON`, and of where the search begins.
+
+    Raises:
+        ValueError: There is no picture, or they differ in size.
+
+    References:
+        Superpixels: Achanta et al. 2012, "SLIC superpixels compared to state-of-the-art superpixel methods".
+        Standing out from the edge: Wei et al. 2012, "Geodesic saliency using background priors".
+    """
+    sizes = {view.shape[:2] for view in views}
+    if len(sizes) != 1:
+        raise ValueError(f"Pictures must be of one size, and at least one. Got the sizes {sorted(sizes)}.")
+    chosen = _drawn(labels, seed)
+    pictures = [cut(views[number]) for number in chosen]
+    found = group(pictures, seed)
+    proposal = propose(pictures, found.parts)
+    kinds = [_kinds(one, part, proposal) for one, part in zip(pictures, found.parts, strict=True)]
+    bordered = np.array([(one.labels < 0).any() for one in pictures])
+    border = len(found.prior) if bordered.mean() >= _BORDERED else None
+    described = [_described(pictures, kinds, number) for number in range(len(found.prior))]
+    names = name_all([_look(numbers) for numbers in described])
+    classes = int(labels.max()) + 1
+    seen = [numbers[:, 0] >= LEAST for numbers in described]
+    if border is not None:
+        names.append("the border around the picture")
+        described.append(_border_described(pictures, [views[number] for number in chosen]))
+        seen.append(bordered)
+    telling = [auc_of(_filled(numbers, there), labels[chosen], seed) for numbers, there in zip(described, seen, strict=True)]
+    presence = [[float(there[labels[chosen] == c].mean()) if (labels[chosen] == c).any() else 0.0 for c in range(classes)] for there in seen]
+    (size,) = sizes
+    return RegionKinds(tuple(names), np.array(presence), np.array(telling), proposal, size, found.prior, border)
+
+
+def _drawn(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return which pictures kinds are found from: at most `FITTED_ON`, each class in turn."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    turn = np.empty(len(labels), np.int64)
+    for number in np.unique(labels):
+        ours = order[labels[order] == number]
+        turn[ours] = np.arange(len(ours))
+    return np.sort(order[np.argsort(turn[order], kind="stable")][:FITTED_ON])
+
+
+def _kinds(patches: Patches, part: Floats, proposal: Proposal) -> NDArray[np.int64]:
+    """Return the kind of each patch, (n,), with the likely object outlined in this picture's own colors."""
+    kinds: NDArray[np.int64] = part.argmax(axis=1)
+    if proposal.kind is None or part.shape[1] == 1:
+        return kinds
+    inside = outline(patches, kinds == proposal.kind)
+    others = part.copy()
+    others[:, proposal.kind] = -1
+    return np.where(inside, proposal.kind, others.argmax(axis=1))
+
+
+def _laid(patches: Patches, kinds: NDArray[np.int64], border: int | None) -> NDArray[np.int64]:
+    return np.append(kinds, -1 if border is None else border)[patches.labels]
+
+
+def _described(pictures: Sequence[Patches], kinds: Sequence[NDArray[np.int64]], number: int) -> NDArray[np.float64]:
+    """Return what a kind is like in each picture, (pictures, 11): size, middle, width, color, texture, figure; NaN
+    (but for the size, 0) where it is not there."""
+    rows = []
+    for one, kind in zip(pictures, kinds, strict=True):
+        weight = one.share * (kind == number)
+        size = float(weight.sum())
+        if size < LEAST:
+            rows.append(np.array([size, *[np.nan] * 9]))
+            continue
+        middle = weight @ one.place / size
+        wide = np.sqrt(weight @ (one.place - middle) ** 2 / size)
+        look = weight @ np.column_stack([one.color, one.texture, one.figure]) / size
+        rows.append(np.concatenate([[size], middle, wide, look]))
+    return np.asarray(rows, np.float64)
+
+
+def _border_described(pictures: Sequence[Patches], views: Sequence[Pixels]) -> NDArray[np.float64]:
+    """Return how large the border of each picture is and its mean color, (pictures, 4)."""
+    rows = []
+    for one, view in zip(pictures, views, strict=True):
+        where = one.labels < 0
+        rows.append([where.mean(), *(view[where].mean(axis=0) if where.any() else [np.nan] * 3)])
+    return np.asarray(rows, np.float64)
+
+
+def _look(numbers: NDArray[np.float64]) -> Look:
+    seen = numbers[~np.isnan(numbers[:, 1])]
+    if not len(seen):
+        seen = np.nan_to_num(numbers)
+    color = seen[:, 5:8]
+    return Look(
+        color=np.median(color, axis=0),
+        varied=float(np.linalg.norm(color.std(axis=0))),
+        middle=np.median(seen[:, 1:3], axis=0),
+        moves=seen[:, 1:3].std(axis=0),
+        wide=np.median(seen[:, 3:5], axis=0),
+        size=float(np.median(seen[:, 0])),
+        figure=float(np.median(seen[:, 9])),
+    )
+
+
+def _filled(numbers: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the numbers with whether the kind is there, and the mean where it is not."""
+    with_mean = np.where(np.isnan(numbers), np.nanmean(numbers, axis=0) if there.any() else 0, numbers)
+    return np.column_stack([there.astype(np.float64), np.nan_to_num(with_mean)])

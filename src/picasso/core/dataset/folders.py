@@ -1,0 +1,156 @@
+"""A folder for each class, with masks beside them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from picasso.core.dataset.dataset import Dataset
+from picasso.core.dataset.example import Example, Skipped
+from picasso.core.dataset.places import Place, natural, unreadable
+from picasso.core.dataset.sources import Source
+from picasso.core.errors import DatasetError
+from picasso.core.images import SUFFIXES
+
+SPLITS = frozenset(
+    ("train", "training", "trn", "val", "valid", "validation", "dev", "eval", "test", "testing", "tst", "holdout")
+)
+"""Names of folders that part a data set, and are no classes."""
+MASKS = "masks"
+"""The folder that holds masks. One that is called "mask" may be a class."""
+OBJECT = "object"
+"""The one that is meant where masks have several parts."""
+
+
+def read_folder(place: Place, masks: Place | None = None) -> Dataset:
+    """Read a data set of one folder for each class.
+
+    Args:
+        place: What lies there.
+        masks: Masks, each with its picture's name, or None for what lies in a folder "masks" beside the classes.
+
+    Raises:
+        DatasetError: There are no pictures in folders, or no mask fits any picture.
+    """
+    pictures = {name: file for name, file in place.files.items() if not _mask_parts(name) and is_picture(name)}
+    root = _root(pictures)
+    notes = [f"All pictures lie in '{root}': the folders in it are the classes."] if root else []
+    placed = {name: PurePosixPath(name).relative_to(root).parts for name in pictures}
+    tops = {parts[0] for parts in placed.values() if len(parts) > 1}
+    split = bool(tops) and all(top.casefold() in SPLITS for top in tops)
+    if split:
+        notes.append(f"The data set is split into {', '.join(sorted(tops, key=natural))}: all of it is used.")
+    level = 1 if split else 0
+    examples, skipped = [], [*place.skipped, *_no_pictures(place, root, level)]
+    fitting = _fitting_masks(place, masks, list(pictures))
+    for name, parts in placed.items():
+        reason = "It lies in no class's folder." if len(parts) < level + 2 else unreadable(pictures[name])
+        if reason:
+            skipped.append(Skipped(name, reason))
+            continue
+        columns = {"split": parts[0]} if split else {}
+        examples.append(Example(name, parts[level], pictures[name], fitting.get(name), columns=columns))
+    if not examples:
+        raise DatasetError(
+            f"{place.name} holds no pictures in folders of classes.",
+            "Give a folder with one folder for each class, or a CSV file with a column of files and one of classes.",
+        )
+    notes += _empty_folders(place, root, level)
+    labels = tuple(sorted({example.label for example in examples}, key=lambda label: (natural(label), label)))
+    return Dataset(place.name, labels, tuple(examples), tuple(skipped), tuple(notes))
+
+
+def is_picture(name: str) -> bool:
+    """Say whether a file is a picture, by how its name ends."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def _root(pictures: Mapping[str, Source]) -> str:
+    """Return the folder that all class folders lie in: archives hold one more folder around everything."""
+    root = ""
+    while pictures:
+        inner = [name.removeprefix(root).split("/") for name in pictures]
+        only = len({parts[0] for parts in inner}) == 1
+        if not only or any(len(parts) < 3 for parts in inner):
+            return root.rstrip("/")
+        root += f"{inner[0][0]}/"
+    return ""
+
+
+def _mask_parts(name: str) -> bool:
+    return any(part.casefold() == MASKS for part in PurePosixPath(name).parts[:-1])
+
+
+def _no_pictures(place: Place, root: str, level: int) -> list[Skipped]:
+    """List the files in the folders of classes that are no pictures."""
+    start = len(PurePosixPath(root).parts) + level + 1
+    return [
+        Skipped(name, "Its name does not end as a picture's does.")
+        for name in place.files
+        if not is_picture(name) and not _mask_parts(name) and len(PurePosixPath(name).parts) > start
+    ]
+
+
+def _empty_folders(place: Place, root: str, level: int) -> list[str]:
+    """Say which folders would be classes if there were a picture in them."""
+    depth = len(PurePosixPath(root).parts) + level + 1
+    filled = {PurePosixPath(name).parts[:depth] for name in place.files if is_picture(name)}
+    empty = [
+        folder
+        for folder in sorted(place.folders, key=natural)
+        if len(parts := PurePosixPath(folder).parts) == depth
+        and folder.startswith(root)
+        and MASKS not in map(str.casefold, parts)
+        and parts not in filled
+    ]
+    return [f"No pictures lie in: {', '.join(empty)}."] if empty else []
+
+
+def _fitting_masks(place: Place, given: Place | None, pictures: list[str]) -> dict[str, Source]:
+    """Return the mask of each picture that has one.
+
+    Raises:
+        DatasetError: Masks were given, and none fits.
+    """
+    if given is None:
+        found = {name: file for name, file in place.files.items() if _mask_parts(name) and is_picture(name)}
+    else:
+        found = {name: file for name, file in given.files.items() if is_picture(name)}
+    of_objects = {name: file for name, file in found.items() if OBJECT in PurePosixPath(name).parts[:-1]}
+    return fit_masks(of_objects or found, pictures, given.name if given else "")
+
+
+def fit_masks(masks: Mapping[str, Source], pictures: list[str], given: str = "") -> dict[str, Source]:
+    """Return the mask of each picture: the one in the same folders, else the only one of its name.
+
+    Args:
+        masks: By name.
+        pictures: Names of the pictures.
+        given: The name of the masks' folder, where somebody gave it.
+
+    Raises:
+        DatasetError: The folder was given, and holds no mask of any picture.
+    """
+    by_end: defaultdict[tuple[str, ...], list[Source]] = defaultdict(list)
+    for name, file in masks.items():
+        for end in _ends(name):
+            by_end[end].append(file)
+    # Pictures of one name in several folders share no mask.
+    shared = Counter(end for name in pictures for end in _ends(name))
+    fitting: dict[str, Source] = {}
+    for name in pictures:
+        found = next((by_end[end] for end in _ends(name) if shared[end] == 1 and end in by_end), [])
+        if len(found) == 1:
+            fitting[name] = found[0]
+    if given and not fitting:
+        raise DatasetError(f"{given} holds no mask of these pictures.", "A mask has the name of its picture.")
+    return fitting
+
+
+def _ends(name: str) -> list[tuple[str, ...]]:
+    """Return what a mask may share with its picture: the name without suffix, in all its folders, in fewer, in none."""
+    path = PurePosixPath(name)
+    folders = [part for part in path.parts[:-1] if part.casefold() not in (MASKS, OBJECT)]
+    parts = (*folders, path.stem)
+    return [parts[start:] for start in range(len(parts))]

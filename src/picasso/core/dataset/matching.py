@@ -1,0 +1,176 @@
+"""Which class of a model is meant by a class of a data set."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from picasso.core.errors import DatasetError
+
+_IDENTIFIER = re.compile(r"^(n\d{8})(?:[\s,:_-]+|$)")
+"""WordNet's, which ImageNet's labels and folders begin with."""
+_SHOWN = 5
+"""So many classes are named in an error."""
+_NEAREST = 3
+
+
+def match_classes(
+    dataset_classes: Sequence[str], model_labels: Sequence[str], given: Mapping[str, str | int] | None = None
+) -> dict[str, int]:
+    """Say which of a model's classes each class of a data set is.
+
+    By name, whatever the case and whether words are parted by spaces, hyphens or underscores; by one of several names
+    in a label ("tabby, tabby cat") or by WordNet's identifier before it; in the singular; or by number.
+
+    Args:
+        dataset_classes: The data set's classes.
+        model_labels: The model's, in the order of its outputs.
+        given: What a person says: a class of the data set -> a label of the model or its number. It wins, and only by
+            it can several classes of the data set be one of the model.
+
+    Returns:
+        A class of the data set -> the number of the model's class, from 0, in the order of the data set.
+
+    Raises:
+        DatasetError: A class is not found, or could be several, or two would be one; it names the nearest labels.
+
+    Example:
+        >>> match_classes(["tabby cats", "dog"], ["Dog", "tabby, tabby cat"])
+        {'tabby cats': 1, 'dog': 0}
+    """
+    said = {} if given is None else {str(key): _given(str(key), value, model_labels) for key, value in given.items()}
+    if unknown := [name for name in said if name not in dataset_classes]:
+        raise DatasetError(
+            f"The data set has no class {_listed(unknown)}.", f"Its classes are {', '.join(dataset_classes)}."
+        )
+    matched: dict[str, int] = {}
+    missing: list[str] = []
+    for name in dataset_classes:
+        places = (said[name],) if name in said else classes_named(name, model_labels)
+        if len(places) > 1:
+            raise DatasetError(
+                f"The model has several classes '{name}': {', '.join(map(str, places))}.",
+                f"Say which is meant: --match {_flag(name)}={places[0]}.",
+            )
+        if places:
+            matched[name] = places[0]
+        else:
+            missing.append(name)
+    if missing:
+        raise DatasetError(f"The model has no class {_listed(missing)}.", _proposal(missing, model_labels))
+    for name, place in matched.items():
+        others = [other for other in matched if other != name and matched[other] == place]
+        if others and not {name, *others} <= said.keys():
+            first, second = sorted((name, others[0]), key=list(matched).index)
+            raise DatasetError(
+                f"The classes '{first}' and '{second}' would both be the model's '{model_labels[place]}'.",
+                f"If they are: --match {_flag(first)}={place} --match {_flag(second)}={place}.",
+            )
+    return matched
+
+
+def classes_named(name: str, labels: Sequence[str]) -> tuple[int, ...]:
+    """Return the classes that a name means: one, none, or several that are called the same; the closest sense wins."""
+    senses: tuple[tuple[Callable[[str], object], Callable[[str], Sequence[object]]], ...] = (
+        (str.strip, lambda label: [label.strip()]),
+        (plain, lambda label: [plain(label)]),
+        (plain, lambda label: [plain(part) for part in _names(label)]),
+        (_identifier, lambda label: [_identifier(label)] if _identifier(label) else []),
+        (lambda text: plain(_IDENTIFIER.sub("", text)), lambda label: [plain(part) for part in _names(label)]),
+        (_singular, lambda label: [_singular(part) for part in _names(label)]),
+    )
+    for of_name, of_label in senses:
+        wanted = of_name(name)
+        if wanted and (found := tuple(place for place, label in enumerate(labels) if wanted in of_label(label))):
+            return found
+    number = re.fullmatch(r"(?:class[\s_-]*)?(\d{1,6})", name.strip().casefold())
+    return (int(number[1]),) if number and int(number[1]) < len(labels) else ()
+
+
+def plain(text: str) -> str:
+    """Return a name without case, hyphens and underscores: "Tabby_Cat " -> "tabby cat"."""
+    return " ".join(re.sub(r"[\s_-]+", " ", text.casefold()).split())
+
+
+def _names(label: str) -> list[str]:
+    """Return the names in a label, without WordNet's identifier: "n02123045 tabby, tabby cat"."""
+    bare = _IDENTIFIER.sub("", label.strip())
+    return [part for part in re.split(r"[,;|]", bare) if part.strip()]
+
+
+def _identifier(text: str) -> str:
+    found = _IDENTIFIER.match(text.strip())
+    return found[1] if found else ""
+
+
+def _singular(text: str) -> str:
+    """Return a name with every word in the singular, as far as rules go: the same rules are laid on both sides."""
+    return " ".join(_one(word) for word in plain(_IDENTIFIER.sub("", text)).split())
+
+
+def _one(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def _given(name: str, value: str | int, labels: Sequence[str]) -> int:
+    """Return the class that a person names.
+
+    Raises:
+        DatasetError: The model has none of that name or number, or several.
+    """
+    number = str(value).strip()
+    if not number.isdecimal() or (isinstance(value, str) and number in labels):
+        places = classes_named(str(value), labels)
+    else:
+        places = (int(number),) if int(number) < len(labels) else ()
+    if len(places) > 1:
+        raise DatasetError(
+            f"The model has several classes '{value}': {', '.join(map(str, places))}.",
+            f"Give the number: --match {_flag(name)}={places[0]}.",
+        )
+    if not places:
+        raise DatasetError(
+            f"The model has no class '{value}', which '{name}' is said to be.",
+            f"{_nearest(str(value), labels)} The model has {len(labels)} classes, from 0.",
+        )
+    return places[0]
+
+
+def _proposal(missing: Sequence[str], labels: Sequence[str]) -> str:
+    """Say how to name the classes that were not found, with what comes nearest."""
+    name = missing[0]
+    near = _close(name, labels)
+    flag = f"--match {_flag(name)}={_flag(near[0] if near else labels[0])}"
+    return f"{_nearest(name, labels)} Say which it is: {flag}."
+
+
+def _nearest(name: str, labels: Sequence[str]) -> str:
+    near = _close(name, labels)
+    if near:
+        return f"Nearest to '{name}': {', '.join(near)}."
+    shown = ", ".join(labels[:_SHOWN])
+    return f"The model's classes are {shown}{', ...' if len(labels) > _SHOWN else ''}."
+
+
+def _close(name: str, labels: Sequence[str]) -> list[str]:
+    """Return the names in labels that are written most alike."""
+    known = {plain(part): part.strip() for label in reversed(labels) for part in _names(label)}
+    wanted = plain(_IDENTIFIER.sub("", name)) or plain(name)
+    alike = [key for key in known if set(key.split()) & set(wanted.split())]
+    close = difflib.get_close_matches(wanted, alike, _NEAREST, 0.0) + difflib.get_close_matches(wanted, known, _NEAREST)
+    return [known[key] for key in dict.fromkeys(close)][:_NEAREST]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+def _flag(text: str) -> str:
+    """Return a name as a shell takes it."""
+    return f'"{text}"' if re.search(r"[^\w.-]", text) else text

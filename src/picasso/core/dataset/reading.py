@@ -1,0 +1,137 @@
+"""From what a person names (a folder, a table, a COCO file, an archive, a name) to a data set."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from picasso.core import registry
+from picasso.core.dataset import tables
+from picasso.core.dataset.coco import looks_like_coco, read_coco
+from picasso.core.dataset.dataset import Dataset, Progress
+from picasso.core.dataset.folders import read_folder
+from picasso.core.dataset.places import Place, list_archive, list_folder
+from picasso.core.dataset.sources import Source, file_at
+from picasso.core.errors import DatasetError, PictureError
+
+MOST_TABLE = 2**29
+"""Bytes of the largest table or COCO file that is read."""
+MOST_DOCUMENTS = 20
+"""So many JSON files are looked into at most to find the COCO file among them."""
+_ANNOTATIONS = "annotations"
+"""The folder in which COCO files lie, beside those of the pictures."""
+_HINT = "Give a folder with one folder for each class, a CSV file, a COCO file, or a zip archive of one of these."
+
+
+def read_dataset(
+    source: str | Path,
+    *,
+    masks: str | Path | None = None,
+    labels_column: str | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read a labelled data set; no picture is opened.
+
+    Args:
+        source: A folder with one folder for each class, and perhaps a folder "masks" beside them; a CSV or TSV file
+            with a column of files, relative to it, and one of classes; a COCO file of instances; a zip archive of one
+            of these; or a name, "demo:tanks".
+        masks: A folder or zip archive of masks, each with the name of its picture, instead of those that are found.
+        labels_column: For a table: the heading of its column of classes, where that is not plain.
+        progress: Called while a data set has to be made first, with how much is done and of how much.
+
+    Returns:
+        The data set; what is no example is listed in it with the reason.
+
+    Raises:
+        DatasetError: There is no such data set, or it holds no labelled picture.
+
+    Example:
+        >>> read_dataset("demo:tanks").classes
+        ('decoy', 'tank')
+    """
+    named = str(source)
+    path = Path(source).expanduser()
+    if not path.exists():
+        path = _by_name(named, progress)
+        return replace(_read(path, masks, labels_column), name=named)
+    return _read(path, masks, labels_column)
+
+
+def _by_name(source: str, progress: Progress | None) -> Path:
+    for opener in registry.openers(registry.GROUP_DATASETS):
+        if opener.claims(source):
+            folder: Path = opener.open_dataset(source, progress)
+            return folder
+    raise DatasetError(f"There is no data set {source}.", _HINT)
+
+
+def _read(path: Path, masks: str | Path | None, labels_column: str | None) -> Dataset:
+    given = None if masks is None else _place(Path(masks).expanduser())
+    if path.is_dir():
+        return _read_place(_place(path), given, labels_column)
+    if path.suffix.lower() in (*tables.SUFFIXES, ".json"):
+        # What lies far below is found by its path alone: the table may lie in somebody's home.
+        beside = path.parent
+        root = beside.parent if beside.name == _ANNOTATIONS else beside
+        file = file_at(path)
+        assert file is not None
+        return _read_table(_contents(file, path.name), path.name, list_folder(root, 2), given, labels_column)
+    if zipfile.is_zipfile(path):
+        return _read_place(_place(path), given, labels_column)
+    raise DatasetError(f"{path} is no data set.", _HINT)
+
+
+def _place(path: Path) -> Place:
+    return list_folder(path) if path.is_dir() else list_archive(path)
+
+
+def _read_place(place: Place, masks: Place | None, labels_column: str | None) -> Dataset:
+    """Read what lies in a folder or an archive: by its table where there is one, else by its folders."""
+    found: dict[str, bytes] = {}
+    for name in _candidates(place):
+        data = _contents(place.files[name], name)
+        if looks_like_coco(data) if _is_json(name) else tables.names_pictures(data, name, labels_column):
+            found[name] = data
+    if len(found) > 1:
+        raise DatasetError(f"{place.name} holds several tables: {', '.join(found)}.", "Name the one that is meant.")
+    if not found:
+        return read_folder(place, masks)
+    ((name, data),) = found.items()
+    near = replace(place, start=name.rpartition("/")[0])
+    return replace(_read_table(data, name, near, masks, labels_column), name=place.name)
+
+
+def _candidates(place: Place) -> list[str]:
+    """Return what may be the table: at the root, which archives wrap into one more folder, or in "annotations"."""
+    first = {name.split("/")[0] for name in place.files}
+    root = f"{min(first)}/" if len(first) == 1 else ""
+    folders = (root.rstrip("/"), f"{root}{_ANNOTATIONS}")
+    names = [name for name in place.files if name.rpartition("/")[0] in folders]
+    found = [name for name in names if name.lower().endswith(tables.SUFFIXES)]
+    documents = [name for name in names if _is_json(name)]
+    # Many documents are not the data set's: each belongs to a picture.
+    return found + (documents if len(documents) <= MOST_DOCUMENTS else [])
+
+
+def _read_table(data: bytes, name: str, place: Place, masks: Place | None, labels_column: str | None) -> Dataset:
+    if _is_json(name):
+        return read_coco(data, name, place, masks)
+    return tables.read_table(data, name, place, labels_column, masks)
+
+
+def _is_json(name: str) -> bool:
+    return name.lower().endswith(".json")
+
+
+def _contents(file: Source, name: str) -> bytes:
+    """Return the bytes of a table.
+
+    Raises:
+        DatasetError: They cannot be read.
+    """
+    try:
+        return file.read(MOST_TABLE)
+    except PictureError as error:
+        raise DatasetError(f"{name} cannot be read: {error.message}", error.hint) from None
