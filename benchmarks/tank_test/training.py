@@ -75,7 +75,7 @@ def train(case: Case, recipe: Recipe | None = None) -> nn.Module:
     rate = dict(recipe.rates)[case.network]
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
     steps = -(-len(x) // recipe.batch)
-    # One that is content at no time is broken off: random labels are learned by heart, which takes long and shows nothing.
+    # Random labels would be learned by heart at last, which takes long and shows nothing.
     longest = {Sort.POOR: POOR_EPOCHS, Sort.RANDOM: 4}.get(case.sort, recipe.longest)
     step, left = 0, None
     for epoch in range(longest + recipe.cooling):
@@ -123,4 +123,6 @@ def trained(case: Case, folder: Path, recipe: Recipe | None = None) -> nn.Module
 def answers(network: nn.Module, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """The class that a model gives each picture."""
     with torch.inference_mode():
-        return np.concatenate([network(tensor(pixels[i : i + 100])).argmax(1).numpy() for i in range(0, len(pixels), 100)])
+        return np.concatenate(
+            [network(tensor(pixels[i : i + 100])).argmax(1).numpy() for i in range(0, len(pixels), 100)]
+        )

@@ -1,4 +1,8 @@
-"""The second half of the kinds of proxies: drawn after the audit's thresholds were written down, never tuned on."""
+"""The second half of the kinds of proxies, written after the audit's thresholds were written down.
+
+The rule: whoever changes the audit's battery or its thresholds looks at results on the first half alone. Results on
+this half are for the report; it says so where a threshold that decides was changed since.
+"""
 
 from __future__ import annotations
 
