@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.tank_test import report
 from benchmarks.tank_test.design import NETWORK_TURNS, design, small
 from benchmarks.tank_test.records import Records
-from benchmarks.tank_test.running import PARTS, run
+from benchmarks.tank_test.running import FULL, PARTS, SMALL, run
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "does-the-audit-work.md"
@@ -40,7 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.half:
         cases = tuple(case for case in cases if case.seen in (None, asked.half == "seen"))
     records = Records(asked.cache)
-    run(cases, asked.only, asked.cache, records, asked.processes, asked.budget, lambda line: print(line, flush=True))
+    effort = SMALL if asked.small else FULL
+    run(
+        cases,
+        asked.only,
+        asked.cache,
+        records,
+        asked.processes,
+        asked.budget,
+        effort,
+        lambda line: print(line, flush=True),
+    )
     if asked.write:
         text = PAGE.read_text("utf-8")
         PAGE.write_text(report.with_section(text, report.section(records, cases)), "utf-8")

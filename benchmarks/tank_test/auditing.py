@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -70,27 +69,20 @@ class Audited:
     clue: float | None
 
 
-def audited(network: nn.Module, drawn: Scenes, mode: Mode, folder: Path | None = None) -> tuple[Audited, float]:
+def audited(network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[str, ...] = ()) -> Audited:
     """Audits a model.
 
     Args:
         network: reads (n, 3, 64, 64) in [-1, 1].
         drawn: the pictures.
         mode: what is said of the objects.
-        folder: for the files of the pictures; a temporary one by default.
-
-    Returns:
-        What was found, and the seconds of the processor that it took.
+        interventions: names of those that are tried; empty: all.
     """
-    if folder is None:
-        with tempfile.TemporaryDirectory() as made:
-            return audited(network, drawn, mode, Path(made))
-    data = dataset(drawn, mode, folder)
     preprocessing = picasso.Preprocessing(size=drawn.pixels.shape[1], mean=(0.5,), std=(0.5,))
     model = picasso.load_model(network, preprocessing=preprocessing, labels=drawn.classes)
-    start = time.process_time()
-    findings = running.audit(model, data)
-    return _summary(findings, drawn), time.process_time() - start
+    with tempfile.TemporaryDirectory() as folder:
+        data = dataset(drawn, mode, Path(folder))
+        return _summary(running.audit(model, data, interventions=interventions), drawn)
 
 
 def dataset(drawn: Scenes, mode: Mode, folder: Path) -> Dataset:

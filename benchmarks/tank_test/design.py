@@ -102,19 +102,20 @@ def design(planted: int = 150, controls: int = 150) -> tuple[Case, ...]:
 
 
 def _tied(number: int) -> Case:
-    """Every fifth case ties a pair; strengths, networks and classes turn at other paces than the kinds."""
+    """Every fifth case ties a pair; from turn to turn of a kind everything else changes, at its own pace."""
     names = tuple(KINDS)
-    half = len(names) // 2
     singles, pairs = number - number // 5, number // 5
     if number % 5 == 4:
-        kinds = PAIRS[pairs % len(PAIRS)]
+        which, turn = pairs % len(PAIRS), pairs // len(PAIRS)
+        kinds = PAIRS[which]
     else:
         # Both halves by turns, so that a part of the design has something of each.
-        turn = singles % len(names)
-        kinds = (names[turn // 2 + half * (turn % 2)],)
-    rho = STRENGTHS[(number + number // len(names)) % len(STRENGTHS)]
-    network = NETWORK_TURNS[(number + number // 12 + number // 48) % len(NETWORK_TURNS)]
-    classes = 6 if (number // 2 + number // 5) % 3 == 2 else 2
+        place, turn = singles % len(names), singles // len(names)
+        which = place // 2 + len(names) // 2 * (place % 2)
+        kinds = (names[which],)
+    rho = STRENGTHS[(3 * turn + which) % len(STRENGTHS)]
+    network = NETWORK_TURNS[(turn + which) % len(NETWORK_TURNS)]
+    classes = 6 if (turn + which // 2) % 3 == 2 else 2
     return Case(Sort.PLANTED, kinds, rho, classes, network, number)
 
 

@@ -50,7 +50,7 @@ def bootstrapped(
     measure: Callable[[Sequence[float], Sequence[float]], float],
     positive: Sequence[float],
     negative: Sequence[float],
-    rounds: int = 2000,
+    rounds: int = 1000,
     seed: int = 0,
 ) -> Estimate:
     """A measure of two groups with its percentile interval; models are drawn again, within their group."""
@@ -82,7 +82,7 @@ def upper_bound(count: int, of: int) -> float:
     return 1.0 if count >= of else float(stats.beta.ppf(0.95, count + 1, of - count))
 
 
-def spearman(first: Sequence[float], second: Sequence[float], rounds: int = 2000, seed: int = 0) -> Estimate:
+def spearman(first: Sequence[float], second: Sequence[float], rounds: int = 1000, seed: int = 0) -> Estimate:
     """Rank correlation with its bootstrapped interval; NaN with fewer than three, or where one does not vary."""
     a, b = np.asarray(first, float), np.asarray(second, float)
 

@@ -95,7 +95,7 @@ def heat(
 
 
 def eigengap(maps: npt.NDArray[np.float32], neighbors: int = 8, most: int = 8) -> float:
-    """How clearly heatmaps fall into groups: the largest gap between the first eigenvalues of their graph's Laplacian.
+    """How clearly heatmaps fall into groups: the largest gap among the first eigenvalues of their graph's Laplacian.
 
     References:
         Lapuschkin et al. 2019, arXiv:1902.10178.
@@ -108,7 +108,8 @@ def eigengap(maps: npt.NDArray[np.float32], neighbors: int = 8, most: int = 8) -
     graph = np.maximum(graph, graph.T)
     degree = 1 / np.sqrt(graph.sum(1))
     values = np.sort(np.linalg.eigvalsh(np.eye(len(maps)) - degree[:, None] * graph * degree))[: most + 1]
-    return float(np.diff(values).max())
+    # The first gap says that there is one group; later ones that there are more.
+    return float(np.diff(values)[1:].max())
 
 
 def probe(drawn: Scenes) -> float:

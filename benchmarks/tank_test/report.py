@@ -105,7 +105,7 @@ def _positive(audits: Sequence[Audit]) -> list[Audit]:
 
 
 def _negative(audits: Sequence[Audit]) -> list[Audit]:
-    return [audit for audit in audits if not audit.case.planted and audit.reliance <= NEGATIVE]
+    return [audit for audit in audits if not audit.case.planted and abs(audit.reliance) <= NEGATIVE]
 
 
 def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
@@ -124,12 +124,12 @@ def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
                 f"{np.median([found['accuracy'] for found in own]) * 100:.0f} %",
                 f"{np.median(reliance):.2f} ({reliance.min():.2f} to {reliance.max():.2f})",
                 str(int((reliance >= POSITIVE).sum())),
-                str(int(((reliance > NEGATIVE) & (reliance < POSITIVE)).sum())),
-                str(int((reliance <= NEGATIVE).sum())),
+                str(int(((np.abs(reliance) > NEGATIVE) & (reliance < POSITIVE)).sum())),
+                str(int((np.abs(reliance) <= NEGATIVE).sum())),
             ]
         )
-    head = ["", "Models", "Accuracy without ties", "Relies on it, in truth", f">= {POSITIVE:.2f}", "between"]
-    yield from table([*head, f"<= {NEGATIVE:.2f}"], rows)
+    head = ["", "Models", "Accuracy without ties", "Relies on it, in truth", f"at least {POSITIVE:.2f}", "between"]
+    yield from table([*head, f"at most {NEGATIVE:.2f}"], rows)
     missing = len(cases) - len(truths)
     if missing:
         yield f"{missing} of the {len(cases)} models of this run are not trained yet, and missing below."
@@ -137,12 +137,13 @@ def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
     odd = [
         truths[case.key]
         for case in cases
-        if case.key in truths and not case.planted and truths[case.key].found["reliance"] > NEGATIVE
+        if case.key in truths and not case.planted and abs(truths[case.key].found["reliance"]) > NEGATIVE
     ]
     if odd:
         yield (
-            f"{len(odd)} controls rely in truth on something by more than {NEGATIVE:.2f}, though nobody planted it; "
-            "they are neither positive nor negative below."
+            f"{len(odd)} controls rely in truth on something by more than {NEGATIVE:.2f}, for or against the class, "
+            "though nobody planted it: what was trained on random labels follows whatever happens to go with them. "
+            "They are neither positive nor negative below."
         )
         yield ""
     if changed := changed_thresholds():

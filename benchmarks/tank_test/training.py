@@ -61,9 +61,8 @@ def tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
-def train(case: Case, recipe: Recipe | None = None) -> nn.Module:
+def train(case: Case, recipe: Recipe) -> nn.Module:
     """Trains a model from nothing, in one thread; equal cases give equal models on one machine."""
-    recipe = recipe or Recipe()
     drawn = training_scenes(case, recipe)
     x, labels = tensor(drawn.pixels), torch.from_numpy(drawn.labels)
     order = torch.Generator().manual_seed(case.seed)
@@ -101,9 +100,8 @@ def train(case: Case, recipe: Recipe | None = None) -> nn.Module:
     return network.eval()
 
 
-def trained(case: Case, folder: Path, recipe: Recipe | None = None) -> nn.Module:
+def trained(case: Case, folder: Path, recipe: Recipe) -> nn.Module:
     """The model of a case: from the cache in `folder`, else trained and kept there."""
-    recipe = recipe or Recipe()
     file = folder / f"{case.key}-v{VERSION}-{recipe.pictures}.pt"
     if file.is_file():
         network = NETWORKS[case.network](case.classes)
