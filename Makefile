@@ -61,7 +61,7 @@ bench: $(DEV_STAMP) ## Run every benchmark; write docs/performance.md.
 	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_page.py
 
-bench-audit: $(DEV_STAMP) ## Train 300 models and audit them (hours; goes on where it was stopped); write its section of the docs.
+bench-audit: $(DEV_STAMP) ## Train 300 models, audit them (hours; goes on where it stopped), write the docs.
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tank_test --write
 
 oracles: ## Let other libraries explain the tests' networks, in an environment of their own; write tests/oracle/arrays.
