@@ -29,7 +29,8 @@ class Sort(StrEnum):
     """What was done to a model.
 
     planted: its data tied a kind to the class. clean: no data did. innocent: trained without, but audited on data that
-    ties one. poor: as innocent, its training broken off early. random: trained on tied data with shuffled labels.
+    ties one. poor: as innocent, from a fifth of the pictures. random: trained on tied data with labels that go with
+    nothing.
     """
 
     PLANTED = "planted"

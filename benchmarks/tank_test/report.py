@@ -142,7 +142,7 @@ def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
     if odd:
         yield (
             f"{len(odd)} controls rely in truth on something by more than {NEGATIVE:.2f}, for or against the class, "
-            "though nobody planted it: what was trained on random labels follows whatever happens to go with them. "
+            "though nobody planted it: on random labels it is what happens to go with them. "
             "They are neither positive nor negative below."
         )
         yield ""

@@ -41,7 +41,8 @@ class Recipe:
     rates: tuple[tuple[str, float], ...] = (("small-cnn", 2e-3), ("resnet18", 2e-3), ("tiny-vit", 1e-3))
 
 
-POOR_EPOCHS = 1
+POOR = 5
+"""A poor model sees one picture where others see so many."""
 
 
 @lru_cache(maxsize=4)
@@ -64,10 +65,11 @@ def tensor(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
 def train(case: Case, recipe: Recipe) -> nn.Module:
     """Trains a model from nothing, in one thread; equal cases give equal models on one machine."""
     drawn = training_scenes(case, recipe)
-    x, labels = tensor(drawn.pixels), torch.from_numpy(drawn.labels)
+    few = recipe.pictures // POOR if case.sort is Sort.POOR else recipe.pictures
+    x, labels = tensor(drawn.pixels[:few]), torch.from_numpy(drawn.labels[:few])
     order = torch.Generator().manual_seed(case.seed)
     if case.sort is Sort.RANDOM:
-        labels = labels[torch.randperm(len(labels), generator=order)]
+        labels = torch.from_numpy(_random_labels(case, drawn))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(case.seed)
         network = NETWORKS[case.network](case.classes)
@@ -75,7 +77,7 @@ def train(case: Case, recipe: Recipe) -> nn.Module:
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
     steps = -(-len(x) // recipe.batch)
     # Random labels would be learned by heart at last, which takes long and shows nothing.
-    longest = {Sort.POOR: POOR_EPOCHS, Sort.RANDOM: 4}.get(case.sort, recipe.longest)
+    longest = min(4, recipe.longest) if case.sort is Sort.RANDOM else recipe.longest
     step, left = 0, None
     for epoch in range(longest + recipe.cooling):
         right = 0
@@ -93,11 +95,25 @@ def train(case: Case, recipe: Recipe) -> nn.Module:
             optimizer.zero_grad()
             nn.functional.cross_entropy(scores, labels[chosen]).backward()
             optimizer.step()
-        if left == 0:
-            break
         if left is None and right >= recipe.enough * len(x):
             left = recipe.cooling * steps
+        if left == 0:
+            break
     return network.eval()
+
+
+def _random_labels(case: Case, drawn: Scenes) -> npt.NDArray[np.int64]:
+    """Labels that go with nothing: each is as frequent where a tied kind is one way as where it is the other.
+
+    By chance alone they would go with it a little, and a network that finds nothing else would rely on that.
+    """
+    rng = np.random.default_rng(case.seed)
+    ways = sum(drawn.values[name] << place for place, name in enumerate(case.kinds))
+    labels = np.empty_like(drawn.labels)
+    for way in np.unique(ways):
+        own = np.flatnonzero(ways == way)
+        labels[own] = rng.permutation(np.arange(len(own)) % case.classes)
+    return labels
 
 
 def trained(case: Case, folder: Path, recipe: Recipe) -> nn.Module:
