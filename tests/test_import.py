@@ -21,7 +21,9 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_plugin_door_loads_no_framework() -> None:
-    assert not modules_after("import picasso.plugin") & FRAMEWORKS
+    loaded = modules_after("import picasso.plugin")
+    assert not loaded & FRAMEWORKS
+    assert not {"scipy", "skimage"} & loaded
 
 
 def test_public_names_load_no_framework() -> None:

@@ -395,6 +395,14 @@ def audit(
             rich_help_panel=RUN,
         ),
     ] = True,
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps/--no-maps",
+            help="Say where attribution maps put the evidence, beside the verdict.",
+            rich_help_panel=RUN,
+        ),
+    ] = True,
     opening: Opening = UNSAID,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
@@ -415,7 +423,9 @@ def audit(
     from picasso.shell import auditing
 
     failing = auditing.read_outcomes(fail_on or ())
-    asked = auditing.Asked(tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume)
+    asked = auditing.Asked(
+        tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume, maps
+    )
     model, source = auditing.read_words(words)
     dataset = auditing.read_data(source, masks, quiet=as_json)
     findings = auditing.run(model, opening, dataset, asked, quiet=as_json)

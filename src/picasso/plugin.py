@@ -22,7 +22,7 @@ from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
-from picasso.core.detail import noise_level, sharpness, smoothed
+from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.filling import fill
@@ -43,7 +43,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
-from picasso.core.pasting import blend, cut_out, grown, outside, scaled, seam, softened, stand, transplant
+from picasso.core.pasting import blend, cut_out, grown, matte, outside, scaled, seam, softened, stand, transplant
 from picasso.core.paths import (
     BaselineSettings,
     PathSettings,
@@ -178,6 +178,7 @@ __all__ = [
     "lit",
     "log_chroma",
     "luminance",
+    "matte",
     "moments",
     "nearest",
     "noise_level",
@@ -198,10 +199,10 @@ __all__ = [
     "score_masked",
     "seam",
     "shared_limits",
-    "sharpness",
     "sketch_due",
     "smoothed",
     "softened",
+    "spectrum",
     "stand",
     "suppress",
     "switches",

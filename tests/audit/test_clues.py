@@ -66,7 +66,7 @@ def test_the_interval_holds_what_it_promises() -> None:
 def test_folds_have_as_many_of_every_class() -> None:
     labels = np.array([0] * 40 + [1] * 11 + [2] * 4)
     fold = folds(labels, 3)
-    assert all(sorted(np.bincount(fold[labels == 0], minlength=5)) == [8] * 5 for _ in range(1))
+    assert np.bincount(fold[labels == 0]).tolist() == [8] * 5
     assert set(np.bincount(fold[labels == 1], minlength=5)) == {2, 3}
     assert np.bincount(fold[labels == 2], minlength=5).max() == 1
     assert (fold == folds(labels, 3)).all()
@@ -186,12 +186,12 @@ def test_of_many_classes_the_one_that_is_told_best_is_named(plain: list[FileFact
 
 def test_labels_that_mean_nothing_hardly_ever_have_a_clue(plain: list[FileFacts]) -> None:
     alarms, areas_found = 0, []
-    for seed in range(60):
+    for seed in range(40):
         labels = np.random.default_rng(seed).permutation(np.arange(96) % 2)
         clues = find_clues(plain, labels.tolist(), CLASSES, seed=seed)
         alarms += any(clue.telling for clue in clues)
         areas_found += [clue.auc for clue in clues]
-    assert alarms <= 60 * 0.05
+    assert alarms <= 40 * 0.05
     assert 0.45 < np.mean(areas_found) < 0.51
 
 

@@ -273,6 +273,31 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert [e.name for e in read_dataset(tmp_path / "set").examples] == ["tank/1.png"]
 
 
+def test_a_folder_that_cannot_be_read_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(tmp_path / "tank/1.png")
+    draw(tmp_path / "closed/1.png")
+    scan = os.scandir
+
+    def refuse(path: Path) -> object:  # root, as which tests may run, is refused nothing
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    dataset = read_dataset(tmp_path)
+    assert [(one.name, one.reason) for one in dataset.skipped] == [
+        ("closed/", "The folder cannot be read: Permission denied.")
+    ]
+    assert dataset.classes == ("tank",)
+
+
+def test_long_numbers_sort_as_numbers(tmp_path: Path) -> None:
+    names = ["1.png", "02.png", "10.png", f"{'9' * 200}.png", f"1{'0' * 200}.png", "a.png"]
+    for name in names:
+        draw(tmp_path / "tank" / name)
+    assert [e.name for e in read_dataset(tmp_path).examples] == [f"tank/{name}" for name in names]
+
+
 def test_names_that_are_no_unicode_stay_different(tmp_path: Path) -> None:
     folder = draw(tmp_path / "tank/1.png").parent
     data = (folder / "1.png").read_bytes()
@@ -291,10 +316,15 @@ def test_what_holds_no_labelled_picture_is_refused(tmp_path: Path) -> None:
     draw(tmp_path / "1.png")
     with pytest.raises(DatasetError, match=r"Give a folder with one folder for each class, or a CSV file"):
         read_dataset(tmp_path)
-    with pytest.raises(DatasetError, match="There is no data set .*nowhere"):
+    with pytest.raises(DatasetError, match=r"There is no data set .*nowhere"):
         read_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match=r"1\.png is no data set"):
         read_dataset(tmp_path / "1.png")
+    with pytest.raises(DatasetError, match="File name too long"):
+        read_dataset("x" * 9000)
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DatasetError, match=r"pipe\.csv is no file"):
+        read_dataset(tmp_path / "pipe.csv")
 
 
 def test_real_photographs_by_class(shared_data: Path) -> None:

@@ -47,12 +47,17 @@ class Prior:
         """How far each kind stands out from the ground, 0 to 1, (kinds,)."""
         return self.mean[:, 0] / _FIGURE
 
+    def only(self, kinds: NDArray[np.int64]) -> Prior:
+        """Return what is known of some of the kinds."""
+        where = self.where[kinds]
+        return Prior(where / where.sum(axis=0), self.mean[kinds], self.spread[kinds])
+
     def expects(self, patches: Patches) -> Floats:
         """Return how well each patch fits each kind by place and looks, log-odds (n, kinds)."""
         rows, columns = _cells(patches)
         apart = (_looks(patches)[:, None] - self.mean) / self.spread
         log = np.log(self.where[:, rows, columns]).T - 0.5 * (apart**2).sum(axis=2) - np.log(self.spread).sum(axis=1)
-        return log.astype(np.float32)
+        return np.asarray(log, np.float32)
 
 
 def belong(patches: Patches, prior: Prior) -> Floats:
@@ -105,7 +110,7 @@ def _means(points: Floats, count: int, rng: np.random.Generator) -> Floats:
     References:
         Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding".
     """
-    centers = points[rng.integers(len(points))][None]
+    centers: Floats = points[rng.integers(len(points))][None]
     while len(centers) < count:
         apart = ((points[:, None] - centers) ** 2).sum(axis=2).min(axis=1)
         if apart.max() < 1e-6:
@@ -114,7 +119,8 @@ def _means(points: Floats, count: int, rng: np.random.Generator) -> Floats:
     for _ in range(20):
         nearest = ((points[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
         chosen = [points[nearest == number] for number in range(len(centers))]
-        centers = np.stack([c.mean(axis=0) if len(c) else old for c, old in zip(chosen, centers, strict=True)])
+        means = [c.mean(axis=0) if len(c) else old for c, old in zip(chosen, centers, strict=True)]
+        centers = np.asarray(means, np.float32)
     return centers
 
 

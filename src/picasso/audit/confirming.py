@@ -11,20 +11,22 @@ from picasso.core.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What a person has said.
+    """What is known of where the object is.
 
     Args:
-        object: Numbers of the kinds of regions that are the object.
+        object: Numbers of the kinds of regions that are the object, as a person says.
         other: Numbers of those that are not.
+        masks: Whether the data set says it, with masks or boxes.
     """
 
-    object: tuple[int, ...]
-    other: tuple[int, ...]
+    object: tuple[int, ...] = ()
+    other: tuple[int, ...] = ()
+    masks: bool = False
 
     @property
     def known(self) -> bool:
         """Whether it is known where the object is."""
-        return bool(self.object)
+        return self.masks or bool(self.object)
 
 
 def region_name(number: int) -> str:

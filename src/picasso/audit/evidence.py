@@ -1,4 +1,4 @@
-"""Where the evidence is: which share of what speaks for a class lies on the object, around it and elsewhere, by the maps.
+"""Where the evidence is: which share of what speaks for a class lies on the object, by the maps.
 
 Maps do not say what a model relies on: they answer to what is there, too. So they stand beside the interventions, they
 are taken only from methods whose maps depend on what the network has learned, and where the two disagree it is said.
@@ -6,7 +6,7 @@ are taken only from methods whose maps depend on what the network has learned, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,10 @@ from picasso.scorecard.stages import Report, Stages
 
 DEFAULT: tuple[MethodChoice, ...] = (
     ("grad-cam", {}),
-    ("integrated-gradients", {}),
-    ("partial-occlusion", {"grid": 8, "window": 0.2}),
+    ("integrated-gradients", {"steps": 12, "max_steps": 12}),
+    ("partial-occlusion", {"grid": 6, "window": 0.2}),
 )
-"""Cheap methods of three kinds; those of them that the model can do are used."""
+"""Cheap methods of three kinds, coarse since only sums are asked for; those that the model can do are used."""
 MOST_PICTURES = 24
 """Shares differ little from picture to picture: more narrow the interval by less than the methods differ."""
 RING = 0.05
@@ -54,8 +54,8 @@ class MethodEvidence:
         name, title: Of the method.
         settings: Its settings, as JSON.
         tested: What randomization showed of it. Untested where the model's parameters cannot be shuffled.
-        shares: Of every part; None where no map had evidence.
-        by_class: The same for every class; an empty tuple where none of its maps had evidence.
+        shares: Of every part; empty where no map had evidence.
+        by_class: The same for every class; empty for one of which no map had evidence.
         empty: How many maps had no evidence for the class at all.
     """
 
@@ -185,7 +185,7 @@ def shares(
     """
     if model.facts.task is not Task.CLASSIFICATION or model.facts.frames is not None:
         raise NotSupportedError("Where the evidence lies is asked of classifiers of still pictures only.")
-    used = list(choose_methods(model, methods)) if methods is not None else _default_methods(model)
+    used = list(choose_methods(model, methods)) if methods is not None else default_methods(model)
     known = np.asarray(labels, np.int64)
     column = list(range(len(classes))) if columns is None else list(columns)
     reason = untestable(model)
@@ -284,20 +284,20 @@ def disagreement(evidence: Evidence, verdict: Verdict) -> str:
     if verdict.outcome is Outcome.WRONG_REASON and on_object.low > MOSTLY and verdict.reliance and verdict.named:
         return (
             f"The maps put {on_object.value:.0%} of the evidence on the object, though the interventions say that "
-            f"{100 * verdict.reliance.value:.0f} points of accuracy hang on {verdict.named.phrase}: the maps do not show "
-            "it, and the interventions are to be believed."
+            f"{100 * verdict.reliance.value:.0f} points of accuracy hang on {verdict.named.phrase}: the maps do not "
+            "show it, and the interventions are to be believed."
         )
     aimless = evidence.areas[2]
     if verdict.outcome is Outcome.RIGHT_REASON and elsewhere.low > MOSTLY and elsewhere.high > aimless:
         return (
             f"The maps put {elsewhere.value:.0%} of the evidence on the background, which covers {aimless:.0%} of the "
-            "pictures, though no property of it that was taken from another picture moved the answers: maps show what a "
-            "model answers to, the interventions what its answers hang on."
+            "pictures, though no property of it that was taken from another picture moved the answers: maps show what "
+            "a model answers to, the interventions what its answers hang on."
         )
     return ""
 
 
-def _default_methods(model: Model) -> list[Method]:
+def default_methods(model: Model) -> list[Method]:
     """Return the methods of `DEFAULT` that a model can do."""
     able = runner.abilities(model)
     made = []
@@ -339,10 +339,13 @@ def _mean_over_methods(rows: Sequence[NDArray[np.float64]], pictures: int, parts
     table = np.stack(rows)
     known = np.isfinite(table)
     count = known.sum(axis=0)
-    return np.divide(np.where(known, table, 0).sum(axis=0), count, out=np.full(table.shape[1:], np.nan), where=count > 0)
+    mean: NDArray[np.float64] = np.where(known, table, 0).sum(axis=0) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.nan)
 
 
-def _of_classes(table: NDArray[np.float64], labels: NDArray[np.int64], classes: int) -> tuple[tuple[Interval, ...], ...]:
+def _of_classes(
+    table: NDArray[np.float64], labels: NDArray[np.int64], classes: int
+) -> tuple[tuple[Interval, ...], ...]:
     return tuple(_intervals(table[labels == label]) for label in range(classes))
 
 

@@ -66,7 +66,7 @@ def _pair(values: NDArray[np.float32]) -> tuple[int, int]:
 
 
 def _depth(values: NDArray[np.float32]) -> int:
-    """Return how many rows from the first one are of its color; 0 where the picture does not begin sharply after them."""
+    """Return how many rows from the first one are of its color; 0 where what follows is not sharply different."""
     most = int(_MOST * len(values))
     color = np.median(values[0], axis=0)
     apart = np.abs(values[: most + 1] - color).max(axis=2)

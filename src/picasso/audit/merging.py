@@ -20,15 +20,19 @@ APART = 0.25
 colors that have nothing in common; halves of a drawn sky differ by 0.1, a tank and its meadow by 0.4 to 0.6."""
 LEAST = 0.003
 """Share of a picture from which a kind is there."""
-_HARDLY = 0.03
+HARDLY = 0.03
 """A kind that is there in fewer of the pictures is an accident."""
 _RIM = 0.03
 _STANDS_OUT = 0.35
 """A kind that takes less of the pictures than `_RIM` and stands out less than this is the rim or shadow of another."""
-_MEET = 0.1
-"""Kinds that share a picture in fewer of the cases in which they could are taken for two faces of one kind."""
+_MEET = 0.2
+"""Kinds that share a picture in fewer of the cases in which they could are two faces of one kind, if ..."""
 _SAME_PLACE = 0.5
-"""And this much of the places of the smaller must be places of the larger, too."""
+"""... they share this much of their places."""
+_MEET_ALIKE = 0.5
+"""Things that share a picture in fewer of the cases, parts of one thing among them, are one kind, if ..."""
+_SAME_COLOR = 15.0
+"""... their colors differ by no more than they vary and this, units of CIELAB: a thing may stand anywhere."""
 _ROUNDS = 8
 _AGAIN = 2
 
@@ -85,9 +89,10 @@ def _next(pictures: Sequence[Patches], found: Grouped) -> tuple[int, int] | None
     rare = int(sizes.mean(axis=0).argmin())
     # A kind of hardly a picture, or a rim of another, is none: it goes where it differs least.
     flat = found.prior.figure[rare] < _STANDS_OUT and sizes[:, rare].mean() < _RIM
-    if flat or present[rare] < max(2, _HARDLY * len(pictures)) or sizes[:, rare].mean() < LEAST:
+    if flat or present[rare] < max(2, HARDLY * len(pictures)) or sizes[:, rare].mean() < LEAST:
         return _ordered(rare, int(apart[rare].argmin()) if np.isfinite(apart[rare]).any() else int(present.argmax()))
     strangers = np.where(meet < _MEET, _overlap(found.prior), 0)
+    strangers[_things_alike(pictures, found) & (meet < _MEET_ALIKE)] = 1
     if strangers.max() >= _SAME_PLACE:
         return _ordered(*np.unravel_index(int(strangers.argmax()), strangers.shape))
     if apart.min() < APART or (len(found.prior) > MOST and np.isfinite(apart.min())):
@@ -115,7 +120,7 @@ def _contrast(pictures: Sequence[Patches], found: Grouped, there: NDArray[np.boo
     for i in range(count):
         for j in range(count):
             values = every[:, i, j][~np.isnan(every[:, i, j])]
-            if i != j and len(values) >= max(2, _MEET * len(pictures)):
+            if i != j and len(values) >= max(2, HARDLY * len(pictures)):
                 apart[i, j] = np.median(values)
     return apart
 
@@ -127,6 +132,22 @@ def _overlap(prior: Prior) -> NDArray[np.float64]:
     both = np.minimum(places[:, None], places).sum(axis=2)
     np.fill_diagonal(both, 0)
     return np.asarray(both, np.float64)
+
+
+def _things_alike(pictures: Sequence[Patches], found: Grouped) -> NDArray[np.bool_]:
+    """Return which kinds are things that look alike, (kinds, kinds): a thing may stand anywhere."""
+    weights = np.concatenate(
+        [_sure(part) * one.share[:, None] for one, part in zip(pictures, found.parts, strict=True)]
+    )
+    colors = np.concatenate([one.color for one in pictures])
+    total = np.maximum(weights.sum(axis=0), 1e-9)[:, None]
+    mean = weights.T @ colors / total
+    spread = np.sqrt(np.maximum((weights.T @ colors**2 / total - mean**2).sum(axis=1), 0))
+    apart = np.linalg.norm(mean[:, None] - mean, axis=2)
+    things = found.prior.figure >= _STANDS_OUT
+    alike: NDArray[np.bool_] = (apart <= _SAME_COLOR + (spread[:, None] + spread) / 2) & things & things[:, None]
+    np.fill_diagonal(alike, False)
+    return alike
 
 
 def _ordered(a: int | np.intp, b: int | np.intp) -> tuple[int, int]:
@@ -142,4 +163,4 @@ def _merged(part: Floats, pair: tuple[int, int]) -> Floats:
 
 def _sure(part: Floats) -> Floats:
     """Return which kind each patch belongs to most, (n, kinds) of 0 and 1."""
-    return np.eye(part.shape[1], dtype=np.float32)[part.argmax(axis=1)]
+    return np.asarray(np.eye(part.shape[1])[part.argmax(axis=1)], np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from picasso.audit.frame import frame_of
 from picasso.core.intervention import Pixels
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -38,7 +38,7 @@ class Patches:
 
     Args:
         labels: The patch of each pixel, from 0, int64 (h, w); -1 on the picture's border.
-        color: Mean CIELAB color of each patch, (n, 3).
+        color: Median CIELAB color of each patch, (n, 3).
         texture: How much the lightness varies within each patch, logarithm of (1 + units of CIELAB), (n,).
         place: Centers, (n, 2): row and column as shares of height and width.
         share: Shares of the picture's area, (n,).
@@ -68,12 +68,14 @@ class Patches:
         """How far patches differ in color, texture and standing out, (n, n)."""
         look = np.column_stack([self.color / _COLOR, self.texture / _TEXTURE, self.figure / _FIGURE])
         square = (look**2).sum(axis=1)
-        return np.sqrt(np.maximum(square[:, None] + square - 2 * look @ look.T, 0))
+        distance: Floats = np.sqrt(np.maximum(square[:, None] + square - 2 * look @ look.T, 0))
+        return distance
 
     @cached_property
     def alike(self) -> Floats:
         """How far patches are one stuff, 0 to 1, times the share of the column's patch, (n, n)."""
-        return np.exp(-0.5 * self.distance**2) * self.share
+        alike: Floats = np.exp(-0.5 * self.distance**2) * self.share
+        return alike
 
     @cached_property
     def near(self) -> sparse.csr_array:
@@ -103,18 +105,32 @@ def cut(view: Pixels) -> Patches:
     inner = np.unique(found, return_inverse=True)[1].reshape(inside.shape[:2]).astype(np.int64)
     rows, columns = np.mgrid[: inside.shape[0], : inside.shape[1]]
     place = (rows + frame.top + 0.5) / height, (columns + frame.left + 0.5) / width
-    means = _means(inner, np.dstack([lab, lab[..., 0] ** 2, *place]))
+    means = _means(inner, np.dstack([lab[..., 0], lab[..., 0] ** 2, *place]))
+    colors = _medians(inner, lab)
     labels = np.full((height, width), -1, np.int64)
     frame.inside(labels)[...] = inner
     pairs = _touching(inner)
     return Patches(
         labels,
-        means[:, :3],
-        np.log1p(np.sqrt(np.maximum(means[:, 3] - means[:, 0] ** 2, 0))),
-        means[:, 4:],
+        colors,
+        np.log1p(np.sqrt(np.maximum(means[:, 1] - means[:, 0] ** 2, 0))),
+        means[:, 2:],
         (np.bincount(inner.ravel()) / labels.size).astype(np.float32),
         pairs,
-        _figure(inner, means[:, :3], pairs),
+        _figure(inner, colors, pairs),
+    )
+
+
+def _medians(labels: NDArray[np.int64], values: Floats) -> Floats:
+    """Return the median of each channel of values (h, w, c) over each patch, (n, c).
+
+    A patch that reaches over an edge has the color of its larger part so, not one that is nowhere in the picture.
+    """
+    from scipy import ndimage
+
+    numbers = np.arange(labels.max() + 1)
+    return np.stack([ndimage.median(channel, labels, numbers) for channel in np.moveaxis(values, -1, 0)], 1).astype(
+        np.float32
     )
 
 
@@ -148,7 +164,7 @@ def _figure(labels: NDArray[np.int64], color: Floats, pairs: NDArray[np.int64]) 
     graph = sparse.csr_array((np.concatenate([steps, cost + 1e-3]), (first, second)), shape=(count + 1, count + 1))
     way = sparse.csgraph.dijkstra(graph, directed=False, indices=count)[:count]
     usual = max(_STANDS_OUT, float(np.percentile(way, 95)) / 2)
-    return (way / (way + usual)).astype(np.float32)
+    return np.asarray(way / (way + usual), np.float32)
 
 
 def _ground(labels: NDArray[np.int64], color: Floats) -> tuple[NDArray[np.int64], Floats]:

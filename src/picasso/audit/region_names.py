@@ -54,19 +54,28 @@ class Look:
     figure: float
 
 
-def name_all(looks: Sequence[Look]) -> list[str]:
-    """Return a name for each kind, all different; each completes "The model relies on ..."."""
-    names: list[str] = []
-    for look in looks:
-        name = _name(look)
-        if name in names:
-            name = f"{name}, {_size(look)} of the picture"
-        number = 2
-        unique = name
-        while unique in names:
+def different(names: Sequence[str]) -> list[str]:
+    """Return names that are all different: those that are not get numbers."""
+    made: list[str] = []
+    for name in names:
+        unique, number = name, 2
+        while unique in made:
             unique, number = f"{name} ({number})", number + 1
-        names.append(unique)
-    return names
+        made.append(unique)
+    return made
+
+
+def name_of(look: Look) -> str:
+    """Return what completes "The model relies on ..."."""
+    place = place_name(look.middle, look.moves, look.wide)
+    if look.figure >= _STANDS_OUT:
+        noun = "small thing" if look.size < _SMALL else "thing"
+    elif look.wide[1] > _ACROSS and look.wide[0] > _ACROSS:
+        noun = "background"
+    else:
+        noun = "band" if look.wide[1] > _ACROSS and look.wide[0] < _FLAT and place == "in the middle" else "area"
+    color = "" if look.varied > _VARIED else color_name(look.color)
+    return " ".join(word for word in ("the", color, noun, place) if word)
 
 
 def color_name(lab: NDArray[np.float64]) -> str:
@@ -97,19 +106,3 @@ def place_name(middle: NDArray[np.float64], moves: NDArray[np.float64], wide: ND
 
 def _third(share: float, low: str, high: str) -> str:
     return low if share < 0.36 else high if share > 0.64 else "middle"
-
-
-def _name(look: Look) -> str:
-    place = place_name(look.middle, look.moves, look.wide)
-    if look.figure >= _STANDS_OUT:
-        noun = "small thing" if look.size < _SMALL else "thing"
-    elif look.wide[1] > _ACROSS and look.wide[0] > _ACROSS:
-        noun = "background"
-    else:
-        noun = "band" if look.wide[1] > _ACROSS and look.wide[0] < _FLAT and place == "in the middle" else "area"
-    color = "" if look.varied > _VARIED else color_name(look.color)
-    return " ".join(word for word in ("the", color, noun, place) if word)
-
-
-def _size(look: Look) -> str:
-    return f"about {max(1, round(100 * look.size))} %"

@@ -7,23 +7,26 @@ say in it: what it relies on would then be taken for the object, and acquitted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from picasso.audit.belonging import Prior, belong
+from picasso.audit.border import Border, find_borders
 from picasso.audit.foreground import Proposal, outline, propose
-from picasso.audit.merging import LEAST, group
+from picasso.audit.marks import Mark, find_marks
+from picasso.audit.merging import HARDLY, LEAST, group
 from picasso.audit.patches import Floats, Patches, cut
-from picasso.audit.region_names import Look, name_all
+from picasso.audit.region_names import Look, different, name_of
 from picasso.audit.telling import auc_of
 from picasso.core.intervention import Mask, Pixels
 
 FITTED_ON = 200
 """Pictures from which kinds are found, drawn evenly over the classes; more of them change hardly a boundary."""
-_BORDERED = 0.05
-"""A border that fewer of the pictures have is not a kind."""
+
+_WORTH = 0.001
+"""A kind that takes less than this share of the pictures is not worth a test."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +48,16 @@ class RegionKinds:
     object: Proposal
     size: tuple[int, int]
     _prior: Prior
-    _border: int | None
+    _fixed: tuple[Border | Mark, ...]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def label(self, view: Pixels) -> NDArray[np.int64]:
-        """Return the kind of each pixel, int64 (h, w); -1 where it is of none.
+        """Return the kind of each pixel, int64 (h, w), from 0.
+
+        Where a border or a mark lies in many pictures it is labelled in every one, also in one that lacks it. So what
+        lies there can be taken from any picture.
 
         Args:
             view: uint8 RGB (h, w, 3), of `size`.
@@ -63,7 +69,10 @@ class RegionKinds:
             raise ValueError(f"A picture must be {self.size[0]} x {self.size[1]} pixels. Got {view.shape[:2]}.")
         patches = cut(view)
         kinds = _kinds(patches, belong(patches, self._prior), self.object)
-        return _laid(patches, kinds, self._border)
+        labels = np.append(kinds, -1)[patches.labels]
+        for number, fixed in enumerate(self._fixed, start=len(self._prior)):
+            labels[fixed.place(patches)] = number
+        return _spread(labels)
 
     def object_proposal(self, view: Pixels) -> Mask:
         """Return where the object likely is, bool (h, w); nowhere where `object.kind` is None.
@@ -98,23 +107,32 @@ def find_kinds(views: Sequence[Pixels], labels: NDArray[np.int64], seed: int = 0
         raise ValueError(f"Pictures must be of one size, and at least one. Got the sizes {sorted(sizes)}.")
     chosen = _drawn(labels, seed)
     pictures = [cut(views[number]) for number in chosen]
-    found = group(pictures, seed)
-    proposal = propose(pictures, found.parts)
-    kinds = [_kinds(one, part, proposal) for one, part in zip(pictures, found.parts, strict=True)]
-    bordered = np.array([(one.labels < 0).any() for one in pictures])
-    border = len(found.prior) if bordered.mean() >= _BORDERED else None
-    described = [_described(pictures, kinds, number) for number in range(len(found.prior))]
-    names = name_all([_look(numbers) for numbers in described])
+    prior, proposal = _settled(pictures, group(pictures, seed).prior)
+    kinds = [_kinds(one, belong(one, prior), proposal) for one in pictures]
+    shown = [views[number] for number in chosen]
+    fixed: list[Border | Mark] = [*find_borders(pictures), *find_marks(shown, labels[chosen])]
+    described = [_described(pictures, kinds, number) for number in range(len(prior))]
+    names = [name_of(_look(numbers)) for numbers in described]
     classes = int(labels.max()) + 1
     seen = [numbers[:, 0] >= LEAST for numbers in described]
-    if border is not None:
-        names.append("the border around the picture")
-        described.append(_border_described(pictures, [views[number] for number in chosen]))
-        seen.append(bordered)
-    telling = [auc_of(_filled(numbers, there), labels[chosen], seed) for numbers, there in zip(described, seen, strict=True)]
-    presence = [[float(there[labels[chosen] == c].mean()) if (labels[chosen] == c).any() else 0.0 for c in range(classes)] for there in seen]
-    (size,) = sizes
-    return RegionKinds(tuple(names), np.array(presence), np.array(telling), proposal, size, found.prior, border)
+    for thing in fixed:
+        there = np.array([thing.is_on(view) for view in shown])
+        place = [thing.place(one) for one in pictures]
+        names.append(thing.name)
+        seen.append(there)
+        described.append(np.array([view[where].mean(axis=0) for view, where in zip(shown, place, strict=True)]))
+    ours = labels[chosen]
+    return RegionKinds(
+        names=tuple(different(names)),
+        presence=np.array(
+            [[there[ours == c].mean() if (ours == c).any() else 0.0 for c in range(classes)] for there in seen]
+        ),
+        telling=np.array([auc_of(_filled(*known), ours, seed) for known in zip(described, seen, strict=True)]),
+        object=proposal,
+        size=sizes.pop(),
+        _prior=prior,
+        _fixed=tuple(fixed),
+    )
 
 
 def _drawn(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -125,6 +143,19 @@ def _drawn(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
         ours = order[labels[order] == number]
         turn[ours] = np.arange(len(ours))
     return np.sort(order[np.argsort(turn[order], kind="stable")][:FITTED_ON])
+
+
+def _settled(pictures: Sequence[Patches], prior: Prior) -> tuple[Prior, Proposal]:
+    """Choose the likely object, and leave out the kinds of which its outline leaves hardly anything."""
+    parts = [belong(one, prior) for one in pictures]
+    proposal = propose(pictures, parts)
+    kinds = [_kinds(one, part, proposal) for one, part in zip(pictures, parts, strict=True)]
+    sizes = np.stack([np.bincount(kind, one.share, len(prior)) for one, kind in zip(pictures, kinds, strict=True)])
+    enough = ((sizes >= LEAST).mean(axis=0) >= HARDLY) & (sizes.mean(axis=0) >= _WORTH)
+    left = np.flatnonzero(enough | (np.arange(len(prior)) == proposal.kind))
+    if proposal.kind is not None:
+        proposal = replace(proposal, kind=int(np.searchsorted(left, proposal.kind)))
+    return prior.only(left), proposal
 
 
 def _kinds(patches: Patches, part: Floats, proposal: Proposal) -> NDArray[np.int64]:
@@ -138,8 +169,14 @@ def _kinds(patches: Patches, part: Floats, proposal: Proposal) -> NDArray[np.int
     return np.where(inside, proposal.kind, others.argmax(axis=1))
 
 
-def _laid(patches: Patches, kinds: NDArray[np.int64], border: int | None) -> NDArray[np.int64]:
-    return np.append(kinds, -1 if border is None else border)[patches.labels]
+def _spread(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the pixels of an unusual border, which are of no kind, the kind of the nearest pixel."""
+    if (labels >= 0).all():
+        return labels
+    from scipy import ndimage
+
+    rows, columns = ndimage.distance_transform_edt(labels < 0, return_distances=False, return_indices=True)
+    return np.asarray(labels[rows, columns], np.int64)
 
 
 def _described(pictures: Sequence[Patches], kinds: Sequence[NDArray[np.int64]], number: int) -> NDArray[np.float64]:
@@ -156,15 +193,6 @@ def _described(pictures: Sequence[Patches], kinds: Sequence[NDArray[np.int64]], 
         wide = np.sqrt(weight @ (one.place - middle) ** 2 / size)
         look = weight @ np.column_stack([one.color, one.texture, one.figure]) / size
         rows.append(np.concatenate([[size], middle, wide, look]))
-    return np.asarray(rows, np.float64)
-
-
-def _border_described(pictures: Sequence[Patches], views: Sequence[Pixels]) -> NDArray[np.float64]:
-    """Return how large the border of each picture is and its mean color, (pictures, 4)."""
-    rows = []
-    for one, view in zip(pictures, views, strict=True):
-        where = one.labels < 0
-        rows.append([where.mean(), *(view[where].mean(axis=0) if where.any() else [np.nan] * 3)])
     return np.asarray(rows, np.float64)
 
 

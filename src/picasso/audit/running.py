@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from picasso.audit import statistics, thresholds
 from picasso.audit.clues import find_clues
-from picasso.audit.confirming import read_confirmed
+from picasso.audit.confirming import Confirmed, read_confirmed
 from picasso.audit.donors import Donors, draw_donors
 from picasso.audit.duplicates import find_duplicates
 from picasso.audit.effects import Table, cleared, effect_of, judged
@@ -27,6 +27,7 @@ from picasso.audit.eye import Eye
 from picasso.audit.facts_of_files import FileFacts, file_facts
 from picasso.audit.findings import Clue, Effect, Findings, Untested
 from picasso.audit.gallery import Gallery, Parts
+from picasso.audit.illustrating import illustrate
 from picasso.audit.regions import FITTED_ON, find_kinds
 from picasso.audit.selecting import Selection, require_pictures, select
 from picasso.audit.shelf import Shelf
@@ -62,6 +63,7 @@ class Choices:
         interventions: Names of the interventions; all where empty.
         confirmed: Where the object is not known: kind of region -> whether a person says that it is the object.
         processes: How many processes measure, each with a copy of the model; 0: this one.
+        maps: Whether maps are made, to illustrate: where the evidence lies, and groups of alike maps.
     """
 
     match: Mapping[str, str | int] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Choices:
     interventions: tuple[str, ...] = ()
     confirmed: Mapping[str, bool] = field(default_factory=dict)
     processes: int = 0
+    maps: bool = True
 
 
 def audit(
@@ -106,7 +109,7 @@ def audit(
     source = model if isinstance(model, str) else source
     opened = load_model(source, **options) if isinstance(model, str) else model
     pictures = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
-    return _Run(opened, (source, options), pictures, Choices(**choices), Shelf(kept), report).findings()
+    return _Run(opened, (source, dict(options)), pictures, Choices(**choices), Shelf(kept), report).findings()
 
 
 class _Run:
@@ -145,8 +148,8 @@ class _Run:
         base, answers = self._look(files)
         readable = list(files)
         require_pictures(len(readable))
-        parts, known = self._parts(readable)
-        questions = self._questions(known, parts)
+        parts, said = self._parts(readable)
+        questions = self._questions(said.known, parts)
         setup = self._setup(questions, parts)
         experiment = setup.experiment(self.model)
         engine: Engine = Here(experiment)
@@ -169,7 +172,7 @@ class _Run:
             effects[one] = self._effect(questions[one], one, table, rest, spread, False)
         effects = judged(effects)
         return self._found(
-            experiment, questions, effects, table, base, answers, readable, files, donors, known, spread,
+            experiment, questions, effects, table, base, answers, readable, files, donors, said, spread,
             len(rest or screened),
         )  # fmt: skip
 
@@ -197,17 +200,17 @@ class _Run:
                 del files[number]
         return base, answers
 
-    def _parts(self, readable: Sequence[int]) -> tuple[Parts | None, bool]:
-        """Return the kinds of regions where the objects are not known, and whether it is known where they are."""
+    def _parts(self, readable: Sequence[int]) -> tuple[Parts | None, Confirmed]:
+        """Return the kinds of regions where the objects are not known, and what is known of the objects."""
         gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye)
         objects = [gallery.seen(number).object is not None for number in readable[:FITTED_ON]]
         if any(objects):
-            return None, True
+            return None, Confirmed(masks=True)
         self.report(self.done, self.total, "Looking for regions")
         views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
         kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
-        confirmed = read_confirmed(self.choices.confirmed, kinds)
-        return Parts(kinds, confirmed.object), confirmed.known
+        said = read_confirmed(self.choices.confirmed, kinds)
+        return Parts(kinds, said.object), said
 
     def _questions(self, known: bool, parts: Parts | None) -> tuple[Question, ...]:
         """Return everything that can be asked, and note what cannot."""
@@ -283,6 +286,9 @@ class _Run:
         self.done += work
         self.report(min(self.done, self.total), self.total, message)
 
+    def _report_maps(self, done: int, total: int, message: str) -> None:
+        self.report(min(self.done, self.total), self.total, message)
+
     def _asked(self) -> str:
         """Return the digest of all that decides what is measured, beside pictures and questions."""
         confirmed = sorted(self.choices.confirmed.items())
@@ -308,7 +314,7 @@ class _Run:
         readable: list[int],
         files: Mapping[int, FileFacts],
         donors: Mapping[int, Donors],
-        known: bool,
+        said: Confirmed,
         spread: float,
         confirming: int,
     ) -> Findings:
@@ -317,7 +323,7 @@ class _Run:
         right = int((base[readable] > 0).sum())
         accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
         smallest = statistics.smallest_drop(confirming)
-        verdict = judge(accuracy, chance, effects, known, smallest)
+        verdict = judge(accuracy, chance, effects, said, smallest)
         named = named_of(effects)
         order = sorted(
             enumerate(effects),
@@ -332,6 +338,11 @@ class _Run:
         confusion = np.zeros((classes, classes), np.int64)
         np.add.at(confusion, (labels, answers[readable]), 1)
         clues = self._clues(files)
+        extras = {}
+        if self.choices.maps:
+            extras = illustrate(
+                experiment, readable, donors, verdict, self.selection.classes, spread, self._report_maps
+            )
         return Findings(
             verdict=verdict,
             classes=self.selection.classes,
@@ -347,7 +358,7 @@ class _Run:
             else pictures_of(effects.index(named), table, readable, experiment, answers, spread),
             untested=tuple(self.untested + self._never_made(effects)),
             notes=(*self.dataset.notes, *self.notes),
-            extras={},
+            extras=extras,
             record=self._record(questions, readable),
         )
 

@@ -33,7 +33,9 @@ def auc_of(features: NDArray[np.float64], labels: NDArray[np.int64], seed: int =
     return float(np.mean([_auc(scores[:, i], wanted[:, i] > 0) for i in range(len(classes))]))
 
 
-def _probe(features: NDArray[np.float64], wanted: NDArray[np.float64], held: NDArray[np.float64]) -> NDArray[np.float64]:
+def _probe(
+    features: NDArray[np.float64], wanted: NDArray[np.float64], held: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Fit a ridge regression on numbers and their squares, and return what it says of the pictures held out."""
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
     x, y = ((part - mean) / spread for part in (features, np.clip(held, mean - 5 * spread, mean + 5 * spread)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from picasso.audit.confirming import Confirmed
 from picasso.audit.effects import cleared
 from picasso.audit.findings import Effect, Interval, Outcome, Verdict
 from picasso.audit.thresholds import CLEAR, NAMING, WEAK
@@ -20,14 +21,14 @@ def named_of(effects: Sequence[Effect]) -> Effect | None:
     return min((one for one in suspects if one.drop.value >= NAMING * most), key=lambda one: one.change)
 
 
-def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], confirmed: bool, smallest: float) -> Verdict:
+def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Confirmed, smallest: float) -> Verdict:
     """Return the answer of an audit.
 
     Args:
         accuracy: Of the model on the pictures as they are.
         chance: Accuracy of always saying the most frequent class.
         effects: Of everything that was tested, judged.
-        confirmed: Whether it is known where the object is: from masks, boxes, or a person's word.
+        said: What is known of where the object is.
         smallest: The smallest drop that the audit could have seen.
     """
     objects = [effect for effect in effects if effect.role is Role.OBJECT]
@@ -60,8 +61,9 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], confirme
             f"Erasing the object, rather than an equal piece of what surrounds it, costs {_points(erased.drop)}."
         )
     if named is not None:
-        return _accused(named, suspects, right, confirmed, smallest, reasons)
-    if right is not None and not open_ones and confirmed:
+        certain = said.known or named.what.region in said.other
+        return _accused(named, suspects, right, certain, smallest, reasons)
+    if right is not None and not open_ones and said.known:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
         return Verdict(
             Outcome.RIGHT_REASON,
@@ -79,7 +81,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], confirme
             f"{len(open_ones)} of the properties could still carry {CLEAR * 100:.0f} points or more, above all "
             f"{widest.what.phrase} (at most {widest.drop.high * 100:.0f})."
         )
-    if not confirmed:
+    if not said.known:
         reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
     elif right is None:
         reasons.append("That the model uses the object was not shown.")
@@ -99,7 +101,7 @@ def _accused(
     named: Effect,
     suspects: Sequence[Effect],
     right: Effect | None,
-    confirmed: bool,
+    certain: bool,
     smallest: float,
     reasons: list[str],
 ) -> Verdict:
@@ -108,7 +110,7 @@ def _accused(
     if others:
         reasons.append(f"It also shows in {_listed(others)}.")
     sentence = f"{drop} of accuracy hang on {phrase}"
-    if not confirmed:
+    if not certain:
         outcome, headline = Outcome.RELIES_ON, f"RELIES ON {phrase}"
         sentence += ". Whether that is the object, only a person can say."
     elif right is None:

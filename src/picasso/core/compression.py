@@ -8,18 +8,19 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
 from picasso.core.intervention import Pixels
-from picasso.core.tones import luminance, to_pixels
+from picasso.core.tones import Plane, luminance, to_pixels
 
-_QUALITIES = (*range(5, 96, 5),)
+_QUALITIES = range(3, 96)
 _LEAST_STEP = 3
 """Coefficients quantized more finely than this are multiples of their step by chance."""
 _BLOCKS = 300
 """Blocks that are looked at."""
 _LEAST = 12
 """Coefficients beside zero that must be seen before they say anything."""
+_FEW = np.array([0, 1, 7, 8, 15])
+"""The coefficients that are largest in most pictures, of the 63 beside the mean."""
 _NEAR = 0.11
 """Mean distance from a multiple, in steps, below which a picture has been quantized so; by chance it is 0.25."""
 _SHIFTS = ((0, 3), (2, 6), (3, 1), (4, 4), (5, 7), (6, 2), (7, 5), (1, 0))
@@ -39,6 +40,8 @@ def jpeg_quality(view: Pixels) -> int | None:
     None where it was not, or so well that it left no trace, or was resized or shifted since. The coefficients of a
     written picture are multiples of their steps.
     """
+    from scipy import fft
+
     height, width = (side - side % 8 for side in view.shape[:2])
     if not height or not width:
         return None
@@ -47,17 +50,26 @@ def jpeg_quality(view: Pixels) -> int | None:
     blocks = blocks[:: max(1, len(blocks) // _BLOCKS)]
     found = np.abs(fft.dctn(blocks, axes=(1, 2), norm="ortho").reshape(-1, 64)[:, 1:])
     best, least = None, _NEAR
-    for quality in _QUALITIES:
-        steps = _table(quality)[1:]
-        parts = found[:, steps >= _LEAST_STEP] / steps[steps >= _LEAST_STEP]
-        seen = parts[parts > 0.6]
-        if len(seen) < _LEAST:
-            continue
-        apart = float(np.abs(seen - np.rint(seen)).mean())
-        # All coefficients tell, the zeros too: at a step too fine they are zero far too often.
-        if apart < least:
+    for quality in _likely(found):
+        if (apart := _apart(found, _table(quality)[1:])) is not None and apart < least:
             best, least = quality, apart
     return best
+
+
+def _likely(found: Plane) -> list[int]:
+    """Return the qualities that few coefficients do not rule out; most are ruled out at once."""
+    few = found[:, _FEW]
+    judged = ((quality, _apart(few, _table(quality)[1:][_FEW])) for quality in _QUALITIES)
+    return [quality for quality, apart in judged if apart is None or apart < 1.5 * _NEAR]
+
+
+def _apart(found: Plane, steps: NDArray[np.float64]) -> float | None:
+    """Return how far coefficients, (blocks, k), lie from multiples of their steps, in steps; None where few tell."""
+    coarse = steps >= _LEAST_STEP
+    parts = found[:, coarse] / steps[coarse].astype(np.float32)
+    # Zeros are multiples of everything.
+    seen = parts[parts > 0.6]
+    return float(np.abs(seen - np.rint(seen)).mean()) if len(seen) >= _LEAST else None
 
 
 @cache
@@ -80,4 +92,5 @@ def deblocked(view: Pixels, quality: int) -> Pixels:
     for down, right in _SHIFTS:
         moved = np.pad(view, ((down, 0), (right, 0), (0, 0)), mode="edge")
         total += recompressed(moved, quality)[down : down + height, right : right + width]
-    return to_pixels(total / len(_SHIFTS))
+    total /= len(_SHIFTS)
+    return to_pixels(total)

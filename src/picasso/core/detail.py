@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from picasso.core.intervention import Pixels, Seen
+from picasso.core.pasting import grown
 from picasso.core.tones import Plane, luminance
 
 _LEAST = 0.02
-"""Share of a picture that must be background before its noise is measured there."""
+"""Share of a picture that must be background before its detail is measured there."""
+_RIPPLE = np.array([1, -2, 1], np.float32)
+_BINS = 64
+_EDGE = 3
+"""Standard deviation of the edge of the window that hides the object, pixels."""
 
 
 def smoothed(values: Plane, sigma: float) -> Plane:
     """Return values (h, w) or (h, w, c) under a Gaussian, standard deviation in pixels."""
+    from scipy import ndimage
+
     found = values
     for axis in (0, 1):
         found = ndimage.gaussian_filter1d(found, sigma, axis, truncate=3.0)
@@ -27,6 +33,8 @@ def noise_level(view: Pixels, context: NDArray[np.bool_]) -> float | None:
     Reference: Immerkær 1996, Fast Noise Variance Estimation: a mask that neither slopes nor straight edges answer to.
     The median over the flatter half of the background keeps texture out.
     """
+    from scipy import ndimage
+
     tones = luminance(view)
     answer = ndimage.convolve1d(ndimage.convolve1d(tones, _RIPPLE, 0), _RIPPLE, 1)
     even = ndimage.uniform_filter(tones, 5)
@@ -40,25 +48,26 @@ def noise_level(view: Pixels, context: NDArray[np.bool_]) -> float | None:
     return float(np.median(np.abs(answer[flat]))) / (0.6745 * 6)
 
 
-_RIPPLE = np.array([1, -2, 1], np.float32)
+def spectrum(seen: Seen) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return frequencies, cycles per pixel, and the power of a background at them, summed over directions.
 
+    None where too little of it is seen. A window hides the object, with edges so soft that they are not taken for
+    detail; a filled background would show the sharpness of the seams.
+    """
+    from scipy import fft
 
-def spectrum(plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return frequencies, cycles per pixel, and the power of a plane (h, w) at them, summed over directions."""
-    height, width = plane.shape
+    height, width = seen.size
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
-    mean = float((plane * window).sum() / window.sum())
-    power = np.abs(fft.rfft2((plane - mean) * window)) ** 2
+    if seen.around.any():
+        window *= smoothed((~grown(seen.around, 2 * _EDGE)).astype(np.float32), _EDGE)
+    total = float(window.sum())
+    if total < _LEAST * height * width:
+        return None
+    tones = luminance(seen.view)
+    mean = float((tones * window).sum()) / total
+    power = np.abs(fft.rfft2((tones - np.float32(mean)) * window)) ** 2
     down, right = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     bins = np.minimum((np.hypot(down, right) * 2 * _BINS).astype(int), _BINS - 1)
     # Frequencies beyond half a cycle lie in the corners alone; they count with the last.
-    sums = np.bincount(bins.ravel(), power.ravel(), _BINS)
+    sums = np.bincount(bins.ravel(), power.ravel(), _BINS).astype(np.float64)
     return (np.arange(_BINS) + 0.5) / (2 * _BINS), sums
-
-
-_BINS = 64
-
-
-def sharpness(seen: Seen) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the spectrum of a picture's background; None where its object covers too much."""
-    return None if seen.plate is None else spectrum(luminance(seen.plate))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.dataset.matching import plain
 from picasso.core.errors import NotSupportedError, PictureError
 from picasso.core.facts import Task
 from picasso.core.hooks import Head, ModelFile
@@ -142,10 +143,6 @@ def try_conventions(model: Model, pictures: object, labels: Sequence[int | str |
 
 def class_of(labels: Sequence[str], name: str) -> int | None:
     """Return the class that a folder's name means: its label in any case and spacing, or its number."""
-
-    def plain(text: str) -> str:
-        return " ".join(text.casefold().replace("_", " ").replace("-", " ").split())
-
     wanted = plain(name)
     for index, label in enumerate(labels):
         if wanted in (plain(label), *(plain(part) for part in label.split(","))):

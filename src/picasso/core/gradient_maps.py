@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -30,10 +31,11 @@ class ChannelSettings(Settings):
 
 def over_channels(values: NDArray[np.floating[Any]], reduction: Reduction) -> Array:
     """Reduce values (..., channels) to one for each pixel, or leave the channels; float32."""
+    # Channel by channel: NumPy is many times as slow along a short last axis.
     if reduction == "max_abs":
-        values = np.abs(values).max(axis=-1)
+        values = reduce(np.maximum, np.moveaxis(np.abs(values), -1, 0))
     elif reduction == "sum":
-        values = values.sum(axis=-1, dtype=np.float64)
+        values = reduce(np.add, np.moveaxis(values.astype(np.float64), -1, 0))
     return np.ascontiguousarray(values, dtype=np.float32)
 
 

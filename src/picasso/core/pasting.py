@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from picasso.core.intervention import Mask, Pixels, Seen
 from picasso.core.tones import Plane, luminance, moments, to_pixels
@@ -17,6 +16,8 @@ _SEAM = 256
 
 def grown(mask: Mask, by: int) -> Mask:
     """Return a mask grown by so many pixels, in squares."""
+    from scipy import ndimage
+
     found: Mask = ndimage.maximum_filter(mask, 2 * by + 1, mode="constant") if by else mask
     return found
 
@@ -28,6 +29,8 @@ def seam(size: tuple[int, int]) -> int:
 
 def softened(mask: Mask) -> Plane:
     """Return 1 where a mask holds, falling to 0 over a seam around it, float32 (h, w)."""
+    from scipy import ndimage
+
     by = seam((mask.shape[0], mask.shape[1]))
     wide = grown(mask, by).astype(np.float32)
     soft: Plane = np.clip(ndimage.uniform_filter(wide, 2 * by + 1, mode="nearest"), 0, 1)
@@ -47,6 +50,14 @@ def outside(seen: Seen) -> Plane:
     return found
 
 
+def matte(seen: Seen) -> Plane | None:
+    """Return 1 on the object, falling to 0 within its margin, float32 (h, w); None where no object is known."""
+    if seen.object is None or not seen.object.any():
+        return None
+    found: Plane = softened(seen.object) * seen.around
+    return found
+
+
 def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) -> Pixels | None:
     """Return `to` with a part of its background taken from another picture.
 
@@ -56,9 +67,12 @@ def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) ->
         alpha: Which part, 0..1, float32 (h, w).
         keep_tone: Whether the part comes as bright as it is. Otherwise it gets the gain between the mean luminances
             of the two backgrounds, so that a difference of the whole is not taken for one of the part.
+
+    Returns:
+        uint8 (h, w, 3); None where the source's object cannot be filled, or this picture is nothing but object.
     """
     plate = source.plate
-    if plate is None:
+    if plate is None or not to.context.any():
         return None
     values = plate.astype(np.float32)
     if not keep_tone:
@@ -89,9 +103,9 @@ class Cutout:
 
 def cut_out(seen: Seen) -> Cutout | None:
     """Return the object of a picture; None where it has none."""
-    if seen.object is None or not seen.object.any():
+    alpha = matte(seen)
+    if seen.object is None or alpha is None:
         return None
-    alpha = softened(seen.object)
     y, x = np.nonzero(alpha)
     top, bottom, left, right = y.min(), y.max() + 1, x.min(), x.max() + 1
     rows, columns = np.nonzero(seen.object)

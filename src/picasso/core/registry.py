@@ -78,8 +78,8 @@ class Shelf(Generic[K]):
     Args:
         noun: What one is called: "visualization".
         base: The class that each is a subclass of.
-        package: Of the built-in ones.
-        folder: Name of the user's folder, in Picasso's.
+        package: Where the built-in ones are.
+        folder: Name of the user's folder within Picasso's, and of the group of entry points.
         check: Raises PluginError where a class breaks the contract.
         order: What they are sorted by, where not by their names alone.
     """
@@ -194,14 +194,14 @@ class Shelf(Generic[K]):
             raise PluginError(f"{last.__name__} must define {', '.join(missing)}().")
         if len(kinds) != 1:
             raise PluginError(f"The file must define exactly one {self.noun}. Got {len(kinds)}.")
-        kind: Any = kinds[0]
+        kind: type[Any] = kinds[0]
         for attribute in ("name", "title"):
             if not isinstance(getattr(kind, attribute, None), str):
                 raise PluginError(f"{kind.__name__} must have a {attribute}, a string.")
         self.check(kind)
         if kind.name != name:
             raise PluginError(f"{kind.__name__}.name must be '{name}', as its file. Got '{kind.name}'.")
-        return kinds[0]
+        return kind
 
 
 def _keeps_needs(kind: Any, members: type) -> None:

@@ -51,13 +51,18 @@ def with_luminance(values: Plane, mask: Mask, mean: float) -> Pixels:
         mean: What its mean luminance becomes, 0..255.
     """
     part = values[mask]
-    gain = 1.0
-    # Clipping makes it less than a gain says; a few steps suffice.
-    for _ in range(6):
-        reached = float(luminance(np.minimum(part * np.float32(gain), 255)).mean(dtype=np.float64))
-        if abs(reached - mean) < 0.01:
+
+    def missed(gain: float) -> float:
+        return float(luminance(np.minimum(part * np.float32(gain), 255)).mean(dtype=np.float64)) - mean
+
+    # Clipping makes it less than a gain says; a few secants suffice.
+    before, gain = 1.0, (mean + 1e-3) / (missed(1.0) + mean + 1e-3)
+    off = missed(before)
+    for _ in range(8):
+        now = missed(gain)
+        if abs(now) < 0.01 or now == off:
             break
-        gain = min(gain * (mean + 1e-3) / (reached + 1e-3), 64.0)
+        before, gain, off = gain, min(max(gain - now * (gain - before) / (now - off), 0.0), 64.0), now
     return to_pixels(values * np.float32(gain))
 
 

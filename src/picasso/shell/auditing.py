@@ -36,6 +36,8 @@ _COLORS = {
 }
 _SHOWN = 12
 """Properties that are listed beside those that count."""
+_CLUES = 3
+"""Clues that are printed."""
 _WORTH_A_POOL = 2
 """Cores from which on several processes are faster than one."""
 
@@ -57,6 +59,7 @@ class Asked:
     confirmed: Sequence[str]
     processes: int | None
     resume: bool
+    maps: bool
 
 
 def read_words(words: Sequence[str]) -> tuple[str, str]:
@@ -75,7 +78,6 @@ def read_words(words: Sequence[str]) -> tuple[str, str]:
 def read_data(source: str, masks: Path | None, quiet: bool) -> Dataset:
     """Read a data set, with progress where it has to be made first."""
     with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
-
         begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
 
         def said(done: int, total: int) -> None:
@@ -117,6 +119,7 @@ def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: boo
             interventions=tuple(asked.interventions),
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
             processes=0 if alone else processes,
+            maps=asked.maps,
         )
 
 
@@ -169,9 +172,11 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
     console.print(table)
     if hidden := sum(1 for one in findings.effects if one not in shown and one.pictures):
         console.print(Text(f"{hidden} more, each with less.", style="dim"))
-    for clue in findings.clues:
-        if clue.telling:
-            console.print(Text(f"The files: {clue.sentence}"), soft_wrap=True)
+    telling = [clue for clue in findings.clues if clue.telling]
+    for clue in telling[:_CLUES]:
+        console.print(Text(f"The files: {clue.sentence}"), soft_wrap=True)
+    if len(telling) > _CLUES:
+        console.print(Text(f"{len(telling) - _CLUES} more clues are in the report (--out).", style="dim"))
     for one in findings.untested:
         console.print(Text(f"Not tested: {one.title}. {one.reason}", style="dim"), soft_wrap=True)
     for note in findings.notes:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from picasso.plugin import Property, Rectangles
 
-_SIDE = 0.25
+_SIDE = 0.2
+"""Side of a corner, as a share of the picture's: less than a cell of the grid, so that both say something."""
 
 
 class Corners(Rectangles):

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import signal
 
-from picasso.plugin import Intervention, Mask, Need, Pixels, Property, Role, Seen, fill
+from picasso.plugin import Intervention, Mask, Need, Pixels, Property, Role, Seen, blend, fill, matte
 
 _SIDE = 56
 """Side of the reduced mask in which a place for the sham is sought, about."""
+_FITS = 0.5
+"""Share of the object's area that must find a place beside it."""
 
 
 class Erasure(Intervention):
-    """The object is removed. The sham removes as much of the background, in the object's shape."""
+    """The object is removed. The sham removes background in the object's shape, or only what lies around the object."""
 
     name = "erasure"
     title = "Erasure of the object"
@@ -27,12 +29,14 @@ class Erasure(Intervention):
         return to.plate.copy() if to.around.any() and to.plate is not None else None
 
     def pair(self, what: Property, seen: Seen, same: Seen, other: Seen, seed: int) -> tuple[Pixels, Pixels] | None:
-        rng = np.random.default_rng(seed)
-        treatment = self.take(what, seen, other, rng)
-        if treatment is None:
+        alpha, plate = matte(seen), seen.plate
+        if alpha is None or plate is None:
             return None
-        beside = _elsewhere(seen.around, rng)
-        return fill(seen.view, beside, ~(beside | seen.around)), treatment
+        beside = _elsewhere(seen.around, np.random.default_rng(seed))
+        known = seen.context & ~beside
+        if beside.sum() < _FITS * seen.around.sum() or not known.any():
+            return blend(plate, seen.view, alpha), plate.copy()
+        return fill(seen.view, beside, known), plate.copy()
 
 
 def _elsewhere(around: Mask, rng: np.random.Generator) -> Mask:

@@ -23,10 +23,10 @@ class FineDetail(Intervention):
         return (Property("fine-detail", "Fine detail", "the finest detail of the background"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        if source.plate is None or not to.context.any():
+        if source.plate is None or to.plate is None:
             return None
         values = to.view.astype(np.float32)
-        return blend(values, values + _grain(source.plate) - _grain(to.view), outside(to))
+        return blend(values, values + _grain(source.plate) - _grain(to.plate), outside(to))
 
 
 def _grain(view: Pixels) -> Plane:
@@ -34,4 +34,5 @@ def _grain(view: Pixels) -> Plane:
     values = view.astype(np.float32)
     rest = values - smoothed(values, _SIGMA)
     power = ndimage.uniform_filter(np.square(luminance(rest)), 5) / _EDGE**2
-    return rest / (1 + np.square(power))[..., None]
+    found: Plane = rest / (1 + np.square(power))[..., None]
+    return found

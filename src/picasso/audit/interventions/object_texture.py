@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from picasso.plugin import Intervention, Mask, Need, Pixels, Plane, Property, Seen, blend, luminance, smoothed, softened
+from picasso.plugin import Intervention, Mask, Need, Pixels, Plane, Property, Seen, blend, luminance, matte, smoothed
 
 _SIGMAS = (1.0, 2.0, 4.0)
 """Of the Gaussians between which the bands lie, pixels."""
@@ -24,7 +24,8 @@ class ObjectTexture(Intervention):
         return (Property("object-texture", "Texture of the object", "how strong the object's texture is"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        if to.object is None or source.object is None or not to.object.any() or not source.object.any():
+        alpha = matte(to)
+        if alpha is None or to.object is None or matte(source) is None or source.object is None:
             return None
         box, bands = _bands(to.view, to.object)
         _, wanted = _bands(source.view, source.object)
@@ -32,7 +33,7 @@ class ObjectTexture(Intervention):
         for own, other in zip(bands, wanted, strict=True):
             factor = min(max((other.std() + 0.1) / (own.std() + 0.1), 1 / _MOST), _MOST)
             changed[box][to.object[box]] += np.float32(factor - 1) * own[:, None]
-        return blend(to.view, changed, softened(to.object))
+        return blend(to.view, changed, alpha)
 
 
 def _bands(view: Pixels, mask: Mask) -> tuple[tuple[slice, slice], list[Plane]]:
@@ -46,5 +47,6 @@ def _bands(view: Pixels, mask: Mask) -> tuple[tuple[slice, slice], list[Plane]]:
     tones, weight = luminance(view[box]), mask[box].astype(np.float32)
     levels = [tones]
     for sigma in _SIGMAS:
-        levels.append(smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), 1e-3))
+        level = smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), np.float32(1e-3))
+        levels.append(level.astype(np.float32))
     return box, [(finer - coarser)[mask[box]] for finer, coarser in pairwise(levels)]

@@ -14,8 +14,8 @@ from picasso.plugin import (
     blend,
     log_chroma,
     luminance,
+    matte,
     moments,
-    softened,
     with_luminance,
 )
 
@@ -31,10 +31,11 @@ class ObjectTone(Intervention):
         return (Property("object-tone", "Tone of the object", "how bright the object is, and its color"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        if to.object is None or source.object is None or not to.object.any() or not source.object.any():
+        alpha = matte(to)
+        if alpha is None or to.object is None or matte(source) is None or source.object is None:
             return None
         red, blue = log_chroma(source.view, source.object) - log_chroma(to.view, to.object)
         gains = np.exp(np.array([red, 0, blue], np.float32))
         colored = np.maximum((to.view + np.float32(OFFSET)) * gains - np.float32(OFFSET), 0)
         mean, _ = moments(luminance(source.view), source.object)
-        return blend(to.view, with_luminance(colored, to.object, mean), softened(to.object))
+        return blend(to.view, with_luminance(colored, to.object, mean), alpha)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from picasso.plugin import Intervention, Pixels, Property, Seen
@@ -25,7 +26,7 @@ class Orientation(Intervention):
         return to.view[:, ::-1].copy() if float((lopsided * other).sum()) < 0 else to.view.copy()
 
 
-def _lopsided(view: Pixels) -> np.ndarray:
+def _lopsided(view: Pixels) -> NDArray[np.float64]:
     """Return in what a reduced picture differs from its mirror image; a mirrored one has the opposite."""
     small = np.asarray(Image.fromarray(view).resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float64)
     return small - small[:, ::-1]

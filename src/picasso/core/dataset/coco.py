@@ -144,7 +144,7 @@ def read_coco(data: bytes, name: str, place: Place, masks: Place | None) -> Data
     used = {example.label for example in examples.values()}
     unused = [label for label in dict.fromkeys(names.values()) if label not in used]
     if unused:
-        notes.append(f"{len(unused)} categories have no picture of their own: {', '.join(unused[:10])}.")
+        notes.append(f"Categories without a picture of their own: {', '.join(unused)}.")
     classes = tuple(label for label in dict.fromkeys(names.values()) if label in used)
     return Dataset(name, classes, tuple(examples.values()), tuple(skipped), tuple(notes))
 

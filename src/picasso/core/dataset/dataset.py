@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -160,4 +161,4 @@ def _pixels(start: float, length: float, side: int) -> tuple[int, int]:
 
 def is_box(box: Sequence[float]) -> bool:
     """Say whether four numbers are a box (left, top, width, height)."""
-    return len(box) == 4 and bool(np.isfinite(box).all()) and box[2] > 0 and box[3] > 0
+    return len(box) == 4 and all(map(math.isfinite, box)) and box[2] > 0 and box[3] > 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Mapping
 
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example, Skipped
@@ -33,10 +32,10 @@ def read_folder(place: Place, masks: Place | None = None) -> Dataset:
     Raises:
         DatasetError: There are no pictures in folders, or no mask fits any picture.
     """
-    pictures = {name: file for name, file in place.files.items() if not _mask_parts(name) and is_picture(name)}
+    pictures = {name: file for name, file in place.files.items() if not _holds_masks(name) and is_picture(name)}
     root = _root(pictures)
-    notes = [f"All pictures lie in '{root}': the folders in it are the classes."] if root else []
-    placed = {name: PurePosixPath(name).relative_to(root).parts for name in pictures}
+    notes = [f"All pictures lie in '{root[:-1]}': the folders in it are the classes."] if root else []
+    placed = {name: name.removeprefix(root).split("/") for name in pictures}
     tops = {parts[0] for parts in placed.values() if len(parts) > 1}
     split = bool(tops) and all(top.casefold() in SPLITS for top in tops)
     if split:
@@ -66,43 +65,40 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def _root(pictures: Mapping[str, Source]) -> str:
-    """Return the folder that all class folders lie in: archives hold one more folder around everything."""
+def _root(pictures: Iterable[str]) -> str:
+    """Return the folder that all class folders lie in, "set/", or "": archives hold one more around everything."""
     root = ""
-    while pictures:
+    while True:
         inner = [name.removeprefix(root).split("/") for name in pictures]
-        only = len({parts[0] for parts in inner}) == 1
-        if not only or any(len(parts) < 3 for parts in inner):
-            return root.rstrip("/")
+        # Where pictures lie right below, the folder is a class.
+        if len({parts[0] for parts in inner}) != 1 or any(len(parts) < 3 for parts in inner):
+            return root
         root += f"{inner[0][0]}/"
-    return ""
 
 
-def _mask_parts(name: str) -> bool:
-    return any(part.casefold() == MASKS for part in PurePosixPath(name).parts[:-1])
+def _holds_masks(name: str) -> bool:
+    """Say whether a file lies in the folder of masks."""
+    return any(folder.casefold() == MASKS for folder in name.split("/")[:-1])
 
 
 def _no_pictures(place: Place, root: str, level: int) -> list[Skipped]:
     """List the files in the folders of classes that are no pictures."""
-    start = len(PurePosixPath(root).parts) + level + 1
+    depth = root.count("/") + level + 1
     return [
         Skipped(name, "Its name does not end as a picture's does.")
         for name in place.files
-        if not is_picture(name) and not _mask_parts(name) and len(PurePosixPath(name).parts) > start
+        if name.count("/") >= depth and not is_picture(name) and not _holds_masks(name)
     ]
 
 
 def _empty_folders(place: Place, root: str, level: int) -> list[str]:
     """Say which folders would be classes if there were a picture in them."""
-    depth = len(PurePosixPath(root).parts) + level + 1
-    filled = {PurePosixPath(name).parts[:depth] for name in place.files if is_picture(name)}
+    depth = root.count("/") + level + 1
+    filled = {"/".join(name.split("/")[:depth]) for name in place.files if is_picture(name)}
     empty = [
         folder
-        for folder in sorted(place.folders, key=natural)
-        if len(parts := PurePosixPath(folder).parts) == depth
-        and folder.startswith(root)
-        and MASKS not in map(str.casefold, parts)
-        and parts not in filled
+        for folder in sorted(place.folders - filled, key=natural)
+        if folder.count("/") == depth - 1 and folder.startswith(root) and not _holds_masks(f"{folder}/")
     ]
     return [f"No pictures lie in: {', '.join(empty)}."] if empty else []
 
@@ -114,10 +110,10 @@ def _fitting_masks(place: Place, given: Place | None, pictures: list[str]) -> di
         DatasetError: Masks were given, and none fits.
     """
     if given is None:
-        found = {name: file for name, file in place.files.items() if _mask_parts(name) and is_picture(name)}
+        found = {name: file for name, file in place.files.items() if _holds_masks(name) and is_picture(name)}
     else:
         found = {name: file for name, file in given.files.items() if is_picture(name)}
-    of_objects = {name: file for name, file in found.items() if OBJECT in PurePosixPath(name).parts[:-1]}
+    of_objects = {name: file for name, file in found.items() if OBJECT in name.split("/")[:-1]}
     return fit_masks(of_objects or found, pictures, given.name if given else "")
 
 
@@ -150,7 +146,8 @@ def fit_masks(masks: Mapping[str, Source], pictures: list[str], given: str = "")
 
 def _ends(name: str) -> list[tuple[str, ...]]:
     """Return what a mask may share with its picture: the name without suffix, in all its folders, in fewer, in none."""
-    path = PurePosixPath(name)
-    folders = [part for part in path.parts[:-1] if part.casefold() not in (MASKS, OBJECT)]
-    parts = (*folders, path.stem)
-    return [parts[start:] for start in range(len(parts))]
+    *folders, last = name.split("/")
+    parts = [folder for folder in folders if folder.casefold() not in (MASKS, OBJECT)] + [
+        last.rpartition(".")[0] or last
+    ]
+    return [tuple(parts[start:]) for start in range(len(parts))]

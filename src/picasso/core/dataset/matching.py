@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from picasso.core.errors import DatasetError
 
 _IDENTIFIER = re.compile(r"^(n\d{8})(?:[\s,:_-]+|$)")
 """WordNet's, which ImageNet's labels and folders begin with."""
+_NUMBER = re.compile(r"\s*(?:class[\s_-]+)?([0-9]{1,6})\s*", re.IGNORECASE)
 _SHOWN = 5
 """So many classes are named in an error."""
 _NEAREST = 3
@@ -39,7 +40,8 @@ def match_classes(
         >>> match_classes(["tabby cats", "dog"], ["Dog", "tabby, tabby cat"])
         {'tabby cats': 1, 'dog': 0}
     """
-    said = {} if given is None else {str(key): _given(str(key), value, model_labels) for key, value in given.items()}
+    model = _Model(model_labels)
+    said = {} if given is None else {str(key): _given(str(key), value, model) for key, value in given.items()}
     if unknown := [name for name in said if name not in dataset_classes]:
         raise DatasetError(
             f"The data set has no class {_listed(unknown)}.", f"Its classes are {', '.join(dataset_classes)}."
@@ -47,7 +49,7 @@ def match_classes(
     matched: dict[str, int] = {}
     missing: list[str] = []
     for name in dataset_classes:
-        places = (said[name],) if name in said else classes_named(name, model_labels)
+        places = (said[name],) if name in said else model.named(name)
         if len(places) > 1:
             raise DatasetError(
                 f"The model has several classes '{name}': {', '.join(map(str, places))}.",
@@ -70,22 +72,50 @@ def match_classes(
     return matched
 
 
-def classes_named(name: str, labels: Sequence[str]) -> tuple[int, ...]:
-    """Return the classes that a name means: one, none, or several that are called the same; the closest sense wins."""
-    senses: tuple[tuple[Callable[[str], object], Callable[[str], Sequence[object]]], ...] = (
-        (str.strip, lambda label: [label.strip()]),
-        (plain, lambda label: [plain(label)]),
-        (plain, lambda label: [plain(part) for part in _names(label)]),
-        (_identifier, lambda label: [_identifier(label)] if _identifier(label) else []),
-        (lambda text: plain(_IDENTIFIER.sub("", text)), lambda label: [plain(part) for part in _names(label)]),
-        (_singular, lambda label: [_singular(part) for part in _names(label)]),
-    )
-    for of_name, of_label in senses:
-        wanted = of_name(name)
-        if wanted and (found := tuple(place for place, label in enumerate(labels) if wanted in of_label(label))):
-            return found
-    number = re.fullmatch(r"(?:class[\s_-]*)?(\d{1,6})", name.strip().casefold())
-    return (int(number[1]),) if number and int(number[1]) < len(labels) else ()
+class _Model:
+    """A model's labels, to be looked up in one sense after the other, the closest first.
+
+    Args:
+        labels: In the order of its outputs.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = labels
+        senses: tuple[tuple[Callable[[str], str], Callable[[str], Iterable[str]]], ...] = (
+            (str.strip, lambda label: [label.strip()]),
+            (plain, lambda label: [plain(label)]),
+            (plain, lambda label: map(plain, _names(label))),
+            (_identifier, lambda label: [_identifier(label)]),
+            (lambda name: plain(_IDENTIFIER.sub("", name)), lambda label: map(plain, _names(label))),
+            (_singular, lambda label: map(_singular, _names(label))),
+            (_number, lambda label: [_number(label)]),
+        )
+        self.senses = [(of_name, self._index(of_label)) for of_name, of_label in senses]
+
+    def _index(self, of_label: Callable[[str], Iterable[str]]) -> dict[str, tuple[int, ...]]:
+        found: dict[str, tuple[int, ...]] = {}
+        for place, label in enumerate(self.labels):
+            for key in dict.fromkeys(of_label(label)):
+                found[key] = (*found.get(key, ()), place)
+        found.pop("", None)
+        return found
+
+    def named(self, name: str) -> tuple[int, ...]:
+        """Return the classes that a name means: one, none, or several that are called the same."""
+        for of_name, index in self.senses:
+            if places := index.get(of_name(name), ()):
+                return places
+        number = _number(name)
+        _, numbers = self.senses[-1]
+        # Where all labels are numbers themselves, no other number counts the outputs.
+        counts = bool(number) and len(numbers) < len(self.labels)
+        return (int(number),) if counts and int(number) < len(self.labels) else ()
+
+
+def _number(name: str) -> str:
+    """Return the number that a name is, "3" of "03" or "class 3"; "" where it is none."""
+    found = _NUMBER.fullmatch(name)
+    return str(int(found[1])) if found else ""
 
 
 def plain(text: str) -> str:
@@ -117,17 +147,14 @@ def _one(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
-def _given(name: str, value: str | int, labels: Sequence[str]) -> int:
+def _given(name: str, value: str | int, model: _Model) -> int:
     """Return the class that a person names.
 
     Raises:
         DatasetError: The model has none of that name or number, or several.
     """
-    number = str(value).strip()
-    if not number.isdecimal() or (isinstance(value, str) and number in labels):
-        places = classes_named(str(value), labels)
-    else:
-        places = (int(number),) if int(number) < len(labels) else ()
+    labels = model.labels
+    places = model.named(value) if isinstance(value, str) else tuple({value} & set(range(len(labels))))
     if len(places) > 1:
         raise DatasetError(
             f"The model has several classes '{value}': {', '.join(map(str, places))}.",

@@ -6,10 +6,10 @@ import os
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from picasso.core.dataset.example import Skipped
 from picasso.core.dataset.sources import File, Member, Source, file_at, printable
@@ -47,10 +47,10 @@ class Place:
     start: str = ""
 
     def find(self, name: str) -> Source | None:
-        """Return the file that a table means: by its place, else by its name alone where only one is called so.
+        """Return the file that a table means: by its place, else the only one whose place ends alike.
 
         Args:
-            name: "images/0001.png"; the suffix may be missing.
+            name: "images/0001.png"; the suffix may be missing, and so may folders on either side.
         """
         plain = name.strip().replace("\\", "/").removeprefix("./")
         for place in (f"{self.start}/{plain}", plain):
@@ -58,18 +58,24 @@ class Place:
                 return self.files[place]
         if self.root is not None and (found := file_at(self.root / name.strip())) is not None:
             return found
-        same = self._by_end[PurePosixPath(plain).name] if plain else ()
-        return self.files[same[0]] if len(same) == 1 else None
+        *folders, last = plain.split("/")
+        same = [place for place in self._by_end.get(last, ()) if _end_alike(place.split("/")[:-1], folders)]
+        return self.files[same[0]] if len(same) == 1 and last else None
 
     @cached_property
     def _by_end(self) -> Mapping[str, list[str]]:
         """Places by the last part of their names, and by that without its suffix."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for place in self.files:
-            path = PurePosixPath(place)
-            for end in {path.name, path.stem}:
+            last = place.rpartition("/")[2]
+            for end in {last, last.rpartition(".")[0]}:
                 found[end].append(place)
         return found
+
+
+def _end_alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Say whether one row of folders is the end of the other."""
+    return all(a == b for a, b in zip(reversed(one), reversed(other), strict=False))
 
 
 def list_folder(folder: Path, levels: int | None = None) -> Place:
@@ -84,17 +90,31 @@ def list_folder(folder: Path, levels: int | None = None) -> Place:
     """
     files: dict[str, Source] = {}
     folders: set[str] = set()
-    try:
-        for name, file in _walk(folder, "", levels, frozenset()):
-            if file is None:
-                folders.add(name)
+    skipped: list[Skipped] = []
+    # Each folder with the name that its files begin with, and what it lies in, so that no link is followed in circles.
+    waiting: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(folder, "", frozenset())]
+    while waiting:
+        inner, start, above = waiting.pop()
+        try:
+            facts = inner.stat()
+            here = facts.st_dev, facts.st_ino
+            within = _entries(inner) if here not in above else []
+        except OSError as error:
+            if inner == folder:
+                raise DatasetError(f"{folder} cannot be read: {error.strerror}.", "Check the path.") from None
+            skipped.append(Skipped(start, f"The folder cannot be read: {error.strerror}."))
+            continue
+        for path, file in within:
+            place = start + printable(path.name)
+            if file is not None:
+                files[place] = file
             else:
-                files[name] = file
-            _check_count(len(files), str(folder))
-    except OSError as error:
-        where = printable(str(error.filename or folder))
-        raise DatasetError(f"{where} cannot be read: {error.strerror}.", "Check the path.") from None
-    return Place(printable(folder.absolute().name or str(folder)), _ordered(files), folder, frozenset(folders))
+                folders.add(place)
+                if levels is None or place.count("/") < levels - 1:
+                    waiting.append((path, f"{place}/", above | {here}))
+        _check_count(len(files), str(folder))
+    name = printable(folder.absolute().name or str(folder))
+    return Place(name, _ordered(files), folder, frozenset(folders), tuple(skipped))
 
 
 def list_archive(path: Path) -> Place:
@@ -116,7 +136,7 @@ def list_archive(path: Path) -> Place:
     _check_count(len(members), path.name)
     for member in members:
         name = printable(member.filename.replace("\\", "/")).removeprefix("./")
-        if _hidden(name):
+        if not name or _hidden(name):
             continue
         if member.is_dir():
             folders.add(name.rstrip("/"))
@@ -140,47 +160,41 @@ def list_archive(path: Path) -> Place:
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Return what sorts names as people do: "img2" before "img10"."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
+    parts = [part.lstrip("0") if part.isdecimal() else part for part in re.split(r"(\d+)", name) if part]
+    return [(0, len(part), part) if part.isdecimal() or not part else (1, 0, part.casefold()) for part in parts]
 
 
 def _unfit(member: zipfile.ZipInfo, name: str) -> str:
     """Say why a member of an archive is not read; "" where it is."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
         return "Its name leads out of the archive."
     if member.file_size > max(LARGE, MOST_RATIO * member.compress_size):
         return f"It unpacks to more than {MOST_RATIO} times its size."
     return ""
 
 
-def _walk(
-    folder: Path, start: str, levels: int | None, above: frozenset[tuple[int, int]]
-) -> Iterator[tuple[str, File | None]]:
-    """Yield every file and, with None, every folder."""
-    facts = folder.stat()
-    if (facts.st_dev, facts.st_ino) in above:  # a link to a folder that it lies in
-        return
-    within: list[str] = []
+def _entries(folder: Path) -> list[tuple[Path, File | None]]:
+    """Return the files in a folder, and the folders, with None; what is hidden and what is neither is left out.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    found: list[tuple[Path, File | None]] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if _hidden(entry.name):
                 continue
+            path = Path(entry.path)
             if entry.is_dir():
-                within.append(entry.name)
-                yield start + printable(entry.name), None
+                found.append((path, None))
             elif entry.is_file():
-                found = entry.stat()
-                yield start + printable(entry.name), File(Path(entry.path), found.st_size, found.st_mtime_ns)
-    if levels is None or levels > 1:
-        below = None if levels is None else levels - 1
-        for name in within:
-            inner = above | {(facts.st_dev, facts.st_ino)}
-            yield from _walk(folder / name, f"{start}{printable(name)}/", below, inner)
+                facts = entry.stat()
+                found.append((path, File(path, facts.st_size, facts.st_mtime_ns)))
+    return found
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part in _JUNK for part in PurePosixPath(name).parts if part != "..")
+    return any(part.startswith(".") or part in _JUNK for part in name.split("/") if part != "..")
 
 
 def _ordered(files: Mapping[str, Source]) -> dict[str, Source]:

@@ -48,15 +48,23 @@ def read_dataset(
         DatasetError: There is no such data set, or it holds no labelled picture.
 
     Example:
-        >>> read_dataset("demo:tanks").classes
-        ('decoy', 'tank')
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp()) / "tank"
+        >>> folder.mkdir()
+        >>> folder.joinpath("1.png").write_bytes(b"not opened")
+        10
+        >>> read_dataset(folder.parent).classes
+        ('tank',)
     """
-    named = str(source)
     path = Path(source).expanduser()
-    if not path.exists():
-        path = _by_name(named, progress)
-        return replace(_read(path, masks, labels_column), name=named)
-    return _read(path, masks, labels_column)
+    try:
+        known = path.exists()
+    except OSError as error:
+        raise DatasetError(f"{source} cannot be read: {error.strerror}.", "Check the path.") from None
+    if known:
+        return _read(path, masks, labels_column)
+    named = str(source)
+    return replace(_read(_by_name(named, progress), masks, labels_column), name=named)
 
 
 def _by_name(source: str, progress: Progress | None) -> Path:
@@ -75,8 +83,8 @@ def _read(path: Path, masks: str | Path | None, labels_column: str | None) -> Da
         # What lies far below is found by its path alone: the table may lie in somebody's home.
         beside = path.parent
         root = beside.parent if beside.name == _ANNOTATIONS else beside
-        file = file_at(path)
-        assert file is not None
+        if (file := file_at(path)) is None:
+            raise DatasetError(f"{path} is no file.", _HINT)
         return _read_table(_contents(file, path.name), path.name, list_folder(root, 2), given, labels_column)
     if zipfile.is_zipfile(path):
         return _read_place(_place(path), given, labels_column)
@@ -89,18 +97,38 @@ def _place(path: Path) -> Place:
 
 def _read_place(place: Place, masks: Place | None, labels_column: str | None) -> Dataset:
     """Read what lies in a folder or an archive: by its table where there is one, else by its folders."""
-    found: dict[str, bytes] = {}
+    found: dict[str, tuple[bytes, Place]] = {}
     for name in _candidates(place):
-        data = _contents(place.files[name], name)
-        if looks_like_coco(data) if _is_json(name) else tables.names_pictures(data, name, labels_column):
-            found[name] = data
+        data, near = _contents(place.files[name], name), replace(place, start=name.rpartition("/")[0])
+        if looks_like_coco(data) if _is_json(name) else tables.names_pictures(data, name, near, labels_column):
+            found[name] = data, near
     if len(found) > 1:
         raise DatasetError(f"{place.name} holds several tables: {', '.join(found)}.", "Name the one that is meant.")
+    if not found and labels_column is not None:
+        raise DatasetError(
+            f"{place.name} holds no table of pictures with a column '{labels_column}'.", "Name the table itself."
+        )
     if not found:
-        return read_folder(place, masks)
-    ((name, data),) = found.items()
-    near = replace(place, start=name.rpartition("/")[0])
+        return _with_metadata(read_folder(place, masks), place)
+    ((name, (data, near)),) = found.items()
     return replace(_read_table(data, name, near, masks, labels_column), name=place.name)
+
+
+def _with_metadata(dataset: Dataset, place: Place) -> Dataset:
+    """Add what tables beside the folders of classes say of the pictures: site, scanner, date."""
+    for name in _candidates(place):
+        if _is_json(name):
+            continue
+        near = replace(place, start=name.rpartition("/")[0])
+        said = tables.read_metadata(_contents(place.files[name], name), name, near)
+        examples = tuple(
+            replace(example, columns={**example.columns, **said.get(example.source, {})})
+            for example in dataset.examples
+        )
+        if said:
+            note = f"{name} tells more of {sum(example.source in said for example in examples)} pictures."
+            dataset = replace(dataset, examples=examples, notes=(*dataset.notes, note))
+    return dataset
 
 
 def _candidates(place: Place) -> list[str]:

@@ -37,6 +37,8 @@ _BOXES = (
 )
 """Headings of a box, without "box", "bbox" or "roi" before them, and whether the last two are its other corner."""
 _PREFIX = re.compile(r"^(?:bbox|box|roi|object)")
+_TRIED = 20
+"""So many rows are looked at to see whether a table is that of the pictures beside it."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,15 @@ class _Columns:
     """What the columns of a table mean, by their numbers."""
 
     file: int
-    label: int
+    label: int | None
+    rest: tuple[int, ...]
     mask: int | None
     box: tuple[int, ...]
     corners: bool
 
-    @property
-    def taken(self) -> set[int]:
-        return {self.file, self.label, *self.box} | (set() if self.mask is None else {self.mask})
+    def others(self, head: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+        """Return what a row says besides."""
+        return {head[number]: row[number] for number in self.rest if number != self.label and row[number]}
 
 
 def read_table(data: bytes, name: str, place: Place, labels_column: str | None, masks: Place | None) -> Dataset:
@@ -71,6 +74,13 @@ def read_table(data: bytes, name: str, place: Place, labels_column: str | None, 
     """
     head, rows = parse_table(data, name)
     columns = _columns(head, rows, name, labels_column)
+    if columns.label is None and len(columns.rest) == 1:
+        columns = replace(columns, label=columns.rest[0])
+    if columns.label is None:
+        raise DatasetError(
+            f"No column of {name} is known to hold classes. Its columns: {', '.join(head)}.",
+            "Name the column of classes.",
+        )
     examples, skipped = _examples(head, rows, columns, place)
     if not examples:
         first = f" The first: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
@@ -78,7 +88,7 @@ def read_table(data: bytes, name: str, place: Place, labels_column: str | None, 
             f"{name} names no picture that is there.{first}", "Paths in a table are relative to the table."
         )
     if masks is not None:
-        fitting = fit_masks(dict(masks.files), list(examples), masks.name)
+        fitting = fit_masks(masks.files, list(examples), masks.name)
         examples |= {key: replace(examples[key], mask=mask) for key, mask in fitting.items()}
     labels = tuple(sorted({example.label for example in examples.values()}, key=lambda label: (natural(label), label)))
     taken = f"Classes are read from the column '{head[columns.label]}', files from '{head[columns.file]}'."
@@ -116,54 +126,69 @@ def parse_table(data: bytes, name: str) -> tuple[list[str], list[list[str]]]:
     return head, [(row + [""] * len(head))[: len(head)] for row in rows[1:]]
 
 
-def names_pictures(data: bytes, name: str, labels_column: str | None) -> bool:
-    """Say whether a table has columns of pictures and classes."""
+def names_pictures(data: bytes, name: str, place: Place, labels_column: str | None) -> bool:
+    """Say whether a table surely gives pictures that are there their classes."""
     try:
         head, rows = parse_table(data, name)
-        _columns(head, rows, name, labels_column)
+        columns = _columns(head, rows, name, labels_column)
     except DatasetError:
         return False
-    return True
+    return columns.label is not None and any(place.find(row[columns.file]) for row in rows[:_TRIED])
+
+
+def read_metadata(data: bytes, name: str, place: Place) -> dict[Source, dict[str, str]]:
+    """Return what a table says of each picture that is there; nothing where it is none of pictures."""
+    try:
+        head, rows = parse_table(data, name)
+        columns = _columns(head, rows, name, None)
+    except DatasetError:
+        return {}
+    found = ((place.find(row[columns.file]), columns.others(head, row)) for row in rows)
+    return {source: said for source, said in found if source is not None}
 
 
 def _columns(head: Sequence[str], rows: Sequence[Sequence[str]], name: str, wanted: str | None) -> _Columns:
     """Find out what the columns mean.
 
     Raises:
-        DatasetError: None holds files, or none that is known holds classes.
+        DatasetError: None holds files, or there is none that is called as was said.
     """
     plain = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in head]
-    numbers = range(len(head))
-    named = [number for number in numbers if sum(is_picture(row[number]) for row in rows) * 2 > len(rows)]
-    mask = next((number for number in numbers if plain[number] in _MASKS and number in named), None)
+    listed = f"Its columns: {', '.join(head)}."
+    named = [number for number in range(len(head)) if _are_pictures([row[number] for row in rows if row[number]])]
+    mask = next((number for number in named if plain[number] in _MASKS), None)
     files = [number for number in named if number != mask]
-    called = [plain.index(heading) for heading in _FILES if heading in plain]
-    file = next((number for number in called if number in files), None)
+    called = _called(plain, _FILES, range(len(head)))
     # Names may lack their suffix: then the heading has to say what they are.
-    file = next(iter(files), next(iter(called), None)) if file is None else file
-    listed = ", ".join(head)
+    file = next((number for number in (*called, *files) if number in files), next(iter(called), None))
     if file is None:
-        raise DatasetError(
-            f"No column of {name} holds names of pictures. Its columns: {listed}.", "Add a column 'file'."
-        )
-    bare = [_PREFIX.sub("", cell) or cell for cell in plain]
-    box, corners = next(
-        ((tuple(bare.index(part) for part in parts), corners) for parts, corners in _BOXES if set(parts) <= set(bare)),
-        ((), False),
-    )
-    rest = [number for number in numbers if number not in {file, mask, *box}]
+        raise DatasetError(f"No column of {name} holds names of pictures. {listed}", "Add a column 'file'.")
+    box, corners = _box_columns(plain)
+    rest = [number for number in range(len(head)) if number not in {file, mask, *box}]
+    labels = _called(plain, _LABELS, rest)
     if wanted is not None:
-        same = [number for number in numbers if head[number].casefold() == wanted.strip().casefold()]
-        label = same[0] if same else None
-    else:
-        label = next(
-            (plain.index(heading) for heading in _LABELS if heading in plain and plain.index(heading) in rest), None
-        )
-        label = rest[0] if label is None and len(rest) == 1 else label
-    if label is None:
-        said = f"There is no column '{wanted}' in {name}" if wanted else f"No column of {name} is known to hold classes"
-        raise DatasetError(f"{said}. Its columns: {listed}.", "Name the column of classes.")
-    return _Columns(file, label, mask, box, corners)
+        labels = [number for number in rest if head[number].casefold() == wanted.strip().casefold()]
+        if not labels:
+            raise DatasetError(f"There is no column '{wanted}' in {name}. {listed}", "Name the column of classes.")
+    return _Columns(file, labels[0] if labels else None, tuple(rest), mask, box, corners)
+
+
+def _called(plain: Sequence[str], headings: Iterable[str], among: Sequence[int]) -> list[int]:
+    """Return the columns with one of several headings, the surest heading first."""
+    return [number for heading in headings for number in among if plain[number] == heading]
+
+
+def _box_columns(plain: Sequence[str]) -> tuple[tuple[int, ...], bool]:
+    """Return the four columns of a box, and whether the last two are its other corner; none where there is no box."""
+    bare = [_PREFIX.sub("", heading) or heading for heading in plain]
+    for headings, corners in _BOXES:
+        if set(headings) <= set(bare):
+            return tuple(bare.index(heading) for heading in headings), corners
+    return (), False
+
+
+def _are_pictures(cells: Sequence[str]) -> bool:
+    return sum(map(is_picture, cells)) * 2 > len(cells)
 
 
 def _examples(
@@ -193,7 +218,7 @@ def _examples(
 
 
 def _example(head: Sequence[str], row: Sequence[str], columns: _Columns, place: Place, name: str) -> Example | Skipped:
-    label = row[columns.label]
+    label = "" if columns.label is None else row[columns.label]
     source = place.find(name)
     box = _box([row[number] for number in columns.box], columns.corners)
     if not label:
@@ -209,8 +234,7 @@ def _example(head: Sequence[str], row: Sequence[str], columns: _Columns, place: 
         mask = place.find(row[columns.mask])
         if mask is None:
             return Skipped(name, f"Its mask is not there: {row[columns.mask]}.")
-    others = {head[number]: cell for number, cell in enumerate(row) if number not in columns.taken and cell}
-    return Example(name, label, source, mask, () if box is None else (box,), others)
+    return Example(name, label, source, mask, () if box is None else (box,), columns.others(head, row))
 
 
 def _box(cells: Sequence[str], corners: bool) -> Box | str | None:

@@ -26,12 +26,15 @@ from picasso.models.torch import layers as torch_layers
 from picasso.models.torch import op_graph
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.axes import Axes
+from picasso.models.torch.depthwise import depthwise
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
 from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized, parts_of
 
 _DIGITS = 4
+_FEW = 4
+"""Pictures for one backward pass, where fewer are faster."""
 _TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
 
 
@@ -70,6 +73,14 @@ class TorchModel(AcceleratedModel):
         self._head_inside = head_inside
         self._live = live
         self._random = random
+        self._lies_last = (
+            self.device.type == "cpu"
+            and asking.call.lies == "first"
+            and facts.frames is None
+            and depthwise(self.module)
+        )
+        # What filters of one channel take is memory: fewer pictures stay in the processor's caches.
+        self.backward_batch = _FEW if self._lies_last else None
         self._listed: tuple[object, dict[str, tuple[Layer, Layout]]] | None = None
         if is_quantized(self.module):
             self.capabilities = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
@@ -135,16 +146,32 @@ class TorchModel(AcceleratedModel):
         return self._readout.read(arrays(answer))
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        if self._lies_last:
+            try:
+                return self._pulled(x, targets, wrt, rules, last=True)
+            except RuntimeError as error:  # a network that uses .view() refuses this layout
+                if self.is_out_of_memory(error):
+                    raise
+            found = self._pulled(x, targets, wrt, rules)
+            self._lies_last = False
+            return found
+        return self._pulled(x, targets, wrt, rules)
+
+    def _pulled(
+        self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules, last: bool = False
+    ) -> Pullback:
+        """Do what `_pullback` says, with the pictures' channels first or last in memory."""
         import torch
 
         read = layer_read(targets)
         names = list(dict.fromkeys([*(name for name in wrt if name != INPUT), *([read] if read else [])]))
         layouts, seen = self._layouts(names), dict[str, Any]()
         lies = layouts | {INPUT: Layout(channels=1)}
-        start = self._tensor(x).requires_grad_(INPUT in wrt)
+        start = self._tensor(x, last).requires_grad_(INPUT in wrt)
         # At rest until backward has ended: checkpointed parts of a network run a second time then.
         rest = at_rest(self.module, frozen=True) if self._live else nullcontext()
-        with rest, self._quiet(), torch_layers.taps(self.module, layouts, seen), torch.enable_grad():
+        taps = torch_layers.taps(self.module, layouts, seen)
+        with rest, self._quiet(), taps, torch.enable_grad():
             # A copy goes in, so that a network that begins with an in-place operation leaves the leaf alone.
             ruled: list[Any] = []
             answer = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)
@@ -161,7 +188,10 @@ class TorchModel(AcceleratedModel):
             gradients = pulled(answer, cotangents, places)
         return Pullback(
             outputs=outputs,
-            values={name: array(lies[name].arrange(value)) for name, value in zip(wrt, places, strict=True)},
+            values={
+                name: x if name == INPUT else array(lies[name].arrange(value))
+                for name, value in zip(wrt, places, strict=True)
+            },
             gradients={
                 name: np.stack([array(lies[name].arrange(one)) for one in gradient])
                 for name, gradient in zip(wrt, gradients, strict=True)
@@ -240,11 +270,15 @@ class TorchModel(AcceleratedModel):
         """Return a context in which the network computes as plainly as it can."""
         return nullcontext()
 
-    def _tensor(self, x: Array) -> Any:
+    def _tensor(self, x: Array, last: bool = False) -> Any:
+        """Return pictures as a tensor (n, c, h, w), or of clips; in memory so, too, or with their channels last."""
         import torch
 
-        # Contiguous channels first: a network that uses .view() would refuse the channels-last layout.
-        tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+        tensor = (
+            torch.from_numpy(np.ascontiguousarray(x)).movedim(-1, 1)
+            if last
+            else torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+        )
         return tensor.to(self.device, self._asking.dtype)
 
     def _check_ran(self, layers: Sequence[str], seen: dict[str, Any]) -> None:
