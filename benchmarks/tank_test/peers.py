@@ -24,13 +24,13 @@ from benchmarks.tank_test.networks import TinyViT
 from benchmarks.tank_test.training import answers, tensor
 from picasso.demo.planted.scenes import Scenes
 
-VERSION = 1
+VERSION = 2
 TITLES = {
     "grad-cam": "Grad-CAM, mass outside the object",
     "gradient-input": "Gradient x input, mass outside the object",
     "spray": "SpRAy, largest eigengap (own code, see below)",
     "probe": "Data-only probe of the background",
-    "erased": "Erasing the object",
+    "erased": "Erasing the object: what is left above chance",
     "context": "Context swap without sham",
     "errors": "Share of wrong answers",
 }
@@ -53,7 +53,7 @@ def compared(network: nn.Module, drawn: Scenes) -> dict[str, float]:
         "gradient-input": _outside(np.abs(raw), drawn.masks),
         "spray": max(eigengap(raw[base == answer]) for answer in np.unique(base)),
         "probe": probe(drawn),
-        "erased": erased,
+        "erased": erased - 1 / len(drawn.classes),
         "context": accuracy - swapped,
         "errors": 1 - accuracy,
     }
@@ -113,14 +113,18 @@ def eigengap(maps: npt.NDArray[np.float32], neighbors: int = 8, most: int = 8) -
 
 
 def probe(drawn: Scenes) -> float:
-    """How well the background alone tells the classes, without any model: a linear probe's cross-validated AUC."""
-    pixels = without_objects(drawn).astype(np.float32)
-    n = len(pixels)
-    small = pixels.reshape(n, 8, 8, 8, 8, 3)
-    fine = pixels - ndimage.gaussian_filter(pixels, (0, 1, 1, 0))
-    features = np.concatenate(
-        [small.mean((2, 4)).reshape(n, -1), small.std((2, 4)).mean(-1).reshape(n, -1), fine.std((1, 2))], 1
-    )
+    """How well the background alone tells the classes, without any model: a linear probe's cross-validated AUC.
+
+    It sees color and contrast of what of each cell of a grid is background, the frame, and the finest detail. A filled
+    hole would show the object's outline, so that every background would tell the class.
+    """
+    pixels = drawn.pixels.astype(np.float32)
+    n, side = len(pixels), pixels.shape[1]
+    seen = ~np.stack([ndimage.binary_dilation(mask, iterations=3) for mask in drawn.masks])
+    fine = np.abs(pixels - ndimage.gaussian_filter(pixels, (0, 1, 1, 0))).mean(-1)
+    frame = np.zeros((side, side), np.bool_)
+    frame[:2], frame[-2:], frame[:, :2], frame[:, -2:] = True, True, True, True
+    features = np.array([_background(*one, frame) for one in zip(pixels, seen, fine, strict=True)]).reshape(n, -1)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     with warnings.catch_warnings():
@@ -129,6 +133,26 @@ def probe(drawn: Scenes) -> float:
     if len(drawn.classes) == 2:
         return float(roc_auc_score(drawn.labels, found[:, 1]))
     return float(roc_auc_score(drawn.labels, found, multi_class="ovr"))
+
+
+def _background(
+    picture: npt.NDArray[np.float32],
+    seen: npt.NDArray[np.bool_],
+    fine: npt.NDArray[np.float32],
+    frame: npt.NDArray[np.bool_],
+    cells: int = 4,
+) -> list[float]:
+    """What the probe sees of one picture; a cell without background is as the whole background."""
+    whole = picture[seen]
+    found = [*picture[frame & seen].mean(0), fine[seen].mean()]
+    step = len(picture) // cells
+    for top in range(0, len(picture), step):
+        for left in range(0, len(picture), step):
+            at = (slice(top, top + step), slice(left, left + step))
+            part = picture[at][seen[at]]
+            part = part if len(part) > step else whole
+            found += [*part.mean(0), part.std(0).mean()]
+    return found
 
 
 def without_objects(drawn: Scenes) -> npt.NDArray[np.uint8]:

@@ -160,7 +160,7 @@ def test_the_statistics_are_right() -> None:
 def test_peers_measure_what_they_say() -> None:
     drawn = scenes(60, seed=4, ties={"sky": 1.0})
     assert peers.probe(drawn) > 0.95
-    assert peers.probe(scenes(60, seed=4)) < 0.9
+    assert 0.2 < peers.probe(scenes(60, seed=4)) < 0.8
     erased = peers.without_objects(drawn)
     assert (erased != drawn.pixels)[drawn.masks].mean() > 0.8
     far = ~drawn.footprint("object-size")
