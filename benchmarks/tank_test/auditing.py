@@ -55,6 +55,7 @@ class Audited:
         ranked: names of the suspects, the one that is named first, then the others by their drop.
         drops: by the name of a property that is neither the object nor its erasure: drop, its lower end, and p after
             Holm's correction.
+        uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
         iou: by the name of a suspect, by the name of a kind: how well the pixels that the suspect changes fit the
             kind's footprint, mean over the pairs of pictures that the audit shows.
         clue: the largest area under the curve of what the files give away.
@@ -65,6 +66,7 @@ class Audited:
     named: str | None
     ranked: tuple[str, ...]
     drops: dict[str, tuple[float, float, float]]
+    uncleared: tuple[str, ...]
     iou: dict[str, dict[str, float]]
     clue: float | None
 
@@ -140,6 +142,7 @@ def _summary(findings: Findings, drawn: Scenes) -> Audited:
     properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY and effect.pictures]
     named = verdict.named.name if verdict.named is not None and findings.suspects else None
     suspects = sorted(findings.suspects, key=lambda effect: (effect.what.name != named, -effect.drop.value))
+    uncleared = [effect for effect in properties if not effect.suspect and effect.drop.high >= thresholds.CLEAR]
     clues = [clue.auc for clue in findings.clues]
     return Audited(
         outcome=str(verdict.outcome),
@@ -147,6 +150,7 @@ def _summary(findings: Findings, drawn: Scenes) -> Audited:
         named=named,
         ranked=tuple(effect.what.name for effect in suspects),
         drops={effect.what.name: _drop(effect) for effect in properties},
+        uncleared=tuple(effect.what.name for effect in sorted(uncleared, key=lambda effect: -effect.drop.high)),
         iou={effect.what.name: _overlap(findings, drawn, effect.what.name) for effect in suspects},
         clue=max(clues) if clues else None,
     )

@@ -1,7 +1,7 @@
 """What others do to find a wrong reason, run for real on the same models and pictures; each gives one score.
 
-SpRAy is written here out of spectral clustering, on gradient times input: zennit and CoRelAy, its authors' libraries,
-cannot be installed beside this project's versions. So the score is ours, the idea theirs.
+SpRAy is written here out of spectral clustering, on gradient times input: its authors' libraries, zennit and CoRelAy,
+are not among what this project installs. So the score is ours, the idea theirs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSION = 2
 TITLES = {
     "grad-cam": "Grad-CAM, mass outside the object",
     "gradient-input": "Gradient x input, mass outside the object",
-    "spray": "SpRAy, largest eigengap (own code, see below)",
+    "spray": "SpRAy, largest eigengap (own code)",
     "probe": "Data-only probe of the background",
     "erased": "Erasing the object: what is left above chance",
     "context": "Context swap without sham",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.occlusion_page import table
-from benchmarks.tank_test import peers
+from benchmarks.tank_test import auditing, peers
 from benchmarks.tank_test.auditing import PICTURES, WRITTEN_DOWN, Mode, changed_thresholds
 from benchmarks.tank_test.design import STRENGTHS, Case, Sort
 from benchmarks.tank_test.measures import Estimate, auroc, bootstrapped, found_at, share, spearman, upper_bound
@@ -71,6 +72,10 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     if not any(by_mode.values()):
         yield "No audits were run yet."
         return
+    stale = sum(auditing.version() not in record.version for mode in Mode for record in records.of(f"audit-{mode}"))
+    if stale:
+        yield f"{stale} of the audits that are kept were done by an earlier version of the audit."
+        yield ""
     yield "### Planted or not"
     yield ""
     yield (
@@ -80,7 +85,7 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     )
     yield ""
     yield from _ranking(by_mode)
-    yield from _peers(_audits(records, cases, truths, "peers"), main)
+    yield from _peers(_audits(records, cases, truths, "peers", f" {peers.VERSION}"), main)
     yield from _false_flags(by_mode)
     yield from _naming(by_mode)
     yield from _strength(main)
@@ -92,11 +97,14 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     yield ""
 
 
-def _audits(records: Records, cases: Sequence[Case], truths: dict[str, Record], part: str) -> list[Audit]:
+def _audits(
+    records: Records, cases: Sequence[Case], truths: dict[str, Record], part: str, version: str = ""
+) -> list[Audit]:
+    """What was measured of a part, in a version that ends so, beside the truth."""
     return [
         Audit(case, truths[case.key].found["reliance"], record.found)
         for case in cases
-        if case.key in truths and (record := records.get(case, part)) is not None
+        if case.key in truths and (record := records.get(case, part)) is not None and record.version.endswith(version)
     ]
 
 
@@ -192,8 +200,8 @@ def _peers(compared: Sequence[Audit], main: Sequence[Audit]) -> Iterator[str]:
     yield "### Against what others do"
     yield ""
     yield (
-        "On the same models and the same pictures, with the true masks where a method asks for them. zennit and "
-        "CoRelAy cannot be installed beside the versions that Picasso needs, so SpRAy is our own code after the paper: "
+        "On the same models and the same pictures, with the true masks where a method asks for them. SpRAy is our own "
+        "code after the paper, as its authors' libraries, zennit and CoRelAy, are not among what Picasso installs: "
         "gradient times input, summed over blocks of 4 pixels, the graph of 8 neighbors, the largest gap among the "
         "first eigenvalues, the most over the answered classes."
     )
@@ -229,6 +237,17 @@ def _false_flags(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
                 bound = f"{upper_bound(count, len(own)) * 100:.0f} %"
                 rows.append([str(mode), str(sort), _share(count, len(own)), bound, said])
     yield from table(["Objects", "Controls", "Flagged", "At most (one-sided 95 %)", "What was said"], rows)
+    silent = [
+        a for a in _negative(by_mode[Mode.MASKS]) if a.found["outcome"] == "cannot-tell" and a.found.get("uncleared")
+    ]
+    often = Counter(name for audit in silent for name in audit.found["uncleared"]).most_common(5)
+    if often:
+        yield (
+            f"Where nothing could be told with masks ({len(silent)} controls), what was not cleared: "
+            + ", ".join(f"{name} ({count})" for name, count in often)
+            + "."
+        )
+        yield ""
 
 
 def _naming(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
