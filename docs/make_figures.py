@@ -72,7 +72,7 @@ def audit_pair() -> Image.Image:
 
 
 def audit_drops(found: Sequence[Findings]) -> Image.Image:
-    """What hangs on what in each of `MODELS`, in points of accuracy with the 95 % intervals. Drawn large, made smaller."""
+    """What hangs on what in each of `MODELS`, in points of accuracy, with the 95 % intervals."""
     most: dict[str, float] = {}
     for effect in (effect for findings in found for effect in findings.effects if effect.pictures):
         most[effect.what.name] = max(most.get(effect.what.name, -1.0), effect.drop.value)
