@@ -52,7 +52,7 @@ class Audited:
         outcome: of six.
         flagged: whether it says that the model relies on something wrong.
         named: the property that is named, or None.
-        ranked: names of the suspects, the one that is named first, then the others by their drop.
+        ranked: names of the suspects, the one that is named first, then the others in the order of the findings.
         drops: by the name of a property that is neither the object nor its erasure: drop, its lower end, and p after
             Holm's correction.
         uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
@@ -141,7 +141,7 @@ def _summary(findings: Findings, drawn: Scenes) -> Audited:
     verdict = findings.verdict
     properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY and effect.pictures]
     named = verdict.named.name if verdict.named is not None and findings.suspects else None
-    suspects = sorted(findings.suspects, key=lambda effect: (effect.what.name != named, -effect.drop.value))
+    suspects = findings.suspects
     uncleared = [effect for effect in properties if not effect.suspect and effect.drop.high >= thresholds.CLEAR]
     clues = [clue.auc for clue in findings.clues]
     return Audited(

@@ -8,13 +8,13 @@ from typing import Any
 
 STRICT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "sky": ("band-top", "luminance", "light-gradient-vertical"),
+        "sky": ("band-top", "band-upper", "luminance", "light-gradient-vertical"),
         "object-size": ("object-scale",),
         "object-tone": ("object-tone",),
         "color-cast": ("color-cast",),
         "watermark": ("corner-top-right", "cell-r1c4"),
         "border": ("border",),
-        "background-texture": ("band-bottom",),
+        "background-texture": ("band-bottom", "band-lower"),
         "object-position": ("object-position",),
         "co-occurring-object": ("corner-bottom-left", "corner-bottom-right", "cell-r4c1", "cell-r4c4"),
         "object-texture": ("object-texture",),

@@ -413,6 +413,14 @@ def audit(
             rich_help_panel=RUN,
         ),
     ] = True,
+    regions: Annotated[
+        bool,
+        typer.Option(
+            "--regions",
+            help="Look for regions in the pictures though there are masks: slower, and names them.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
     opening: Opening = UNSAID,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
@@ -445,6 +453,7 @@ def audit(
         processes,
         resume,
         maps,
+        regions,
     )
     if before or after:
         moved = auditing.moved(before, after, said, asked, quiet=as_json)

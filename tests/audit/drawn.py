@@ -21,7 +21,7 @@ def draw(label: int, bright_top: bool, seed: int) -> tuple[NDArray[np.uint8], ND
     """Draw a cross (0) or a disc (1) of one area on a noisy ground, with a bright or a dark strip at the top."""
     rng = np.random.default_rng(seed)
     pixels = rng.normal(110, 8, (SIDE, SIDE, 3))
-    pixels[:12] = rng.normal(190 if bright_top else 60, 8, (12, SIDE, 3))
+    pixels[:12] = rng.normal(150 if bright_top else 70, 8, (12, SIDE, 3))
     top, left = rng.integers(16, SIDE - 18), rng.integers(2, SIDE - 18)
     rows, columns = np.mgrid[0:16, 0:16] - 7.5
     shape = np.hypot(rows, columns) <= 6.2 if label else (np.abs(rows) <= 2.4) | (np.abs(columns) <= 2.4)
@@ -46,8 +46,8 @@ def write(folder: Path, count: int, tied: float, masks: bool = True) -> Path:
 
 def by_the_top(x: Floats) -> Floats:
     """Score a disc by how bright the top is, and nothing else."""
-    light = x[:, :10].mean(axis=(1, 2, 3)) - 0.49
-    return np.stack([-20 * light, 20 * light], axis=1)
+    light = x[:, :10].mean(axis=(1, 2, 3)) - 0.43
+    return np.stack([-40 * light, 40 * light], axis=1)
 
 
 def by_the_object(x: Floats) -> Floats:

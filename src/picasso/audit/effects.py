@@ -47,7 +47,7 @@ def effect_of(
     asked: Sequence[int],
     labels: NDArray[np.int64],
     classes: int,
-    spread: float,
+    scale: float,
     screened: bool,
 ) -> Effect:
     """Return the effect of a property, before it is compared with the others.
@@ -59,7 +59,7 @@ def effect_of(
         asked: The pictures that it was measured on.
         labels: The class of each picture.
         classes: How many there are.
-        spread: Standard deviation of the model's margin on the pictures as they are.
+        scale: Root mean square of the model's margins on the pictures as they are.
         screened: Whether these are the pictures of the screening alone.
     """
     margin = table.margin[number, asked]
@@ -84,7 +84,7 @@ def effect_of(
         drop=statistics.drop(int(lost.sum()), int(gained.sum()), len(at)),
         by_class=tuple(by_class),
         toward=tuple(toward),
-        margin=float(moved.mean()) / spread if len(at) else 0.0,
+        margin=float(moved.mean()) / scale if len(at) else 0.0,
         sham=float(right[:, 0].mean()) if len(at) else 0.0,
         p=statistics.paired_p(moved),
         holm=1.0,

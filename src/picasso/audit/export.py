@@ -30,7 +30,7 @@ def files(findings: Findings) -> dict[str, bytes]:
 
 
 def to_fix(findings: Findings) -> str:
-    """Return the pictures to fix as CSV: picture, class, answer, and how far it moves, in standard deviations."""
+    """Return the pictures to fix as CSV: picture, class, answer, and how far it moves, in typical margins."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["picture", "class", "answer", "moved"])

@@ -59,7 +59,8 @@ class Effect:
         drop: Accuracy under the sham less accuracy under the treatment.
         by_class: The same for the pictures of each class; None where there are none.
         toward: For each class, the share of treated pictures whose answer became it though it was not before.
-        margin: Mean of (margin under the sham - margin under the treatment), in standard deviations of the margin.
+        margin: Mean of (margin under the sham - margin under the treatment), in root mean squares of the model's own
+            margins: where everything turns around it is 2.
         sham: Accuracy under the sham. Where it is far below the model's own, the change itself does damage.
         p: Of the one-sided paired test that the margin falls; 1 where nothing was measured.
         holm: p corrected for everything that was tested (Holm 1979).
@@ -150,7 +151,7 @@ class PictureFinding:
         name: The picture.
         label: Its class.
         answer: The class that the model gives it.
-        moved: Margin under the sham less margin under the treatment, in standard deviations of the margin; None where
+        moved: Margin under the sham less margin under the treatment, in root mean squares of all margins; None where
             it could not be made.
         flips: Whether the answer is right under the sham and wrong under the treatment.
     """
@@ -225,8 +226,10 @@ class Findings:
 
     @property
     def suspects(self) -> tuple[Effect, ...]:
-        """Return what the model relies on, the largest drop first."""
-        return tuple(effect for effect in self.effects if effect.suspect and effect.role is Role.PROPERTY)
+        """Return what the model relies on: what is named first, then what does most for how little it changes."""
+        found = [effect for effect in self.effects if effect.suspect and effect.role is Role.PROPERTY]
+        named = self.verdict.named
+        return tuple(sorted(found, key=lambda one: (one.what != named, -one.drop.value / max(one.change, 1e-6))))
 
     @property
     def to_fix(self) -> tuple[PictureFinding, ...]:

@@ -55,7 +55,7 @@ def illustrate(
     donors: Mapping[int, Donors],
     verdict: Verdict,
     classes: Sequence[str],
-    spread: float,
+    scale: float,
     report: Report,
 ) -> dict[str, Any]:
     """Return what maps add, as the extras of `Findings`; nothing where the model's hook takes whole pictures.
@@ -66,13 +66,13 @@ def illustrate(
         donors: Of every picture.
         verdict: What the interventions found.
         classes: Names of the classes.
-        spread: Standard deviation of the model's margin on the pictures as they are.
+        scale: Root mean square of the model's margins on the pictures as they are.
         report: Called with (done, total, message); it may raise to stop.
     """
     if experiment.gallery.eye.hooked:
         return {}
     evidence = _evidence(experiment, readable, classes, report)
-    clusters = _clusters(experiment, readable, donors, len(classes), spread, report)
+    clusters = _clusters(experiment, readable, donors, len(classes), scale, report)
     return {
         "evidence": evidence.document() | {"disagreement": disagreement(evidence, verdict)},
         "clusters": [cluster.document(classes) for cluster in clusters],
@@ -111,7 +111,7 @@ def _clusters(
     readable: Sequence[int],
     donors: Mapping[int, Donors],
     classes: int,
-    spread: float,
+    scale: float,
     report: Report,
 ) -> list[Cluster]:
     model, labels = experiment.model, experiment.gallery.labels
@@ -125,7 +125,7 @@ def _clusters(
         maps, [labels[one] for one in chosen], weighted_embeddings(model, samples, maps), experiment.seed
     )
     named = [replace(one, members=tuple(chosen[member] for member in one.members)) for one in found]
-    return _tried(experiment, named, readable[:MOST_TRIED], donors, np.asarray(labels), classes, spread)
+    return _tried(experiment, named, readable[:MOST_TRIED], donors, np.asarray(labels), classes, scale)
 
 
 def _tried(
@@ -135,7 +135,7 @@ def _tried(
     donors: Mapping[int, Donors],
     labels: NDArray[np.int64],
     classes: int,
-    spread: float,
+    scale: float,
 ) -> list[Cluster]:
     """Return the clusters with what a transplant at their place has shown."""
     questions = [Question(as_property(one), _Places.name, "", Role.PROPERTY) for one in clusters]
@@ -152,7 +152,7 @@ def _tried(
         table.enter(shard, trial.measure(shard))
     effects = judged(
         [
-            effect_of(question, number, table, pictures, labels, classes, spread, False)
+            effect_of(question, number, table, pictures, labels, classes, scale, False)
             for number, question in enumerate(questions)
         ]
     )

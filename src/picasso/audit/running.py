@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,8 @@ from picasso.core.model import Model
 from picasso.core.opening import load_model
 
 Report = Callable[[int, int, str], None]
+_ABOUT = 45
+"""Properties that are tried, about."""
 MOST_NOTES = 10
 """Groups of duplicates that are named."""
 _SUSPECTS = 0.4
@@ -64,6 +66,8 @@ class Choices:
         confirmed: Where the object is not known: kind of region -> whether a person says that it is the object.
         processes: How many processes measure, each with a copy of the model; 0: this one.
         maps: Whether maps are made, to illustrate: where the evidence lies, and groups of alike maps.
+        regions: Whether regions are looked for in the pictures even where the data set says where the objects are:
+            slower, and the answer may name a region instead of a part of the frame.
     """
 
     match: Mapping[str, str | int] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Choices:
     confirmed: Mapping[str, bool] = field(default_factory=dict)
     processes: int = 0
     maps: bool = True
+    regions: bool = False
 
 
 def audit(
@@ -140,6 +145,7 @@ class _Run:
         self.digests = [_identity(example) for example in self.selection.examples]
         self.source = source
         self.untested: list[Untested] = []
+        self.objects: tuple[int, ...] = ()
         self.notes = [*self.selection.notes]
         self.done, self.total = 0, 1
 
@@ -147,7 +153,8 @@ class _Run:
 
     def findings(self, counterfactuals: Path | None) -> Findings:
         count = len(self.selection.examples)
-        self.total = 2 * count
+        screened, rest = _screening(range(count))
+        self.total = 2 * count + _ABOUT * (len(screened) + round(len(rest) * _SUSPECTS))
         files = self._read_files()
         base, answers = self._look(files)
         readable = list(files)
@@ -162,24 +169,30 @@ class _Run:
         labels = {number: self.selection.labels[number] for number in readable}
         donors = draw_donors(labels, {number: files[number].pixels for number in readable}, self.choices.seed)
         table = Table.empty(len(questions), count)
-        spread = float(base[readable].std()) or 1.0
+        scale = float(np.sqrt(np.square(base[readable]).mean())) or 1.0
 
         screened, rest = _screening(readable)
         everything = list(range(len(questions)))
-        self.total += len(screened) * len(questions) + round(len(rest) * len(questions) * _SUSPECTS)
+        self.total = self.done + len(questions) * (len(screened) + round(len(rest) * _SUSPECTS))
         self._ask(engine, experiment, table, screened, everything, donors, "Trying everything")
-        effects = [self._effect(questions[one], one, table, screened, spread, bool(rest)) for one in everything]
+        effects = [self._effect(questions[one], one, table, screened, scale, bool(rest)) for one in everything]
         left = [one for one in everything if rest and not self._settled(effects[one])]
         self.total = self.done + len(rest) * len(left)
         self._ask(engine, experiment, table, rest, left, donors, "Confirming what is left")
         for one in left:
-            effects[one] = self._effect(questions[one], one, table, rest, spread, False)
+            effects[one] = self._effect(questions[one], one, table, rest, scale, False)
         effects = judged(effects)
+        for one in left:
+            if not effects[one].suspect:
+                # What is not accused may be acquitted by all of its pictures: it came this far because the first of
+                # them spoke against it, so that they make the acquittal harder, never easier.
+                whole = self._effect(questions[one], one, table, readable, scale, False)
+                effects[one] = replace(whole, p=effects[one].p, holm=effects[one].holm)
         if counterfactuals is not None and (named := named_of(effects)) is not None:
             question = questions[effects.index(named)]
             write_counterfactuals(experiment, question, readable, donors, self.selection.classes, counterfactuals)
         return self._found(
-            experiment, questions, effects, table, base, answers, readable, files, donors, said, spread,
+            experiment, questions, effects, table, base, answers, readable, files, donors, said, scale,
             len(rest or screened),
         )  # fmt: skip
 
@@ -211,12 +224,14 @@ class _Run:
         """Return the kinds of regions where the objects are not known, and what is known of the objects."""
         gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye)
         objects = [gallery.seen(number).object is not None for number in readable[:FITTED_ON]]
-        if any(objects):
+        masks = any(objects)
+        if masks and not self.choices.regions:
             return None, Confirmed(masks=True)
         self.report(self.done, self.total, "Looking for regions")
         views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
         kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
-        said = read_confirmed(self.choices.confirmed, kinds)
+        said = replace(read_confirmed(self.choices.confirmed, kinds), masks=masks)
+        self.objects = said.object
         listed = "; ".join(f"{region_name(number)} is {words}" for number, words in enumerate(kinds.names))
         self.notes.append(f"Regions found in the pictures alone, without the model: {listed}.")
         if not said.known and kinds.object.kind is not None:
@@ -257,9 +272,9 @@ class _Run:
         return effect.role is Role.ERASURE
 
     def _effect(
-        self, question: Question, number: int, table: Table, asked: Sequence[int], spread: float, screened: bool
+        self, question: Question, number: int, table: Table, asked: Sequence[int], scale: float, screened: bool
     ) -> Effect:
-        return effect_of(question, number, table, asked, self.labels, len(self.columns), spread, screened)
+        return effect_of(question, number, table, asked, self.labels, len(self.columns), scale, screened)
 
     # --- measuring --------------------------------------------------------------------------------------------
 
@@ -305,8 +320,9 @@ class _Run:
 
     def _asked(self) -> str:
         """Return the digest of all that decides what is measured, beside pictures and questions."""
-        confirmed = sorted(self.choices.confirmed.items())
-        content = [self.model.digest, list(self.columns), list(self.selection.classes), self.choices.seed, confirmed]
+        choices = self.choices
+        classes = [list(self.columns), list(self.selection.classes)]
+        content = [self.model.digest, classes, choices.seed, choices.regions, self.objects]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _setup(self, questions: Sequence[Question], parts: Parts | None) -> Setup:
@@ -329,7 +345,7 @@ class _Run:
         files: Mapping[int, FileFacts],
         donors: Mapping[int, Donors],
         said: Confirmed,
-        spread: float,
+        scale: float,
         confirming: int,
     ) -> Findings:
         labels, classes = self.labels[readable], len(self.columns)
@@ -354,9 +370,7 @@ class _Run:
         clues = self._clues(files)
         extras = {}
         if self.choices.maps:
-            extras = illustrate(
-                experiment, readable, donors, verdict, self.selection.classes, spread, self._report_maps
-            )
+            extras = illustrate(experiment, readable, donors, verdict, self.selection.classes, scale, self._report_maps)
         return Findings(
             verdict=verdict,
             classes=self.selection.classes,
@@ -369,7 +383,7 @@ class _Run:
             pairs=tuple(pairs_of(experiment, show, table, base, donors)),
             by_picture=()
             if named is None
-            else pictures_of(effects.index(named), table, readable, experiment, answers, spread),
+            else pictures_of(effects.index(named), table, readable, experiment, answers, scale),
             untested=tuple(self.untested + self._never_made(effects)),
             notes=(*self.dataset.notes, *self.notes),
             extras=extras,
@@ -418,6 +432,7 @@ class _Run:
                 "limit": choices.limit,
                 "seed": choices.seed,
                 "confirmed": dict(choices.confirmed),
+                "regions": choices.regions,
                 "questions": len(questions),
             },
             "thresholds": {name: getattr(thresholds, name) for name in sorted(vars(thresholds)) if name.isupper()},
@@ -431,7 +446,7 @@ class _Run:
 
 _REASONS = {
     Need.OBJECT: "It is not known where the object is. Give masks or boxes, or say which region is the object.",
-    Need.REGIONS: "The data set says where the objects are, so no regions were looked for.",
+    Need.REGIONS: "The data set says where the objects are, so no regions were looked for; --regions does.",
 }
 
 

@@ -91,7 +91,7 @@ def pictures_of(
     pictures: Sequence[int],
     experiment: Experiment,
     answers: NDArray[np.int64],
-    spread: float,
+    scale: float,
 ) -> tuple[PictureFinding, ...]:
     """Return what one property does to every picture, what moves most first."""
     found = []
@@ -103,7 +103,7 @@ def pictures_of(
                 name=experiment.gallery.examples[picture].name,
                 label=experiment.gallery.labels[picture],
                 answer=int(answers[picture]),
-                moved=float(sham - treated) / spread if made else None,
+                moved=float(sham - treated) / scale if made else None,
                 flips=bool(made and sham > 0 >= treated),
             )
         )

@@ -66,6 +66,7 @@ class Asked:
     processes: int | None
     resume: bool
     maps: bool
+    regions: bool
 
 
 def read_words(words: Sequence[str]) -> tuple[str, str]:
@@ -119,6 +120,7 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
             processes=_processes(asked.processes, arguments),
             maps=asked.maps,
+            regions=asked.regions,
         )
 
 

@@ -42,7 +42,7 @@ export function picturesShown({ document: { by_picture: found, classes, verdict 
         digest && h("span", { class: "tile-picture" }, h("img", { src: `/api/v1/pictures/${digest}/thumbnail`, alt: "", width: 200, height: 200, loading: "lazy" })),
         h("span", { class: "tile-name" }, one.name),
         h("span", {}, one.answer === one.label ? classes[one.label] : `${classes[one.label]}, answered ${classes[one.answer]}`),
-        h("span", { class: "muted" }, one.moved === null ? "could not be changed" : `moves ${number(one.moved)} s.d.${one.flips ? ", turns wrong" : ""}`),
+        h("span", { class: "muted" }, one.moved === null ? "could not be changed" : `moves ${number(one.moved)} margins${one.flips ? ", turns wrong" : ""}`),
       ];
       return h("li", { class: "tile" }, digest ? h("a", { class: "tile-link", href: explainHref(model, digest) }, body) : h("div", { class: "tile-link" }, body));
     })));
