@@ -148,7 +148,8 @@ def interventions() -> str:
         "class. `--with NAME` tests one alone; "
         "[an intervention of your own](../how-to/write-an-intervention.md) is one file.",
         "An intervention that needs `object` is tried where masks or boxes say where the objects are, or a person has "
-        "said which region is the object; one that needs `regions` where the data set does not say it.",
+        "said which region is the object; one that needs `regions` where the data set does not say it, or with "
+        "`--regions`.",
     ]
     found = [entry.load() for entry in registry.interventions([]).values() if entry.origin == "built-in"]
     for role, (title, said) in _ROLES.items():
