@@ -10,8 +10,8 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 import picasso
-from picasso.audit.eye import Eye
-from picasso.audit.findings import Findings
+from picasso.auditing.eye import Eye
+from picasso.auditing.findings import Findings
 from picasso.core import registry, render, runner
 from picasso.core.errors import NotSupportedError
 from picasso.core.images import read_picture

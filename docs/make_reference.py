@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from picasso.audit import moved, thresholds
+from picasso.auditing import moved, thresholds
 from picasso.core import registry, runner
 from picasso.core.errors import NotSupportedError, PicassoError, by_code
 from picasso.core.images import read_picture
@@ -181,8 +181,8 @@ def audit_thresholds() -> str:
     parts = [
         "# Thresholds of the audit",
         _NOTE,
-        "Every number on which a verdict of `picasso audit` hangs, with its reason. They lie in one file of the "
-        "source, `audit/thresholds.py`, and are written down with every audit (`record.thresholds` in `audit.json`). "
+        "Every number on which a verdict of `picasso audit` hangs, with its reason. They lie in one file of "
+        "the source, `auditing/thresholds.py`, written down with every audit (`record.thresholds` in `audit.json`). "
         "No option changes them: two audits are to mean the same. "
         "[How the audit decides](../explanation/how-the-audit-decides.md) says how they work together.",
         _table(("Name", "Value", "Why"), rows, code=0),

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import nn
 
 import picasso
-from picasso.audit import running, thresholds
-from picasso.audit.findings import Effect, Findings
+from picasso.auditing import running, thresholds
+from picasso.auditing.findings import Effect, Findings
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example
 from picasso.core.dataset.sources import File, file_at

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from picasso.audit.findings import Findings as Findings
-    from picasso.audit.running import audit as audit
+    from picasso.auditing.findings import Findings as Findings
+    from picasso.auditing.running import audit as audit
     from picasso.core.detective import try_conventions as try_conventions
     from picasso.core.errors import PicassoError as PicassoError
     from picasso.core.opening import load_model as load_model
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "picasso.scorecard.comparison",
-    "Findings": "picasso.audit.findings",
+    "Findings": "picasso.auditing.findings",
     "PicassoError": "picasso.core.errors",
     "Preprocessing": "picasso.core.preprocessing",
     "Result": "picasso.core.result",
     "Results": "picasso.core.result",
-    "audit": "picasso.audit.running",
+    "audit": "picasso.auditing.running",
     "compare": "picasso.scorecard.comparing",
     "explain": "picasso.core.runner",
     "load_model": "picasso.core.opening",

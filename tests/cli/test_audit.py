@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.audit import drawn
+from tests.auditing import drawn
 from tests.cli.conftest import Shell, files_in
 
 MODELS = f'''

@@ -64,7 +64,7 @@ def test_the_readme_lists_every_visualization() -> None:
 
 
 def test_every_intervention_and_every_threshold_has_its_place(maker: ModuleType) -> None:
-    from picasso.audit import thresholds
+    from picasso.auditing import thresholds
 
     pages = maker.pages()
     for name, entry in registry.interventions([]).items():

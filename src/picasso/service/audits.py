@@ -22,7 +22,7 @@ from picasso.service.records import AuditRecord, AuditRequest, JobRecord, ModelR
 from picasso.service.store import Store
 
 if TYPE_CHECKING:
-    from picasso.audit.findings import Findings
+    from picasso.auditing.findings import Findings
 
 NAME = "audit"
 """What stands for the visualization in a job that audits."""
@@ -141,7 +141,7 @@ def record_of(
         artifacts: Where files go.
         folder: One that is thrown away: it holds the counterfactuals, and for a while the archive.
     """
-    from picasso.audit import export
+    from picasso.auditing.report import export
 
     def kept(image: Any) -> dict[str, Any]:
         array = artifacts.put_array(np.asarray(image))

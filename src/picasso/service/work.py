@@ -223,8 +223,8 @@ class _Work:
     def _audit(self) -> None:
         """Audit the model on a data set: one audit comes out."""
         # Loaded here: the web process, which imports this module, never measures anything.
-        from picasso.audit.running import audit
-        from picasso.audit.thresholds import MOST_PICTURES
+        from picasso.auditing.running import audit
+        from picasso.auditing.thresholds import MOST_PICTURES
         from picasso.core.dataset import read_dataset
 
         job, model, started = self.job, self._open(), time.monotonic()

@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.text import Text
 
-from picasso.audit.effects import cleared
-from picasso.audit.findings import Effect, Findings, Outcome
-from picasso.audit.moved import Moved, compare_findings, read_audit
-from picasso.audit.running import audit
-from picasso.audit.thresholds import CLEAR
-from picasso.audit.wording import with_span
+from picasso.auditing.effects import cleared
+from picasso.auditing.findings import Effect, Findings, Outcome
+from picasso.auditing.moved import Moved, compare_findings, read_audit
+from picasso.auditing.report.wording import with_span
+from picasso.auditing.running import audit
+from picasso.auditing.thresholds import CLEAR
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import SettingsError
 from picasso.core.intervention import Role

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
-from picasso.audit.thresholds import LEAST_PICTURES, MOST_PICTURES
+from picasso.auditing.thresholds import LEAST_PICTURES, MOST_PICTURES
 from picasso.core.tested import as_now
 from picasso.service.plugin_process import DatasetCard, Description, InterventionCard
 from picasso.service.records import (
