@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from picasso.auditing import statistics
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
-from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, SURE, TWO_CLASSES
+from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_MEASURED, SURE, TWO_CLASSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +94,11 @@ def effect_of(
     )
 
 
+def tested(effect: Effect) -> bool:
+    """Say whether enough pictures allow a property to say anything of it."""
+    return effect.pictures >= LEAST_MEASURED
+
+
 def cleared(effect: Effect) -> bool:
     """Say whether less hangs on a property than would make it a reason."""
     return effect.drop.high < CLEAR
@@ -104,7 +109,10 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
 
     A property counts when the drop is significant, large, surely not small, and shows in two classes.
     """
-    corrected = statistics.holm([effect.p for effect in effects])
+    corrected = [1.0] * len(effects)
+    family = [place for place, effect in enumerate(effects) if tested(effect)]
+    for place, p in zip(family, statistics.holm([effects[place].p for place in family]), strict=True):
+        corrected[place] = p
     return [
         replace(effect, holm=holm, suspect=_relied_on(replace(effect, holm=holm)))
         for effect, holm in zip(effects, corrected, strict=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from picasso.auditing import statistics, thresholds
 from picasso.auditing.donors import Donors, draw_donors
-from picasso.auditing.effects import Table, cleared, effect_of, judged
+from picasso.auditing.effects import Table, cleared, effect_of, judged, tested
 from picasso.auditing.engines import Engine, Here, Pool, Setup
 from picasso.auditing.experiment import Experiment, Measured, Question, Shard, shard_key, shards_of
 from picasso.auditing.eye import Eye
@@ -378,7 +378,7 @@ class _Run:
             chance=chance,
             counts=tuple(int(one) for one in counts),
             confusion=tuple(tuple(int(one) for one in row) for row in confusion),
-            effects=tuple(sorted(effects, key=lambda one: -one.drop.value)),
+            effects=tuple(sorted(filter(tested, effects), key=lambda one: -one.drop.value)),
             clues=clues,
             pairs=tuple(pairs_of(experiment, show, table, base, donors)),
             by_picture=()
@@ -403,11 +403,8 @@ class _Run:
         return find_clues(facts, labels, self.selection.classes, columns, self.choices.seed)
 
     def _never_made(self, effects: Sequence[Effect]) -> list[Untested]:
-        return [
-            Untested(one.what.title, "No two of these pictures allow it: one has no object, or not that region.")
-            for one in effects
-            if not one.pictures
-        ]
+        reason = "Pictures that allow it: {}, too few. The others have no object, or not that region, or one too large."
+        return [Untested(one.what.title, reason.format(one.pictures)) for one in effects if not tested(one)]
 
     def _record(self, questions: Sequence[Question], readable: Sequence[int]) -> dict[str, Any]:
         model, choices = self.model, self.choices

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 LEAST_PICTURES: Final = 64
-"""With fewer pictures the audit does not answer: on audits of planted proxies 32 pictures missed one in ten."""
+"""With fewer pictures the audit does not answer: on planted proxies the area under its ROC curve was .965 with 32
+pictures, .985 with 64, 1 with 120. Below 74 nothing can be cleared, so that no model is acquitted."""
+LEAST_MEASURED: Final = 30
+"""A property that fewer pictures allow is not tested: its interval says nothing, whatever it shows."""
 RECOMMENDED_PICTURES: Final = 200
 """From here on a clean property's upper bound comes under `CLEAR` with room to spare."""
 LEAST_OF_CLASS: Final = 10

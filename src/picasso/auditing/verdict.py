@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from picasso.auditing.effects import cleared
+from picasso.auditing.effects import cleared, tested
 from picasso.auditing.findings import Effect, Interval, Outcome, Verdict
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.report.wording import percent, points, span
@@ -31,12 +31,12 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         said: What is known of where the object is.
         smallest: The smallest drop that the audit could have seen.
     """
-    objects = [effect for effect in effects if effect.role is Role.OBJECT]
+    objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
     right = next((effect for effect in objects if effect.suspect), None)
     named = named_of(effects)
     suspects = [one for one in effects if one.suspect and one.role is Role.PROPERTY]
-    open_ones = [one for one in effects if one.role is Role.PROPERTY and one.pictures and not cleared(one)]
-    erased = next((one for one in effects if one.role is Role.ERASURE and one.pictures), None)
+    open_ones = [one for one in effects if one.role is Role.PROPERTY and tested(one) and not cleared(one)]
+    erased = next((one for one in effects if one.role is Role.ERASURE and tested(one)), None)
     reasons = [
         f"On the pictures as they are the model is right in {percent(accuracy.value)}; chance is {percent(chance)}."
     ]
@@ -51,7 +51,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
             smallest,
             (*reasons, "Are these the classes, and is this the preprocessing, that it was trained with?"),
         )
-    if objects and objects[0].pictures:
+    if objects:
         reasons.append(
             f"Another class's object in the same place costs {_points(objects[0].drop)} of accuracy: "
             + ("it uses the object." if right else "that it uses the object does not show.")
@@ -62,7 +62,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         )
     if named is not None:
         certain = said.known or named.what.region in said.other
-        return _accused(named, suspects, right, certain, smallest, reasons)
+        return _accused(named, suspects, right, bool(objects), certain, smallest, reasons)
     if right is not None and not open_ones and said.known:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
         return Verdict(
@@ -79,7 +79,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         widest = max(open_ones, key=lambda one: one.drop.high)
         reasons.append(
             f"{len(open_ones)} of the properties could still carry {CLEAR * 100:.0f} points or more, above all "
-            f"{widest.what.phrase} (at most {widest.drop.high * 100:.0f})."
+            f"{widest.what.phrase} (at most {widest.drop.high * 100:.1f})."
         )
     if not said.known:
         reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
@@ -101,6 +101,7 @@ def _accused(
     named: Effect,
     suspects: Sequence[Effect],
     right: Effect | None,
+    asked: bool,
     certain: bool,
     smallest: float,
     reasons: list[str],
@@ -115,7 +116,7 @@ def _accused(
         sentence += ". Whether that is the object, only a person can say."
     elif right is None:
         outcome, headline = Outcome.WRONG_REASON, f"WRONG REASON: {phrase}"
-        sentence += ", and the object does not show as a reason."
+        sentence += ", and the object does not show as a reason." if asked else ". The object was not tested."
     else:
         outcome, headline = Outcome.BOTH, f"BOTH: the object and {phrase}"
         sentence += f"; {_points(right.drop)} hang on the object."
