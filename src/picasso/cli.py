@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -403,6 +403,25 @@ def audit(
             rich_help_panel=RUN,
         ),
     ] = True,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            "--engine",
+            metavar="ENGINE",
+            help="What measures: local, the processes of this computer; ray, the workers of a Ray cluster.",
+            rich_help_panel=RUN,
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="With --engine ray: HOST:6379 on a machine of the cluster, ray://HOST:10001 on any other; else "
+            "$RAY_ADDRESS, or a Ray of this computer that ends with the audit.",
+            rich_help_panel=RUN,
+        ),
+    ] = "",
     opening: Opening = UNSAID,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
@@ -424,8 +443,9 @@ def audit(
 
     failing = auditing.read_outcomes(fail_on or ())
     asked = auditing.Asked(
-        tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume, maps
-    )
+        tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume, maps,
+        engine, ray_address,
+    )  # fmt: skip
     model, source = auditing.read_words(words)
     dataset = auditing.read_data(source, masks, quiet=as_json)
     findings = auditing.run(model, opening, dataset, asked, quiet=as_json)

@@ -6,11 +6,12 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from picasso.audit.facts_of_files import FileFacts, file_facts
 from picasso.audit.findings import Clue, Effect, Findings, Untested
 from picasso.audit.gallery import Gallery, Parts
 from picasso.audit.illustrating import illustrate
+from picasso.audit.ray_connection import connection
+from picasso.audit.ray_engine import Cluster
 from picasso.audit.regions import FITTED_ON, find_kinds
 from picasso.audit.selecting import Selection, require_pictures, select
 from picasso.audit.shelf import Shelf
@@ -64,6 +67,8 @@ class Choices:
         confirmed: Where the object is not known: kind of region -> whether a person says that it is the object.
         processes: How many processes measure, each with a copy of the model; 0: this one.
         maps: Whether maps are made, to illustrate: where the evidence lies, and groups of alike maps.
+        engine: What measures: processes of this computer, or workers of a Ray cluster; the numbers are the same.
+        ray_address: Of the cluster; see `connection`. `processes` is how many workers at most; 0: one per processor.
     """
 
     match: Mapping[str, str | int] = field(default_factory=dict)
@@ -73,6 +78,8 @@ class Choices:
     confirmed: Mapping[str, bool] = field(default_factory=dict)
     processes: int = 0
     maps: bool = True
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str = ""
 
 
 def audit(
@@ -109,7 +116,14 @@ def audit(
     source = model if isinstance(model, str) else source
     opened = load_model(source, **options) if isinstance(model, str) else model
     pictures = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
-    return _Run(opened, (source, dict(options)), pictures, Choices(**choices), Shelf(kept), report).findings()
+    chosen = Choices(**choices)
+    if chosen.engine == "ray" and not source:
+        raise ConfigurationError(
+            "The workers of a cluster open the model for themselves, and a live one is here alone.",
+            "Give what load_model opens: a name or a file.",
+        )
+    with connection(chosen.ray_address) if chosen.engine == "ray" else nullcontext():
+        return _Run(opened, (source, dict(options)), pictures, chosen, Shelf(kept), report).findings()
 
 
 class _Run:
@@ -153,7 +167,9 @@ class _Run:
         setup = self._setup(questions, parts)
         experiment = setup.experiment(self.model)
         engine: Engine = Here(experiment)
-        if self.choices.processes > 1 and self.source[0]:
+        if self.choices.engine == "ray":
+            engine = Cluster(setup, self.model, self.choices.processes)
+        elif self.choices.processes > 1 and self.source[0]:
             engine = Pool(setup, self.choices.processes)
         labels = {number: self.selection.labels[number] for number in readable}
         donors = draw_donors(labels, {number: files[number].pixels for number in readable}, self.choices.seed)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 
@@ -49,7 +49,7 @@ class Asked:
     Args:
         match: "class=model's class" each.
         confirmed: "region=object" or "region=not-object" each.
-        processes: None: one for each core.
+        processes: None: one for each core of this computer, or of the cluster.
     """
 
     match: Sequence[str]
@@ -60,6 +60,8 @@ class Asked:
     processes: int | None
     resume: bool
     maps: bool
+    engine: Literal["local", "ray"]
+    ray_address: str
 
 
 def read_words(words: Sequence[str]) -> tuple[str, str]:
@@ -94,11 +96,15 @@ def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: boo
     """
     source, arguments, _ = models.read_opening(model, opening)
     processes = asked.processes
-    if processes is None:
+    if asked.engine == "ray":
+        processes = processes or 0
+    elif processes is None:
         cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
         processes = cores or 1
     # A device other than the processor serves one process well, and several badly.
     alone = processes < _WORTH_A_POOL or (arguments.get("device") or "cpu") != "cpu"
+    if asked.engine == "local" and alone:
+        processes = 0
     with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
 
         def said(done: int, total: int, message: str) -> None:
@@ -118,8 +124,10 @@ def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: boo
             seed=asked.seed,
             interventions=tuple(asked.interventions),
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
-            processes=0 if alone else processes,
+            processes=processes,
             maps=asked.maps,
+            engine=asked.engine,
+            ray_address=asked.ray_address,
         )
 
 
