@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -105,7 +107,8 @@ def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: boo
     alone = processes < _WORTH_A_POOL or (arguments.get("device") or "cpu") != "cpu"
     if asked.engine == "local" and alone:
         processes = 0
-    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
+    # Ray tells of dead workers on the standard output, where nothing but the answer belongs.
+    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report), redirect_stdout(sys.stderr):
 
         def said(done: int, total: int, message: str) -> None:
             begin(message)
