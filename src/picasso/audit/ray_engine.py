@@ -81,7 +81,7 @@ class Cluster:
         lost = ray.exceptions.RayActorError, ray.exceptions.ObjectLostError, ray.exceptions.OutOfMemoryError
         terms = self._terms()
         kind = ray.remote(num_cpus=1, num_gpus=int(terms.graphics), max_restarts=0)(Worker)
-        setup, waiting, left = ray.put(self.setup), deque(shards), len(shards)
+        setup, waiting, left, vain = ray.put(self.setup), deque(shards), len(shards), 0
         team: dict[
             Any, Any
         ] = {}  # what was asked of a worker -> the worker and its shard, None while it opens the model
@@ -118,7 +118,10 @@ class Cluster:
                             if waiting:
                                 hire()
                         elif not team and not idle:
-                            _never_began(error)
+                            self._room(ray, terms, left)
+                            if (vain := vain + 1) >= TRIES:
+                                _never_began(error)
+                            hire()
                     except ray.exceptions.RayTaskError as error:
                         raise error.cause from None
                     else:
@@ -150,7 +153,7 @@ class Cluster:
         self._tries[shard] = self._tries.get(shard, 0) + 1
         if self._tries[shard] >= TRIES:
             raise WorkerDiedError(
-                f"{TRIES} workers of the cluster died over the same pictures. The last: {_last_line(error)}",
+                f"{TRIES} workers of the cluster died over the same pictures. The last: {_last_line(error)}.",
                 "The memory of its machine may not suffice. Start the audit again: it goes on where it was.",
             ) from error
 
@@ -227,11 +230,11 @@ def _here() -> str:
 
 def _never_began(error: Exception) -> NoReturn:
     raise WorkerDiedError(
-        f"No worker of the cluster began: {_last_line(error)}",
+        f"No worker of the cluster began: {_last_line(error)}.",
         "Every machine needs Picasso, and the same token as this one (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN).",
     ) from error
 
 
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1].rstrip(".") if lines else type(error).__name__
