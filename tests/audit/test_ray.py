@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -254,6 +255,13 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tokenless: 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"picasso\[ray\]"), connection("127.0.0.1:6379"):
         pass
+
+
+def test_a_token_that_comes_too_late_is_said(monkeypatch: pytest.MonkeyPatch, tokenless: Path) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    program = "import ray; from picasso.audit.ray_connection import connection; connection('10.0.0.1:6379').__enter__()"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "Ray was imported before RAY_AUTH_MODE=token was set" in result.stderr
 
 
 def test_a_live_model_cannot_be_sent(tmp_path: Path) -> None:

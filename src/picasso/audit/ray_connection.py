@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,26 +31,33 @@ def connection(address: str = "") -> Iterator[None]:
         MissingExtraError: Ray is not installed.
         ConfigurationError: The cluster would be used without a token, or cannot be reached.
     """
+    imported = sys.modules.get("ray")
+    if imported is not None and imported.is_initialized():
+        yield
+        return
     address = address or os.environ.get("RAY_ADDRESS", "")
+    before = asks_for_a_token()
     if address:
         require_token(address)
     else:
-        # Ray reads both once, when it is imported, so they stay; a token of one's own is kept.
         os.environ.setdefault(_MODE, "token")
         if not _has_token():
-            os.environ[_TOKEN] = secrets.token_hex(32)
+            os.environ[_TOKEN] = secrets.token_hex(32)  # it stays: Ray reads it once
+    if imported is not None and asks_for_a_token() is not before:
+        raise ConfigurationError(
+            f"Ray was imported before {_MODE}=token was set, and reads it then alone.",
+            "Set it before the program starts.",
+        )
     ray = load_ray()
-    if ray.is_initialized():
-        yield
-        return
     started: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": STORE}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **started)
-    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-        where = f"The Ray cluster at {address}" if address else "A Ray of this computer"
-        reason = str(error).strip().splitlines()[0]
+    except (ConnectionError, RuntimeError, ValueError, ImportError, ray.exceptions.RayError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        if not address:
+            raise ConfigurationError(f"Ray cannot be started here: {reason}.", "Try --engine local.") from error
         raise ConfigurationError(
-            f"{where} cannot be reached: {reason}.".replace("..", "."),
+            f"The Ray cluster at {address} cannot be reached: {reason}.",
             f"Check that it runs, that its token is the one given here ({_TOKEN} or {_FILE}), and the address: "
             "HOST:6379 on a machine of the cluster, ray://HOST:10001 on any other.",
         ) from error

@@ -82,9 +82,8 @@ class Cluster:
         terms = self._terms()
         kind = ray.remote(num_cpus=1, num_gpus=int(terms.graphics), max_restarts=0)(Worker)
         setup, waiting, left, vain = ray.put(self.setup), deque(shards), len(shards), 0
-        team: dict[
-            Any, Any
-        ] = {}  # what was asked of a worker -> the worker and its shard, None while it opens the model
+        # What was asked of a worker -> the worker and its shard, or None where it opens the model.
+        team: dict[Any, tuple[Any, Shard | None]] = {}
         hired: list[Any] = []
         idle: list[Any] = []
 

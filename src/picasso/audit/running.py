@@ -122,6 +122,8 @@ def audit(
             "The workers of a cluster open the model for themselves, and a live one is here alone.",
             "Give what load_model opens: a name or a file.",
         )
+    if chosen.engine == "ray":
+        report(0, 1, "Connecting with the cluster")
     with connection(chosen.ray_address) if chosen.engine == "ray" else nullcontext():
         return _Run(opened, (source, dict(options)), pictures, chosen, Shelf(kept), report).findings()
 
