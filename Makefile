@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 AXE := node_modules/axe-core/axe.min.js
 
 ORACLES := .venv-oracles
-.PHONY: help demo test check format docs screenshots bench oracles constraints clean
+.PHONY: help demo test check format docs screenshots bench bench-audit oracles constraints clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ bench: $(DEV_STAMP) ## Run every benchmark; write docs/performance.md.
 	$(BIN)/python benchmarks/bench_attributions.py --write
 	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_page.py
+
+bench-audit: $(DEV_STAMP) ## Train 300 models, audit them (hours; goes on where it stopped), write the docs.
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tank_test --write
 
 oracles: ## Let other libraries explain the tests' networks, in an environment of their own; write tests/oracle/arrays.
 	$(PYTHON) -m venv $(ORACLES)

@@ -22,7 +22,7 @@ from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
-from picasso.service.configuration import Configuration, ModelSpecification, SampleFolder
+from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
 from picasso.testing import small_model, small_transformer
@@ -233,13 +233,16 @@ def configuration() -> str:
         "names. Relative paths are those of the folder that holds the file. `picasso new config` writes one with "
         "comments.",
         "## The server",
-        _fields(Configuration, skip=("models",)),
+        _fields(Configuration, skip=("models", "datasets")),
         "## [[model]]",
         "One for each model.",
         _fields(ModelSpecification),
         "## [model.preprocessing]",
         "How a picture becomes the input of the model above it: `(pixels * scale - mean) / std`.",
         _fields(Preprocessing),
+        "## [[datasets]]",
+        "Pictures by class, on which models are audited. One for each data set.",
+        _fields(DatasetSpecification),
         "## [[samples]]",
         "A folder of pictures that the page offers for a model.",
         _fields(SampleFolder),

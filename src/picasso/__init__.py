@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from picasso.auditing.findings import Findings as Findings
+    from picasso.auditing.running import audit as audit
     from picasso.core.detective import try_conventions as try_conventions
     from picasso.core.errors import PicassoError as PicassoError
     from picasso.core.opening import load_model as load_model
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "picasso.scorecard.comparison",
+    "Findings": "picasso.auditing.findings",
     "PicassoError": "picasso.core.errors",
     "Preprocessing": "picasso.core.preprocessing",
     "Result": "picasso.core.result",
     "Results": "picasso.core.result",
+    "audit": "picasso.auditing.running",
     "compare": "picasso.scorecard.comparing",
     "explain": "picasso.core.runner",
     "load_model": "picasso.core.opening",
@@ -33,10 +37,12 @@ _HOMES = {
 
 __all__ = [
     "Comparison",
+    "Findings",
     "PicassoError",
     "Preprocessing",
     "Result",
     "Results",
+    "audit",
     "compare",
     "explain",
     "load_model",

@@ -305,14 +305,14 @@ def compare(
 @opens_a_model
 def audit(
     words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="MODEL DATASET",
             help="A model as in `picasso explain`; a folder with a folder for each class, a CSV, a COCO file, a zip of "
             "one of them, or demo:tanks. With --before and --after the data set alone.",
             show_default=False,
         ),
-    ],
+    ] = None,
     masks: Annotated[
         Path | None,
         typer.Option(
@@ -362,6 +362,16 @@ def audit(
         ),
     ] = "",
     after: Annotated[str, typer.Option("--after", metavar="MODEL", help="See --before.", rich_help_panel=LOOK)] = "",
+    counterfactuals: Annotated[
+        Path | None,
+        typer.Option(
+            "--counterfactuals",
+            metavar="FOLDER",
+            help="Write every picture with what the model relies on taken from another class, in a folder for each "
+            "class: to train on.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -403,6 +413,14 @@ def audit(
             rich_help_panel=RUN,
         ),
     ] = True,
+    regions: Annotated[
+        bool,
+        typer.Option(
+            "--regions",
+            help="Look for regions in the pictures though there are masks: slower, and names them.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
@@ -441,20 +459,42 @@ def audit(
     """
     from picasso.shell import auditing
 
+    said = words or []
     failing = auditing.read_outcomes(fail_on or ())
     asked = auditing.Asked(
-        tuple(match or ()), limit, seed, tuple(with_ or ()), tuple(confirm or ()), processes, resume, maps,
-        engine, ray_address,
-    )  # fmt: skip
-    model, source = auditing.read_words(words)
-    dataset = auditing.read_data(source, masks, quiet=as_json)
-    findings = auditing.run(model, opening, dataset, asked, quiet=as_json)
-    files = findings.save(out) if out else []
-    if as_json:
-        output.print_json(findings.document() | {"files": [str(file) for file in files]})
+        opening,
+        masks,
+        tuple(match or ()),
+        limit,
+        seed,
+        tuple(with_ or ()),
+        tuple(confirm or ()),
+        processes,
+        resume,
+        maps,
+        regions,
+        engine,
+        ray_address,
+    )
+    if before or after:
+        moved = auditing.moved(before, after, said, asked, quiet=as_json)
+        files = auditing.save_moved(moved, out) if out else []
+        if as_json:
+            output.print_json(moved.document() | {"files": [str(file) for file in files]})
+        else:
+            auditing.show_moved(moved, files)
+        outcome = moved.after.outcome
     else:
-        auditing.show(findings, files)
-    if findings.verdict.outcome in failing:
+        findings = auditing.run(
+            *auditing.read_words(words or ()), asked, quiet=as_json, counterfactuals=counterfactuals
+        )
+        files = findings.save(out) if out else []
+        if as_json:
+            output.print_json(findings.document() | {"files": [str(file) for file in files]})
+        else:
+            auditing.show(findings, files)
+        outcome = findings.verdict.outcome
+    if outcome in failing:
         raise typer.Exit(output.VERDICT)
 
 
@@ -611,6 +651,14 @@ def serve(
         list[str] | None,
         typer.Option("--model", metavar="[NAME=]SOURCE", help="A model to offer, besides those of picasso.toml."),
     ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            metavar="[NAME=]PATH",
+            help="Pictures by class to audit models on, besides those of picasso.toml: a folder, a CSV, COCO, a zip.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Configuration; by default picasso.toml of this folder."),
@@ -631,7 +679,9 @@ def serve(
         str | None,
         typer.Option("--token", metavar="SECRET", envvar="PICASSO_TOKEN", help="Secret that every request must carry."),
     ] = None,
-    allow_add: Annotated[bool, typer.Option("--allow-add", help="Pages may add and remove models.")] = False,
+    allow_add: Annotated[
+        bool, typer.Option("--allow-add", help="Pages may add and remove models and data sets.")
+    ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -646,7 +696,7 @@ def serve(
 
     data = data.absolute() if data else None
     options = {"host": host, "port": port, "data": data, "token": token, "allow_add": allow_add or None}
-    configuration = serving.project(config, model or (), **options)
+    configuration = serving.project(config, model or (), dataset or (), **options)
     serving.run(configuration, open_browser)
 
 

@@ -34,9 +34,11 @@ def running(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], 
 
 
 def test_serve_answers_and_ends_with_an_interrupt(shell: Shell, tmp_path: Path) -> None:
-    with running(tmp_path, "serve", "--model", f"halves={HALVES}", "--port", "0") as (process, address):
-        with urllib.request.urlopen(address + "api/v1/models", timeout=30) as answer:
-            assert '"halves"' in answer.read().decode()
+    words = ("--model", f"halves={HALVES}", "--dataset", "sky=demo:tanks", "--dataset", "demo:tanks-honest")
+    with running(tmp_path, "serve", *words, "--port", "0") as (process, address):
+        for noun, name in (("models", "halves"), ("datasets", "sky"), ("datasets", "demo:tanks-honest")):
+            with urllib.request.urlopen(f"{address}api/v1/{noun}", timeout=30) as answer:
+                assert f'"{name}"' in answer.read().decode()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0  # that is how a server is ended, no failure
 
@@ -48,6 +50,25 @@ def test_a_project_is_its_picasso_toml_and_the_options(shell: Shell, tmp_path: P
     assert configuration.host == "127.0.0.1"
     assert [model.known_as() for model in configuration.models] == ["Halves", "demo:digits", "two"]
     assert serving.project(tmp_path / "picasso.toml", []).port == 9000
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "path"),
+    [
+        ("pictures/meadows", "meadows", "pictures/meadows"),
+        ("mine=pictures/meadows.zip", "mine", "pictures/meadows.zip"),
+        ("demo:tanks", "demo:tanks", "demo:tanks"),
+        ("sky=demo:tanks", "sky", "demo:tanks"),
+    ],
+)
+def test_a_data_set_may_be_given_a_name(word: str, name: str, path: str) -> None:
+    found = serving.dataset_specification(word)
+    assert (found.known_as(), found.path) == (name, path)
+
+
+def test_a_data_set_without_a_path_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="--dataset takes PATH or NAME=PATH"):
+        serving.dataset_specification("name=")
 
 
 @pytest.mark.parametrize(

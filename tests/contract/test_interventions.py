@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from picasso.core import registry
 from picasso.core.intervention import Need, Role, Seen
-from tests.audit.interventions.scenes import NAMES, REGIONS, SIDE, any_seen, intervention, properties, scenes
+from tests.auditing.interventions.scenes import NAMES, REGIONS, SIDE, any_seen, intervention, properties, scenes
 
 PHOTOGRAPHIC = {
     "blur", "color-cast", "contrast", "jpeg-grid", "light-gradient", "luminance", "noise", "orientation", "vignette",

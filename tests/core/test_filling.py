@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picasso.core.filling import fill
-from tests.audit.interventions.scenes import block, scenes, textured
+from tests.auditing.interventions.scenes import block, scenes, textured
 
 
 def test_a_plain_picture_becomes_plain() -> None:

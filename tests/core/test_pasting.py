@@ -5,7 +5,7 @@ import pytest
 
 from picasso.core.intervention import Seen
 from picasso.core.pasting import blend, cut_out, grown, matte, outside, scaled, seam, softened, stand
-from tests.audit.interventions.scenes import block, scenes, textured, with_object
+from tests.auditing.interventions.scenes import block, scenes, textured, with_object
 
 
 def test_a_soft_mask_is_one_inside_falls_at_its_edge_and_is_zero_beyond() -> None:

@@ -10,6 +10,9 @@ import sys
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 PLAIN = '''
 """Three shades: a model that is a function, so it has neither layers nor gradients."""
 
@@ -219,6 +222,20 @@ class EdgesOnly(AttributionMethod[Settings]):
 BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
 
 
+def draw_shades(folder: Path) -> None:
+    """Draw red and green pictures, 35 each: a noisy upper half of that color, and a blue square below."""
+    random = np.random.default_rng(5)
+    for label, channel in (("red", 0), ("green", 1)):
+        place = folder / label
+        place.mkdir(parents=True)
+        for number in range(35):
+            pixels = random.integers(90, 120, (48, 48, 3)).astype(np.uint8)
+            pixels[:24, :, channel] = random.integers(190, 240, (24, 48))
+            top, left = random.integers(26, 34), random.integers(4, 30)
+            pixels[top : top + 10, left : left + 12] = (40, 60, 200)
+            Image.fromarray(pixels).save(place / f"{number:02d}.png")
+
+
 def furnish(folder: Path) -> None:
     """Write the models and plug-ins into a folder."""
     plugins = folder / "visualizations"
@@ -239,13 +256,14 @@ def furnish(folder: Path) -> None:
         "visualizations/broken.py": BROKEN,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")
+    draw_shades(folder / "shades")
     # A pickle of something else than weights: what a whole pickled network looks like before it is opened.
     (folder / "whole.pt").write_bytes(pickle.dumps(Path("weights")))
 
 
 def main(folder: Path) -> None:
     """Serve until the process is ended."""
-    from picasso.service.configuration import Configuration, ModelSpecification, SampleFolder
+    from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
     from picasso.web.serve import serve
 
     story = Path(str(resources.files("picasso"))) / "demo" / "story"
@@ -259,6 +277,7 @@ def main(folder: Path) -> None:
     )
     configuration = Configuration(
         models=tuple(ModelSpecification(source=f"{folder}/{name}") for name in files),
+        datasets=(DatasetSpecification(path=str(folder / "shades")),),
         data=folder / "data",
         plugins=(folder / "visualizations",),
         port=0,

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from picasso.core.errors import ConfigurationError
+from picasso.service.configuration import DatasetSpecification
 from picasso.web.serve import bind, serve
 
 from ..service.conftest import configure, picture, wait_until
@@ -32,7 +33,7 @@ if __name__ == "__main__":
         print(json.dumps({"url": url, "seconds": time.process_time()}), flush=True)
 
     serve(Configuration.model_validate_json(sys.argv[1]), False, ready)
-    frameworks = ("torch", "keras", "tensorflow", "jax", "onnxruntime", "alembic")
+    frameworks = ("torch", "keras", "tensorflow", "jax", "onnxruntime", "alembic", "scipy", "skimage", "sklearn")
     print(json.dumps([n for n in sys.modules if n.split(".")[0] in frameworks or n.startswith("picasso.models")
                       or n.startswith("picasso.visualizations") or n.startswith("picasso_plugins")]), flush=True)
 """
@@ -42,7 +43,12 @@ if __name__ == "__main__":
 def program(folder: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
     file = folder / "program.py"
     file.write_text(PROGRAM, "utf-8")
-    configuration = configure(folder, port=port).model_dump_json()
+    for label in ("dark", "bright"):
+        place = folder / "set" / label / "1.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(picture(9))
+    datasets = (DatasetSpecification(path=str(folder / "set")),)
+    configuration = configure(folder, port=port, datasets=datasets).model_dump_json()
     with subprocess.Popen([sys.executable, file, configuration], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -68,6 +74,9 @@ def test_it_starts_quickly_imports_no_framework_and_ends_in_order(tmp_path: Path
         with httpx.Client(base_url=str(said["url"])) as client:
             job = run_a_job(client)
             wait_until(lambda: client.get(f"{API}/jobs/{job}").json()["state"] == "done")
+            assert client.get(f"{API}/datasets/set").json()["pictures"] == 2
+            audit = client.post(f"{API}/audits", json={"model": "Toy", "dataset": "set"}).json()["id"]
+            wait_until(lambda: client.get(f"{API}/jobs/{audit}").json()["state"] == "failed")  # it is too small
             endless = run_a_job(client, steps=100000, pause=0.05)
             with client.stream("GET", f"{API}/jobs/{endless}/events") as stream:
                 lines = stream.iter_lines()

@@ -231,7 +231,7 @@ VISUALIZATIONS: Shelf[Visualization[Any]] = Shelf(
     lambda kind: list(Family).index(kind.family),
 )
 INTERVENTIONS: Shelf[Intervention] = Shelf(
-    "intervention", Intervention, "picasso.audit.interventions", "interventions", _check_intervention
+    "intervention", Intervention, "picasso.auditing.interventions", "interventions", _check_intervention
 )
 
 

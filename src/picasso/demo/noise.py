@@ -73,7 +73,8 @@ def fractal(
     norm = 0.0
     for octave in range(octaves):
         rows, columns = min(cells[0] << octave, shape[0]), min(cells[1] << octave, shape[1])
-        lattice = np.pad(rng.random((rows, columns), np.float32), 2, mode="wrap")
+        lattice = rng.random((rows, columns), np.float32)
+        lattice = lattice.take(range(-2, rows + 2), 0, mode="wrap").take(range(-2, columns + 2), 1, mode="wrap")
         box = (2.0, 2.0, 2.0 + columns, 2.0 + rows)
         smooth = Image.fromarray(lattice).resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box=box)
         total += np.float32(weight) * np.asarray(smooth, np.float32)

@@ -85,6 +85,21 @@ class Artifacts:
             part.unlink(missing_ok=True)
         return digest
 
+    def take(self, file: Path) -> str:
+        """Keep a file that may be large, which is moved here, and return its digest.
+
+        Args:
+            file: In a folder of the same disk as this one.
+        """
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            os.fsync(content.fileno())
+        place = self.path(digest)
+        place.parent.mkdir(exist_ok=True)
+        file.replace(place)
+        os.utime(place)
+        return digest
+
     def get(self, digest: str) -> bytes:
         """Return the bytes, verified against their digest.
 

@@ -1,31 +1,21 @@
-"""The catalogue of visualizations, read by a process of its own."""
+"""The catalogue of visualizations, and of what audits change, read by a process of its own."""
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TimedOut
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pebble import ProcessPool
+from typing import Any
 
 from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.service import plugin_process
-from picasso.service.plugin_process import Description
-from picasso.service.records import Fault
+from picasso.service.plugin_process import Description, InterventionCard
+from picasso.service.side_process import SideProcess
 
-T = TypeVar("T")
 _SECONDS = 30.0
 """How long importing all plug-ins may take; one that never ends must not hang the page."""
-_IDLE_SECONDS = 30.0
-"""The process ends when nobody asked it anything for that long."""
 _KEPT_SETTINGS = 256
 
 Signature = frozenset[tuple[str, int, int]]
@@ -42,14 +32,12 @@ class Catalog:
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         self.folders = folders
-        self._lock = threading.RLock()
-        self._pool: ProcessPool | None = None
-        self._timer: threading.Timer | None = None
+        self._process = SideProcess("The catalogue of visualizations")
+        self._lock = self._process.lock
         self._signature: Signature | None = None
         self._known: dict[str, Description] = {}
         self._settings: dict[str, dict[str, Any]] = {}
-        self._call: Future[Any] | None = None
-        self._closed = False
+        self._interventions: tuple[InterventionCard, ...] | None = None
 
     def all(self) -> dict[str, Description]:
         """Return every visualization by name, broken ones with their traceback."""
@@ -57,7 +45,7 @@ class Catalog:
             signature = self._look()
             if signature != self._signature:
                 # What was imported before must not show through what is imported now.
-                self._end_process()
+                self._process.end()
                 self._known = {item.name: item for item in self._describe_all()}
                 self._settings.clear()
                 self._signature = signature
@@ -93,84 +81,48 @@ class Catalog:
         asked = f"{found.name} {found.digest} {dict(values)!r}"
         with self._lock:
             if asked not in self._settings:
-                answer = self._ask(plugin_process.read_settings, self.folders, name, dict(values))
+                answer = self._process.ask(
+                    plugin_process.read_settings, self.folders, name, dict(values), seconds=_SECONDS
+                )
                 while len(self._settings) >= _KEPT_SETTINGS:
                     self._settings.pop(next(iter(self._settings)))
                 self._settings[asked] = answer
             return self._settings[asked]
 
+    def interventions(self) -> tuple[InterventionCard, ...]:
+        """Return what audits change pictures with."""
+        with self._lock:
+            if self._interventions is None:
+                found = self._process.ask(plugin_process.describe_interventions, seconds=_SECONDS)
+                self._interventions = tuple(InterventionCard.read(one) for one in found)
+            return self._interventions
+
     def reload(self) -> dict[str, Description]:
         """Read everything afresh."""
         with self._lock:
             self._signature = None
+            self._interventions = None
             return self.all()
 
     def close(self) -> None:
         """End the process, also while it is being asked."""
-        self._closed = True
-        if (call := self._call) is not None:
-            call.cancel()
-        with self._lock:
-            self._end_process()
+        self._process.close()
 
     def _describe_all(self) -> list[Description]:
         try:
-            found = self._ask(plugin_process.describe_all, self.folders)
+            found = self._process.ask(plugin_process.describe_all, self.folders, seconds=_SECONDS)
         except PluginError:
             # One of the user's files took the process with it or never ended. It is found by asking for each alone.
-            found = [*self._ask(plugin_process.describe_all, ()), *self._describe_each()]
+            found = [*self._process.ask(plugin_process.describe_all, (), seconds=_SECONDS), *self._describe_each()]
         return [Description.read(raw) for raw in found]
 
     def _describe_each(self) -> Iterator[dict[str, Any]]:
         for path in (path for folder in self.folders for path in sorted(folder.glob("[!_.]*.py"))):
             name = registry.kebab(path.stem)
             try:
-                yield self._ask(plugin_process.describe_one, self.folders, name)
+                yield self._process.ask(plugin_process.describe_one, self.folders, name, seconds=_SECONDS)
             except PluginError as error:
                 yield asdict(plugin_process.broken(name, "folder", str(path), error.message))
-
-    def _ask(self, question: Callable[..., T], *arguments: object) -> T:
-        """Have the process answer a question; the answer is JSON."""
-        if self._closed:
-            raise PluginError("The catalogue of visualizations is closed.")
-        try:
-            if self._pool is None or not self._pool.active:
-                self._pool = ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
-            self._call = self._pool.schedule(plugin_process.answer, args=(question, *arguments), timeout=_SECONDS)
-            said = json.loads(self._call.result(_SECONDS + 10))
-        except TimedOut:
-            self._end_process()
-            raise PluginError(f"Importing it took more than {_SECONDS:.0f} seconds.") from None
-        except Exception as error:
-            self._end_process()
-            code = getattr(error, "exitcode", None)
-            reason = str(error) if code is None else f"exit code {code}"
-            raise PluginError(f"The process that imported it ended ({reason}).") from None
-        self._end_later()
-        if "fault" in said:
-            raise Fault(**said["fault"]).to_error()
-        answer: T = said["answer"]
-        return answer
-
-    def _end_later(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = threading.Timer(_IDLE_SECONDS, self._retire)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _retire(self) -> None:
-        with self._lock:
-            self._end_process()
-
-    def _end_process(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-            self._pool = None
 
     def _look(self) -> Signature:
         """Return names, times and sizes of all plug-in files."""

@@ -19,6 +19,8 @@ STORY_MODELS = ("demo:tank-proxy", "demo:tank-honest")
 """The two detectors of the demo's first page."""
 DEMO_MODELS = (*STORY_MODELS, "demo:segmenter", "demo:detector", "demo:digits")
 """Models that the demo adds. They are names only: a worker opens them, and finds their files."""
+DEMO_DATASETS = ("demo:tanks", "demo:tanks-honest")
+"""Data sets that the demo adds: names only, as its models."""
 ModelName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\?#%\x00-\x1f\x7f]+$")]
 """What a model may be called: it stands in an address, as one part of it."""
 
@@ -78,6 +80,28 @@ class ModelSpecification(BaseModel):
         return self.model_copy(update=changes)
 
 
+class DatasetSpecification(BaseModel):
+    """Pictures by class, on which models are audited.
+
+    A relative path is that of the folder that holds picasso.toml.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(
+        min_length=1, description='A folder with one folder for each class, a CSV or COCO file, a zip, or "demo:tanks".'
+    )
+    name: ModelName | None = Field(None, description="What to call it; by default the folder's or the file's name.")
+
+    def known_as(self) -> str:
+        """Return its name: the given one, else that of the folder, the file or the source."""
+        return self.name or (self.path if scheme_of(self.path) else Path(self.path).stem) or self.path
+
+    def beside(self, folder: Path) -> DatasetSpecification:
+        """Return it with a path that exists in `folder` made absolute."""
+        return self.model_copy(update={"path": _absolute(self.path, folder)})
+
+
 class SampleFolder(BaseModel):
     """Pictures that are offered for a model."""
 
@@ -107,9 +131,10 @@ class Configuration(BaseModel):
         None, gt=0, description="Gigabytes that a model's process may take; by default 80 % of the computer's."
     )
     opening_seconds: float = Field(600, gt=0, description="How long opening a model may take.")
-    allow_add: bool = Field(False, description="Whether a page may add and remove models.")
+    allow_add: bool = Field(False, description="Whether a page may add and remove models and data sets.")
     demo: bool = Field(False, description="Whether the demo's models and pictures are offered.")
     samples: tuple[SampleFolder, ...] = ()
+    datasets: tuple[DatasetSpecification, ...] = Field((), description="In picasso.toml one [[datasets]] each.")
 
     @field_validator("plugins", mode="before")
     @classmethod
@@ -131,6 +156,23 @@ class Configuration(BaseModel):
             listed += [ModelSpecification(source=name) for name in DEMO_MODELS if name not in names]
         return tuple(listed)
 
+    def all_datasets(self) -> tuple[DatasetSpecification, ...]:
+        """Return the configured data sets and, where it is on, the demo's.
+
+        Raises:
+            ConfigurationError: Two data sets have one name.
+        """
+        listed = list(self.datasets)
+        names = [one.known_as() for one in listed]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigurationError(
+                    f"Two data sets are called '{name}'.", "Give each of [[datasets]] a name of its own."
+                )
+        if self.demo:
+            listed += [DatasetSpecification(path=name) for name in DEMO_DATASETS if name not in names]
+        return tuple(listed)
+
     def check(self) -> None:
         """Refuse what would open the server to others without a secret.
 
@@ -138,6 +180,7 @@ class Configuration(BaseModel):
             ConfigurationError: The address is not this computer's own and there is no token.
         """
         self.all_models()
+        self.all_datasets()
         if not is_loopback(self.host) and not self.token:
             raise ConfigurationError(
                 f"Listening on {self.host} would open Picasso to everyone who reaches this computer.",
@@ -160,7 +203,8 @@ def read_configuration(path: str | Path | None = None, **overrides: Any) -> Conf
 
     Args:
         path: The file, or None for the defaults.
-        overrides: Fields that replace those of the file; None is no override. `models` are added to the file's.
+        overrides: Fields that replace those of the file; None is no override. `models` and `datasets` are added to the
+            file's.
 
     Raises:
         ConfigurationError: The file cannot be read, or a value is not allowed.
@@ -174,13 +218,16 @@ def read_configuration(path: str | Path | None = None, **overrides: Any) -> Conf
         if "models" in values:
             raise ConfigurationError(f"{file.name}: there is no option 'models'.", "Write [[model]] for each model.")
         values["models"] = values.pop("model", [])
-    values |= {key: value for key, value in overrides.items() if value is not None and key != "models"}
+    added = ("models", "datasets")
+    values |= {key: value for key, value in overrides.items() if value is not None and key not in added}
     configuration = build(values, str(path) if path is not None else "The configuration")
-    more = tuple(overrides.get("models") or ())
+    models, datasets = (tuple(overrides.get(key) or ()) for key in added)
     return configuration.model_copy(
         update={
             "models": tuple(model.beside(folder) for model in configuration.models)
-            + tuple(model.beside(Path.cwd()) for model in more),
+            + tuple(model.beside(Path.cwd()) for model in models),
+            "datasets": tuple(one.beside(folder) for one in configuration.datasets)
+            + tuple(one.beside(Path.cwd()) for one in datasets),
             "data": folder / configuration.data.expanduser(),
             "plugins": tuple(folder / plugins.expanduser() for plugins in configuration.plugins),
             "samples": tuple(

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, s
 from picasso.core.errors import NotFoundError, WorkerDiedError
 from picasso.service import tables
 from picasso.service.database import Database, now
-from picasso.service.records import EventRecord, Fault, JobRecord, State, TaskRecord
+from picasso.service.records import AuditRequest, EventRecord, Fault, JobRecord, State, TaskRecord
 
 ATTEMPTS = 3
 """A job that takes the server down with it is not tried forever."""
@@ -65,6 +65,15 @@ class JobStore:
             row = connection.execute(select(table).where(table.c.comparison == comparison, going)).first()
         return None if row is None else _job(row)
 
+    def auditing(self, request: AuditRequest) -> JobRecord | None:
+        """Return the job that is at work on an audit, or waits to be; none that was asked to stop."""
+        table = tables.jobs
+        going = table.c.state.in_([State.QUEUED, State.RUNNING]) & ~table.c.cancel
+        same = (table.c.dataset == request.dataset) & (table.c.model == request.model) & (table.c.seed == request.seed)
+        with self.database.reading() as connection:
+            found = [_job(row) for row in connection.execute(select(table).where(going & same))]
+        return next((job for job in found if job.settings == request.asked()), None)
+
     def tasks(self, jobs: Sequence[str]) -> dict[str, list[TaskRecord]]:
         """Return the tasks of jobs in the order of their pictures."""
         table = tables.tasks
@@ -104,7 +113,8 @@ class JobStore:
         with self.database.writing() as connection:
             # As many statements for a thousand pictures as for one.
             connection.execute(insert(tables.jobs), values)
-            connection.execute(insert(tables.tasks), [asdict(task) for task in tasks])
+            if tasks:
+                connection.execute(insert(tables.tasks), [asdict(task) for task in tasks])
             connection.execute(insert(tables.events), events)
 
     def start(self, job: str) -> int | None:
@@ -212,22 +222,22 @@ class JobStore:
 
     # --- the worker ------------------------------------------------------------------------------------------
 
-    def begin(self, task: TaskRecord, attempt: int, process: int, message: str) -> bool:
+    def begin(self, job: str, attempt: int, task: TaskRecord | None, process: int, message: str) -> bool:
         """Say which process runs an attempt, and what it does first. Returns whether the attempt shall go on."""
         table = tables.jobs
         with self.database.writing() as connection:
-            if not _goes_on(connection, task.job, attempt):
+            if not _goes_on(connection, job, attempt):
                 return False
-            connection.execute(update(table).where(table.c.id == task.job).values(process=process))
-            _progress(connection, task, 0, 1, message)
+            connection.execute(update(table).where(table.c.id == job).values(process=process))
+            _progress(connection, job, task, 0, 1, message)
             return True
 
-    def report(self, job: str, attempt: int, task: TaskRecord, done: int, total: int, message: str) -> bool:
-        """Say how far a task is. Returns whether the attempt shall go on."""
+    def report(self, job: str, attempt: int, task: TaskRecord | None, done: int, total: int, message: str) -> bool:
+        """Say how far a task is, or the job where it has none. Returns whether the attempt shall go on."""
         with self.database.writing() as connection:
             if not _goes_on(connection, job, attempt):
                 return False
-            _progress(connection, task, done, total, message)
+            _progress(connection, job, task, done, total, message)
             return True
 
     def show(
@@ -260,6 +270,14 @@ class JobStore:
             connection.execute(update(table).where(table.c.job == job).values(state=State.DONE))
             table = tables.jobs
             connection.execute(update(table).where(table.c.id == job).values(comparison=comparison))
+            return True
+
+    def set_audit(self, job: str, attempt: int, audit: str) -> bool:
+        """Say what came out of a job that audits. Returns False as `set_task`."""
+        with self.database.writing() as connection:
+            if not _is_present(connection, job, attempt):
+                return False
+            connection.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(audit=audit))
             return True
 
     def set_task(
@@ -295,11 +313,13 @@ def _emit(connection: Connection, job: str, kind: str, data: dict[str, Any]) -> 
     return number
 
 
-def _progress(connection: Connection, task: TaskRecord, done: int, total: int, message: str) -> None:
+def _progress(connection: Connection, job: str, task: TaskRecord | None, done: int, total: int, message: str) -> None:
     table = tables.jobs
-    connection.execute(update(table).where(table.c.id == task.job).values(done=done, total=total, message=message))
-    data = {"done": done, "total": total, "message": message, "picture": task.picture, "task": task.position}
-    _emit(connection, task.job, "progress", data)
+    connection.execute(update(table).where(table.c.id == job).values(done=done, total=total, message=message))
+    data: dict[str, Any] = {"done": done, "total": total, "message": message}
+    if task is not None:
+        data |= {"picture": task.picture, "task": task.position}
+    _emit(connection, job, "progress", data)
 
 
 def _result_event(position: int, picture: str, key: str, stored: bool) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
 from picasso.core.facts import Task
-from picasso.service import comparisons, work
+from picasso.service import audits, comparisons, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
 from picasso.service.job_store import JobStore
 from picasso.service.plugin_process import Description
 from picasso.service.records import (
+    AuditRequest,
     ComparisonRequest,
     Fault,
     JobRecord,
@@ -162,6 +163,26 @@ class Jobs:
         )
         job = replace(_new_job(id_, asked, {}, stored), methods=complete.methods, comparison=key or None)
         return self._take(job, tasks)
+
+    def audit(self, request: AuditRequest) -> JobRecord:
+        """Take a job that audits a model.
+
+        Args:
+            request: What to audit.
+
+        Returns:
+            The job, queued: whether the pictures are those of an audit that is stored the worker finds out. Where
+            another job is at work on the same, that one.
+
+        Raises:
+            PicassoError: As `audits.check`.
+        """
+        audits.check(self.store, request)
+        if (going := self.records.auditing(request)) is not None:
+            return going
+        asked = JobRequest(request.model, audits.NAME, (), top=1, seed=request.seed)
+        job = _new_job(secrets.token_hex(8), asked, request.asked(), done=False)
+        return self._take(replace(job, dataset=request.dataset), [])
 
     def _take(self, job: JobRecord, tasks: list[TaskRecord]) -> JobRecord:
         self.records.add(job, tasks)

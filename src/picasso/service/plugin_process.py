@@ -1,4 +1,4 @@
-"""What the catalogue's own process does: it imports plug-ins, which the web process never does."""
+"""What the catalogue's own process does: it imports plug-ins and reads data sets, which the web process never does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from picasso.core.errors import PicassoError, PluginError
 from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod, Family
 from picasso.service.records import Fault
+
+MOST_SKIPPED = 5
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,50 @@ class Description:
         return cls(**raw | {name: tuple(raw[name]) for name in ("pitfalls", "references", "needs")})
 
 
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set as the web process knows it.
+
+    Args:
+        pictures: How many it has.
+        classes: Its classes, each with how many pictures it has.
+        objects: Of how many pictures it is known where the object is.
+        columns: What else is known of pictures: "site", "split".
+        notes: What a reader should know.
+        skipped: How many pictures are none of it.
+        reasons: The first of these, and why.
+    """
+
+    pictures: int
+    classes: tuple[tuple[str, int], ...]
+    objects: int
+    columns: tuple[str, ...]
+    notes: tuple[str, ...]
+    skipped: int
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> DatasetCard:
+        """Read a card back from JSON."""
+        lists = {name: tuple(raw[name]) for name in ("columns", "notes", "reasons")}
+        return cls(**raw | lists | {"classes": tuple((name, count) for name, count in raw["classes"])})
+
+
+@dataclass(frozen=True)
+class InterventionCard:
+    """An intervention as the web process knows it: as its class says."""
+
+    name: str
+    title: str
+    role: str
+    needs: tuple[str, ...]
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> InterventionCard:
+        """Read a card back from JSON."""
+        return cls(**raw | {"needs": tuple(raw["needs"])})
+
+
 def answer(question: Callable[..., object], *arguments: object) -> str:
     """Answer a question of the web process as JSON: an object of a plug-in's own class would not survive the way.
 
@@ -84,6 +130,35 @@ def describe_all(folders: tuple[Path, ...]) -> list[dict[str, Any]]:
 def describe_one(folders: tuple[Path, ...], name: str) -> dict[str, Any]:
     """Import one plug-in and describe it."""
     return asdict(_describe(name, registry.visualization(name, folders)))
+
+
+def describe_interventions() -> list[dict[str, Any]]:
+    """Import what audits change pictures with, and describe it; what is broken is left out."""
+    kinds = [entry.kind for entry in registry.interventions().values() if entry.kind is not None]
+    return [{"name": kind.name, "title": kind.title, "role": kind.role, "needs": sorted(kind.needs)} for kind in kinds]
+
+
+def describe_dataset(path: str) -> dict[str, Any]:
+    """Read a data set, without opening its pictures, and say what is there.
+
+    Raises:
+        DatasetError: There is no such data set, or it holds no labelled picture.
+    """
+    from picasso.core.dataset import read_dataset
+
+    dataset = read_dataset(path)
+    skipped = [f"{one.name}: {one.reason}" for one in dataset.skipped[:MOST_SKIPPED]]
+    return asdict(
+        DatasetCard(
+            pictures=len(dataset),
+            classes=tuple(dataset.counts.items()),
+            objects=sum(one.mask is not None or bool(one.boxes) for one in dataset.examples),
+            columns=tuple(dict.fromkeys(name for one in dataset.examples for name in one.columns)),
+            notes=dataset.notes,
+            skipped=len(dataset.skipped),
+            reasons=tuple(skipped),
+        )
+    )
 
 
 def read_settings(folders: tuple[Path, ...], name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,21 @@ class ModelRecord:
 
 
 @dataclass(frozen=True)
+class DatasetRecord:
+    """A data set that the server knows.
+
+    Args:
+        name: What it is called.
+        path: A folder, a file, or a name: "demo:tanks".
+        added: Whether a page added it, rather than the configuration.
+    """
+
+    name: str
+    path: str
+    added: bool
+
+
+@dataclass(frozen=True)
 class PictureRecord:
     """A picture that was uploaded or adopted.
 
@@ -169,6 +184,31 @@ class ComparisonRequest:
 
 
 @dataclass(frozen=True)
+class AuditRequest:
+    """What a job that audits a model shall do.
+
+    Args:
+        model: Name.
+        dataset: Name of the data set.
+        match: The model's label for each class of the data set; None to find them by their names.
+        limit: How many pictures at most; None for as many as an audit takes.
+        seed: Seed of everything random.
+        confirmed: Kind of region -> whether a person says that it is the object.
+    """
+
+    model: str
+    dataset: str
+    match: dict[str, str] | None = None
+    limit: int | None = None
+    seed: int = 0
+    confirmed: dict[str, bool] = field(default_factory=dict)
+
+    def asked(self) -> dict[str, Any]:
+        """Return the choices, JSON, as a job and an audit keep them."""
+        return {"match": self.match, "limit": self.limit, "confirmed": self.confirmed}
+
+
+@dataclass(frozen=True)
 class JobRecord:
     """A job and how far it is.
 
@@ -184,6 +224,8 @@ class JobRecord:
         created, started, finished: When.
         methods: Of a job that compares methods: their names, each with its settings; else None.
         comparison: Of such a job: key of the comparison, once there is one.
+        dataset: Of a job that audits: name of the data set; its choices are the settings.
+        audit: Of such a job: key of the audit, once there is one.
     """
 
     id: str
@@ -207,6 +249,8 @@ class JobRecord:
     finished: str | None
     methods: tuple[tuple[str, dict[str, Any]], ...] | None = None
     comparison: str | None = None
+    dataset: str | None = None
+    audit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -269,4 +313,34 @@ class ComparisonRecord:
     shown: tuple[dict[str, Any], ...]
     page: str
     arrays: str
+    created: str
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """An audit of a model on a data set.
+
+    Args:
+        key: Equal for equal model, data set and choices.
+        job: The job that made it, as long as it is kept.
+        model, dataset: Names.
+        asked: The choices, as `AuditRequest.asked`, and the seed.
+        document: Verdict, effects and every choice.
+        pairs: Pictures before and after as JSON; an array is {"artifact", "dtype", "shape"}.
+        pictures: Digests of the pictures that can be explained, by their names in the data set.
+        files: Artifacts of what can be downloaded, by format: "html", "npz", "csv", "zip".
+        seconds: How long it took.
+        created: When.
+    """
+
+    key: str
+    job: str | None
+    model: str
+    dataset: str
+    asked: dict[str, Any]
+    document: dict[str, Any]
+    pairs: tuple[dict[str, Any], ...]
+    pictures: dict[str, str]
+    files: dict[str, str]
+    seconds: float
     created: str

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+import shutil
 import threading
+import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from picasso.core.errors import ConfigurationError, ModelFileError, NotSupportedError, PicassoError, PluginError
+from picasso.core.errors import (
+    ConfigurationError,
+    DatasetError,
+    ModelFileError,
+    NotSupportedError,
+    PicassoError,
+    PluginError,
+)
 from picasso.core.names import scheme_of
+from picasso.service import audits, plugin_process
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.comparisons import key_of, request_of
-from picasso.service.configuration import STORY_MODELS, Configuration, ModelSpecification
+from picasso.service.configuration import (
+    STORY_MODELS,
+    Configuration,
+    DatasetSpecification,
+    ModelSpecification,
+)
 from picasso.service.database import Database
 from picasso.service.job_store import JobStore
 from picasso.service.jobs import Jobs
 from picasso.service.lock import FolderLock
-from picasso.service.pictures import Pictures
-from picasso.service.records import ModelRecord, ModelState, ResultRecord
+from picasso.service.pictures import Pictures, clean_name
+from picasso.service.plugin_process import DatasetCard
+from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord
+from picasso.service.side_process import SideProcess
 from picasso.service.store import Store
 from picasso.service.work import Place
 
+_FORBIDDEN = re.compile(r"[/\\?#%\x00-\x1f\x7f]")
+"""What `ModelName` does not allow, as the name stands in an address."""
 _LOG_BYTES = 4 * 2**20
+_DATASET_SECONDS = 600.0
+"""How long reading a data set may take: those of the demo are drawn when they are first asked for."""
 _SWEEP_AGE = 3600.0
 """Files younger than this many seconds are never swept away."""
+_AUDITS_AGE = 30 * 86400.0
+"""Nor is what an audit has measured: it may be asked for again, of more pictures say."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +98,12 @@ class Service:
         self.store = Store(self.database)
         self.records = JobStore(self.database)
         self.catalog = Catalog(configuration.plugins)
+        self._datasets = SideProcess("The reader of data sets")
         self.pictures = Pictures(self.store, self.artifacts)
         place = Place(
             database=url,
             artifacts=self.artifacts.folder,
+            audits=configuration.data / "audits",
             plugins=configuration.plugins,
             log=configuration.data / "workers.log",
             memory=configuration.memory,
@@ -98,6 +126,9 @@ class Service:
             self.store.set_configured_models(
                 [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
             )
+            self.store.set_configured_datasets(
+                [(dataset.known_as(), dataset.path) for dataset in self.configuration.all_datasets()]
+            )
         except BaseException:
             self.database.close()
             self._lock.release()
@@ -113,6 +144,7 @@ class Service:
         """End all processes; what ran is queued again."""
         self.jobs.stop()
         self.catalog.close()
+        self._datasets.close()
         if self._preparing.is_alive():
             self._preparing.join(10)
         self.database.close()
@@ -156,6 +188,72 @@ class Service:
         self.store.delete_model(name)
         self.jobs.close_model(name)
 
+    def add_dataset(self, specification: DatasetSpecification) -> DatasetRecord:
+        """Add a data set.
+
+        Raises:
+            DatasetError: There is no such folder or file.
+            NotSupportedError: The name is taken.
+        """
+        name, path = specification.known_as(), specification.path
+        if not scheme_of(path) and not Path(path).exists():
+            raise DatasetError(f"There is no data set '{path}'.", "Give the path of a folder or a file.")
+        if not self.store.add_dataset(name, path):
+            raise NotSupportedError(f"There is a data set '{name}' already.", "Give it another name.")
+        return self.store.dataset(name)
+
+    def dataset(self, name: str) -> tuple[DatasetRecord, DatasetCard]:
+        """Return a data set, and what is there now.
+
+        Raises:
+            NotFoundError: There is none of that name.
+            DatasetError: It cannot be read.
+        """
+        record = self.store.dataset(name)
+        card = self._datasets.ask(plugin_process.describe_dataset, record.path, seconds=_DATASET_SECONDS)
+        return record, DatasetCard.read(card)
+
+    def upload_dataset(self, file: BinaryIO, name: str) -> DatasetRecord:
+        """Keep an archive of pictures, and add it as a data set.
+
+        Args:
+            file: The archive.
+            name: What its file is called.
+
+        Raises:
+            DatasetError: It is no archive.
+            NotSupportedError: The name is taken.
+        """
+        if not zipfile.is_zipfile(file):
+            raise DatasetError(f"{name} is no zip archive.", "Send a zip with one folder of pictures for each class.")
+        folder = self.configuration.data / "datasets"
+        folder.mkdir(exist_ok=True)
+        place = folder / f"{secrets.token_hex(8)}.zip"
+        try:
+            file.seek(0)
+            with place.open("xb") as kept:
+                shutil.copyfileobj(file, kept)
+            called = _FORBIDDEN.sub(" ", Path(clean_name(name)).stem).strip()[:100] or "pictures"
+            return self.add_dataset(DatasetSpecification(path=str(place.absolute()), name=called))
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
+
+    def delete_dataset(self, name: str) -> None:
+        """Forget a data set that was added, with its archive where it was sent here.
+
+        Raises:
+            NotFoundError: There is none of that name.
+            NotSupportedError: It belongs to the configuration.
+        """
+        record = self.store.dataset(name)
+        if not record.added:
+            raise NotSupportedError(f"The data set '{name}' belongs to the configuration.", "Remove it there.")
+        self.store.delete_dataset(name)
+        folder = (self.configuration.data / "datasets").absolute()
+        if Path(record.path).parent == folder:
+            Path(record.path).unlink(missing_ok=True)
+
     def measured(self, result: ResultRecord) -> tuple[str | None, str | None]:
         """Return the key of the comparison in which a result's map was measured, and the job that is at it, or None."""
         try:
@@ -182,6 +280,7 @@ class Service:
         with suppress(PluginError):  # whoever asks for the catalogue gets the same answer
             self.catalog.all()
         self.artifacts.sweep(self.store.referred_artifacts(), _SWEEP_AGE)
+        audits.sweep(self.jobs.place.audits, _AUDITS_AGE)
 
 
 def _shorten(log: Path) -> None:

@@ -1,4 +1,4 @@
-"""Models, pictures and results in the database. Jobs are in `job_store`; no other module speaks SQL."""
+"""Models, data sets, pictures and results in the database. Jobs are in `job_store`; no other module speaks SQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from sqlalchemy import Row, Select, delete, func, insert, select, update
 from picasso.core.errors import NotFoundError
 from picasso.service import tables
 from picasso.service.database import Database, now
-from picasso.service.records import ComparisonRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord
+from picasso.service.records import (
+    AuditRecord,
+    ComparisonRecord,
+    DatasetRecord,
+    Fault,
+    ModelRecord,
+    ModelState,
+    PictureRecord,
+    ResultRecord,
+)
 
 _DIGESTS = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -93,6 +102,52 @@ class Store:
         values = {"state": ModelState.READY, "error": None, "card": card, "opened": now()}
         with self.database.writing() as connection:
             connection.execute(update(tables.models).where(tables.models.c.name == name).values(values))
+
+    # --- data sets -------------------------------------------------------------------------------------------
+
+    def set_configured_datasets(self, named: Sequence[tuple[str, str]]) -> None:
+        """Make the configured data sets these, (name, path) each, in this order; one that a page added gives way."""
+        table = tables.datasets
+        with self.database.writing() as connection:
+            connection.execute(delete(table).where(~table.c.added | table.c.name.in_([name for name, _ in named])))
+            for position, (name, path) in enumerate(named):
+                connection.execute(insert(table).values(name=name, position=position, path=path, added=False))
+
+    def add_dataset(self, name: str, path: str) -> bool:
+        """Add a data set; return False where the name is taken."""
+        table = tables.datasets
+        with self.database.writing() as connection:
+            if connection.execute(select(table.c.name).where(table.c.name == name)).first():
+                return False
+            last = connection.execute(select(func.max(table.c.position))).scalar()
+            position = 0 if last is None else last + 1
+            connection.execute(insert(table).values(name=name, position=position, path=path, added=True))
+        return True
+
+    def delete_dataset(self, name: str) -> None:
+        """Forget a data set; its audits stay."""
+        with self.database.writing() as connection:
+            connection.execute(delete(tables.datasets).where(tables.datasets.c.name == name))
+
+    def datasets(self) -> list[DatasetRecord]:
+        """Return all data sets, the configured ones first."""
+        table = tables.datasets
+        query = select(table).order_by(table.c.added, table.c.position)
+        with self.database.reading() as connection:
+            return [DatasetRecord(row.name, row.path, row.added) for row in connection.execute(query)]
+
+    def dataset(self, name: str) -> DatasetRecord:
+        """Return one data set.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        found = next((one for one in self.datasets() if one.name == name), None)
+        if found is None:
+            raise NotFoundError(
+                f"There is no data set '{name[:100]}'.", "Choose one of the data sets that the server knows."
+            )
+        return found
 
     # --- pictures --------------------------------------------------------------------------------------------
 
@@ -217,13 +272,55 @@ class Store:
         with self.database.writing() as connection:
             connection.execute(delete(tables.comparisons).where(tables.comparisons.c.key == key))
 
+    # --- audits ----------------------------------------------------------------------------------------------
+
+    def add_audit(self, audit: AuditRecord) -> None:
+        """Keep an audit; one of the same key replaces it."""
+        table = tables.audits
+        values = asdict(audit) | {"pairs": list(audit.pairs)}
+        with self.database.writing() as connection:
+            known = connection.execute(update(table).where(table.c.key == audit.key).values(values))
+            if known.rowcount == 0:
+                connection.execute(insert(table).values(values))
+
+    def audits(self, limit: int) -> list[AuditRecord]:
+        """Return the newest audits."""
+        table = tables.audits
+        query = select(table).order_by(table.c.created.desc(), table.c.key).limit(limit)
+        with self.database.reading() as connection:
+            return [_audit(row) for row in connection.execute(query)]
+
+    def has_audit(self, key: str) -> bool:
+        """Say whether there is an audit of this key."""
+        column = tables.audits.c.key
+        with self.database.reading() as connection:
+            return connection.execute(select(column).where(column == key)).first() is not None
+
+    def audit(self, key: str) -> AuditRecord:
+        """Return one audit.
+
+        Raises:
+            NotFoundError: There is none of that key.
+        """
+        table = tables.audits
+        with self.database.reading() as connection:
+            row = connection.execute(select(table).where(table.c.key == key)).first()
+        if row is None:
+            raise NotFoundError(f"There is no audit '{key[:80]}'.", "It was deleted; audit again.")
+        return _audit(row)
+
+    def delete_audit(self, key: str) -> None:
+        """Delete an audit; its files go with the next sweep."""
+        with self.database.writing() as connection:
+            connection.execute(delete(tables.audits).where(tables.audits.c.key == key))
+
     # --- what refers to files --------------------------------------------------------------------------------
 
     def referred_artifacts(self) -> set[str]:
-        """Return every digest that a picture, a result, a comparison or an event refers to."""
+        """Return every digest that a picture, a result, a comparison, an audit or an event refers to."""
         found: set[str] = set()
         results, pictures, events = tables.results, tables.pictures, tables.events
-        comparisons = tables.comparisons
+        comparisons, audits = tables.comparisons, tables.audits
         with self.database.reading() as connection:
             for row in connection.execute(select(pictures.c.digest, pictures.c.file, pictures.c.thumbnail)):
                 found.update(row)
@@ -232,6 +329,8 @@ class Store:
                 found.update(_DIGESTS.findall(json.dumps(panels)))
             for row in connection.execute(select(comparisons.c.shown, comparisons.c.page, comparisons.c.arrays)):
                 found.update((row.page, row.arrays, *_DIGESTS.findall(json.dumps(row.shown))))
+            for pairs, files in connection.execute(select(audits.c.pairs, audits.c.files)):
+                found.update(_DIGESTS.findall(json.dumps([pairs, files])))
             for (data,) in connection.execute(select(events.c.data).where(events.c.kind == "panel")):
                 found.update(_DIGESTS.findall(json.dumps(data)))
         return found
@@ -273,3 +372,7 @@ def _result(row: Row[Any]) -> ResultRecord:
 def _comparison(row: Row[Any]) -> ComparisonRecord:
     lists = {"pictures": tuple(row.pictures), "shown": tuple(row.shown)}
     return ComparisonRecord(**(dict(row._mapping) | lists))
+
+
+def _audit(row: Row[Any]) -> AuditRecord:
+    return AuditRecord(**(dict(row._mapping) | {"pairs": tuple(row.pairs)}))

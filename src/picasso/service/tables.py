@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -66,6 +66,34 @@ jobs = Table(
     # Of a job that compares methods: these with their settings, and in the end what came out.
     Column("methods", JSON(none_as_null=True)),
     Column("comparison", String(64)),
+    # Of a job that audits: the data set, and in the end what came out.
+    Column("dataset", String(100)),
+    Column("audit", String(64)),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("added", Boolean, nullable=False),
+)
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("job", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("model", String(100), nullable=False),
+    Column("dataset", String(100), nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("pairs", JSON, nullable=False),
+    Column("pictures", JSON, nullable=False),
+    Column("files", JSON, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("created", String(32), nullable=False, index=True),
 )
 
 comparisons = Table(

@@ -5,22 +5,32 @@ from __future__ import annotations
 import faulthandler
 import multiprocessing
 import os
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from picasso.core import registry, runner
 from picasso.core.asking import read_place
-from picasso.core.errors import CanceledError, NotSupportedError, OutOfMemoryError, PicassoError, PluginError
+from picasso.core.errors import (
+    CanceledError,
+    NotSupportedError,
+    OutOfMemoryError,
+    PicassoError,
+    PictureError,
+    PluginError,
+)
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
+from picasso.service import audits
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
@@ -28,10 +38,14 @@ from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
 from picasso.service.limits import guard_memory, time_to_open
 from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
+from picasso.service.pictures import Pictures
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
 from picasso.service.warm_model import WARM
 from picasso.service.what_ifs import Question, Reply
+
+if TYPE_CHECKING:
+    from picasso.core.dataset import Dataset
 
 REPORT_SECONDS = 1 / 8
 """Progress is written, and a cancel noticed, at most this often."""
@@ -44,6 +58,7 @@ class Place:
     Args:
         database: URL.
         artifacts: Folder.
+        audits: Folder of what audits have measured, so that one that was stopped goes on.
         plugins: Folders of the user's visualizations.
         log: File for what frameworks say.
         memory: Gigabytes that the process may take; None for most of the computer's.
@@ -53,6 +68,7 @@ class Place:
 
     database: str
     artifacts: Path
+    audits: Path
     plugins: tuple[Path, ...]
     log: Path
     memory: float | None = None
@@ -125,7 +141,7 @@ class _Work:
         self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
 
     def run(self) -> None:
-        error = _guarded(self._run_tasks if self.job.methods is None else self._compare)
+        error = _guarded(self._work())
         if isinstance(error, CanceledError):
             self.jobs.finish(self.job.id, self.attempt, State.CANCELED)
         elif error is not None:
@@ -133,8 +149,14 @@ class _Work:
         else:
             self.jobs.finish(self.job.id, self.attempt, State.DONE)
 
+    def _work(self) -> Callable[[], None]:
+        if self.job.dataset is not None:
+            return self._audit
+        return self._run_tasks if self.job.methods is None else self._compare
+
     def _open(self) -> Model:
-        if self.tasks and not self.jobs.begin(self.tasks[0], self.attempt, os.getpid(), "Opening the model"):
+        task = self.tasks[0] if self.tasks else None
+        if not self.jobs.begin(self.job.id, self.attempt, task, os.getpid(), "Opening the model"):
             raise CanceledError("The job was canceled.")
         return _ready_model(self.store, self.job.model, self.place.opening_seconds)
 
@@ -188,7 +210,7 @@ class _Work:
                     target=target,
                     at=place,
                     seed=job.seed,
-                    report=_Reporter(self.jobs, tasks[0], self.attempt).report,
+                    report=_Reporter(self.jobs, job.id, tasks[0], self.attempt).report,
                 )
             except PicassoError:
                 raise
@@ -197,6 +219,64 @@ class _Work:
                 raise
             self.store.add_comparison(record_of(comparison, key, job, pictures, self.artifacts))
         self.jobs.set_comparison(job.id, self.attempt, key)
+
+    def _audit(self) -> None:
+        """Audit the model on a data set: one audit comes out."""
+        # Loaded here: the web process, which imports this module, never measures anything.
+        from picasso.auditing.running import audit
+        from picasso.auditing.thresholds import MOST_PICTURES
+        from picasso.core.dataset import read_dataset
+
+        job, model, started = self.job, self._open(), time.monotonic()
+        assert job.dataset is not None
+        report = _Reporter(self.jobs, job.id, None, self.attempt).report
+        report(0, 1, "Reading the data set")
+        dataset = read_dataset(
+            self.store.dataset(job.dataset).path,
+            progress=lambda done, total: report(done, total, "Making the data set"),
+        )
+        key = audits.audit_key(
+            model=model.digest,
+            dataset=dataset.digest,
+            asked=job.settings,
+            seed=job.seed,
+            interventions={name: entry.digest for name, entry in registry.interventions().items()},
+        )
+        if not self.store.has_audit(key):
+            self.place.audits.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.place.audits) as folder:
+                try:
+                    findings = audit(
+                        model,
+                        dataset,
+                        match=job.settings["match"] or {},
+                        limit=job.settings["limit"] or MOST_PICTURES,
+                        seed=job.seed,
+                        kept=self.place.audits,
+                        counterfactuals=Path(folder) / "counterfactuals",
+                        confirmed=job.settings["confirmed"],
+                        report=report,
+                    )
+                except PicassoError:
+                    raise
+                except Exception as error:
+                    _raise_out_of_memory(model, error)
+                    raise
+                pictures = self._adopt(dataset, audits.shown_pictures(findings))
+                seconds = time.monotonic() - started
+                self.store.add_audit(
+                    audits.record_of(findings, key, job, pictures, seconds, self.artifacts, Path(folder))
+                )
+        self.jobs.set_audit(job.id, self.attempt, key)
+
+    def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:
+        """Take pictures of a data set in, so that they can be seen and explained; return their digests by name."""
+        pictures, examples = Pictures(self.store, self.artifacts), {one.name: one for one in dataset.examples}
+        found = {}
+        for name in names:
+            with suppress(PictureError):  # one that the audit has left out, too
+                found[name] = pictures.adopt(dataset.read(examples[name]), name).digest
+        return found
 
     def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
         job = self.job
@@ -221,7 +301,7 @@ class _Work:
                 top=job.top,
                 at=place,
                 seed=job.seed,
-                report=_Reporter(self.jobs, task, self.attempt).report,
+                report=_Reporter(self.jobs, job.id, task, self.attempt).report,
                 show=lambda panel: self._show(task, panels.keep(panel), events),
             )
             self._keep(task, key, result, panels)
@@ -266,8 +346,9 @@ def _raise_out_of_memory(model: Model, error: Exception) -> None:
 class _Reporter:
     """Writes progress, not too often, and stops the work where it was canceled."""
 
-    def __init__(self, jobs: JobStore, task: TaskRecord, attempt: int) -> None:
+    def __init__(self, jobs: JobStore, job: str, task: TaskRecord | None, attempt: int) -> None:
         self.jobs = jobs
+        self.job = job
         self.task = task
         self.attempt = attempt
         self._written = 0.0
@@ -279,7 +360,7 @@ class _Reporter:
         if moment - self._written < REPORT_SECONDS and not ended:
             return
         self._written, self._last = moment, (done, total)
-        if not self.jobs.report(self.task.job, self.attempt, self.task, int(done), int(total), str(message)):
+        if not self.jobs.report(self.job, self.attempt, self.task, int(done), int(total), str(message)):
             raise CanceledError("The job was canceled.")
 
 

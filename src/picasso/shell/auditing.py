@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from rich.text import Text
 
-from picasso.audit.findings import Effect, Findings, Outcome
-from picasso.audit.running import audit
-from picasso.audit.thresholds import CLEAR
-from picasso.audit.wording import with_span
+from picasso.auditing.effects import cleared
+from picasso.auditing.findings import Effect, Findings, Outcome
+from picasso.auditing.moved import Moved, compare_findings, read_audit
+from picasso.auditing.report.wording import with_span
+from picasso.auditing.running import audit
+from picasso.auditing.thresholds import CLEAR
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import SettingsError
 from picasso.core.intervention import Role
@@ -24,9 +27,6 @@ from picasso.core.registry import home
 from picasso.shell import models, output
 from picasso.shell.explaining import progress_bars
 from picasso.shell.opening import Opening
-
-if TYPE_CHECKING:
-    from picasso.core.dataset import Dataset
 
 _COLORS = {
     Outcome.RIGHT_REASON: "bold green",
@@ -37,7 +37,9 @@ _COLORS = {
     Outcome.CANNOT_TELL: "bold cyan",
 }
 _SHOWN = 12
-"""Properties that are listed beside those that count."""
+"""Properties of which is said whether they moved."""
+_OPEN = 8
+"""Properties that are neither relied on nor cleared, of which more are only counted."""
 _CLUES = 3
 """Clues that are printed."""
 _WORTH_A_POOL = 2
@@ -46,14 +48,18 @@ _WORTH_A_POOL = 2
 
 @dataclass(frozen=True)
 class Asked:
-    """What is audited, and how.
+    """How audits are done.
 
     Args:
+        opening: How models are opened.
+        masks: Folder of the masks of the objects.
         match: "class=model's class" each.
         confirmed: "region=object" or "region=not-object" each.
         processes: None: one for each core of this computer, or of the cluster.
     """
 
+    opening: Opening
+    masks: Path | None
     match: Sequence[str]
     limit: int
     seed: int
@@ -62,6 +68,7 @@ class Asked:
     processes: int | None
     resume: bool
     maps: bool
+    regions: bool
     engine: Literal["local", "ray"]
     ray_address: str
 
@@ -79,34 +86,19 @@ def read_words(words: Sequence[str]) -> tuple[str, str]:
     return words[0], words[1]
 
 
-def read_data(source: str, masks: Path | None, quiet: bool) -> Dataset:
-    """Read a data set, with progress where it has to be made first."""
-    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
-        begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
-
-        def said(done: int, total: int) -> None:
-            report(done, total, "")
-
-        return read_dataset(source, masks=masks, progress=said)
-
-
-def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: bool) -> Findings:
+def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Path | None = None) -> Findings:
     """Audit a model.
+
+    Args:
+        model: What to open.
+        source: The data set.
+        asked: How.
+        quiet: Whether no progress is shown.
+        counterfactuals: Folder for every picture without what the model relies on, or None.
 
     Raises:
         PicassoError: As `audit`.
     """
-    source, arguments, _ = models.read_opening(model, opening)
-    processes = asked.processes
-    if asked.engine == "ray":
-        processes = processes or 0
-    elif processes is None:
-        cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
-        processes = cores or 1
-    # A device other than the processor serves one process well, and several badly.
-    alone = processes < _WORTH_A_POOL or (arguments.get("device") or "cpu") != "cpu"
-    if asked.engine == "local" and alone:
-        processes = 0
     # Ray tells of dead workers on the standard output, where nothing but the answer belongs.
     with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report), redirect_stdout(sys.stderr):
 
@@ -114,24 +106,81 @@ def run(model: str, opening: Opening, dataset: Dataset, asked: Asked, quiet: boo
             begin(message)
             report(done, total, message)
 
+        begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
+        dataset = read_dataset(source, masks=asked.masks, progress=lambda done, total: report(done, total, ""))
         begin("Opening the model")
+        opened, arguments, _ = models.read_opening(model, asked.opening)
         return audit(
-            load_model(source, **arguments),
+            load_model(opened, **arguments),
             dataset,
-            source=source,
+            source=opened,
             options=arguments,
             kept=home() / "audits" if asked.resume else None,
             report=said,
+            counterfactuals=counterfactuals,
             match=dict(_pair(word, "--match", "class=model's class") for word in asked.match),
             limit=asked.limit,
             seed=asked.seed,
             interventions=tuple(asked.interventions),
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
-            processes=processes,
+            processes=(asked.processes or 0) if asked.engine == "ray" else _processes(asked.processes, arguments),
             maps=asked.maps,
+            regions=asked.regions,
             engine=asked.engine,
             ray_address=asked.ray_address,
         )
+
+
+def _processes(asked: int | None, arguments: Mapping[str, Any]) -> int:
+    """Return how many processes measure, each with a copy of the model; 0: this one."""
+    # A device other than the processor serves one process well, and several badly.
+    if (arguments.get("device") or "cpu") != "cpu":
+        return 0
+    count = asked or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else asked or os.cpu_count() or 1
+    return count if count >= _WORTH_A_POOL else 0
+
+
+def moved(before: str, after: str, words: Sequence[str], asked: Asked, quiet: bool) -> Moved:
+    """Compare two audits: two files, or two models that are audited on one data set.
+
+    Args:
+        before, after: Each an audit.json or its folder; with a data set each a model.
+        words: The data set, or nothing.
+        asked: How models are audited.
+        quiet: Whether no progress is shown.
+
+    Raises:
+        PicassoError: There are not two of them, or they are not to be compared.
+    """
+    if not before or not after:
+        raise SettingsError("--before and --after belong together.", "Name two audits, or two models and a data set.")
+    if len(words) > 1:
+        raise SettingsError(f"With --before and --after only the data set is named. Got {len(words)} words.")
+    if not words:
+        return compare_findings(read_audit(before), read_audit(after))
+    return compare_findings(*(run(model, words[0], asked, quiet).document() for model in (before, after)))
+
+
+def save_moved(found: Moved, folder: Path) -> list[Path]:
+    """Write a comparison of two audits as a page and as JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page, document = folder / "moved.html", folder / "moved.json"
+    page.write_text(found.html(), "utf-8")
+    document.write_text(json.dumps(found.document(), indent=2, ensure_ascii=False), "utf-8")
+    return [page, document]
+
+
+def show_moved(found: Moved, files: Sequence[Path]) -> None:
+    """Print whether the evidence moved, and by how much."""
+    console = output.console()
+    console.print(Text(found.sentence, style="bold"), soft_wrap=True)
+    console.print()
+    table = output.columns("Property", "Before", "After", "Difference")
+    for move in found.moves[:_SHOWN]:
+        table.add_row(Text(move.title), with_span(move.before), with_span(move.after), with_span(move.change))
+    console.print(table)
+    for file in files:
+        console.print(str(file), soft_wrap=True, markup=False)
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -174,22 +223,27 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
         console.print(Text(reason), soft_wrap=True)
     console.print()
     table = output.columns("", "Property", "Points of accuracy", "p (Holm)", "Pictures")
-    shown = [one for one in findings.effects if one.suspect or one.role is not Role.PROPERTY]
-    shown += [one for one in findings.effects if one not in shown and one.pictures][:_SHOWN]
+    tested = [one for one in findings.effects if one.pictures]
+    shown = [one for one in tested if one.suspect or one.role is not Role.PROPERTY]
+    open_ones = [one for one in tested if one not in shown and not cleared(one)]
+    shown += open_ones[:_OPEN]
     for effect in sorted(shown, key=lambda one: -one.drop.value):
         table.add_row(
             _mark(effect), Text(effect.what.title), with_span(effect.drop), f"{effect.holm:.2g}", str(effect.pictures)
         )
     console.print(table)
-    if hidden := sum(1 for one in findings.effects if one not in shown and one.pictures):
-        console.print(Text(f"{hidden} more, each with less.", style="dim"))
+    if len(open_ones) > _OPEN:
+        console.print(Text(f"{len(open_ones) - _OPEN} more are open.", style="dim"))
+    if count := len(tested) - len(open_ones) - sum(1 for one in shown if one not in open_ones):
+        console.print(Text(f"{count} more are cleared: less than {CLEAR * 100:.0f} points hang on each.", style="dim"))
     telling = [clue for clue in findings.clues if clue.telling]
     for clue in telling[:_CLUES]:
         console.print(Text(f"The files: {clue.sentence}"), soft_wrap=True)
     if len(telling) > _CLUES:
         console.print(Text(f"{len(telling) - _CLUES} more clues are in the report (--out).", style="dim"))
-    for one in findings.untested:
-        console.print(Text(f"Not tested: {one.title}. {one.reason}", style="dim"), soft_wrap=True)
+    for reason in dict.fromkeys(one.reason for one in findings.untested):
+        titles = ", ".join(one.title for one in findings.untested if one.reason == reason)
+        console.print(Text(f"Not tested: {titles}. {reason}", style="dim"), soft_wrap=True)
     for note in findings.notes:
         console.print(Text(note, style="dim"), soft_wrap=True)
     for file in files:
@@ -203,4 +257,4 @@ def _mark(effect: Effect) -> Text:
         return Text("erased", style="dim")
     if effect.suspect:
         return Text("✗ relied on", style="red")
-    return Text("cleared", style="green") if effect.drop.high < CLEAR else Text("open", style="yellow")
+    return Text("open", style="yellow")

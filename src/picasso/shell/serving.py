@@ -16,6 +16,7 @@ from picasso.core.errors import ConfigurationError, MissingExtraError
 from picasso.service.configuration import (
     DEMO_MODELS,
     Configuration,
+    DatasetSpecification,
     ModelSpecification,
     SampleFolder,
     build,
@@ -32,12 +33,13 @@ _SAMPLES = {
 }
 
 
-def project(file: Path | None, models: Iterable[str], **overrides: Any) -> Configuration:
+def project(file: Path | None, models: Iterable[str], datasets: Iterable[str] = (), **overrides: Any) -> Configuration:
     """Return the configuration of a project: picasso.toml and what the command line adds.
 
     Args:
         file: The configuration file; by default picasso.toml of the current folder, where there is one.
         models: "SOURCE" or "NAME=SOURCE" each.
+        datasets: "PATH" or "NAME=PATH" each.
         overrides: Options; None where nothing was said.
 
     Raises:
@@ -45,7 +47,12 @@ def project(file: Path | None, models: Iterable[str], **overrides: Any) -> Confi
     """
     if file is None and CONFIGURATION.is_file():
         file = CONFIGURATION
-    return read_configuration(file, models=[specification(word) for word in models], **overrides)
+    return read_configuration(
+        file,
+        models=[specification(word) for word in models],
+        datasets=[dataset_specification(word) for word in datasets],
+        **overrides,
+    )
 
 
 def specification(word: str) -> ModelSpecification:
@@ -54,13 +61,27 @@ def specification(word: str) -> ModelSpecification:
     Raises:
         ConfigurationError: The name cannot be used.
     """
+    return build({"models": [_named(word, "source", "--model")]}, "--model").models[0]
+
+
+def dataset_specification(word: str) -> DatasetSpecification:
+    """Read "PATH" or "NAME=PATH".
+
+    Raises:
+        ConfigurationError: The name cannot be used.
+    """
+    return build({"datasets": [_named(word, "path", "--dataset")]}, "--dataset").datasets[0]
+
+
+def _named(word: str, what: str, option: str) -> dict[str, str]:
+    """Return the parts of "SOURCE" or "NAME=SOURCE" as values of a specification."""
     name, equals, source = word.partition("=")
     if not equals or Path(word).exists() or any(sign in name for sign in "/\\:"):
         name, source = "", word
     if not source:
-        raise ConfigurationError(f"--model takes SOURCE or NAME=SOURCE. Got '{word}'.", "Give a file or a name.")
-    values: dict[str, Any] = {"source": source} | ({"name": name} if name else {})
-    return build({"models": [values]}, "--model").models[0]
+        said = what.upper()
+        raise ConfigurationError(f"{option} takes {said} or NAME={said}. Got '{word}'.", "Give a file or a name.")
+    return {what: source} | ({"name": name} if name else {})
 
 
 def demonstration(port: int) -> Configuration:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from picasso.auditing.thresholds import LEAST_PICTURES, MOST_PICTURES
 from picasso.core.tested import as_now
-from picasso.service.plugin_process import Description
-from picasso.service.records import ComparisonRecord, Fault, JobRecord, PictureRecord, ResultRecord, State, TaskRecord
+from picasso.service.plugin_process import DatasetCard, Description, InterventionCard
+from picasso.service.records import (
+    AuditRecord,
+    ComparisonRecord,
+    DatasetRecord,
+    Fault,
+    JobRecord,
+    PictureRecord,
+    ResultRecord,
+    State,
+    TaskRecord,
+)
 from picasso.service.samples import Sample
 from picasso.service.service import ModelView
 from picasso.web.plugin_templates import render_template
@@ -206,6 +217,8 @@ class JobAnswer(BaseModel):
     finished: str | None
     methods: list[MethodAnswer] | None = Field(description="Of a job that compares methods: these; else null.")
     comparison: str | None = Field(description="Of such a job that is done: key of the comparison.")
+    dataset: str | None = Field(description="Of a job that audits: name of the data set; its choices are the settings.")
+    audit: str | None = Field(description="Of such a job that is done: key of the audit.")
 
     @classmethod
     def of(cls, job: JobRecord, tasks: Sequence[TaskRecord]) -> JobAnswer:
@@ -242,6 +255,8 @@ class JobAnswer(BaseModel):
             if job.methods is None
             else [MethodAnswer(name=name, settings=settings) for name, settings in job.methods],
             comparison=job.comparison if job.state is State.DONE else None,
+            dataset=job.dataset,
+            audit=job.audit,
         )
 
 
@@ -344,6 +359,123 @@ class ComparisonAnswer(ComparisonSummary):
             document=record.document,
             shown=_with_addresses(list(record.shown), pictures=False),
             exports={form: export + form for form in ("html", "json", "npz")},
+        )
+
+
+class DatasetAnswer(BaseModel):
+    """A data set that the server knows."""
+
+    name: str
+    path: str
+    added: bool
+
+    @classmethod
+    def of(cls, record: DatasetRecord) -> DatasetAnswer:
+        return cls(**asdict(record))
+
+
+class ClassAnswer(BaseModel):
+    """A class of a data set."""
+
+    name: str
+    pictures: int
+    label: str | None = Field(description="The asked model's label for it, where its name says which that is.")
+
+
+class InterventionAnswer(BaseModel):
+    """Something that an audit takes from another picture."""
+
+    name: str
+    title: str
+    role: str = Field(description="property, object or erasure.")
+    needs: list[str] = Field(description="object, regions.")
+
+
+class DescribedDataset(DatasetAnswer):
+    """A data set, what is there, and what an audit would do with it."""
+
+    pictures: int
+    classes: list[ClassAnswer]
+    objects: int = Field(description="Of how many pictures it is known where the object is.")
+    columns: list[str] = Field(description="What else is known of pictures: site, split.")
+    notes: list[str]
+    skipped: int = Field(description="How many pictures cannot be used.")
+    reasons: list[str] = Field(description="Of the first of these: why.")
+    most: int = Field(description="How many pictures an audit takes where nothing else is asked.")
+    least: int = Field(description="With fewer pictures there is no audit.")
+    interventions: list[InterventionAnswer]
+
+    @classmethod
+    def described(
+        cls,
+        record: DatasetRecord,
+        card: DatasetCard,
+        labels: Mapping[str, str],
+        interventions: Sequence[InterventionCard],
+    ) -> DescribedDataset:
+        classes = [{"name": name, "pictures": count, "label": labels.get(name)} for name, count in card.classes]
+        return cls(
+            **asdict(record),
+            **asdict(card) | {"classes": classes},
+            most=MOST_PICTURES,
+            least=LEAST_PICTURES,
+            interventions=[InterventionAnswer.model_validate(asdict(one)) for one in interventions],
+        )
+
+
+class AuditSummary(BaseModel):
+    """An audit in a list."""
+
+    key: str
+    job: str | None
+    model: str
+    dataset: str
+    pictures: int = Field(description="How many were audited.")
+    outcome: str = Field(description="right-reason, wrong-reason, both, relies-on, weak-model or cannot-tell.")
+    headline: str
+    sentence: str
+    seconds: float = Field(description="How long it took.")
+    created: str
+    page: str = Field(description="Address of its page.")
+
+    @classmethod
+    def summary(cls, record: AuditRecord) -> dict[str, Any]:
+        """Return the fields that a summary and a whole audit share."""
+        verdict = record.document["verdict"]
+        return {
+            "key": record.key,
+            "job": record.job,
+            "model": record.model,
+            "dataset": record.dataset,
+            "pictures": sum(record.document["counts"]),
+            "outcome": verdict["outcome"],
+            "headline": verdict["headline"],
+            "sentence": verdict["sentence"],
+            "seconds": record.seconds,
+            "created": record.created,
+            "page": f"/audits/{record.key}",
+        }
+
+
+class AuditAnswer(AuditSummary):
+    """An audit with everything that it found."""
+
+    asked: dict[str, Any] = Field(description="The choices: match, limit, confirmed, seed.")
+    document: dict[str, Any]
+    pairs: list[dict[str, Any]] = Field(description="Pictures before and after, as in panels.")
+    shown: dict[str, str] = Field(description="Digests of the pictures that can be explained, by their names.")
+    exports: dict[str, str] = Field(description="Addresses of downloads by format.")
+
+    @classmethod
+    def of(cls, record: AuditRecord) -> AuditAnswer:
+        export = f"{PREFIX}/audits/{quote(record.key)}/export?format="
+        return cls(
+            **AuditSummary.summary(record),
+            asked=record.asked,
+            document=record.document,
+            pairs=_with_addresses(list(record.pairs), pictures=False),
+            shown=record.pictures,
+            exports={form: export + form for form in ("json", *record.files)},
         )
 
 

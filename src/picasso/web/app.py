@@ -19,7 +19,9 @@ from picasso.web.answers import PREFIX
 from picasso.web.errors import add_error_handlers
 from picasso.web.routes import (
     artifacts,
+    audits,
     comparisons,
+    datasets,
     jobs,
     models,
     pages,
@@ -80,7 +82,19 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
         "version": version,
     }
     api = APIRouter(prefix=PREFIX)
-    for nouns in (models, pictures, samples, visualizations, jobs, what_ifs, comparisons, results, artifacts):
+    for nouns in (
+        models,
+        pictures,
+        samples,
+        visualizations,
+        jobs,
+        what_ifs,
+        comparisons,
+        datasets,
+        audits,
+        results,
+        artifacts,
+    ):
         api.include_router(nouns.router)
     app.include_router(api)
     app.include_router(pages.router)

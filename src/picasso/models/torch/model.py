@@ -26,7 +26,7 @@ from picasso.models.torch import layers as torch_layers
 from picasso.models.torch import op_graph
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.axes import Axes
-from picasso.models.torch.cheaper import cheaper, depthwise
+from picasso.models.torch.depthwise import depthwise
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
@@ -73,9 +73,11 @@ class TorchModel(AcceleratedModel):
         self._head_inside = head_inside
         self._live = live
         self._random = random
-        self._eased = self.device.type == "cpu"
         self._lies_last = (
-            self._eased and asking.call.lies == "first" and facts.frames is None and depthwise(self.module)
+            self.device.type == "cpu"
+            and asking.call.lies == "first"
+            and facts.frames is None
+            and depthwise(self.module)
         )
         # What filters of one channel take is memory: fewer pictures stay in the processor's caches.
         self.backward_batch = _FEW if self._lies_last else None
@@ -144,34 +146,32 @@ class TorchModel(AcceleratedModel):
         return self._readout.read(arrays(answer))
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        if self._eased:
+        if self._lies_last:
             try:
-                return self._pulled(x, targets, wrt, rules, eased=True)
-            except RuntimeError as error:
-                # A network that uses .view() refuses the other layout, checkpoints refuse other operations.
+                return self._pulled(x, targets, wrt, rules, last=True)
+            except RuntimeError as error:  # a network that uses .view() refuses this layout
                 if self.is_out_of_memory(error):
                     raise
             found = self._pulled(x, targets, wrt, rules)
-            self._eased = False
+            self._lies_last = False
             return found
         return self._pulled(x, targets, wrt, rules)
 
     def _pulled(
-        self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules, eased: bool = False
+        self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules, last: bool = False
     ) -> Pullback:
-        """Do what `_pullback` says, plainly or in the cheaper form that gives the same numbers."""
+        """Do what `_pullback` says, with the pictures' channels first or last in memory."""
         import torch
 
         read = layer_read(targets)
         names = list(dict.fromkeys([*(name for name in wrt if name != INPUT), *([read] if read else [])]))
         layouts, seen = self._layouts(names), dict[str, Any]()
         lies = layouts | {INPUT: Layout(channels=1)}
-        start = self._tensor(x, eased and self._lies_last).requires_grad_(INPUT in wrt)
+        start = self._tensor(x, last).requires_grad_(INPUT in wrt)
         # At rest until backward has ended: checkpointed parts of a network run a second time then.
         rest = at_rest(self.module, frozen=True) if self._live else nullcontext()
         taps = torch_layers.taps(self.module, layouts, seen)
-        cheap = cheaper() if eased and INPUT in wrt else nullcontext()  # pools and patches come early
-        with rest, self._quiet(), taps, cheap, torch.enable_grad():
+        with rest, self._quiet(), taps, torch.enable_grad():
             # A copy goes in, so that a network that begins with an in-place operation leaves the leaf alone.
             ruled: list[Any] = []
             answer = self._forward(start.clone(), rules.relu, gradients=True, ruled=ruled)

@@ -16,13 +16,15 @@ def get_service(request: Request) -> Service:
 
 
 def may_add(service: Annotated[Service, Depends(get_service)]) -> None:
-    """Refuse where the server was not started so that pages may change its models.
+    """Refuse where the server was not started so that pages may change its models and data sets.
 
     Raises:
         ForbiddenError: It was not.
     """
     if not service.configuration.allow_add:
-        raise ForbiddenError("This Picasso does not let pages add or remove models.", "Start it with --allow-add.")
+        raise ForbiddenError(
+            "This Picasso does not let pages add or remove models or data sets.", "Start it with --allow-add."
+        )
 
 
 ServiceNeeded = Annotated[Service, Depends(get_service)]

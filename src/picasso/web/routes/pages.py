@@ -42,6 +42,16 @@ def comparison(key: str, request: Request, service: ServiceNeeded) -> Response:
     return _page(request, "comparison", comparison=service.store.comparison(key).key)
 
 
+@router.get("/audit")
+def audit(request: Request) -> Response:
+    return _page(request, "audit")
+
+
+@router.get("/audits/{key}")
+def audited(key: str, request: Request, service: ServiceNeeded) -> Response:
+    return _page(request, "findings", audit=service.store.audit(key).key)
+
+
 @router.get("/history")
 def history(request: Request) -> Response:
     return _page(request, "history")

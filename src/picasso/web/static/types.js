@@ -70,7 +70,8 @@
  *   thumbnail?: string}} Task
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
  *   tasks: Task[], error?: Problem | null, created?: string, at?: string | null,
- *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null}} Job
+ *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null, dataset?: string | null,
+ *   audit?: string | null}} Job
  * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null,
  *   comparison: string | null, measuring: string | null}} StoredResult
  */

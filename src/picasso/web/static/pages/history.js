@@ -1,12 +1,14 @@
-/** /history: every stored result, by model and visualization; each can be deleted. */
+/** /history: every stored result, by model and visualization; each can be deleted. Audits stand above them. */
 
 import { get, list, remove } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
-import { ago, number, percent } from "../format.js";
+import { ago, number, percent, plural } from "../format.js";
+import { outcomeSign } from "../parts/outcome.js";
 import { problem } from "../parts/problem.js";
 
 const PAGE = 60;
 const MOST = 500;
+const AUDITS = 12;
 
 const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const dialog = /** @type {HTMLDialogElement} */ (place("confirm"));
@@ -86,7 +88,17 @@ async function filters() {
       options.map(([value, name]) => h("option", { value, props: { selected: value === chosen[key] } }, name))))));
 }
 
+/** Audits are of a model and no visualization: where one is chosen, there are none to show. */
+async function audits() {
+  const found = (await list(`/audits?limit=${AUDITS}`)).filter((one) => !chosen.visualization && (!chosen.model || one.model === chosen.model));
+  place("audits").hidden = !found.length;
+  fill(place("audit-list"), found.map((one) => h("li", {},
+    outcomeSign(one.outcome), h("a", { href: one.page }, h("b", {}, one.headline)),
+    h("span", { class: "muted" }, `${one.model} on ${plural(one.pictures, "picture")} of ${one.dataset} \u00b7 ${ago(one.created)}`))));
+}
+
 async function load() {
+  audits().catch(() => (place("audits").hidden = true));
   const wanted = new URLSearchParams({ limit: String(limit) });
   for (const [key, value] of Object.entries(chosen)) if (value) wanted.set(key, value);
   try {

@@ -3,6 +3,7 @@
 import { follow, get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { ago, plural } from "../format.js";
+import { auditHref } from "../parts/audit-address.js";
 import { compareHref } from "../parts/compare-address.js";
 import { JobProgress } from "../parts/job-progress.js";
 import { problem } from "../parts/problem.js";
@@ -31,21 +32,26 @@ function heading(job) {
   const query = new URLSearchParams({ model: job.model, visualization: job.visualization, settings: JSON.stringify(job.settings) });
   if (job.at) query.set("at", job.at);
   for (const task of job.tasks.slice(0, 6)) query.append("picture", task.picture);
-  // Of a job that compares methods one comparison comes out, and no result of each picture.
-  const { methods } = job;
-  const again = methods
+  // Of a job that compares methods or audits one comparison or audit comes out, and no result of each picture.
+  const { methods, dataset } = job;
+  const again = dataset
+    ? job.audit
+      ? h("a", { class: "button primary", href: `/audits/${encodeURIComponent(job.audit)}` }, "The verdict")
+      : h("a", { class: "button", href: auditHref({ model: job.model, dataset }) }, "Audit again")
+    : methods
     ? job.comparison
       ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")
       : h("a", { class: "button", href: compareHref({
         model: job.model, pictures: job.tasks.map((task) => task.picture), methods: methods.map(({ name }) => name),
       }) }, "Compare again")
     : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
-  document.title = `${job.visualization} of ${plural(job.tasks.length, "picture")} \u00b7 Picasso`;
+  const of = dataset ? `on ${dataset}` : `of ${plural(job.tasks.length, "picture")}`;
+  document.title = `${job.visualization} ${of} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
-      h("h1", {}, methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
-      h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ${finished} of ` +
-        `${plural(job.tasks.length, "picture")} \u00b7 ${ago(job.created)}`)),
+      h("h1", {}, dataset ? "Audit" : methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
+      h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ` +
+        `${dataset ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
     over ? again : progress.element);
   if (job.error && job.tasks.every((task) => task.error?.message !== job.error?.message)) show(job.error);
 }
@@ -73,7 +79,7 @@ try {
   let job = /** @type {Job} */ (await get(path));
   draw(job);
   if (!OVER.includes(job.state)) {
-    progress.start(job.methods ? 1 : job.tasks.length);
+    progress.start(job.methods || job.dataset ? 1 : job.tasks.length);
     for (const task of job.tasks) if (task.result) progress.taskDone();
     const change = (/** @type {number} */ at, /** @type {Partial<import("../types.js").Task>} */ news) => {
       const task = job.tasks[at];

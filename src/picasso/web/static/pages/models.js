@@ -3,6 +3,7 @@
 import { asApiError, list, post, remove } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { inputSize } from "../format.js";
+import { auditHref } from "../parts/audit-address.js";
 import { problem } from "../parts/problem.js";
 import { sentence } from "../parts/record.js";
 
@@ -30,7 +31,10 @@ function entry(model) {
     h("header", {}, h("h2", {}, name),
       h("span", { class: ["tag", state === "failed" && "bad"] }, h("span", { class: "dot inline", "data-state": state }), WORDS[state]),
       state === "ready"
-        ? h("a", { class: "button", href: `/explain?model=${encodeURIComponent(name)}` }, "Use it")
+        ? [
+          h("a", { class: "button", href: `/explain?model=${encodeURIComponent(name)}` }, "Use it"),
+          card?.task === "classification" && h("a", { class: "button", href: auditHref({ model: name }) }, "Audit it"),
+        ]
         : state !== "opening" && h("button", { type: "button", onclick: () => open(name) }, state === "failed" ? "Try again" : "Open"),
       form && model.added && h("button", { type: "button", class: "danger", onclick: () => forget(name) }, "Remove")),
     error && state === "failed" && problem(error),

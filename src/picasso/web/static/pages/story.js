@@ -4,6 +4,7 @@ import { ApiError } from "../api.js";
 import { fill, h } from "../dom.js";
 import { percent } from "../format.js";
 import { problem } from "../parts/problem.js";
+import { AuditChapter } from "../parts/story-audit.js";
 import { MapChapter } from "../parts/story-maps.js";
 import { SkyChapter } from "../parts/story-sky.js";
 import { drawErased, drawSheet } from "../parts/story-sheet.js";
@@ -68,6 +69,7 @@ try {
   drawErased(place("erased"), /** @type {HTMLButtonElement} */ (place("restore")), story);
   new SkyChapter(story);
   new MapChapter(story);
+  new AuditChapter();
   document.documentElement.dataset.ready = "yes";
 } catch (error) {
   const story = place("story");

@@ -18,6 +18,7 @@ export class JobProgress {
     this.finished = 0;
     this.since = 0;
     this.began = -1;
+    this.last = 0;
   }
 
   /** @param {number} tasks */
@@ -56,10 +57,12 @@ export class JobProgress {
     if (this.button.disabled) return;
     if (share > 0) this.bar.value = share;
     // The time until the first step is mostly the opening of the model: it says nothing about the rest.
-    if (this.began < 0) {
+    // A job that finds out on its way how much there is to do falls back: it is estimated afresh.
+    if (this.began < 0 || share < this.last) {
       this.began = share;
       this.since = performance.now();
     }
+    this.last = share;
     const seconds = (performance.now() - this.since) / 1000;
     const gained = share - this.began;
     const left = gained > 0 && seconds > ESTIMATE_AFTER_S ? (seconds / gained) * (1 - share) : null;

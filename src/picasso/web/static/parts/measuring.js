@@ -1,4 +1,4 @@
-/** A job that compares methods, while it runs: a bar, what is done, Cancel. */
+/** A job that compares or audits, while it runs: a bar, what is done, Cancel. */
 
 import { follow, get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
@@ -8,7 +8,7 @@ import { problem } from "./problem.js";
 const OVER = ["done", "failed", "canceled"];
 
 export class Measuring {
-  /** @param {{done: (comparison: string) => void, stopped: () => void}} told what comes of it */
+  /** @param {{done: (key: string) => void, stopped: () => void}} told the key of the comparison or audit that comes of it */
   constructor({ done, stopped }) {
     this.done = done;
     this.stopped = stopped;
@@ -66,7 +66,7 @@ export class Measuring {
     this.close();
     if (job.state === "failed") return this.fail(job.error);
     fill(this.element);
-    if (job.state === "done") return this.done(job.comparison);
+    if (job.state === "done") return this.done(job.audit ?? job.comparison);
     announce("Canceled.");
     this.stopped();
   }

@@ -1,0 +1,173 @@
+"""Runs Picasso's audit on one model of the benchmark."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import nn
+
+import picasso
+from picasso.auditing import running, thresholds
+from picasso.auditing.findings import Effect, Findings
+from picasso.core.dataset.dataset import Dataset
+from picasso.core.dataset.example import Example
+from picasso.core.dataset.sources import File, file_at
+from picasso.core.intervention import Role
+from picasso.demo.planted.scenes import Scenes
+
+PICTURES = 200
+WRITTEN_DOWN = {
+    "ALPHA": 0.01,
+    "DROP": 0.05,
+    "SURE": 0.02,
+    "TWO_CLASSES": 0.03,
+    "CLEAR": 0.05,
+    "WEAK": 0.10,
+    "NAMING": 0.75,
+}
+"""The thresholds that decide verdicts, as they stood before the second half of the kinds was written."""
+
+
+class Mode(StrEnum):
+    """What is known of the objects: their outlines, boxes around them, or nothing."""
+
+    MASKS = "masks"
+    BOXES = "boxes"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What an audit said, as far as the benchmark asks.
+
+    Attributes:
+        outcome: of six.
+        flagged: whether it says that the model relies on something wrong.
+        named: the property that is named, or None.
+        ranked: names of the suspects, the one that is named first, then the others in the order of the findings.
+        drops: by the name of a property that is neither the object nor its erasure: drop, its lower end, and p after
+            Holm's correction.
+        uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
+        iou: by the name of a suspect, by the name of a kind: how well the pixels that the suspect changes fit the
+            kind's footprint, mean over the pairs of pictures that the audit shows.
+        clue: the largest area under the curve of what the files give away.
+    """
+
+    outcome: str
+    flagged: bool
+    named: str | None
+    ranked: tuple[str, ...]
+    drops: dict[str, tuple[float, float, float]]
+    uncleared: tuple[str, ...]
+    iou: dict[str, dict[str, float]]
+    clue: float | None
+
+
+def audited(network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[str, ...] = ()) -> Audited:
+    """Audits a model.
+
+    Args:
+        network: reads (n, 3, 64, 64) in [-1, 1].
+        drawn: the pictures.
+        mode: what is said of the objects.
+        interventions: names of those that are tried; empty: all.
+    """
+    preprocessing = picasso.Preprocessing(size=drawn.pixels.shape[1], mean=(0.5,), std=(0.5,))
+    model = picasso.load_model(network, preprocessing=preprocessing, labels=drawn.classes)
+    with tempfile.TemporaryDirectory() as folder:
+        data = dataset(drawn, mode, Path(folder))
+        return _summary(running.audit(model, data, interventions=interventions), drawn)
+
+
+def dataset(drawn: Scenes, mode: Mode, folder: Path) -> Dataset:
+    """Writes pictures, and masks where they are given away, and lists them as a data set."""
+    examples = []
+    for i, pixels in enumerate(drawn.pixels):
+        label = drawn.classes[drawn.labels[i]]
+        mask, boxes = None, ()
+        if mode is Mode.MASKS:
+            mask = _written(folder / "masks" / f"{i:04}.png", drawn.masks[i].astype(np.uint8) * 255)
+        elif mode is Mode.BOXES:
+            boxes = (box_around(drawn.masks[i]),)
+        source = _written(folder / "pictures" / f"{i:04}.png", pixels)
+        examples.append(Example(f"{label}/{i:04}.png", label, source, mask, boxes))
+    return Dataset("planted scenes", drawn.classes, tuple(examples))
+
+
+def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """The smallest box around a mask, (left, top, width, height) in pixels."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return (
+        float(columns[0]),
+        float(rows[0]),
+        float(columns[-1] - columns[0] + 1),
+        float(rows[-1] - rows[0] + 1),
+    )
+
+
+def version() -> str:
+    """A digest of the audit's code: audits by other code are run again."""
+    import picasso.core.intervention as contract
+
+    digest = hashlib.sha256(str(PICTURES).encode())
+    for file in [*sorted(Path(running.__file__).parent.rglob("*.py")), Path(contract.__file__), Path(__file__)]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def changed_thresholds() -> list[str]:
+    """The thresholds that decide verdicts and are no longer what they were, "DROP: 0.05, now 0.04"."""
+    now = {name: getattr(thresholds, name, None) for name in WRITTEN_DOWN}
+    return [f"{name}: {was:g}, now {now[name]}" for name, was in WRITTEN_DOWN.items() if now[name] != was]
+
+
+def _written(path: Path, pixels: npt.NDArray[Any]) -> File:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    found = file_at(path)
+    assert found is not None
+    return found
+
+
+def _summary(findings: Findings, drawn: Scenes) -> Audited:
+    verdict = findings.verdict
+    properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY and effect.pictures]
+    named = verdict.named.name if verdict.named is not None and findings.suspects else None
+    suspects = findings.suspects
+    uncleared = [effect for effect in properties if not effect.suspect and effect.drop.high >= thresholds.CLEAR]
+    clues = [clue.auc for clue in findings.clues]
+    return Audited(
+        outcome=str(verdict.outcome),
+        flagged=verdict.outcome in ("wrong-reason", "both", "relies-on"),
+        named=named,
+        ranked=tuple(effect.what.name for effect in suspects),
+        drops={effect.what.name: _drop(effect) for effect in properties},
+        uncleared=tuple(effect.what.name for effect in sorted(uncleared, key=lambda effect: -effect.drop.high)),
+        iou={effect.what.name: _overlap(findings, drawn, effect.what.name) for effect in suspects},
+        clue=max(clues) if clues else None,
+    )
+
+
+def _drop(effect: Effect) -> tuple[float, float, float]:
+    return round(effect.drop.value, 4), round(effect.drop.low, 4), float(f"{effect.holm:.3g}")
+
+
+def _overlap(findings: Findings, drawn: Scenes, name: str) -> dict[str, float]:
+    """How well the pixels that change in the pairs of a property fit each kind's footprint."""
+    pairs = [pair for pair in findings.pairs if pair.property == name]
+    at = [int(Path(pair.name).stem) for pair in pairs]
+    changed = [(np.abs(pair.before.astype(int) - pair.after) > 8).any(-1) for pair in pairs]
+    found = {}
+    for kind in drawn.values if pairs else ():
+        footprint = drawn.footprint(kind)
+        shares = [(c & footprint[i]).sum() / max((c | footprint[i]).sum(), 1) for c, i in zip(changed, at, strict=True)]
+        found[kind] = round(float(np.mean(shares)), 4)
+    return found

@@ -1,0 +1,70 @@
+"""What was measured, as JSON lines: one for each case and part, appended as it comes, never measured twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tank_test.design import Case, Sort
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement.
+
+    Attributes:
+        case: of which model.
+        part: "truth", "peers", or "audit-" and how it was done.
+        version: of the part; other versions are measured again.
+        seconds: of the processor.
+        found: what was found, a JSON document.
+    """
+
+    case: Case
+    part: str
+    version: str
+    seconds: float
+    found: dict[str, Any]
+
+
+class Records:
+    """The records of a folder.
+
+    Args:
+        folder: Where `results.jsonl` lies, or will.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "results.jsonl"
+        self._known: dict[tuple[str, str], Record] = {}
+        if self.file.is_file():
+            for line in self.file.read_text("utf-8").splitlines():
+                try:
+                    record = _read(line)
+                except (ValueError, KeyError, TypeError):
+                    continue  # the last line of a run that was killed
+                self._known[record.case.key, record.part] = record
+
+    def get(self, case: Case, part: str, version: str | None = None) -> Record | None:
+        """The record of a part of a case, if it is of this version."""
+        record = self._known.get((case.key, part))
+        return record if record is not None and version in (None, record.version) else None
+
+    def put(self, record: Record) -> None:
+        """Keeps a record."""
+        self._known[record.case.key, record.part] = record
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+    def of(self, part: str) -> list[Record]:
+        """All records of a part."""
+        return [record for (_, name), record in self._known.items() if name == part]
+
+
+def _read(line: str) -> Record:
+    fields = json.loads(line)
+    case = fields.pop("case")
+    return Record(Case(**case | {"sort": Sort(case["sort"]), "kinds": tuple(case["kinds"])}), **fields)

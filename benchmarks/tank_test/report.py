@@ -1,0 +1,408 @@
+"""Writes the section of docs/explanation/does-the-audit-work.md that the benchmark fills, with all its losses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.occlusion_page import table
+from benchmarks.tank_test import auditing, peers
+from benchmarks.tank_test.auditing import PICTURES, WRITTEN_DOWN, Mode, changed_thresholds
+from benchmarks.tank_test.design import STRENGTHS, Case, Sort
+from benchmarks.tank_test.measures import Estimate, auroc, bootstrapped, found_at, share, spearman, upper_bound
+from benchmarks.tank_test.naming import PLACED, named
+from benchmarks.tank_test.records import Record, Records
+from benchmarks.tank_test.running import POWER_PICTURES
+from benchmarks.tank_test.truth import NEGATIVE, POSITIVE
+from picasso.demo.planted.kinds import KINDS
+
+BEGIN = "<!-- From here to the next mark written by `make bench-audit`: run it instead of editing. -->"
+END = "<!-- Until here written by `make bench-audit`. -->"
+GOALS = {"auroc": 0.98, "unseen": 0.95, "none": 0.92, "false": 6, "naming": 0.85, "top3": 0.97, "spearman": 0.9}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One audit beside the truth.
+
+    Attributes:
+        case: the model.
+        reliance: what it relies on in truth.
+        found: what the audit, or the peers, said.
+    """
+
+    case: Case
+    reliance: float
+    found: dict[str, Any]
+
+    @property
+    def drop(self) -> float:
+        """The largest drop of a property."""
+        return max((drop for drop, _, _ in self.found["drops"].values()), default=0.0)
+
+    @property
+    def score(self) -> float:
+        """What audits are ranked by: the largest drop that is sure, the lower end of its interval."""
+        return max((low for _, low, _ in self.found["drops"].values()), default=0.0)
+
+
+def with_section(text: str, section: str) -> str:
+    """Return a page with this section between its marks, in the place of an earlier one."""
+    before, begun, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
+        raise ValueError("The page has no marks between which the section belongs.")
+    return f"{before}{BEGIN}\n\n{section.strip()}\n\n{END}{after}"
+
+
+def section(records: Records, cases: Sequence[Case]) -> str:
+    """Return the section about these cases, as far as they were measured."""
+    return "\n".join(_lines(records, cases))
+
+
+def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
+    truths = {case.key: record for case in cases if (record := records.get(case, "truth")) is not None}
+    by_mode = {mode: _audits(records, cases, truths, f"audit-{mode}") for mode in Mode}
+    yield from _models(cases, truths)
+    main = by_mode[Mode.MASKS]
+    if not any(by_mode.values()):
+        yield "No audits were run yet."
+        return
+    stale = sum(auditing.version() not in record.version for mode in Mode for record in records.of(f"audit-{mode}"))
+    if stale:
+        yield f"{stale} of the audits that are kept were done by an earlier version of the audit."
+        yield ""
+    yield "### Planted or not"
+    yield ""
+    yield (
+        f"An audit sees {PICTURES} pictures. Audits are ranked by the largest drop of accuracy that is sure, the lower "
+        "end of its interval. Intervals are of 95 %: bootstrapped over the models for AUROC and for true positives at "
+        "5 % false, exact for shares."
+    )
+    yield ""
+    yield from _ranking(by_mode)
+    yield from _peers(_audits(records, cases, truths, "peers", f" {peers.VERSION}"), main)
+    yield from _false_flags(by_mode)
+    yield from _naming(by_mode)
+    yield from _strength(main)
+    yield from _kinds(by_mode)
+    yield from _power(records, cases, truths)
+    yield "### Losses"
+    yield ""
+    yield from list(_missed_goals(by_mode, len(cases))) + list(_losses(by_mode)) or ["- None in this run."]
+    yield ""
+
+
+def _audits(
+    records: Records, cases: Sequence[Case], truths: dict[str, Record], part: str, version: str = ""
+) -> list[Audit]:
+    """What was measured of a part, in a version that ends so, beside the truth."""
+    return [
+        Audit(case, truths[case.key].found["reliance"], record.found)
+        for case in cases
+        if case.key in truths and (record := records.get(case, part)) is not None and record.version.endswith(version)
+    ]
+
+
+def _positive(audits: Sequence[Audit]) -> list[Audit]:
+    return [audit for audit in audits if audit.case.planted and audit.reliance >= POSITIVE]
+
+
+def _negative(audits: Sequence[Audit]) -> list[Audit]:
+    return [audit for audit in audits if not audit.case.planted and abs(audit.reliance) <= NEGATIVE]
+
+
+def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
+    yield "### The models"
+    yield ""
+    rows = []
+    for sort in Sort:
+        own = [truths[case.key].found for case in cases if case.sort is sort and case.key in truths]
+        reliance = np.array([found["reliance"] for found in own])
+        if not len(own):
+            continue
+        rows.append(
+            [
+                str(sort),
+                str(len(own)),
+                f"{np.median([found['accuracy'] for found in own]) * 100:.0f} %",
+                f"{np.median(reliance):.2f} ({reliance.min():.2f} to {reliance.max():.2f})",
+                str(int((reliance >= POSITIVE).sum())),
+                str(int(((np.abs(reliance) > NEGATIVE) & (reliance < POSITIVE)).sum())),
+                str(int((np.abs(reliance) <= NEGATIVE).sum())),
+            ]
+        )
+    head = ["", "Models", "Accuracy without ties", "Relies on it, in truth", f"at least {POSITIVE:.2f}", "between"]
+    yield from table([*head, f"at most {NEGATIVE:.2f}"], rows)
+    missing = len(cases) - len(truths)
+    if missing:
+        yield f"{missing} of the {len(cases)} models of this run are not trained yet, and missing below."
+        yield ""
+    odd = [
+        truths[case.key]
+        for case in cases
+        if case.key in truths and not case.planted and abs(truths[case.key].found["reliance"]) > NEGATIVE
+    ]
+    if odd:
+        yield (
+            f"{len(odd)} controls rely in truth on something by more than {NEGATIVE:.2f}, for or against the class, "
+            "though nobody planted it: on random labels it is what happens to go with them. "
+            "They are neither positive nor negative below."
+        )
+        yield ""
+    if changed := changed_thresholds():
+        yield (
+            "**Thresholds that decide verdicts were changed after the second half of the kinds was written, so that it "
+            f"is no longer unseen:** {'; '.join(changed)}."
+        )
+    else:
+        yield (
+            "The thresholds that decide verdicts are what they were before the second half of the kinds was written: "
+            + ", ".join(f"{name} {value:g}" for name, value in WRITTEN_DOWN.items())
+            + "."
+        )
+    yield ""
+
+
+def _ranking(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
+    rows = []
+    for mode, audits in by_mode.items():
+        for title, chosen in _halves(audits):
+            p, q = [a.score for a in _positive(chosen)], [a.score for a in _negative(chosen)]
+            if p and q:
+                rows.append(
+                    [
+                        str(mode),
+                        title,
+                        f"{len(p)} + {len(q)}",
+                        _estimate(bootstrapped(auroc, p, q)),
+                        _estimate(bootstrapped(found_at, p, q)),
+                        _share(sum(a.found["flagged"] for a in _positive(chosen)), len(p)),
+                    ]
+                )
+    yield from table(["Objects", "Kinds", "Models", "AUROC", "Found at 5 % false", "Flagged"], rows)
+
+
+def _halves(audits: Sequence[Audit]) -> Iterator[tuple[str, list[Audit]]]:
+    """All audits, and those of each half of the kinds; controls without a tie are in both."""
+    yield "all", list(audits)
+    for title, seen in (("first half", True), ("second half", False)):
+        yield title, [audit for audit in audits if audit.case.seen in (None, seen)]
+
+
+def _peers(compared: Sequence[Audit], main: Sequence[Audit]) -> Iterator[str]:
+    if not compared:
+        return
+    yield "### Against what others do"
+    yield ""
+    yield (
+        "On the same models and the same pictures, with the true masks where a method asks for them. SpRAy is our own "
+        "code after the paper, as its authors' libraries, zennit and CoRelAy, are not among what Picasso installs: "
+        "gradient times input, summed over blocks of 4 pixels, the graph of 8 neighbors, the largest gap among the "
+        "first eigenvalues, the most over the answered classes."
+    )
+    yield ""
+    keys = {audit.case.key for audit in main}
+    both = [audit for audit in compared if audit.case.key in keys] if keys else list(compared)
+    measured: list[tuple[str, Callable[[Audit], float], Sequence[Audit]]] = []
+    if main:
+        own = {audit.case.key for audit in both}
+        measured.append(("**Picasso, with masks**", lambda a: a.score, [a for a in main if a.case.key in own]))
+    measured += [(title, lambda a, name=name: a.found[name], both) for name, title in peers.TITLES.items()]
+    rows = []
+    for title, score, audits in measured:
+        p, q = [score(a) for a in _positive(audits)], [score(a) for a in _negative(audits)]
+        strength = spearman([score(a) for a in audits], [a.reliance for a in audits])
+        if p and q:
+            figures = [bootstrapped(auroc, p, q), bootstrapped(found_at, p, q), strength]
+            rows.append([title, f"{len(p)} + {len(q)}", *map(_estimate, figures)])
+    yield from table(["Method", "Models", "AUROC", "Found at 5 % false", "Spearman with the truth"], rows)
+
+
+def _false_flags(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
+    yield "### False accusations"
+    yield ""
+    rows = []
+    for mode, audits in by_mode.items():
+        for sort in ("all", *(sort for sort in Sort if sort is not Sort.PLANTED)):
+            own = [a for a in _negative(audits) if sort in ("all", a.case.sort)]
+            if own:
+                outcomes = [a.found["outcome"] for a in own]
+                count = sum(a.found["flagged"] for a in own)
+                said = ", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(sorted(outcomes)))
+                bound = f"{upper_bound(count, len(own)) * 100:.0f} %"
+                rows.append([str(mode), str(sort), _share(count, len(own)), bound, said])
+    yield from table(["Objects", "Controls", "Flagged", "At most (one-sided 95 %)", "What was said"], rows)
+    silent = [
+        a for a in _negative(by_mode[Mode.MASKS]) if a.found["outcome"] == "cannot-tell" and a.found.get("uncleared")
+    ]
+    often = Counter(name for audit in silent for name in audit.found["uncleared"]).most_common(5)
+    if often:
+        yield (
+            f"Where nothing could be told with masks ({len(silent)} controls), what was not cleared: "
+            + ", ".join(f"{name} ({count})" for name, count in often)
+            + "."
+        )
+        yield ""
+
+
+def _naming(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
+    yield "### Named rightly"
+    yield ""
+    yield (
+        "Of the planted models that were flagged. For each kind the narrowest properties that hold it were written "
+        "down before (`benchmarks/tank_test/naming.py`); regions name a kind by where they lie. The overlap is that of "
+        "the pixels that the named property changes with those where the kind shows, for kinds that lie somewhere."
+    )
+    yield ""
+    rows = []
+    for mode, audits in by_mode.items():
+        for title, chosen in _halves(audits):
+            flagged = [a for a in _positive(chosen) if a.found["flagged"]]
+            if not flagged:
+                continue
+            first, third = (sum(named(a.case.kinds, a.found, most) for a in flagged) for most in (1, 3))
+            overlaps = [
+                max(a.found["iou"].get(a.found["named"], {}).get(kind, 0.0) for kind in a.case.kinds)
+                for a in flagged
+                if set(a.case.kinds) <= set(PLACED)
+            ]
+            overlap = f"{np.mean(overlaps):.2f} ({len(overlaps)})" if overlaps else "–"
+            rows.append([str(mode), title, _share(first, len(flagged)), _share(third, len(flagged)), overlap])
+    yield from table(["Objects", "Kinds", "First", "Among the first three", "Overlap, mean IoU (models)"], rows)
+
+
+def _strength(main: Sequence[Audit]) -> Iterator[str]:
+    if not main:
+        return
+    yield "### How much is relied on"
+    yield ""
+    whole = spearman([a.drop for a in main], [a.reliance for a in main])
+    planted = [a for a in main if a.case.planted]
+    among = spearman([a.drop for a in planted], [a.reliance for a in planted])
+    yield (
+        f"With masks, the largest drop goes with the truth by Spearman's {_estimate(whole)} over all {len(main)} "
+        f"models, and {_estimate(among)} among the {len(planted)} planted ones."
+    )
+    yield ""
+    rows = []
+    for rho in sorted(set(STRENGTHS), reverse=True):
+        own = [a for a in planted if a.case.rho == rho]
+        if own:
+            reliance, drop = [a.reliance for a in own], [a.drop for a in own]
+            sure = [a for a in own if a.reliance >= POSITIVE]
+            found = _share(sum(a.found["flagged"] for a in sure), len(sure))
+            rows.append([f"{rho:g}", str(len(own)), f"{np.median(reliance):.2f}", f"{np.median(drop):.2f}", found])
+    head = ["Strength of the tie", "Models", "Relied on, in truth", "Largest drop", "Flagged, of those that rely on it"]
+    yield from table(head, rows)
+
+
+def _kinds(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
+    yield "### Kind by kind"
+    yield ""
+    yield "Planted models that rely on it in truth: how many there are, were flagged, and were named rightly at once."
+    yield ""
+    rows = []
+    for kinds in [*((name,) for name in KINDS), None]:
+        row = [_title(kinds)]
+        for audits in by_mode.values():
+            own = [a for a in _positive(audits) if (a.case.kinds == kinds if kinds else len(a.case.kinds) > 1)]
+            flagged = [a for a in own if a.found["flagged"]]
+            right = sum(named(a.case.kinds, a.found, 1) for a in flagged)
+            row.append(f"{len(own)}, {len(flagged)}, {right}" if own else "–")
+        if any(cell != "–" for cell in row[1:]):
+            rows.append(row)
+    yield from table(["Kind", *(f"Objects: {mode}" for mode in by_mode)], rows)
+
+
+def _title(kinds: tuple[str, ...] | None) -> str:
+    if kinds is None:
+        return "Two kinds at once"
+    kind = KINDS[kinds[0]]
+    return kind.title + ("" if kind.seen else " (second half)")
+
+
+def _power(records: Records, cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
+    parts = {count: _audits(records, cases, truths, f"audit-{count}") for count in POWER_PICTURES}
+    if not all(parts.values()):
+        return
+    keys = set.intersection(*({audit.case.key for audit in audits} for audits in parts.values()))
+    full = [a for a in _audits(records, cases, truths, f"audit-{Mode.MASKS}") if a.case.key in keys]
+    rows = []
+    for count, audits in (*parts.items(), (PICTURES, full)):
+        p, q = _positive(audits), _negative(audits)
+        if p and q:
+            scores = [a.score for a in p], [a.score for a in q]
+            flagged = _share(sum(a.found["flagged"] for a in p), len(p))
+            false = _share(sum(a.found["flagged"] for a in q), len(q))
+            rows.append([str(count), f"{len(p)} + {len(q)}", _estimate(bootstrapped(auroc, *scores)), flagged, false])
+    if rows:
+        yield "### How many pictures it takes"
+        yield ""
+        yield "With masks, on a part of the models, the same for each row."
+        yield ""
+        yield from table(["Pictures", "Models", "AUROC", "Flagged", "Falsely"], rows)
+
+
+def _missed_goals(by_mode: dict[Mode, list[Audit]], cases: int) -> Iterator[str]:
+    main, blind = by_mode[Mode.MASKS], by_mode[Mode.NONE]
+    unseen = [a for a in main if a.case.seen in (None, False)]
+    for title, audits, goal in (
+        ("AUROC with masks", main, GOALS["auroc"]),
+        ("AUROC with masks on the second half of the kinds", unseen, GOALS["unseen"]),
+        ("AUROC without masks", blind, GOALS["none"]),
+    ):
+        value = auroc([a.score for a in _positive(audits)], [a.score for a in _negative(audits)])
+        if value < goal:
+            yield f"- **{title} is {value:.3f}; the goal is {goal:.2f}.**"
+    false = sum(a.found["flagged"] for a in _negative(main))
+    if false > GOALS["false"]:
+        yield f"- **{false} controls are flagged with masks; the goal is {GOALS['false']} of 150 at most.**"
+    flagged = [a for a in _positive(main) if a.found["flagged"]]
+    for title, most, key in (("named first", 1, "naming"), ("named among the first three", 3, "top3")):
+        right = sum(named(a.case.kinds, a.found, most) for a in flagged)
+        if flagged and right / len(flagged) < GOALS[key]:
+            goal = f"the goal is {GOALS[key] * 100:.0f} %"
+            yield f"- **Rightly {title}: {right} of {len(flagged)} ({right / len(flagged) * 100:.0f} %); {goal}.**"
+    value = spearman([a.drop for a in main], [a.reliance for a in main], rounds=1).value
+    if value < GOALS["spearman"]:
+        yield f"- **Spearman with the truth is {value:.2f}; the goal is {GOALS['spearman']}.**"
+    if len(main) < cases:
+        yield f"- {cases - len(main)} of {cases} models of this run were not audited with masks yet."
+
+
+def _losses(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
+    for mode, audits in by_mode.items():
+        for audit in _positive(audits):
+            if not audit.found["flagged"]:
+                said = audit.found["outcome"]
+                yield f"- Missed ({mode}): {_words(audit)}; largest drop {audit.drop:.2f}, said {said}."
+        for audit in _negative(audits):
+            if audit.found["flagged"]:
+                yield f"- Falsely flagged ({mode}): {_words(audit)}; named {audit.found['named']}."
+        for audit in _positive(audits):
+            if audit.found["flagged"] and not named(audit.case.kinds, audit.found, 3):
+                ranked = ", ".join(audit.found["ranked"][:3])
+                yield f"- Named otherwise ({mode}): {_words(audit)}; named {ranked}."
+
+
+def _words(audit: Audit) -> str:
+    case = audit.case
+    tied = " and ".join(case.kinds) or "nothing tied"
+    return (
+        f"{case.sort}, {tied}, strength {case.rho:g}, {case.classes} classes, {case.network}, "
+        f"number {case.seed % 1000}; in truth {audit.reliance:.2f}"
+    )
+
+
+def _estimate(found: Estimate) -> str:
+    return "–" if np.isnan(found.value) else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _share(count: int, of: int) -> str:
+    found = share(count, of)
+    return "–" if not of else f"{count} of {of} ({found.low * 100:.0f} to {found.high * 100:.0f} %)"

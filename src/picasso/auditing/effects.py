@@ -1,0 +1,122 @@
+"""From what was measured of every picture to the effect of a property."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.auditing import statistics
+from picasso.auditing.experiment import Measured, Question, Shard
+from picasso.auditing.findings import Effect
+from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, SURE, TWO_CLASSES
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What was measured, of every question and picture; NaN and -1 where nothing was.
+
+    Args:
+        margin: float64 (questions, pictures, 2), under the sham and the treatment.
+        answer: int64 (questions, pictures, 2).
+        change: float64 (questions, pictures).
+    """
+
+    margin: NDArray[np.float64]
+    answer: NDArray[np.int64]
+    change: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, questions: int, pictures: int) -> Table:
+        """Return a table in which nothing was measured."""
+        shape = questions, pictures
+        return cls(np.full((*shape, 2), np.nan), np.full((*shape, 2), -1), np.full(shape, np.nan))
+
+    def enter(self, shard: Shard, measured: Measured) -> None:
+        """Enter what was measured of a shard."""
+        at = np.ix_(shard.questions, shard.pictures)
+        self.margin[at], self.answer[at], self.change[at] = measured.margin, measured.answer, measured.change
+
+
+def effect_of(
+    question: Question,
+    number: int,
+    table: Table,
+    asked: Sequence[int],
+    labels: NDArray[np.int64],
+    classes: int,
+    scale: float,
+    screened: bool,
+) -> Effect:
+    """Return the effect of a property, before it is compared with the others.
+
+    Args:
+        question: The property and its intervention.
+        number: Of the question.
+        table: What was measured.
+        asked: The pictures that it was measured on.
+        labels: The class of each picture.
+        classes: How many there are.
+        scale: Root mean square of the model's margins on the pictures as they are.
+        screened: Whether these are the pictures of the screening alone.
+    """
+    margin = table.margin[number, asked]
+    made = ~np.isnan(margin).any(axis=1)
+    at = np.asarray(asked, np.int64)[made]
+    margin, own = margin[made], labels[at]
+    right = margin > 0
+    lost, gained = right[:, 0] & ~right[:, 1], ~right[:, 0] & right[:, 1]
+    moved = margin[:, 0] - margin[:, 1]
+    before, after = table.answer[number, at, 0], table.answer[number, at, 1]
+    toward = [int(((after == one) & (before != one)).sum()) / max(1, len(at)) for one in range(classes)]
+    by_class = [
+        float(lost[own == one].mean() - gained[own == one].mean()) if (own == one).any() else None
+        for one in range(classes)
+    ]
+    return Effect(
+        what=question.what,
+        intervention=question.intervention,
+        role=question.role,
+        pictures=len(at),
+        left_out=len(asked) - len(at),
+        drop=statistics.drop(int(lost.sum()), int(gained.sum()), len(at)),
+        by_class=tuple(by_class),
+        toward=tuple(toward),
+        margin=float(moved.mean()) / scale if len(at) else 0.0,
+        sham=float(right[:, 0].mean()) if len(at) else 0.0,
+        p=statistics.paired_p(moved),
+        holm=1.0,
+        change=float(table.change[number, at].mean()) if len(at) else 0.0,
+        screened=screened,
+        suspect=False,
+    )
+
+
+def cleared(effect: Effect) -> bool:
+    """Say whether less hangs on a property than would make it a reason."""
+    return effect.drop.high < CLEAR
+
+
+def judged(effects: Sequence[Effect]) -> list[Effect]:
+    """Correct for everything that was tested, and say on which properties the model relies.
+
+    A property counts when the drop is significant, large, surely not small, and shows in two classes.
+    """
+    corrected = statistics.holm([effect.p for effect in effects])
+    return [
+        replace(effect, holm=holm, suspect=_relied_on(replace(effect, holm=holm)))
+        for effect, holm in zip(effects, corrected, strict=True)
+    ]
+
+
+def _relied_on(effect: Effect) -> bool:
+    drops = sorted((one for one in effect.by_class if one is not None), reverse=True)
+    return (
+        effect.holm < ALPHA
+        and effect.drop.value >= DROP
+        and effect.drop.low > SURE
+        and len(drops) > 1
+        and drops[1] >= TWO_CLASSES
+    )

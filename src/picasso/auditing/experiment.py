@@ -1,0 +1,241 @@
+"""The experiment: the pictures of a shard under the sham and the treatment of some properties."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.auditing.donors import Donors
+from picasso.auditing.gallery import Gallery
+from picasso.core.errors import PictureError
+from picasso.core.intervention import Intervention, Pixels, Property, Role
+from picasso.core.model import Model
+from picasso.core.preprocessing import Array
+
+FORMAT = 1
+"""A change of what is measured or how; what was kept before is not found any more."""
+SHARD = 8
+"""Pictures of a shard: small enough that little is lost with it."""
+PATCHED = 0.35
+"""Boxes of at most this share of the picture go through `predict_patched`, which computes only what they reach."""
+AT_ONCE = 32
+"""Changed pictures held at a time at most."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A property with the intervention that takes it.
+
+    Args:
+        what: The property.
+        intervention: Name of the intervention.
+        digest: Of the intervention's source and version.
+        role: What an effect says.
+    """
+
+    what: Property
+    intervention: str
+    digest: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some pictures and what is asked of them; without questions, how the model answers them as they are.
+
+    Args:
+        pictures: Their numbers.
+        questions: Numbers of the questions.
+        donors: Of each picture, where something is asked.
+    """
+
+    pictures: tuple[int, ...]
+    questions: tuple[int, ...] = ()
+    donors: tuple[Donors, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of a shard.
+
+    Args:
+        margin: Score of the picture's class less the best score of the others, float64 (questions, pictures, 2): under
+            the sham and the treatment; NaN where they could not be made. Without questions (1, pictures, 1).
+        answer: The class with the best score, int64 of the same shape; -1 where there is none.
+        change: Mean absolute difference of the treatment from the picture, 0..1, float64 (questions, pictures).
+        unreadable: Number of the picture -> why it cannot be read.
+    """
+
+    margin: NDArray[np.float64]
+    answer: NDArray[np.int64]
+    change: NDArray[np.float64]
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+
+
+class Experiment:
+    """A model before the pictures of an audit.
+
+    Args:
+        model: The model.
+        columns: For each class of the audit, the column of the model's scores.
+        gallery: The pictures.
+        questions: What is asked.
+        interventions: By name.
+        seed: Of what interventions draw.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        columns: Sequence[int],
+        gallery: Gallery,
+        questions: Sequence[Question],
+        interventions: Mapping[str, Intervention],
+        seed: int,
+    ) -> None:
+        self.model, self.columns, self.gallery = model, list(columns), gallery
+        self.questions, self.interventions, self.seed = tuple(questions), interventions, seed
+
+    def measure(self, shard: Shard) -> Measured:
+        """Measure a shard."""
+        if not shard.questions:
+            return self._as_they_are(shard)
+        shape = len(shard.questions), len(shard.pictures)
+        margin, answer = np.full((*shape, 2), np.nan), np.full((*shape, 2), -1)
+        change = np.full(shape, np.nan)
+        for place, (number, donors) in enumerate(zip(shard.pictures, shard.donors, strict=True)):
+            view, label = self.gallery.seen(number).view, self.gallery.labels[number]
+            for rows, pairs, scores in self._answered(number, shard.questions, donors):
+                margin[rows, place], answer[rows, place] = self.read_scores(scores, label)
+                change[rows, place] = [np.abs(after.astype(np.int16) - view).mean() / 255 for _, after in pairs]
+        return Measured(margin, answer, change)
+
+    def _as_they_are(self, shard: Shard) -> Measured:
+        margin, answer = np.full((1, len(shard.pictures), 1), np.nan), np.full((1, len(shard.pictures), 1), -1)
+        unreadable: dict[int, str] = {}
+        for place, number in enumerate(shard.pictures):
+            try:
+                view = self.gallery.seen(number).view
+            except PictureError as error:
+                unreadable[number] = str(error)
+            else:
+                scores = self.model.predict(self.gallery.eye.read([view]))[None]
+                margin[:, place], answer[:, place] = self.read_scores(scores, self.gallery.labels[number])
+        return Measured(margin, answer, np.zeros((1, len(shard.pictures))), unreadable)
+
+    def made(self, number: int, question: Question, donors: Donors) -> tuple[int, Pixels, Pixels] | None:
+        """Return the donor of the treatment, the sham and the treatment of a picture; None where it cannot be made."""
+        seen = self.gallery.seen(number)
+        for same, other in zip(donors.same, donors.other, strict=False):
+            pair = self.interventions[question.intervention].pair(
+                question.what, seen, self.gallery.seen(same), self.gallery.seen(other), hash_seed(self.seed, number)
+            )
+            if pair is not None:
+                return other, *pair
+        return None
+
+    def read_scores(self, scores: Array, label: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return margins and answers, (...), of scores (..., columns of the model) of pictures of one class."""
+        own = scores[..., self.columns].astype(np.float64)
+        rest = np.delete(own, label, axis=-1).max(axis=-1)
+        return own[..., label] - rest, own.argmax(axis=-1)
+
+    def _answered(
+        self, number: int, questions: Sequence[int], donors: Donors
+    ) -> Iterator[tuple[list[int], list[tuple[Pixels, Pixels]], Array]]:
+        """Yield rows of questions, their shams and treatments, and the scores of these, (rows, 2, columns)."""
+        boxed: dict[tuple[int, ...], tuple[list[int], list[tuple[Pixels, Pixels]]]] = {}
+        whole: tuple[list[int], list[tuple[Pixels, Pixels]]] = [], []
+        for row, question in enumerate(questions):
+            made = self.made(number, self.questions[question], donors)
+            if made is None:
+                continue
+            box = self._box(number, self.questions[question].what, made[1:])
+            rows, pairs = whole if box is None else boxed.setdefault(box[2:], ([], []))
+            rows.append(row)
+            pairs.append(made[1:])
+            if len(rows) * 2 >= AT_ONCE:
+                yield rows, pairs, self._scores(number, rows, pairs, questions, patched=box is not None)
+                rows.clear()
+                pairs.clear()
+        for (rows, pairs), patched in ((whole, False), *((group, True) for group in boxed.values())):
+            if rows:
+                yield rows, pairs, self._scores(number, rows, pairs, questions, patched)
+
+    def _box(self, number: int, what: Property, pair: tuple[Pixels, Pixels]) -> tuple[int, int, int, int] | None:
+        """Return the box of pixels to which a small change is confined, where the model can make use of it."""
+        if what.box is None or self.gallery.eye.hooked or what.box[2] * what.box[3] > PATCHED:
+            return None
+        box = pixel_box(what.box, self.gallery.eye.size)
+        inside = np.zeros(self.gallery.eye.size, np.bool_)
+        inside[box[0] : box[0] + box[2], box[1] : box[1] + box[3]] = True
+        view = self.gallery.seen(number).view
+        return box if all((one == view)[~inside].all() for one in pair) else None
+
+    def _scores(
+        self,
+        number: int,
+        rows: Sequence[int],
+        pairs: Sequence[tuple[Pixels, Pixels]],
+        questions: Sequence[int],
+        patched: bool,
+    ) -> Array:
+        views = [view for pair in pairs for view in pair]
+        read = self.gallery.eye.read
+        if patched:
+            boxes = [
+                pixel_box(self._what(questions[row]).box or (), self.gallery.eye.size) for row in rows for _ in "st"
+            ]
+            contents = [view[t : t + h, left : left + w] for view, (t, left, h, w) in zip(views, boxes, strict=True)]
+            x = read([self.gallery.seen(number).view])
+            scores = self.model.predict_patched(x, np.array(boxes, np.int64), read(contents))
+        else:
+            scores = self.model.predict_whole(read(views))
+        return scores.reshape(len(pairs), 2, -1)
+
+    def _what(self, question: int) -> Property:
+        return self.questions[question].what
+
+
+def pixel_box(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return (top, left, height, width) in pixels of a box in shares of a picture."""
+    (height, width), (top, left, tall, wide) = size, box
+    first, second = round(top * height), round(left * width)
+    return first, second, round((top + tall) * height) - first, round((left + wide) * width) - second
+
+
+def hash_seed(seed: int, number: int) -> int:
+    """Return the seed of what is drawn for one picture."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:8], "little") >> 1
+
+
+def shard_key(shard: Shard, questions: Sequence[Question], names: Sequence[str], asked: str) -> str:
+    """Return under which key a shard is kept: equal exactly when the same numbers must come out.
+
+    Args:
+        shard: The shard.
+        questions: All questions of the audit.
+        names: Digest of each picture.
+        asked: Digest of all else: the model, the classes, the parts, the seed.
+    """
+    content = {
+        "format": FORMAT,
+        "asked": asked,
+        "pictures": [[number, names[number]] for number in shard.pictures],
+        "donors": [[names[one] for one in (*donors.same, *donors.other)] for donors in shard.donors],
+        "questions": [[questions[number].what.name, questions[number].digest] for number in shard.questions],
+    }
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def shards_of(
+    pictures: Sequence[int], questions: Sequence[int] = (), donors: Mapping[int, Donors] | None = None
+) -> list[Shard]:
+    """Divide pictures into shards."""
+    parts = [tuple(pictures[start : start + SHARD]) for start in range(0, len(pictures), SHARD)]
+    return [Shard(part, tuple(questions), tuple(donors[number] for number in part) if donors else ()) for part in parts]

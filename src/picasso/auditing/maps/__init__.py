@@ -1,0 +1,1 @@
+"""What attribution maps add to an audit; they have no say in its verdict."""

@@ -1,0 +1,1 @@
+"""Kinds of regions, found in the pictures alone."""

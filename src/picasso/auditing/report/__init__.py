@@ -1,0 +1,1 @@
+"""The pages and files that an audit is shown and saved as."""

@@ -1,0 +1,100 @@
+"""Which pictures of a data set are audited, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from picasso.auditing.thresholds import LEAST_OF_CLASS, LEAST_PICTURES
+from picasso.core.dataset import Dataset, Example
+from picasso.core.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The pictures of an audit, in an order of which every beginning is drawn evenly over the classes.
+
+    Args:
+        examples: The pictures.
+        labels: The class of each, a number from 0.
+        classes: Names of the classes.
+        notes: What was left out, and why.
+    """
+
+    examples: tuple[Example, ...]
+    labels: tuple[int, ...]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) -> Selection:
+    """Choose the pictures of an audit.
+
+    Args:
+        dataset: Where they come from.
+        known: The data set's classes that the model knows.
+        limit: How many at most.
+        seed: Of what is drawn.
+
+    Raises:
+        DatasetError: There are too few pictures, or there is only one class.
+    """
+    by_class: dict[str, list[Example]] = {name: [] for name in dataset.classes if name in known}
+    for example in dataset.examples:
+        if example.label in by_class:
+            by_class[example.label].append(example)
+    notes = []
+    if few := {name: len(found) for name, found in by_class.items() if len(found) < LEAST_OF_CLASS}:
+        listed = ", ".join(f"{name} ({count})" for name, count in few.items())
+        notes.append(f"Left out for having fewer than {LEAST_OF_CLASS} pictures: {listed}.")
+    by_class = {name: found for name, found in by_class.items() if name not in few}
+    count = sum(map(len, by_class.values()))
+    if len(by_class) < 2:
+        raise DatasetError(
+            f"An audit compares classes; {dataset.name} has {len(by_class)} of at least {LEAST_OF_CLASS} pictures.",
+            "Add pictures of another class.",
+        )
+    require_pictures(count)
+    order: list[tuple[float, str, Example]] = []
+    for place, (name, found) in enumerate(by_class.items()):
+        chosen = np.random.default_rng((seed, place)).permutation(len(found))[: _quota(by_class, limit)]
+        # Spread over 0..1, so that any beginning of the order holds each class in its share.
+        order += [((rank + 0.5) / len(chosen), name, found[one]) for rank, one in enumerate(chosen)]
+    order.sort(key=lambda item: item[0])
+    if len(order) < count:
+        notes.append(f"{len(order)} of {count} pictures were drawn, evenly over the classes; --limit takes more.")
+    classes = tuple(by_class)
+    return Selection(
+        tuple(example for _, _, example in order),
+        tuple(classes.index(name) for _, name, _ in order),
+        classes,
+        tuple(notes),
+    )
+
+
+def require_pictures(count: int) -> None:
+    """Refuse to audit too few pictures.
+
+    Raises:
+        DatasetError: There are too few.
+    """
+    if count < LEAST_PICTURES:
+        raise DatasetError(
+            f"An audit needs at least {LEAST_PICTURES} pictures that can be read; there are {count}. "
+            "With fewer it would miss what it is meant to find.",
+            "Add pictures; 200 are recommended.",
+        )
+
+
+def _quota(by_class: Mapping[str, list[Example]], limit: int) -> int:
+    """Return how many pictures of a class are taken at most, so that there are `limit` together."""
+    sizes, quota = sorted(map(len, by_class.values())), 0
+    left = limit
+    for place, size in enumerate(sizes):
+        quota = left // (len(sizes) - place)
+        if size > quota:
+            return max(quota, LEAST_OF_CLASS)
+        left -= size
+    return sizes[-1]

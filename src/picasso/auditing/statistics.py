@@ -1,0 +1,109 @@
+"""From margins to effects: the drop of accuracy with its interval, the paired test, and what is corrected for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.auditing.findings import Interval
+from picasso.auditing.thresholds import DROP, SURE
+
+Numbers = NDArray[np.float64]
+Z = 1.959963984540054
+"""Of a two-sided 95 % interval."""
+
+
+def share(successes: float, count: int) -> Interval:
+    """Return a share with its 95 % interval (Wilson 1927); of nothing, 0 in 0..1."""
+    if not count:
+        return Interval(0.0, 0.0, 1.0)
+    rate, extra = successes / count, Z * Z / count
+    middle = (rate + extra / 2) / (1 + extra)
+    reach = Z * math.sqrt(rate * (1 - rate) / count + extra / (4 * count)) / (1 + extra)
+    return Interval(rate, max(0.0, middle - reach), min(1.0, middle + reach))
+
+
+def drop(lost: int, gained: int, count: int) -> Interval:
+    """Return the drop of accuracy between two answers to each of some pictures, with its 95 % interval.
+
+    Args:
+        lost: How many are right under the sham and wrong under the treatment.
+        gained: How many are wrong under the sham and right under the treatment.
+        count: How many there are.
+
+    Returns:
+        The difference of the paired shares in -1..1; of no pictures, 0 in -1..1.
+
+    References:
+        Tango 1998, the score interval for the difference of two paired proportions: honest also for an effect that
+        never showed, of which it says at most 1.96² / (count + 1.96²).
+    """
+    if not count:
+        return Interval(0.0, -1.0, 1.0)
+    value = (lost - gained) / count
+    return Interval(value, -_upper(gained, lost, count), _upper(lost, gained, count))
+
+
+def _upper(lost: int, gained: int, count: int) -> float:
+    """Return the largest difference that the score test does not reject: found by halving, to 1e-9."""
+    low, high = (lost - gained) / count, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        # The share of pictures that are gained, as likely as it gets if the difference is `middle`.
+        linear = (2 * count - lost + gained) * middle - lost - gained
+        root = linear * linear + 8 * count * gained * middle * (1 - middle)
+        share_gained = (math.sqrt(max(0.0, root)) - linear) / (4 * count)
+        variance = count * (2 * share_gained + middle * (1 - middle))
+        if count * middle - (lost - gained) > Z * math.sqrt(max(0.0, variance)):
+            high = middle
+        else:
+            low = middle
+    return (low + high) / 2
+
+
+def paired_p(differences: Numbers) -> float:
+    """Return p of the one-sided paired t-test that the mean of some differences is above zero.
+
+    Returns:
+        1 where there are fewer than two of them, or all are equal and not above zero.
+
+    References:
+        Student 1908.
+    """
+    count = len(differences)
+    if count < 2:
+        return 1.0
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    if spread <= 1e-12 * max(1.0, abs(mean)):
+        return 1.0 if mean <= 1e-12 else 0.0
+    from scipy.special import stdtr
+
+    return float(stdtr(count - 1, -mean / (spread / math.sqrt(count))))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return p-values corrected for testing them all, in their order.
+
+    References:
+        Holm 1979.
+    """
+    corrected, so_far = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        so_far = max(so_far, min(1.0, ps[place] * (len(ps) - rank)))
+        corrected[place] = so_far
+    return corrected
+
+
+def smallest_drop(count: int) -> float:
+    """Return the smallest drop of accuracy that so many pictures can show: its interval must lie above `SURE`.
+
+    Returns:
+        A share in `DROP`..1; 1 where not even all of them suffice.
+    """
+    for lost in range(math.ceil(DROP * count), count + 1):
+        if drop(lost, 0, count).low > SURE:
+            return max(DROP, lost / count)
+    return 1.0

@@ -1,0 +1,130 @@
+"""From effects to the answer, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from picasso.auditing.effects import cleared
+from picasso.auditing.findings import Effect, Interval, Outcome, Verdict
+from picasso.auditing.regions.confirming import Confirmed
+from picasso.auditing.report.wording import percent, points, span
+from picasso.auditing.thresholds import CLEAR, NAMING, WEAK
+from picasso.core.intervention import Role
+
+
+def named_of(effects: Sequence[Effect]) -> Effect | None:
+    """Return the property that is named: the smallest change that reaches most of the largest drop."""
+    suspects = [effect for effect in effects if effect.suspect and effect.role is Role.PROPERTY]
+    if not suspects:
+        return None
+    most = max(effect.drop.value for effect in suspects)
+    return min((one for one in suspects if one.drop.value >= NAMING * most), key=lambda one: one.change)
+
+
+def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Confirmed, smallest: float) -> Verdict:
+    """Return the answer of an audit.
+
+    Args:
+        accuracy: Of the model on the pictures as they are.
+        chance: Accuracy of always saying the most frequent class.
+        effects: Of everything that was tested, judged.
+        said: What is known of where the object is.
+        smallest: The smallest drop that the audit could have seen.
+    """
+    objects = [effect for effect in effects if effect.role is Role.OBJECT]
+    right = next((effect for effect in objects if effect.suspect), None)
+    named = named_of(effects)
+    suspects = [one for one in effects if one.suspect and one.role is Role.PROPERTY]
+    open_ones = [one for one in effects if one.role is Role.PROPERTY and one.pictures and not cleared(one)]
+    erased = next((one for one in effects if one.role is Role.ERASURE and one.pictures), None)
+    reasons = [
+        f"On the pictures as they are the model is right in {percent(accuracy.value)}; chance is {percent(chance)}."
+    ]
+    if accuracy.low < chance + WEAK:
+        return Verdict(
+            Outcome.WEAK_MODEL,
+            "WEAK MODEL",
+            f"The model is right in {percent(accuracy.value)} of these pictures, not surely better than always saying "
+            f"the most frequent class ({percent(chance)}). What it has not learned has no reason to be found.",
+            None,
+            None,
+            smallest,
+            (*reasons, "Are these the classes, and is this the preprocessing, that it was trained with?"),
+        )
+    if objects and objects[0].pictures:
+        reasons.append(
+            f"Another class's object in the same place costs {_points(objects[0].drop)} of accuracy: "
+            + ("it uses the object." if right else "that it uses the object does not show.")
+        )
+    if erased is not None:
+        reasons.append(
+            f"Erasing the object, rather than an equal piece of what surrounds it, costs {_points(erased.drop)}."
+        )
+    if named is not None:
+        certain = said.known or named.what.region in said.other
+        return _accused(named, suspects, right, certain, smallest, reasons)
+    if right is not None and not open_ones and said.known:
+        reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
+        return Verdict(
+            Outcome.RIGHT_REASON,
+            "RIGHT REASON: the object",
+            f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on "
+            "anything else that was tested.",
+            right.drop,
+            right.what,
+            smallest,
+            tuple(reasons),
+        )
+    if open_ones:
+        widest = max(open_ones, key=lambda one: one.drop.high)
+        reasons.append(
+            f"{len(open_ones)} of the properties could still carry {CLEAR * 100:.0f} points or more, above all "
+            f"{widest.what.phrase} (at most {widest.drop.high * 100:.0f})."
+        )
+    if not said.known:
+        reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
+    elif right is None:
+        reasons.append("That the model uses the object was not shown.")
+    return Verdict(
+        Outcome.CANNOT_TELL,
+        "CANNOT TELL",
+        "Nothing was found on which the model relies wrongly, but these pictures do not suffice to acquit it. A drop "
+        f"of {smallest * 100:.0f} points or more would have been seen.",
+        None,
+        None,
+        smallest,
+        tuple(reasons),
+    )
+
+
+def _accused(
+    named: Effect,
+    suspects: Sequence[Effect],
+    right: Effect | None,
+    certain: bool,
+    smallest: float,
+    reasons: list[str],
+) -> Verdict:
+    drop, phrase = _points(named.drop), named.what.phrase
+    others = [one.what.phrase for one in suspects if one is not named][:3]
+    if others:
+        reasons.append(f"It also shows in {_listed(others)}.")
+    sentence = f"{drop} of accuracy hang on {phrase}"
+    if not certain:
+        outcome, headline = Outcome.RELIES_ON, f"RELIES ON {phrase}"
+        sentence += ". Whether that is the object, only a person can say."
+    elif right is None:
+        outcome, headline = Outcome.WRONG_REASON, f"WRONG REASON: {phrase}"
+        sentence += ", and the object does not show as a reason."
+    else:
+        outcome, headline = Outcome.BOTH, f"BOTH: the object and {phrase}"
+        sentence += f"; {_points(right.drop)} hang on the object."
+    return Verdict(outcome, headline, sentence, named.drop, named.what, smallest, tuple(reasons))
+
+
+def _points(drop: Interval) -> str:
+    return f"{points(drop.value)} ({span(drop)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,97 @@
+"""A process beside the web process, for what that must not do: import plug-ins, read what strangers have sent."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TimedOut
+from typing import Any, TypeVar
+
+from pebble import ProcessPool
+
+from picasso.core.errors import PluginError
+from picasso.service import plugin_process
+from picasso.service.records import Fault
+
+T = TypeVar("T")
+_IDLE_SECONDS = 30.0
+"""The process ends when nobody asked it anything for that long."""
+
+
+class SideProcess:
+    """A process that answers one question after the other; it is started when the first is asked.
+
+    Args:
+        purpose: What it does, for whoever asks too late: "The catalogue of visualizations".
+    """
+
+    def __init__(self, purpose: str) -> None:
+        self.purpose = purpose
+        self.lock = threading.RLock()
+        """Held while it is asked; whoever asks several things that belong together holds it, too."""
+        self._pool: ProcessPool | None = None
+        self._timer: threading.Timer | None = None
+        self._call: Future[Any] | None = None
+        self._closed = False
+
+    def ask(self, question: Callable[..., T], *arguments: object, seconds: float) -> T:
+        """Have the process answer a question; the answer is JSON.
+
+        Args:
+            question: A function of a module.
+            arguments: Its arguments.
+            seconds: How long it may take; one that never ends must not hang the page.
+
+        Raises:
+            PicassoError: As the question raises.
+            PluginError: It took too long, or the process ended.
+        """
+        with self.lock:
+            if self._closed:
+                raise PluginError(f"{self.purpose} is closed.")
+            try:
+                if self._pool is None or not self._pool.active:
+                    self._pool = ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
+                self._call = self._pool.schedule(plugin_process.answer, args=(question, *arguments), timeout=seconds)
+                said = json.loads(self._call.result(seconds + 10))
+            except TimedOut:
+                self.end()
+                raise PluginError(f"Importing it took more than {seconds:.0f} seconds.") from None
+            except Exception as error:
+                self.end()
+                code = getattr(error, "exitcode", None)
+                reason = str(error) if code is None else f"exit code {code}"
+                raise PluginError(f"The process that imported it ended ({reason}).") from None
+            self._end_later()
+        if "fault" in said:
+            raise Fault(**said["fault"]).to_error()
+        answer: T = said["answer"]
+        return answer
+
+    def end(self) -> None:
+        """End the process; the next question starts another."""
+        with self.lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._pool is not None:
+                self._pool.stop()
+                self._pool.join()
+                self._pool = None
+
+    def close(self) -> None:
+        """End the process for good, also while it is being asked."""
+        self._closed = True
+        if (call := self._call) is not None:
+            call.cancel()
+        self.end()
+
+    def _end_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(_IDLE_SECONDS, self.end)
+        self._timer.daemon = True
+        self._timer.start()

@@ -1,0 +1,77 @@
+"""/datasets: pictures by class, on which models are audited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from picasso.service.audits import labels_of
+from picasso.service.configuration import DatasetSpecification
+from picasso.web.answers import DatasetAnswer, DescribedDataset
+from picasso.web.errors import RequestError
+from picasso.web.routes import ServiceNeeded, get_service, may_add
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+MAX_UPLOAD = 4 * 2**30
+"""Bytes of one archive."""
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+            }
+        },
+    }
+}
+
+
+class Datasets(BaseModel):
+    """All data sets."""
+
+    datasets: list[DatasetAnswer]
+
+
+@router.get("")
+def list_datasets(service: ServiceNeeded) -> Datasets:
+    """List the data sets that the server knows."""
+    return Datasets(datasets=[DatasetAnswer.of(record) for record in service.store.datasets()])
+
+
+@router.post("", status_code=201, dependencies=[Depends(may_add)])
+def add_dataset(specification: DatasetSpecification, service: ServiceNeeded) -> DatasetAnswer:
+    """Add a data set by its path."""
+    return DatasetAnswer.of(service.add_dataset(specification.beside(Path.cwd())))
+
+
+@router.post("/archives", status_code=201, dependencies=[Depends(may_add)], openapi_extra=_FORM)
+async def upload_dataset(request: Request) -> DatasetAnswer:
+    """Add a data set by sending it as a zip archive."""
+    if int(request.headers.get("content-length") or 0) > MAX_UPLOAD:
+        raise RequestError(f"An archive may have at most {MAX_UPLOAD // 2**30} GB.", "Add it by its path.")
+    service = get_service(request)
+    async with request.form(max_files=1) as form:
+        file = next((value for _, value in form.multi_items() if isinstance(value, UploadFile)), None)
+        if file is None:
+            raise RequestError("The request holds no file.", "Send a zip as multipart/form-data.")
+        return DatasetAnswer.of(await run_in_threadpool(service.upload_dataset, file.file, file.filename or "pictures"))
+
+
+@router.get("/{name}")
+def get_dataset(name: str, service: ServiceNeeded, model: str | None = None) -> DescribedDataset:
+    """Read a data set: its pictures by class, a model's labels for them, and what an audit would do with them."""
+    known = service.store.model(model) if model else None
+    record, card = service.dataset(name)
+    labels = labels_of([label for label, _ in card.classes], known) if known else {}
+    return DescribedDataset.described(record, card, labels, service.catalog.interventions())
+
+
+@router.delete("/{name}", status_code=204, dependencies=[Depends(may_add)])
+def delete_dataset(name: str, service: ServiceNeeded) -> Response:
+    """Forget a data set that was added; its audits stay."""
+    service.delete_dataset(name)
+    return Response(status_code=204)

@@ -1,0 +1,141 @@
+/** What hangs on each property, as a forest plot: a line for each, its interval on one scale, more of it on demand. */
+
+import { fill, h, icon } from "../dom.js";
+import { number, plural, wholePercent } from "../format.js";
+import { points, span } from "./points.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const WIDTH = 400;
+const HEIGHT = 24;
+const CLEARED = 0.05;
+const TICKS = [0, 0.25, 0.5, 0.75, 1];
+
+/** @typedef {"suspects" | "all" | "cleared"} Filter */
+
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} attributes
+ * @param {...Element} children
+ */
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  element.append(...children);
+  return element;
+}
+
+export class Forest {
+  /**
+   * @param {any} document of an audit
+   * @param {(property: string) => boolean} illustrate shows the pictures of a property, where there are some
+   */
+  constructor(document, illustrate) {
+    this.document = document;
+    this.illustrate = illustrate;
+    this.suspects = new Set(document.suspects);
+    this.illustrated = new Set(document.pairs.map((/** @type {any} */ pair) => pair.property));
+    const lows = document.effects.map((/** @type {any} */ one) => one.drop.low ?? 0);
+    const highs = document.effects.map((/** @type {any} */ one) => one.drop.high ?? 0);
+    this.low = Math.max(-1, Math.min(-0.1, ...lows));
+    this.high = Math.min(1, Math.max(0.25, ...highs));
+    this.rows = h("ul", { class: "forest" });
+    const counts = { suspects: this.of("suspects").length, all: document.effects.length, cleared: this.of("cleared").length };
+    /** @type {Filter} */
+    const first = counts.suspects ? "suspects" : "all";
+    const words = { suspects: "Suspects", all: "All", cleared: "Cleared" };
+    this.filter = h("span", { class: "segmented", role: "radiogroup", "aria-label": "Which properties" },
+      /** @type {Filter[]} */ (["suspects", "all", "cleared"]).map((name) => h("label", {},
+        h("input", { type: "radio", name: "forest", value: name, props: { checked: name === first }, onchange: () => this.show(name) }),
+        h("span", {}, `${words[name]} ${counts[name]}`))));
+    this.element = h("div", { class: "forest-plot" }, this.filter, this.axis(), this.rows);
+    this.show(first);
+  }
+
+  /** @param {Filter} name */
+  of(name) {
+    const { effects } = this.document;
+    if (name === "suspects") return effects.filter((/** @type {any} */ one) => this.suspects.has(one.what.name));
+    if (name === "all") return effects;
+    return effects.filter((/** @type {any} */ one) => one.role === "property" && one.pictures > 0 && one.drop.high < CLEARED);
+  }
+
+  /** @param {Filter} name */
+  show(name) {
+    const found = this.of(name);
+    fill(this.rows, found.length ? found.map((/** @type {any} */ one) => this.row(one)) : h("li", { class: "muted" }, "None."));
+  }
+
+  /** @param {number} share */
+  x(share) {
+    return ((Math.max(this.low, Math.min(this.high, share)) - this.low) / (this.high - this.low)) * WIDTH;
+  }
+
+  axis() {
+    const ticks = TICKS.filter((tick) => tick >= this.low && tick <= this.high);
+    const labels = ticks.map((tick) => {
+      const label = h("span", {}, String(tick * 100));
+      label.style.left = `${(this.x(tick) / WIDTH) * 100}%`;
+      return label;
+    });
+    return h("div", { class: "forest-axis", "aria-hidden": "true" }, h("span", { class: "forest-axis-title" }, "points of accuracy that hang on it"), h("span", { class: "forest-ticks" }, labels));
+  }
+
+  /** @param {any} effect */
+  row(effect) {
+    const { what, drop, pictures, suspect, role } = effect;
+    const details = h("div", { class: "forest-details", hidden: true });
+    const measured = pictures > 0;
+    const button = h("button", {
+      type: "button", class: "forest-row", "aria-expanded": "false", disabled: !measured,
+      onclick: () => {
+        const open = details.hidden;
+        if (open && !details.firstChild) fill(details, this.details(effect));
+        details.hidden = !open;
+        button.setAttribute("aria-expanded", String(open));
+      },
+    },
+    h("span", { class: "forest-title" }, suspect && role === "property" && icon("warn"), suspect && role !== "property" && icon("check"),
+      h("span", {}, what.title, suspect && role !== "property" && h("span", { class: "muted" }, " the right reason"))),
+    this.interval(effect),
+    h("span", { class: "forest-number" }, measured ? h("b", {}, points(drop.value)) : "not measured", measured && h("span", { class: "muted" }, ` ${span(drop)}`)));
+    return h("li", { class: suspect && role === "property" ? "suspect" : role, "data-property": what.name }, button, details);
+  }
+
+  /** @param {any} effect */
+  interval({ drop, pictures }) {
+    const middle = HEIGHT / 2;
+    const shapes = [svg("line", { class: "forest-zero", x1: this.x(0), x2: this.x(0), y1: 0, y2: HEIGHT })];
+    shapes.push(svg("line", { class: "forest-limit", x1: this.x(CLEARED), x2: this.x(CLEARED), y1: 0, y2: HEIGHT }));
+    if (pictures > 0) {
+      shapes.push(svg("line", { class: "forest-line", x1: this.x(drop.low), x2: this.x(drop.high), y1: middle, y2: middle }));
+      shapes.push(svg("line", { class: "forest-dot", x1: this.x(drop.value), x2: this.x(drop.value), y1: middle - 5, y2: middle + 5 }));
+    }
+    return svg("svg", { class: "forest-interval", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...shapes);
+  }
+
+  /** @param {any} effect everything that is known of it */
+  details(effect) {
+    const { classes, accuracy } = this.document;
+    const { what, role, drop, by_class: falls, toward, margin, sham, p, holm, left_out: left, pictures, screened } = effect;
+    const gains = toward.map((/** @type {number} */ share, /** @type {number} */ i) => [share, i]).filter(([share]) => share >= 0.01)
+      .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => b[0] - a[0]);
+    /** @type {[string, any][]} */
+    const rows = [
+      ["Drop of accuracy", `${points(drop.value)} (${span(drop)}), taken from another class instead of the same one`],
+      ["By class", classes.map((/** @type {string} */ name, /** @type {number} */ i) =>
+        `${name} ${falls[i] === null || falls[i] === undefined ? "not measured" : points(falls[i])}`).join(" \u00b7 ")],
+      ["Answers become", gains.map((/** @type {number[]} */ [share, i]) => `${classes[i]} in ${wholePercent(share)}`).join(" \u00b7 ")],
+      ["Margin", `falls by ${number(margin)} of a typical one`],
+      ["Control", `with it taken from the same class ${wholePercent(sham)} are right; untouched ${wholePercent(accuracy.value)}`],
+      ["Test", `p = ${number(p)}, after Holm\u2019s correction ${number(holm)}`],
+      ["Pictures", `${plural(pictures, "picture")}${left ? `; ${left} more do not allow it` : ""}${screened ? "; settled by the screening" : ""}`],
+    ];
+    return [
+      h("p", {}, role === "property"
+        ? effect.suspect ? `The model relies on ${what.phrase}.` : drop.high < CLEARED ? `Cleared: less than 5 points hang on ${what.phrase}.` : `Not shown that the model relies on ${what.phrase}, nor that it does not.`
+        : effect.suspect ? "That is the right reason." : "It does not show that the model uses the object."),
+      h("dl", { class: "facts" }, rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+      this.illustrated.has(what.name) && h("button", { type: "button", onclick: () => this.illustrate(what.name) }, "Show it in pictures"),
+    ];
+  }
+}

@@ -1,0 +1,120 @@
+"""What is changed of the object: its size, place, tone, texture, itself, and whether it is there."""
+
+import numpy as np
+import pytest
+
+from picasso.core.intervention import Pixels, Seen
+from picasso.core.tones import log_chroma, luminance, moments
+from tests.auditing.interventions.scenes import block, intervention, properties, scenes, taken, textured, with_object
+
+SIZE = (80, 96)
+BLUE = (40, 60, 160)
+
+
+def plain(tone: int = 120) -> Pixels:
+    return np.full((*SIZE, 3), tone, np.uint8)
+
+
+def blue(view: Pixels) -> np.ndarray:
+    return view[..., 2].astype(int) - view[..., 0] > 60
+
+
+@pytest.mark.parametrize("box", [(20, 30, 16, 24), (30, 40, 40, 44), (40, 40, 10, 12)])
+def test_the_object_covers_as_much_as_the_other_and_stands_where_it_stood(box: tuple[int, int, int, int]) -> None:
+    to, source = with_object(plain(), (30, 36, 24, 30)), with_object(plain(), box)
+    shown = blue(taken("object-scale", to, source))
+    assert shown.sum() == pytest.approx(box[2] * box[3], rel=0.12)
+    rows, columns = np.nonzero(shown)
+    assert abs(rows.max() + 1 - 54) <= 1
+    assert abs((columns.min() + columns.max() + 1) / 2 - 51) <= 1
+
+
+def test_the_object_is_moved_to_where_the_other_stands() -> None:
+    to, source = with_object(plain(), (30, 36, 20, 24)), with_object(plain(), (40, 10, 30, 10))
+    found = taken("object-position", to, source)
+    np.testing.assert_array_equal(blue(found), block(SIZE, (50, 3, 20, 24)))
+
+
+def test_an_object_that_would_not_fit_stays_inside() -> None:
+    to, source = with_object(plain(), (30, 36, 20, 40)), with_object(plain(), (0, 0, 6, 6))
+    found = taken("object-position", to, source)
+    assert blue(found).sum() == 20 * 40
+
+
+def test_where_the_object_stood_the_background_is_filled() -> None:
+    to, source = with_object(plain(), (30, 10, 20, 24)), with_object(plain(), (30, 60, 20, 24))
+    found = taken("object-position", to, source)
+    np.testing.assert_array_equal(found[:, :50], 120)
+
+
+def test_the_object_gets_the_tone_and_the_background_stays() -> None:
+    box = (20, 30, 30, 30)
+    to, source = (with_object(textured(1, SIZE), box, color) for color in ((90, 80, 70), (60, 100, 150)))
+    found = taken("object-tone", to, source)
+    assert to.object is not None
+    assert moments(luminance(found), to.object)[0] == pytest.approx(luminance(np.array([60, 100, 150])), abs=0.6)
+    np.testing.assert_allclose(log_chroma(found, to.object), log_chroma(source.view, to.object), atol=0.02)
+    np.testing.assert_array_equal(found[to.context], to.view[to.context])
+
+
+def test_the_object_gets_the_strength_of_the_texture_and_keeps_its_tone() -> None:
+    mask = block(SIZE, (10, 10, 60, 70))
+    weak, strong = (Seen("object", textured(seed, SIZE, spread=spread), 0, mask) for seed, spread in ((1, 6), (2, 18)))
+    found = taken("object-texture", weak, strong)
+
+    def roughness(view: Pixels) -> float:
+        return float(np.abs(np.diff(luminance(view), axis=1))[mask[:, 1:]].mean())
+
+    assert roughness(found) == pytest.approx(roughness(strong.view), rel=0.2)
+    assert moments(luminance(found), mask)[0] == pytest.approx(moments(luminance(weak.view), mask)[0], abs=1)
+    np.testing.assert_array_equal(found[weak.context], weak.view[weak.context])
+
+
+def test_another_object_stands_there_as_large() -> None:
+    to, source = with_object(plain(), (30, 36, 20, 40), (200, 60, 40)), with_object(plain(90), (10, 10, 40, 20))
+    found = taken("object-swap", to, source)
+    assert not (found[..., 0].astype(int) - found[..., 2] > 40).any()
+    assert blue(found).sum() == pytest.approx(20 * 40, rel=0.12)
+    rows, columns = np.nonzero(blue(found))
+    assert (rows.max() + 1, (columns.min() + columns.max() + 1) / 2) == pytest.approx((50, 56), abs=1)
+    np.testing.assert_array_equal(found[:8], 120)
+
+
+def test_erased_nothing_of_the_object_is_left_and_the_sham_leaves_it() -> None:
+    seen = with_object(textured(1, SIZE, spread=4), (30, 36, 20, 30))
+    pair = intervention("erasure").pair(properties("erasure", SIZE)[0], seen, seen, seen, 3)
+    assert pair is not None
+    sham, treatment = pair
+    assert not blue(treatment).any()
+    np.testing.assert_array_equal(treatment[seen.context], seen.view[seen.context])
+    np.testing.assert_array_equal(sham[seen.around], seen.view[seen.around])
+    assert not (blue(sham) & seen.context).any()
+    assert (sham != seen.view).any(-1).sum() > 0.5 * seen.around.sum()
+
+
+def test_where_nothing_so_large_fits_beside_it_the_sham_erases_around_the_object() -> None:
+    seen = with_object(textured(1, SIZE, spread=4), (6, 12, 66, 70))
+    pair = intervention("erasure").pair(properties("erasure", SIZE)[0], seen, seen, seen, 3)
+    assert pair is not None
+    sham, treatment = pair
+    assert seen.object is not None
+    np.testing.assert_array_equal(sham[seen.object | seen.context], seen.view[seen.object | seen.context])
+    assert (sham != seen.view).any()
+    assert not blue(treatment).any()
+
+
+def test_an_object_that_fills_the_picture_cannot_be_erased_or_moved() -> None:
+    full = Seen("full", plain(), 0, np.ones(SIZE, bool))
+    part = with_object(plain(), (30, 36, 20, 30))
+    for name in ("erasure", "object-position", "object-scale", "object-swap"):
+        assert intervention(name).pair(properties(name, SIZE)[0], full, part, part, 0) is None
+    assert intervention("context").pair(properties("context", SIZE)[0], part, full, full, 0) is None
+
+
+def test_a_cutout_brings_nothing_of_its_background() -> None:
+    to, source, *_ = scenes()
+    red = Seen(
+        "red", np.where(source.around[..., None], source.view, np.array([255, 0, 0], np.uint8)), 1, source.object
+    )
+    found = taken("object-swap", to, red)
+    assert not ((found[..., 0] > 200) & (found[..., 1] < 60)).any()

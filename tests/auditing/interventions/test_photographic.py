@@ -1,0 +1,148 @@
+"""Light, color, sharpness, noise and compression: after the transfer the picture measures as the source does."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from picasso.core.compression import jpeg_quality, recompressed
+from picasso.core.detail import noise_level
+from picasso.core.intervention import Pixels, Seen
+from picasso.core.light import light_of
+from picasso.core.tones import log_chroma, luminance, moments, to_pixels
+from tests.auditing.interventions.scenes import block, scenes, taken, textured
+
+SIZE = (48, 56)
+
+
+def seen(view: Pixels, masked: bool = True) -> Seen:
+    return Seen("picture", view, 0, block(view.shape[:2], (10, 12, 14, 16)) if masked else None)
+
+
+@pytest.fixture
+def to() -> Seen:
+    return seen(textured(1, mean=130))
+
+
+def test_the_background_becomes_as_bright(to: Seen) -> None:
+    source = seen(textured(2, mean=90))
+    found = taken("luminance", to, source)
+    wanted, _ = moments(luminance(source.view), source.context)
+    assert moments(luminance(found), to.context)[0] == pytest.approx(wanted, abs=0.2)
+    # A gain: black stays black, and the object is lit like the rest.
+    np.testing.assert_allclose(
+        found / np.float64(to.view), wanted / moments(luminance(to.view), to.context)[0], atol=0.01
+    )
+
+
+def test_brightness_is_reached_although_some_pixels_are_clipped() -> None:
+    view = np.full((20, 20, 3), 60, np.uint8)
+    view[:4] = 240
+    source = Seen("bright", np.full((20, 20, 3), 150, np.uint8), 0)
+    found = taken("luminance", Seen("to", view, 0), source)
+    assert luminance(found).mean() == pytest.approx(150, abs=0.3)
+
+
+def test_the_background_gets_the_color_and_stays_as_bright(to: Seen) -> None:
+    warm = to_pixels(textured(2, mean=110) * np.array([1.3, 1.0, 0.7], np.float32))
+    source = seen(warm)
+    found = taken("color-cast", to, source)
+    np.testing.assert_allclose(log_chroma(found, to.context), log_chroma(source.view, source.context), atol=0.005)
+    assert luminance(found)[to.context].mean() == pytest.approx(luminance(to.view)[to.context].mean(), abs=0.2)
+
+
+def test_the_background_gets_the_contrast_and_keeps_its_mean(to: Seen) -> None:
+    source = seen(textured(2, mean=90, spread=24))
+    found = taken("contrast", to, source)
+    before, (_, wanted) = moments(luminance(to.view), to.context), moments(luminance(source.view), source.context)
+    mean, spread = moments(luminance(found), to.context)
+    assert spread == pytest.approx(wanted, rel=0.01)
+    assert mean == pytest.approx(before[0], abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "which", "place"), [("light-gradient", 0, 1), ("light-gradient", 1, 2), ("vignette", 0, 3)]
+)
+def test_the_light_changes_one_way_as_the_sources(to: Seen, name: str, which: int, place: int) -> None:
+    down, across = np.meshgrid(np.linspace(-1, 1, SIZE[0]), np.linspace(-1, 1, SIZE[1]), indexing="ij")
+    light = np.exp(0.3 * across - 0.2 * down - 0.4 * (across**2 + down**2) / 2)
+    source = seen(to_pixels((textured(2) * light[..., None]).astype(np.float32)))
+    before, wanted, after = light_of(to), light_of(source), light_of(seen(taken(name, to, source, which)))
+    assert before is not None
+    assert wanted is not None
+    assert after is not None
+    assert after[place] == pytest.approx(wanted[place], abs=0.01)
+    for other in {1, 2, 3} - {place}:
+        assert after[other] == pytest.approx(before[other], abs=0.02)
+
+
+def test_a_sharp_picture_is_blurred_as_the_source_was() -> None:
+    sharp, other = scenes()[0], scenes()[2]
+    soft = Seen(
+        "soft", to_pixels(ndimage.gaussian_filter(other.view.astype(np.float32), (1.5, 1.5, 0))), 0, other.object
+    )
+    found = taken("blur", sharp, soft)
+    edges = [np.abs(np.diff(luminance(view), axis=0)).mean() for view in (sharp.view, found)]
+    assert edges[1] < 0.8 * edges[0]
+    # Sharpened again by the picture that it was, it is near to it.
+    again = taken("blur", Seen("blurred", found, 0, sharp.object), sharp)
+    assert np.abs(np.diff(luminance(again), axis=0)).mean() > 1.1 * edges[1]
+
+
+@pytest.mark.parametrize("level", [4.0, 10.0])
+def test_the_flat_parts_become_as_noisy(level: float) -> None:
+    clean, other = (Seen(str(seed), textured(seed, (96, 96), spread=6), 0) for seed in (1, 2))
+    grain = np.random.default_rng(3).standard_normal(other.view.shape, np.float32)
+    noisy = Seen("noisy", to_pixels(other.view + np.float32(level) * grain), 0)
+    wanted = noise_level(noisy.view, noisy.context)
+    assert wanted == pytest.approx(level * np.linalg.norm([0.299, 0.587, 0.114]), rel=0.15)
+    assert noise_level(taken("noise", clean, noisy), clean.context) == pytest.approx(wanted, rel=0.12)
+    quiet = noise_level(taken("noise", noisy, clean), noisy.context)
+    assert quiet is not None
+    assert quiet < 0.5 * wanted
+
+
+def test_noise_that_is_drawn_is_equal_for_equal_seeds() -> None:
+    clean = Seen("clean", textured(1, (96, 96), spread=6), 0)
+    grain = np.random.default_rng(3).standard_normal(clean.view.shape, np.float32)
+    noisy = Seen("noisy", to_pixels(clean.view + 8 * grain), 0)
+    np.testing.assert_array_equal(taken("noise", clean, noisy), taken("noise", clean, noisy))
+
+
+@pytest.mark.parametrize("quality", [12, 20, 50, 73, 85])
+def test_compression_is_the_sources(quality: int) -> None:
+    to, source, *_ = scenes()
+    squeezed = Seen("squeezed", recompressed(source.view, quality), 1, source.object)
+    assert jpeg_quality(source.view) is None
+    assert jpeg_quality(squeezed.view) == quality
+    np.testing.assert_array_equal(taken("jpeg-grid", to, squeezed), recompressed(to.view, quality))
+
+
+def test_the_grid_is_taken_out_where_the_source_has_none() -> None:
+    to, source, *_ = scenes()
+    squeezed = recompressed(to.view, 15)
+    found = taken("jpeg-grid", Seen("squeezed", squeezed, 0, to.object), source)
+
+    def blocks(view: Pixels) -> float:
+        steps = np.abs(np.diff(luminance(view), axis=1)).mean(0)
+        at_edges = np.arange(len(steps)) % 8 == 7
+        return float(steps[at_edges].mean() / steps[~at_edges].mean())
+
+    assert jpeg_quality(found) is None
+    assert abs(blocks(found) - blocks(to.view)) < 0.5 * abs(blocks(squeezed) - blocks(to.view))
+
+
+def test_the_picture_is_mirrored_where_that_makes_it_more_alike() -> None:
+    ramp = np.repeat(np.linspace(40, 200, 56).astype(np.uint8)[None, :, None], 48, 0).repeat(3, 2)
+    to = Seen("to", ramp, 0)
+    np.testing.assert_array_equal(taken("orientation", to, Seen("mirrored", ramp[:, ::-1], 1)), ramp[:, ::-1])
+    np.testing.assert_array_equal(taken("orientation", to, Seen("alike", ramp, 1)), ramp)
+
+
+def test_fine_detail_comes_over_and_coarse_things_do_not() -> None:
+    smooth = ndimage.gaussian_filter(textured(1, (64, 64)).astype(np.float32), (4, 4, 0))
+    checks = (np.indices((64, 64)).sum(0) % 2 * 12 - 6).astype(np.float32)[..., None]
+    to, source = Seen("to", to_pixels(smooth), 0), Seen("source", to_pixels(smooth[::-1] + checks), 1)
+    apart = taken("fine-detail", to, source).astype(float) - to.view
+    inner = np.s_[4:-4, 4:-4]
+    assert np.corrcoef(apart[inner][..., 0].ravel(), checks[inner].ravel())[0, 1] > 0.95
+    assert np.abs(ndimage.uniform_filter(apart, (8, 8, 1)))[inner].max() < 2

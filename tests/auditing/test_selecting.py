@@ -1,0 +1,69 @@
+"""Which pictures are audited."""
+
+from pathlib import Path
+
+import pytest
+
+from picasso.auditing.selecting import select
+from picasso.core.dataset import Dataset, Example
+from picasso.core.dataset.sources import File
+from picasso.core.errors import DatasetError
+
+
+def dataset(**counts: int) -> Dataset:
+    examples = [
+        Example(f"{label}/{number}.png", label, File(Path(f"/{label}/{number}.png"), 1, 1))
+        for label, count in counts.items()
+        for number in range(count)
+    ]
+    return Dataset("a set", tuple(counts), tuple(examples))
+
+
+def known(found: Dataset) -> dict[str, int]:
+    return {name: number for number, name in enumerate(found.classes)}
+
+
+def test_every_beginning_is_even_over_the_classes() -> None:
+    found = dataset(cat=100, dog=100, fox=50)
+    chosen = select(found, known(found), 1000, 0)
+    assert len(chosen.examples) == 250
+    for end in (25, 80, 140):
+        counts = [chosen.labels[:end].count(label) for label in range(3)]
+        assert counts == pytest.approx([end * 0.4, end * 0.4, end * 0.2], abs=2)
+    assert [chosen.classes[label] for label in chosen.labels] == [one.label for one in chosen.examples]
+
+
+def test_a_limit_is_shared_out_and_a_small_class_kept_whole() -> None:
+    found = dataset(cat=5000, dog=4000, fox=20)
+    chosen = select(found, known(found), 300, 0)
+    counts = [chosen.labels.count(label) for label in range(3)]
+    assert counts[2] == 20
+    assert counts[0] == counts[1] == 140
+    assert any("300 of 9020" in note for note in chosen.notes)
+
+
+def test_the_seed_draws() -> None:
+    found = dataset(cat=200, dog=200)
+    assert select(found, known(found), 100, 0) == select(found, known(found), 100, 0)
+    assert select(found, known(found), 100, 0).examples != select(found, known(found), 100, 1).examples
+
+
+def test_a_class_of_five_among_ten_thousand_is_left_out_and_said() -> None:
+    found = dataset(cat=5000, dog=4995, fox=5)
+    chosen = select(found, known(found), 1000, 0)
+    assert chosen.classes == ("cat", "dog")
+    assert any("fox (5)" in note for note in chosen.notes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"cat": 500}, "compares classes"),
+        ({"cat": 500, "dog": 3}, "compares classes"),
+        ({"cat": 20, "dog": 20}, "at least 64"),
+    ],
+)
+def test_what_does_not_suffice_is_refused(counts: dict[str, int], said: str) -> None:
+    found = dataset(**counts)
+    with pytest.raises(DatasetError, match=said):
+        select(found, known(found), 1000, 0)

@@ -1,0 +1,105 @@
+"""The statistics of the audit against SciPy, closed forms and their own promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from picasso.auditing import statistics
+from picasso.auditing.thresholds import DROP, SURE
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 10), (10, 10), (97, 200)])
+def test_share_is_wilsons_interval(right: int, count: int) -> None:
+    low, high = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
+    found = statistics.share(right, count)
+    assert (found.value, found.low, found.high) == pytest.approx((right / count, low, high), abs=1e-12)
+
+
+def test_share_of_nothing_says_nothing() -> None:
+    found = statistics.share(0, 0)
+    assert (found.low, found.high) == (0, 1)
+
+
+def test_drop_of_what_never_moved_still_has_an_interval() -> None:
+    found = statistics.drop(0, 0, 67)
+    assert found.value == 0
+    assert found.high == pytest.approx(1.959964**2 / (67 + 1.959964**2), rel=1e-5)
+    assert found.low == pytest.approx(-found.high)
+
+
+def test_drop_is_where_the_score_test_begins_to_reject() -> None:
+    def likelihood(gained: float, difference: float) -> float:
+        shares = np.array([gained + difference, gained, 1 - 2 * gained - difference])
+        return float((np.array([12, 2, 86]) * np.log(np.maximum(shares, 1e-300))).sum())
+
+    found = statistics.drop(12, 2, 100)
+    assert found.value == pytest.approx(0.1)
+    for end in (found.low, found.high):
+        # An independent search for the nuisance parameter, and the score statistic from its definition.
+        grid = np.linspace(max(0, -end) + 1e-9, (1 - end) / 2 - 1e-9, 400_001)
+        gained = grid[np.argmax([likelihood(one, end) for one in grid[::40]]) * 40]
+        score = (10 - 100 * end) / np.sqrt(100 * (2 * gained + end * (1 - end)))
+        assert abs(score) == pytest.approx(1.959964, abs=2e-3)
+
+
+@given(st.integers(1, 500), st.data())
+def test_drop_lies_in_its_interval(count: int, data: st.DataObject) -> None:
+    lost = data.draw(st.integers(0, count))
+    gained = data.draw(st.integers(0, count - lost))
+    found = statistics.drop(lost, gained, count)
+    mirrored = statistics.drop(gained, lost, count)
+    assert -1 <= found.low <= found.high <= 1
+    assert found.low == pytest.approx(-mirrored.high)
+    assert found.low <= found.value <= found.high
+
+
+def test_drop_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    for lost, gained in ((0.02, 0.0), (0.05, 0.0), (0.1, 0.02), (0.3, 0.3)):
+        draws = rng.multinomial(100, [lost, gained, 1 - lost - gained], size=4000)
+        ends = {(a, b): statistics.drop(a, b, 100) for a, b in {(int(a), int(b)) for a, b, _ in draws}}
+        found = [ends[int(a), int(b)] for a, b, _ in draws]
+        covered = np.mean([one.low <= lost - gained <= one.high for one in found])
+        assert covered > 0.93
+
+
+def test_paired_p_is_students() -> None:
+    differences = np.random.default_rng(1).normal(0.2, 1, 80)
+    wanted = stats.ttest_1samp(differences, 0, alternative="greater").pvalue
+    assert statistics.paired_p(differences) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize(("values", "p"), [([], 1), ([3.0], 1), ([0.0] * 9, 1), ([-2.0] * 9, 1), ([2.0] * 9, 0)])
+def test_paired_p_of_what_does_not_vary(values: list[float], p: float) -> None:
+    assert statistics.paired_p(np.array(values)) == p
+
+
+def test_holm_by_hand() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_holm_keeps_the_order_and_never_helps(ps: list[float]) -> None:
+    corrected = statistics.holm(ps)
+    assert all(q >= p for p, q in zip(ps, corrected, strict=True))
+    assert all(q <= 1 for q in corrected)
+    order = np.argsort(ps, kind="stable")
+    assert (np.diff(np.array(corrected)[order]) >= 0).all()
+
+
+@pytest.mark.parametrize("count", [64, 133, 200, 1000])
+def test_smallest_drop_can_just_be_seen(count: int) -> None:
+    smallest = statistics.smallest_drop(count)
+    lost = round(smallest * count)
+    assert smallest >= DROP
+    assert statistics.drop(lost, 0, count).low > SURE
+    assert lost / count == DROP or lost - 1 < DROP * count or statistics.drop(lost - 1, 0, count).low <= SURE
+
+
+def test_more_pictures_see_more() -> None:
+    seen = [statistics.smallest_drop(count) for count in (20, 64, 133, 400)]
+    assert seen == sorted(seen, reverse=True)
+    assert statistics.smallest_drop(2) == 1

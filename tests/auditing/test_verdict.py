@@ -1,0 +1,117 @@
+"""From effects to the answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from picasso.auditing import statistics
+from picasso.auditing.effects import cleared, judged
+from picasso.auditing.findings import Effect, Outcome
+from picasso.auditing.regions.confirming import Confirmed
+from picasso.auditing.verdict import judge, named_of
+from picasso.core.intervention import Property, Role
+
+GOOD = statistics.share(190, 200)
+MASKS = Confirmed(masks=True)
+
+
+def effect(
+    name: str,
+    lost: int,
+    gained: int = 0,
+    role: Role = Role.PROPERTY,
+    change: float = 0.1,
+    p: float | None = None,
+    by_class: tuple[float, float] | None = None,
+    region: int | None = None,
+    pictures: int = 133,
+) -> Effect:
+    drop = statistics.drop(lost, gained, pictures)
+    return Effect(
+        Property(name, name.title(), f"the {name}", region=region), "one", role, pictures, 0, drop,
+        by_class or (drop.value, drop.value), (0.0, 0.0), 1.0, 0.9,
+        p if p is not None else (1e-9 if lost > gained + 5 else 0.5), 1.0, change, False, False,
+    )  # fmt: skip
+
+
+OBJECT = effect("object", 100, role=Role.OBJECT)
+NO_OBJECT = effect("object", 1, 1, role=Role.OBJECT)
+CLEAN = [effect(f"clean {number}", 1, 1) for number in range(20)]
+
+
+def answer(*effects: Effect, said: Confirmed = MASKS) -> Outcome:
+    return judge(GOOD, 0.5, judged(effects), said, 0.06).outcome
+
+
+def test_six_answers() -> None:
+    sky = effect("sky", 90)
+    assert answer(OBJECT, *CLEAN) is Outcome.RIGHT_REASON
+    assert answer(NO_OBJECT, sky, *CLEAN) is Outcome.WRONG_REASON
+    assert answer(OBJECT, sky, *CLEAN) is Outcome.BOTH
+    assert answer(sky, *CLEAN, said=Confirmed()) is Outcome.RELIES_ON
+    assert answer(NO_OBJECT, *CLEAN) is Outcome.CANNOT_TELL
+    weak = judge(statistics.share(104, 200), 0.5, judged([OBJECT, sky]), MASKS, 0.06)
+    assert weak.outcome is Outcome.WEAK_MODEL
+    assert weak.named is None
+
+
+def test_one_property_that_is_not_cleared_forbids_an_acquittal() -> None:
+    assert answer(OBJECT, *CLEAN, effect("dim", 4, 2)) is Outcome.CANNOT_TELL
+    assert answer(OBJECT, *CLEAN, effect("never made", 0, pictures=0)) is Outcome.RIGHT_REASON
+
+
+def test_nothing_is_acquitted_where_the_object_is_not_known() -> None:
+    assert answer(*CLEAN, said=Confirmed()) is Outcome.CANNOT_TELL
+
+
+def test_a_region_that_a_person_says_is_not_the_object_convicts() -> None:
+    sky = effect("sky", 90, region=2)
+    assert answer(sky, *CLEAN, said=Confirmed(other=(2,))) is Outcome.WRONG_REASON
+    assert answer(sky, *CLEAN, said=Confirmed(other=(1,))) is Outcome.RELIES_ON
+
+
+@pytest.mark.parametrize(
+    "innocent",
+    [
+        effect("small", 6, 0),
+        effect("noisy", 40, 36),
+        effect("not significant", 30, 10, p=0.002),
+        effect("one class", 30, 0, by_class=(0.45, 0.0)),
+    ],
+    ids=lambda one: one.what.name,
+)
+def test_what_is_small_or_noisy_or_of_one_class_is_no_reason(innocent: Effect) -> None:
+    found = judged([innocent, *CLEAN])
+    assert not found[0].suspect
+
+
+def test_the_smallest_change_that_does_most_of_it_is_named() -> None:
+    whole = effect("everything", 100, change=0.4)
+    part = effect("corner", 80, change=0.05)
+    less = effect("dot", 40, change=0.01)
+    named = named_of(judged([whole, part, less, *CLEAN]))
+    assert named is not None
+    assert named.what.name == "corner"
+    assert named_of(judged(CLEAN)) is None
+
+
+def test_nothing_is_both_cleared_and_suspected() -> None:
+    for lost in range(60):
+        (found,) = judged([effect("x", lost, p=1e-12)])
+        assert not (found.suspect and cleared(found))
+
+
+def test_sentences_have_the_numbers() -> None:
+    verdict = judge(GOOD, 0.5, judged([NO_OBJECT, effect("sky", 90), *CLEAN]), MASKS, 0.06)
+    assert verdict.headline == "WRONG REASON: the sky"
+    assert verdict.sentence.startswith("68 points (")
+    tell = judge(GOOD, 0.5, judged([NO_OBJECT, *CLEAN]), MASKS, 0.06)
+    assert "6 points" in tell.sentence
+
+
+def test_holm_counts_everything_that_was_tested() -> None:
+    one = effect("sky", 60, p=0.004)
+    assert judged([one])[0].suspect
+    assert not judged([one, *[replace(clean, p=0.5) for clean in CLEAN]])[0].suspect
