@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -421,6 +421,25 @@ def audit(
             rich_help_panel=RUN,
         ),
     ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            "--engine",
+            metavar="ENGINE",
+            help="What measures: local, the processes of this computer; ray, the workers of a Ray cluster.",
+            rich_help_panel=RUN,
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="With --engine ray: HOST:6379 on a machine of the cluster, ray://HOST:10001 on any other; else "
+            "$RAY_ADDRESS, or a Ray of this computer that ends with the audit.",
+            rich_help_panel=RUN,
+        ),
+    ] = "",
     opening: Opening = UNSAID,
     seed: Annotated[
         int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
@@ -454,6 +473,8 @@ def audit(
         resume,
         maps,
         regions,
+        engine,
+        ray_address,
     )
     if before or after:
         moved = auditing.moved(before, after, said, asked, quiet=as_json)

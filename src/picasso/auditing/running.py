@@ -6,11 +6,12 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from picasso.auditing.files.facts import FileFacts, file_facts
 from picasso.auditing.findings import Clue, Effect, Findings, Untested
 from picasso.auditing.gallery import Gallery, Parts
 from picasso.auditing.maps.illustrating import illustrate
+from picasso.auditing.ray_connection import connection
+from picasso.auditing.ray_engine import Cluster
 from picasso.auditing.regions.confirming import Confirmed, read_confirmed, region_name
 from picasso.auditing.regions.kinds import FITTED_ON, find_kinds
 from picasso.auditing.selecting import Selection, require_pictures, select
@@ -68,6 +71,8 @@ class Choices:
         maps: Whether maps are made, to illustrate: where the evidence lies, and groups of alike maps.
         regions: Whether regions are looked for in the pictures even where the data set says where the objects are:
             slower, and the answer may name a region instead of a part of the frame.
+        engine: What measures: processes of this computer, or workers of a Ray cluster; the numbers are the same.
+        ray_address: Of the cluster; see `connection`. `processes` is how many workers at most; 0: one per processor.
     """
 
     match: Mapping[str, str | int] = field(default_factory=dict)
@@ -78,6 +83,8 @@ class Choices:
     processes: int = 0
     maps: bool = True
     regions: bool = False
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str = ""
 
 
 def audit(
@@ -117,8 +124,17 @@ def audit(
     source = model if isinstance(model, str) else source
     opened = load_model(source, **options) if isinstance(model, str) else model
     pictures = dataset if isinstance(dataset, Dataset) else read_dataset(dataset)
-    run = _Run(opened, (source, dict(options)), pictures, Choices(**choices), Shelf(kept), report)
-    return run.findings(counterfactuals)
+    chosen = Choices(**choices)
+    if chosen.engine == "ray" and not source:
+        raise ConfigurationError(
+            "The workers of a cluster open the model for themselves, and a live one is here alone.",
+            "Give what load_model opens: a name or a file.",
+        )
+    if chosen.engine == "ray":
+        report(0, 1, "Connecting with the cluster")
+    with connection(chosen.ray_address) if chosen.engine == "ray" else nullcontext():
+        run = _Run(opened, (source, dict(options)), pictures, chosen, Shelf(kept), report)
+        return run.findings(counterfactuals)
 
 
 class _Run:
@@ -164,7 +180,9 @@ class _Run:
         setup = self._setup(questions, parts)
         experiment = setup.experiment(self.model)
         engine: Engine = Here(experiment)
-        if self.choices.processes > 1 and self.source[0]:
+        if self.choices.engine == "ray":
+            engine = Cluster(setup, self.model, self.choices.processes)
+        elif self.choices.processes > 1 and self.source[0]:
             engine = Pool(setup, self.choices.processes)
         labels = {number: self.selection.labels[number] for number in readable}
         donors = draw_donors(labels, {number: files[number].pixels for number in readable}, self.choices.seed)

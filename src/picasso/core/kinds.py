@@ -34,7 +34,9 @@ class Kinds(Intervention):
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return tuple(
-            Property(f"{self.name}-{kind + 1}", f"{self.title}: {region}", self.phrased.format(region=region), region=kind)
+            Property(
+                f"{self.name}-{kind + 1}", f"{self.title}: {region}", self.phrased.format(region=region), region=kind
+            )
             for kind, region in enumerate(regions)
         )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.text import Text
 
@@ -53,7 +55,7 @@ class Asked:
         masks: Folder of the masks of the objects.
         match: "class=model's class" each.
         confirmed: "region=object" or "region=not-object" each.
-        processes: None: one for each core.
+        processes: None: one for each core of this computer, or of the cluster.
     """
 
     opening: Opening
@@ -67,6 +69,8 @@ class Asked:
     resume: bool
     maps: bool
     regions: bool
+    engine: Literal["local", "ray"]
+    ray_address: str
 
 
 def read_words(words: Sequence[str]) -> tuple[str, str]:
@@ -95,7 +99,8 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
     Raises:
         PicassoError: As `audit`.
     """
-    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report):
+    # Ray tells of dead workers on the standard output, where nothing but the answer belongs.
+    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report), redirect_stdout(sys.stderr):
 
         def said(done: int, total: int, message: str) -> None:
             begin(message)
@@ -118,9 +123,11 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
             seed=asked.seed,
             interventions=tuple(asked.interventions),
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
-            processes=_processes(asked.processes, arguments),
+            processes=(asked.processes or 0) if asked.engine == "ray" else _processes(asked.processes, arguments),
             maps=asked.maps,
             regions=asked.regions,
+            engine=asked.engine,
+            ray_address=asked.ray_address,
         )
 
 
