@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from picasso.auditing.findings import Findings as Findings
     from picasso.auditing.running import audit as audit
+    from picasso.core.dataset import Dataset as Dataset
+    from picasso.core.dataset import read_dataset as read_dataset
     from picasso.core.detective import try_conventions as try_conventions
     from picasso.core.errors import PicassoError as PicassoError
     from picasso.core.opening import load_model as load_model
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Comparison": "picasso.scorecard.comparison",
+    "Dataset": "picasso.core.dataset",
     "Findings": "picasso.auditing.findings",
     "PicassoError": "picasso.core.errors",
     "Preprocessing": "picasso.core.preprocessing",
@@ -32,11 +35,13 @@ _HOMES = {
     "compare": "picasso.scorecard.comparing",
     "explain": "picasso.core.runner",
     "load_model": "picasso.core.opening",
+    "read_dataset": "picasso.core.dataset",
     "try_conventions": "picasso.core.detective",
 }
 
 __all__ = [
     "Comparison",
+    "Dataset",
     "Findings",
     "PicassoError",
     "Preprocessing",
@@ -46,6 +51,7 @@ __all__ = [
     "compare",
     "explain",
     "load_model",
+    "read_dataset",
     "try_conventions",
 ]
 

@@ -319,6 +319,15 @@ def audit(
             "--masks", metavar="FOLDER", help="Masks of the objects, named as the pictures.", rich_help_panel=LOOK
         ),
     ] = None,
+    labels_column: Annotated[
+        str | None,
+        typer.Option(
+            "--labels-column",
+            metavar="HEADING",
+            help="Of a table: its column of classes, where that is not plain.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
     match: Annotated[
         list[str] | None,
         typer.Option(
@@ -464,6 +473,7 @@ def audit(
     asked = auditing.Asked(
         opening,
         masks,
+        labels_column,
         tuple(match or ()),
         limit,
         seed,

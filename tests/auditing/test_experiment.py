@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,8 @@ class Dying(ModelFile):
     try:
         here = dict(Here(made.experiment(load_model(made.source))).run(shards))
         (tmp_path / "once").touch()
-        there = dict(Pool(made, 2).run(shards))
+        with closing(Pool(made, 2)) as pool:
+            there = dict(pool.run(shards[:1])) | dict(pool.run(shards[1:]))
     finally:
         del os.environ["PARENT"]
     assert not (tmp_path / "once").exists()
@@ -171,8 +173,8 @@ class Deadly(ModelFile):
         "utf-8",
     )
     made = setup(folder, f"{source}:Deadly", names=("bands",))
-    with pytest.raises(WorkerDiedError, match="exit code"):
-        list(Pool(made, 1).run(all_shards(made)[:1]))
+    with closing(Pool(made, 1)) as pool, pytest.raises(WorkerDiedError, match="exit code"):
+        list(pool.run(all_shards(made)[:1]))
 
 
 # --- what is kept -------------------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from picasso.auditing.experiment import Experiment, Measured, Question, Shard
 from picasso.auditing.eye import Eye
@@ -53,15 +55,19 @@ class Setup:
         return Experiment(model, self.columns, gallery, self.questions, interventions, self.seed)
 
 
-class Engine(Protocol):
-    """Measures shards, in any order."""
+class Engine(ABC):
+    """Measures shards, in any order, as often as it is asked until it is closed."""
 
+    @abstractmethod
     def run(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Measured]]:
         """Yield each shard with what was measured of it, as it is done."""
 
+    def close(self) -> None:  # noqa: B027 - most have nothing to end
+        """End what was begun to measure with."""
+
 
 @dataclass(frozen=True, eq=False)
-class Here:
+class Here(Engine):
     """Measures in this process, with the model at hand."""
 
     experiment: Experiment
@@ -72,53 +78,54 @@ class Here:
             yield shard, self.experiment.measure(shard)
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Measures in processes of this computer, each with a copy of the model.
+class Pool(Engine):
+    """Measures in processes of this computer, each with a copy of the model, that last until it is closed.
 
     Args:
         setup: What they need.
         processes: How many.
     """
 
-    setup: Setup
-    processes: int
-    _tries: dict[Shard, int] = field(default_factory=dict)
+    def __init__(self, setup: Setup, processes: int) -> None:
+        from multiprocessing import get_context
+
+        from pebble import ProcessPool
+
+        self._tries: Counter[Shard] = Counter()
+        self._pool = ProcessPool(
+            max_workers=processes, context=get_context("spawn"), initializer=_open, initargs=(setup,)
+        )
 
     def run(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Measured]]:
-        """Yield each shard as it is done; the processes end when the iteration does, however it ends.
+        """Yield each shard as it is done.
 
         Raises:
             WorkerDiedError: A process died twice over the same shard.
         """
-        from multiprocessing import get_context
+        from pebble import ProcessExpired
 
-        from pebble import ProcessExpired, ProcessPool
+        waiting = {self._pool.schedule(_measure, args=[shard]): shard for shard in shards}
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                shard = waiting.pop(future)
+                try:
+                    measured = future.result()
+                except ProcessExpired as error:
+                    self._tries[shard] += 1
+                    if self._tries[shard] >= TRIES:
+                        raise WorkerDiedError(
+                            f"A process of the audit died (exit code {error.exitcode}).",
+                            "Close other programs, or use fewer processes: the memory may not suffice.",
+                        ) from error
+                    waiting[self._pool.schedule(_measure, args=[shard])] = shard
+                else:
+                    yield shard, measured
 
-        pool = ProcessPool(
-            max_workers=self.processes, context=get_context("spawn"), initializer=_open, initargs=(self.setup,)
-        )
-        try:
-            waiting = {pool.schedule(_measure, args=[shard]): shard for shard in shards}
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    shard = waiting.pop(future)
-                    try:
-                        measured = future.result()
-                    except ProcessExpired as error:
-                        self._tries[shard] = self._tries.get(shard, 0) + 1
-                        if self._tries[shard] >= TRIES:
-                            raise WorkerDiedError(
-                                f"A process of the audit died (exit code {error.exitcode}).",
-                                "Close other programs, or use fewer processes: the memory may not suffice.",
-                            ) from error
-                        waiting[pool.schedule(_measure, args=[shard])] = shard
-                    else:
-                        yield shard, measured
-        finally:
-            pool.stop()
-            with suppress(TimeoutError):
-                pool.join(timeout=5)
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        self._pool.stop()
+        with suppress(TimeoutError):
+            self._pool.join(timeout=5)
 
 
 class _Process:

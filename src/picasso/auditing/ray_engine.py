@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from picasso.auditing.engines import TRIES, Setup
+from picasso.auditing.engines import TRIES, Engine, Setup
 from picasso.auditing.experiment import Experiment, Measured, Shard
 from picasso.auditing.ray_connection import asks_for_a_token, load_ray
 from picasso.core import registry
@@ -51,7 +51,7 @@ class Terms:
 
 
 @dataclass(frozen=True, eq=False)
-class Cluster:
+class Cluster(Engine):
     """Measures in workers of the cluster with which the program is connected.
 
     Args:

@@ -53,6 +53,7 @@ class Asked:
     Args:
         opening: How models are opened.
         masks: Folder of the masks of the objects.
+        labels_column: Of a table, the heading of its column of classes.
         match: "class=model's class" each.
         confirmed: "region=object" or "region=not-object" each.
         processes: None: one for each core of this computer, or of the cluster.
@@ -60,6 +61,7 @@ class Asked:
 
     opening: Opening
     masks: Path | None
+    labels_column: str | None
     match: Sequence[str]
     limit: int
     seed: int
@@ -107,7 +109,12 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
             report(done, total, message)
 
         begin(f"Drawing {source}" if source.startswith("demo:") else f"Reading {source}")
-        dataset = read_dataset(source, masks=asked.masks, progress=lambda done, total: report(done, total, ""))
+        dataset = read_dataset(
+            source,
+            masks=asked.masks,
+            labels_column=asked.labels_column,
+            progress=lambda done, total: report(done, total, ""),
+        )
         begin("Opening the model")
         opened, arguments, _ = models.read_opening(model, asked.opening)
         return audit(

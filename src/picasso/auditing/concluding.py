@@ -1,0 +1,140 @@
+"""From what was measured to the findings."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from picasso.auditing import statistics, thresholds
+from picasso.auditing.choices import Choices
+from picasso.auditing.effects import tested
+from picasso.auditing.files.clues import find_clues
+from picasso.auditing.files.duplicates import find_duplicates
+from picasso.auditing.findings import Clue, Effect, Findings, Untested
+from picasso.auditing.maps.illustrating import illustrate
+from picasso.auditing.measuring import Measurements, Report
+from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
+from picasso.auditing.verdict import judge, named_of
+from picasso.core.intervention import Role
+
+MOST_NOTES = 10
+"""Groups of duplicates that are named."""
+
+
+def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | None, report: Report) -> Findings:
+    """Return the findings of an audit.
+
+    Args:
+        measured: What was measured.
+        choices: How the audit was done.
+        counterfactuals: Folder for every picture with what is named taken from another class, or None.
+        report: Called with (done, total, message) while maps are made; it may raise to stop.
+    """
+    classes, readable, experiment = measured.selection.classes, measured.readable, measured.experiment
+    table, donors, effects = measured.table, measured.donors, measured.effects
+    labels = np.asarray(measured.selection.labels, np.int64)[readable]
+    counts = np.bincount(labels, minlength=len(classes))
+    right = int((measured.base[readable] > 0).sum())
+    accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
+    verdict = judge(accuracy, chance, effects, measured.said, statistics.smallest_drop(measured.confirming))
+    named = named_of(effects)
+    if counterfactuals is not None and named is not None:
+        question = experiment.questions[effects.index(named)]
+        write_counterfactuals(experiment, question, readable, donors, classes, counterfactuals)
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels, measured.answers[readable]), 1)
+    clues, duplicates = _clues(measured, choices.seed)
+    extras = {}
+    if choices.maps:
+        extras = illustrate(experiment, readable, donors, verdict, classes, measured.scale, report)
+    by_picture = (
+        ()
+        if named is None
+        else pictures_of(effects.index(named), table, readable, experiment, measured.answers, measured.scale)
+    )
+    return Findings(
+        verdict=verdict,
+        classes=classes,
+        accuracy=accuracy,
+        chance=chance,
+        counts=tuple(int(one) for one in counts),
+        confusion=tuple(tuple(int(one) for one in row) for row in confusion),
+        effects=tuple(sorted(filter(tested, effects), key=lambda one: -one.drop.value)),
+        clues=clues,
+        pairs=tuple(pairs_of(experiment, _shown(effects, named), table, measured.base, donors)),
+        by_picture=by_picture,
+        untested=(*measured.untested, *_never_made(effects)),
+        notes=(*experiment.gallery.dataset.notes, *measured.notes, *duplicates),
+        extras=extras,
+        record=_record(measured, choices),
+    )
+
+
+def _shown(effects: Sequence[Effect], named: Effect | None) -> list[tuple[int, Effect]]:
+    """Return the effects that pairs of pictures show, with their numbers: what is named, suspects, the object."""
+    shown = [one for one in enumerate(effects) if one[1].suspect or one[1].role is not Role.PROPERTY]
+    return sorted(
+        shown,
+        key=lambda one: (
+            one[1] is not named, not one[1].suspect, one[1].role is not Role.PROPERTY, -one[1].drop.value
+        ),
+    )  # fmt: skip
+
+
+def _clues(measured: Measurements, seed: int) -> tuple[tuple[Clue, ...], list[str]]:
+    """Return what the files give away, and which pictures are there more than once, in words."""
+    facts, classes = list(measured.files.values()), measured.selection.classes
+    labels = [measured.selection.labels[number] for number in measured.files]
+    examples = [measured.selection.examples[number] for number in measured.files]
+    columns = [example.columns for example in examples]
+    same = find_duplicates(facts, labels, columns)
+    names = [example.name for example in examples]
+    said = [one.sentence(names, classes) for one in same[:MOST_NOTES]]
+    if len(same) > MOST_NOTES:
+        said.append(f"{len(same) - MOST_NOTES} more groups of pictures are there more than once.")
+    return find_clues(facts, labels, classes, columns, seed), said
+
+
+def _never_made(effects: Sequence[Effect]) -> list[Untested]:
+    reason = "Pictures that allow it: {}, too few. The others have no object, or not that region, or one too large."
+    return [Untested(one.what.title, reason.format(one.pictures)) for one in effects if not tested(one)]
+
+
+def _record(measured: Measurements, choices: Choices) -> dict[str, Any]:
+    model, dataset = measured.experiment.model, measured.experiment.gallery.dataset
+    return {
+        "model": {
+            "name": model.name,
+            "framework": model.framework,
+            "digest": model.digest,
+            "labels": [model.labels[column] for column in measured.experiment.columns],
+            "score_units": model.facts.units,
+        },
+        "dataset": {
+            "name": dataset.name,
+            "digest": dataset.digest,
+            "pictures": len(dataset.examples),
+            "audited": len(measured.files),
+            "classes": list(measured.selection.classes),
+        },
+        "size": list(measured.experiment.gallery.eye.size),
+        "choices": {
+            "match": dict(choices.match),
+            "limit": choices.limit,
+            "seed": choices.seed,
+            "confirmed": dict(choices.confirmed),
+            "regions": choices.regions,
+            "questions": len(measured.experiment.questions),
+        },
+        "thresholds": {name: getattr(thresholds, name) for name in sorted(vars(thresholds)) if name.isupper()},
+        "versions": {
+            "picasso": metadata.version("picasso"),
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("numpy", *model.packages)},
+        },
+    }
