@@ -68,7 +68,18 @@ from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
-from picasso.core.tones import OFFSET, WEIGHTS, Plane, log_chroma, luminance, moments, relit, to_pixels, with_luminance
+from picasso.core.tones import (
+    OFFSET,
+    WEIGHTS,
+    Plane,
+    bounded,
+    log_chroma,
+    luminance,
+    moments,
+    relit,
+    to_pixels,
+    with_luminance,
+)
 from picasso.core.visualization import AttributionMethod, Context, Family, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
@@ -160,6 +171,7 @@ __all__ = [
     "baseline",
     "blend",
     "blurred",
+    "bounded",
     "class_colors",
     "coarse_to_fine",
     "colorize",

@@ -35,3 +35,12 @@ def test_a_picture_whose_class_all_looks_the_same_has_no_sham() -> None:
     donors = draw_donors({0: 0, 1: 0, 2: 1, 3: 1}, {0: "a", 1: "a", 2: "b", 3: "c"}, 0)
     assert donors[0].same == ()
     assert donors[2].same
+
+
+def test_the_same_picture_under_another_class_is_no_treatment() -> None:
+    looks = {0: "a", 1: "b", 2: "a", 3: "c"}
+    donors = draw_donors({0: 0, 1: 0, 2: 1, 3: 1}, looks, 0)
+    assert set(donors[0].other) == {3}
+    alone = draw_donors({0: 0, 1: 0, 2: 1, 3: 1}, {0: "a", 1: "b", 2: "a", 3: "a"}, 0)
+    assert alone[0].other == ()
+    assert alone[1].other

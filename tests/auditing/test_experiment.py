@@ -32,7 +32,7 @@ def setup(folder: Path, source: str = "", names: Sequence[str] = NAMES, size: tu
         intervention = registry.intervention(name).load()()
         questions += [Question(what, name, "", intervention.role) for what in intervention.properties(size, ())]
     labels = tuple(drawn.CLASSES.index(example.label) for example in dataset.examples)
-    return Setup(source, {}, (0, 1), dataset, dataset.examples, labels, None, tuple(questions), 0)
+    return Setup(source, {}, (0, 1), dataset, dataset.examples, labels, None, True, tuple(questions), 0)
 
 
 @pytest.fixture(scope="module")

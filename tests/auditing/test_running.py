@@ -179,6 +179,7 @@ def test_a_tiny_class_is_left_out_and_that_is_said(tmp_path: Path) -> None:
     drawn.write(tmp_path, 80, 1.0)
     (tmp_path / "ring").mkdir()
     Image.new("RGB", (48, 48)).save(tmp_path / "ring" / "a.png")
+    Image.new("L", (48, 48), 255).save(tmp_path / "masks" / "a.png")
     three = lambda x: np.concatenate([drawn.by_the_top(x), np.full((len(x), 1), -99)], axis=1)  # noqa: E731
     model = drawn.model(three, labels=(*drawn.CLASSES, "ring"))
     findings = audit(model, tmp_path, interventions=("bands",))
@@ -199,3 +200,37 @@ def test_without_masks_the_region_is_named_but_nobody_is_convicted(tmp_path: Pat
     assert findings.verdict.outcome is Outcome.RELIES_ON
     assert "top" in findings.verdict.headline
     assert not [one for one in findings.effects if one.role is Role.OBJECT]
+
+
+def test_pictures_without_a_mask_do_not_convict_an_honest_model(tmp_path: Path) -> None:
+    folder = drawn.write(tmp_path, 180, 0.5)
+    for number in range(0, 180, 7):
+        (folder / "masks" / f"{number:04d}.png").unlink()
+    findings = audit(drawn.model(drawn.by_the_object), folder, maps=False)
+    assert not findings.suspects
+    assert findings.verdict.outcome is Outcome.RIGHT_REASON
+    assert any("no mask" in note for note in findings.notes)
+
+
+def test_a_class_that_cannot_be_read_ends_the_audit_with_its_name(tmp_path: Path) -> None:
+    drawn.write(tmp_path, 140, 1.0)
+    for number, file in enumerate(sorted((tmp_path / "disc").iterdir())):
+        if number >= 5:
+            file.write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match="'disc' only 5"):
+        audit(drawn.model(drawn.by_the_top), tmp_path, interventions=("bands",))
+
+
+def test_an_unreadable_picture_takes_no_pairs_away(tmp_path: Path) -> None:
+    drawn.write(tmp_path, 80, 1.0)
+    (tmp_path / "disc" / "0001.png").write_bytes(b"not a picture")
+    assert audit(drawn.model(drawn.by_the_top), tmp_path, interventions=("bands",), maps=False).pairs
+
+
+def test_a_weak_model_is_named_nothing_and_writes_nothing(free: Path, tmp_path: Path) -> None:
+    model = drawn.model(lambda x: drawn.by_the_top(x) * np.array([[1.0, -1.0]]) + drawn.by_nothing(x))
+    findings = audit(model, free, counterfactuals=tmp_path / "more", maps=False)
+    assert findings.verdict.outcome is Outcome.WEAK_MODEL
+    assert not findings.suspects
+    assert not findings.by_picture
+    assert not (tmp_path / "more").exists()

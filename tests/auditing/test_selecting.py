@@ -1,5 +1,6 @@
 """Which pictures are audited."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def dataset(**counts: int) -> Dataset:
         for number in range(count)
     ]
     return Dataset("a set", tuple(counts), tuple(examples))
+
+
+def masked(found: Dataset, count: int) -> Dataset:
+    examples = [
+        replace(one, boxes=((1, 1, 2, 2),)) if place < count else one for place, one in enumerate(found.examples)
+    ]
+    return replace(found, examples=tuple(examples))
 
 
 def known(found: Dataset) -> dict[str, int]:
@@ -67,3 +75,27 @@ def test_what_does_not_suffice_is_refused(counts: dict[str, int], said: str) -> 
     found = dataset(**counts)
     with pytest.raises(DatasetError, match=said):
         select(found, known(found), 1000, 0)
+
+
+def test_pictures_without_a_mask_are_left_out_where_most_have_one() -> None:
+    found = masked(dataset(cat=100, dog=100), 180)
+    chosen = select(found, known(found), 1000, 0)
+    assert chosen.masks
+    assert len(chosen.examples) == 180
+    assert any("20 pictures" in note for note in chosen.notes)
+
+
+def test_few_masks_are_not_used() -> None:
+    found = masked(dataset(cat=100, dog=100), 70)
+    chosen = select(found, known(found), 1000, 0)
+    assert not chosen.masks
+    assert len(chosen.examples) == 200
+    assert any("70 of 200" in note for note in chosen.notes)
+
+
+def test_a_limit_below_what_the_classes_need_is_refused() -> None:
+    found = dataset(**{f"class{number}": 20 for number in range(50)})
+    with pytest.raises(DatasetError, match="limit of 200"):
+        select(found, known(found), 200, 0)
+    with pytest.raises(DatasetError, match="at least 64"):
+        select(found, known(found), 20, 0)

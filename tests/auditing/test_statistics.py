@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from picasso.auditing import statistics
-from picasso.auditing.thresholds import DROP, SURE
+from picasso.auditing.thresholds import ALPHA, DROP, SURE
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 10), (10, 10), (97, 200)])
@@ -91,15 +91,20 @@ def test_holm_keeps_the_order_and_never_helps(ps: list[float]) -> None:
 
 
 @pytest.mark.parametrize("count", [64, 133, 200, 1000])
-def test_smallest_drop_can_just_be_seen(count: int) -> None:
-    smallest = statistics.smallest_drop(count)
-    lost = round(smallest * count)
-    assert smallest >= DROP
-    assert statistics.drop(lost, 0, count).low > SURE
-    assert lost / count == DROP or lost - 1 < DROP * count or statistics.drop(lost - 1, 0, count).low <= SURE
+@pytest.mark.parametrize("tests", [1, 45])
+def test_smallest_drop_can_just_be_seen(count: int, tests: int) -> None:
+    def seen(lost: int) -> bool:
+        flips = np.concatenate([np.ones(lost), np.zeros(count - lost)])
+        enough = lost >= DROP * count and statistics.drop(lost, 0, count).low > SURE
+        return enough and tests * statistics.paired_p(flips) < ALPHA
+
+    lost = round(statistics.smallest_drop(count, tests) * count)
+    assert seen(lost)
+    assert not seen(lost - 1)
 
 
-def test_more_pictures_see_more() -> None:
-    seen = [statistics.smallest_drop(count) for count in (20, 64, 133, 400)]
+def test_more_pictures_see_more_and_more_tests_less() -> None:
+    seen = [statistics.smallest_drop(count, 45) for count in (20, 64, 133, 400)]
     assert seen == sorted(seen, reverse=True)
-    assert statistics.smallest_drop(2) == 1
+    assert statistics.smallest_drop(64, 45) > statistics.smallest_drop(64, 1)
+    assert statistics.smallest_drop(2, 1) == 1

@@ -115,3 +115,20 @@ def test_holm_counts_everything_that_was_tested() -> None:
     one = effect("sky", 60, p=0.004)
     assert judged([one])[0].suspect
     assert not judged([one, *[replace(clean, p=0.5) for clean in CLEAN]])[0].suspect
+
+
+def test_a_perfect_model_of_rare_classes_is_not_weak() -> None:
+    rare = judge(statistics.share(1000, 1000), 0.95, judged([OBJECT, *CLEAN]), MASKS, 0.06)
+    assert rare.outcome is Outcome.RIGHT_REASON
+    assert judge(statistics.share(955, 1000), 0.95, judged([OBJECT, *CLEAN]), MASKS, 0.06).outcome is Outcome.WEAK_MODEL
+
+
+def test_nothing_is_acquitted_by_the_object_alone() -> None:
+    assert answer(OBJECT) is Outcome.CANNOT_TELL
+
+
+def test_a_drop_in_one_class_alone_is_said_though_nobody_is_accused() -> None:
+    sky = effect("sky", 60, by_class=(0.9, 0.0))
+    verdict = judge(GOOD, 0.5, judged([OBJECT, sky, *CLEAN]), MASKS, 0.06)
+    assert verdict.outcome is Outcome.CANNOT_TELL
+    assert "one class alone" in verdict.sentence

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from picasso.core.tones import OFFSET, log_chroma, luminance, moments, relit, to_pixels, with_luminance
+from picasso.core.tones import MOST_GAIN, OFFSET, log_chroma, luminance, moments, relit, to_pixels, with_luminance
 
 
 def test_luminance_and_moments_are_those_of_a_part() -> None:
@@ -24,11 +24,18 @@ def test_rounding_is_to_the_nearest_and_clips() -> None:
     np.testing.assert_array_equal(to_pixels(np.array([-3, 1.6, 254.4, 300], np.float32)), [0, 2, 254, 255])
 
 
-@pytest.mark.parametrize("mean", [0.0, 20.0, 128.0, 240.0])
+@pytest.mark.parametrize("mean", [40.0, 128.0, 220.0])
 def test_a_gain_gives_the_mean_luminance(mean: float) -> None:
     view = np.random.default_rng(1).integers(0, 256, (30, 30, 3)).astype(np.float32)
     mask = np.arange(900).reshape(30, 30) % 3 == 0
     assert luminance(with_luminance(view, mask, mean))[mask].mean() == pytest.approx(mean, abs=0.5)
+
+
+@pytest.mark.parametrize(("mean", "gain"), [(0.0, 1 / MOST_GAIN), (250.0, MOST_GAIN)])
+def test_a_gain_never_hides_what_a_picture_shows(mean: float, gain: float) -> None:
+    view = np.full((20, 20, 3), 20, np.float32)
+    found = with_luminance(view, np.ones((20, 20), bool), mean)
+    assert (found == round(20 * gain)).all()
 
 
 def test_another_light_keeps_how_bright_the_part_is() -> None:

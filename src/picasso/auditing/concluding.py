@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from picasso.auditing.choices import Choices
 from picasso.auditing.effects import tested
 from picasso.auditing.files.clues import find_clues
 from picasso.auditing.files.duplicates import find_duplicates
-from picasso.auditing.findings import Clue, Effect, Findings, Untested
+from picasso.auditing.findings import Clue, Effect, Findings, Outcome, Untested
 from picasso.auditing.maps.illustrating import illustrate
 from picasso.auditing.measuring import Measurements, Report
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
@@ -41,7 +42,10 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
     counts = np.bincount(labels, minlength=len(classes))
     right = int((measured.base[readable] > 0).sum())
     accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
-    verdict = judge(accuracy, chance, effects, measured.said, statistics.smallest_drop(measured.confirming))
+    smallest = statistics.smallest_drop(measured.confirming, sum(map(tested, effects)))
+    verdict = judge(accuracy, chance, effects, measured.said, smallest)
+    if verdict.outcome is Outcome.WEAK_MODEL:  # nobody is accused
+        effects = tuple(replace(one, suspect=False) for one in effects)
     named = named_of(effects)
     if counterfactuals is not None and named is not None:
         question = experiment.questions[effects.index(named)]

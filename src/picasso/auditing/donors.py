@@ -17,7 +17,8 @@ class Donors:
 
     Args:
         same: Numbers of pictures of its class, never itself or a picture that looks the same.
-        other: Numbers of pictures of other classes, as many.
+        other: Numbers of pictures of other classes, as many, none of which looks the same. Both are empty where there
+            are none.
     """
 
     same: tuple[int, ...]
@@ -40,8 +41,15 @@ def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int) 
     for number, label in labels.items():
         rng = np.random.default_rng((seed, number))
         alike = [int(one) for one in rng.permutation(members[label]) if looks[one] != looks[number]]
-        others = [one for one in members if one != label]
-        chosen = [int(rng.choice(members[others[rng.integers(len(others))]])) for _ in range(TRIES)]
-        same = tuple(alike[place % len(alike)] for place in range(TRIES)) if alike else ()
-        drawn[number] = Donors(same, tuple(chosen))
+        apart = {
+            other: [one for one in found if looks[one] != looks[number]]
+            for other, found in members.items()
+            if other != label
+        }
+        others = [found for found in apart.values() if found]
+        if not alike or not others:
+            drawn[number] = Donors((), ())
+            continue
+        chosen = tuple(int(rng.choice(others[rng.integers(len(others))])) for _ in range(TRIES))
+        drawn[number] = Donors(tuple(alike[place % len(alike)] for place in range(TRIES)), chosen)
     return drawn

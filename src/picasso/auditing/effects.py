@@ -119,12 +119,15 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     ]
 
 
+def in_one_class(effect: Effect) -> bool:
+    """Say whether a drop would count if it did not show in one class alone."""
+    return _large(effect) and not effect.suspect
+
+
+def _large(effect: Effect) -> bool:
+    return effect.holm < ALPHA and effect.drop.value >= DROP and effect.drop.low > SURE
+
+
 def _relied_on(effect: Effect) -> bool:
     drops = sorted((one for one in effect.by_class if one is not None), reverse=True)
-    return (
-        effect.holm < ALPHA
-        and effect.drop.value >= DROP
-        and effect.drop.low > SURE
-        and len(drops) > 1
-        and drops[1] >= TWO_CLASSES
-    )
+    return _large(effect) and len(drops) > 1 and drops[1] >= TWO_CLASSES

@@ -33,6 +33,7 @@ class Setup:
         dataset: Where the pictures come from.
         examples, labels: Those that are audited, and their classes.
         parts: The kinds of regions, or None.
+        masks: Whether the data set's own objects are used.
         questions: What is asked.
         seed: Of what interventions draw.
     """
@@ -44,12 +45,13 @@ class Setup:
     examples: tuple[Example, ...]
     labels: tuple[int, ...]
     parts: Parts | None
+    masks: bool
     questions: tuple[Question, ...]
     seed: int
 
     def experiment(self, model: Model) -> Experiment:
         """Return the experiment on a model."""
-        gallery = Gallery(self.dataset, self.examples, self.labels, Eye(model), self.parts)
+        gallery = Gallery(self.dataset, self.examples, self.labels, Eye(model), self.parts, self.masks)
         names = dict.fromkeys(question.intervention for question in self.questions)
         interventions = {name: registry.intervention(name).load()() for name in names}
         return Experiment(model, self.columns, gallery, self.questions, interventions, self.seed)

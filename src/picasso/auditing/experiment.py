@@ -15,6 +15,7 @@ from picasso.auditing.gallery import Gallery
 from picasso.core.errors import PictureError
 from picasso.core.intervention import Intervention, Pixels, Property, Role
 from picasso.core.model import Model
+from picasso.core.pasting import seam
 from picasso.core.preprocessing import Array
 
 FORMAT = 1
@@ -171,7 +172,7 @@ class Experiment:
         """Return the box of pixels to which a small change is confined, where the model can make use of it."""
         if what.box is None or self.gallery.eye.hooked or what.box[2] * what.box[3] > PATCHED:
             return None
-        box = pixel_box(what.box, self.gallery.eye.size)
+        box = grown_box(what.box, self.gallery.eye.size)
         inside = np.zeros(self.gallery.eye.size, np.bool_)
         inside[box[0] : box[0] + box[2], box[1] : box[1] + box[3]] = True
         view = self.gallery.seen(number).view
@@ -189,7 +190,7 @@ class Experiment:
         read = self.gallery.eye.read
         if patched:
             boxes = [
-                pixel_box(self._what(questions[row]).box or (), self.gallery.eye.size) for row in rows for _ in "st"
+                grown_box(self._what(questions[row]).box or (), self.gallery.eye.size) for row in rows for _ in "st"
             ]
             contents = [view[t : t + h, left : left + w] for view, (t, left, h, w) in zip(views, boxes, strict=True)]
             x = read([self.gallery.seen(number).view])
@@ -207,6 +208,13 @@ def pixel_box(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, in
     (height, width), (top, left, tall, wide) = size, box
     first, second = round(top * height), round(left * width)
     return first, second, round((top + tall) * height) - first, round((left + wide) * width) - second
+
+
+def grown_box(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return `pixel_box` with the seam around it, as far as the picture reaches."""
+    (height, width), (top, left, tall, wide), by = size, pixel_box(box, size), seam(size)
+    first, second = max(0, top - by), max(0, left - by)
+    return first, second, min(height, top + tall + by) - first, min(width, left + wide + by) - second
 
 
 def hash_seed(seed: int, number: int) -> int:

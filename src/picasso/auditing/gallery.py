@@ -17,8 +17,8 @@ from picasso.core.intervention import Mask, Pixels, Seen
 if TYPE_CHECKING:
     from picasso.auditing.regions.kinds import RegionKinds
 
-CACHED = 384
-"""Pictures held at a time at most: 60 MB at 224 x 224."""
+CACHED = 256 * 224 * 224
+"""Pixels of the pictures that are held at a time at most; with all that is known of them, some 200 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,20 @@ class Gallery:
         labels: The class of each, a number from 0.
         eye: How the model sees them.
         parts: The kinds of regions; None where the data set's own objects are used alone.
+        masks: Whether the data set's own objects are used.
     """
 
     def __init__(
-        self, dataset: Dataset, examples: Sequence[Example], labels: Sequence[int], eye: Eye, parts: Parts | None = None
+        self,
+        dataset: Dataset,
+        examples: Sequence[Example],
+        labels: Sequence[int],
+        eye: Eye,
+        parts: Parts | None = None,
+        masks: bool = True,
     ) -> None:
         self.dataset, self.examples, self.labels, self.eye = dataset, tuple(examples), tuple(labels), eye
-        self.parts = parts
+        self.parts, self.masks = parts, masks
         self._seen: OrderedDict[int, Seen] = OrderedDict()
 
     def __len__(self) -> int:
@@ -66,10 +73,11 @@ class Gallery:
             return self._seen[number]
         example = self.examples[number]
         picture = self.dataset.picture(example)
-        view, mask = self.eye.see(picture), self.dataset.object_mask(example, picture)
+        view = self.eye.see(picture)
+        mask = self.dataset.object_mask(example, picture) if self.masks else None
         shown, regions = self._parts(view, None if mask is None else self.eye.see_mask(mask))
         self._seen[number] = Seen(example.name, view, self.labels[number], shown, regions)
-        if len(self._seen) > CACHED:
+        if len(self._seen) > max(8, CACHED // view[..., 0].size):
             self._seen.popitem(last=False)
         return self._seen[number]
 

@@ -26,10 +26,10 @@ from picasso.auditing.regions.confirming import Confirmed, read_confirmed, regio
 from picasso.auditing.regions.kinds import FITTED_ON, find_kinds
 from picasso.auditing.selecting import Selection, require_pictures, select
 from picasso.auditing.shelf import Shelf
-from picasso.auditing.thresholds import SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST
+from picasso.auditing.thresholds import LEAST_OF_CLASS, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST
 from picasso.core import registry
-from picasso.core.dataset import Dataset, Example, match_classes
-from picasso.core.errors import ConfigurationError, PictureError
+from picasso.core.dataset import Dataset, match_classes
+from picasso.core.errors import ConfigurationError, DatasetError, PictureError
 from picasso.core.intervention import Intervention, Need, Role
 from picasso.core.model import Model
 
@@ -118,7 +118,8 @@ class Measuring:
                 "Match each with its own, or leave one out of the data set.",
             )
         self.labels = np.asarray(self.selection.labels, np.int64)
-        self.digests = [_identity(example) for example in self.selection.examples]
+        self.digests = [""] * len(self.selection.examples)
+        self.fitted: list[str] = []
         self.source = source
         self.untested: list[Untested] = []
         self.objects: tuple[int, ...] = ()
@@ -133,7 +134,7 @@ class Measuring:
         files = self._read_files()
         base, answers = self._look(files)
         readable = list(files)
-        require_pictures(len(readable))
+        self._require(readable)
         scale = float(np.sqrt(np.square(base[readable]).mean())) or 1.0
         parts, said = self._parts(readable)
         setup = self._setup(self._questions(said.known, parts), parts)
@@ -148,6 +149,17 @@ class Measuring:
             tuple(self.untested), tuple(self.notes),
         )  # fmt: skip
 
+    def _require(self, readable: Sequence[int]) -> None:
+        """Refuse to go on with too few pictures that can be read."""
+        require_pictures(len(readable))
+        counts = np.bincount(self.labels[readable], minlength=len(self.columns))
+        for name, count in zip(self.selection.classes, counts, strict=True):
+            if count < LEAST_OF_CLASS:
+                raise DatasetError(
+                    f"Of the pictures of '{name}' only {count} can be read; {LEAST_OF_CLASS} are needed.",
+                    "Mend them, or leave that class out.",
+                )
+
     def advance(self, work: int, message: str) -> None:
         """Report that some work is done."""
         self.done += work
@@ -159,6 +171,8 @@ class Measuring:
         for number, example in enumerate(self.selection.examples):
             try:
                 found[number] = file_facts(self.dataset.read(example), example.name)
+                mask = None if example.mask is None else example.mask.stamp
+                self.digests[number] = json.dumps([found[number].digest, mask, example.boxes])
             except PictureError as error:
                 self.notes.append(f"Left out: {error}")
             self.advance(1, "Reading the files")
@@ -179,13 +193,13 @@ class Measuring:
 
     def _parts(self, readable: Sequence[int]) -> tuple[Parts | None, Confirmed]:
         """Return the kinds of regions where the objects are not known, and what is known of the objects."""
-        gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye)
-        objects = [gallery.seen(number).object is not None for number in readable[:FITTED_ON]]
-        masks = any(objects)
+        masks = self.selection.masks
         if masks and not self.choices.regions:
             return None, Confirmed(masks=True)
         self.report(self.done, self.total, "Looking for regions")
+        gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye, masks=False)
         views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
+        self.fitted = [self.digests[number] for number in readable[:FITTED_ON]]
         kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
         said = replace(read_confirmed(self.choices.confirmed, kinds), masks=masks)
         self.objects = said.object
@@ -205,12 +219,13 @@ class Measuring:
         given |= {Need.REGIONS} if parts else set()
         questions: list[Question] = []
         for name, entry in entries.items():
-            if self.choices.interventions and name not in self.choices.interventions:
-                continue
             if entry.kind is None:
                 self.untested.append(Untested(name, f"It is broken: {entry.error.strip().splitlines()[-1]}"))
                 continue
             intervention: Intervention = entry.load()()
+            if self.choices.interventions and name not in self.choices.interventions:
+                self.untested.append(Untested(intervention.title, "It was not asked for."))
+                continue
             if missing := intervention.needs - given:
                 self.untested.append(Untested(intervention.title, _REASONS[min(missing)]))
                 continue
@@ -281,7 +296,8 @@ class Measuring:
             yield shard, measured
             self.advance(_work(shard), message)
         for shard, measured in engine.run(missing):
-            self.shelf.put(keys[shard], measured)
+            if not measured.unreadable:  # that may be mended, and nothing of the file would say so
+                self.shelf.put(keys[shard], measured)
             yield shard, measured
             self.advance(_work(shard), message)
 
@@ -289,13 +305,13 @@ class Measuring:
         """Return the digest of all that decides what is measured, beside pictures and questions."""
         choices = self.choices
         classes = [list(self.columns), list(self.selection.classes)]
-        content = [self.model.digest, classes, choices.seed, choices.regions, self.objects]
+        content = [self.model.digest, classes, choices.seed, self.selection.masks, self.objects, self.fitted]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _setup(self, questions: Sequence[Question], parts: Parts | None) -> Setup:
         return Setup(
             *self.source, self.columns, self.dataset, self.selection.examples,
-            self.selection.labels, parts, tuple(questions), self.choices.seed,
+            self.selection.labels, parts, self.selection.masks, tuple(questions), self.choices.seed,
         )  # fmt: skip
 
 
@@ -308,12 +324,6 @@ def _settled(effect: Effect) -> bool:
 
 def _work(shard: Shard) -> int:
     return len(shard.pictures) * max(1, len(shard.questions))
-
-
-def _identity(example: Example) -> str:
-    """Return what changes whenever an example's picture or object does."""
-    mask = None if example.mask is None else example.mask.stamp
-    return json.dumps([example.name, example.source.stamp, mask, example.boxes])
 
 
 def _screening(readable: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -258,7 +258,9 @@ def _name(document: Mapping[str, Any], what: str) -> str:
 
 
 def _audited(document: Mapping[str, Any]) -> Audited:
-    verdict, named = document["verdict"], document["verdict"]["named"]
+    verdict = document["verdict"]
+    # What is named in an acquittal is the object: the right reason, and no accusation.
+    named = None if verdict["outcome"] == Outcome.RIGHT_REASON else verdict["named"]
     return Audited(
         model=_name(document, "model"),
         outcome=Outcome(verdict["outcome"]),

@@ -72,4 +72,4 @@ def audit(
     with connection(chosen.ray_address) if chosen.engine == "ray" else nullcontext():
         measuring = Measuring(opened, (source, dict(options)), pictures, chosen, Shelf(kept), report)
         measured = measuring.run()
-    return conclude(measured, chosen, counterfactuals, lambda done, total, message: measuring.advance(0, message))
+    return conclude(measured, chosen, counterfactuals, report)

@@ -20,12 +20,14 @@ class Selection:
         examples: The pictures.
         labels: The class of each, a number from 0.
         classes: Names of the classes.
+        masks: Whether it is known of every one of them where its object is, or that it has none.
         notes: What was left out, and why.
     """
 
     examples: tuple[Example, ...]
     labels: tuple[int, ...]
     classes: tuple[str, ...]
+    masks: bool
     notes: tuple[str, ...]
 
 
@@ -41,11 +43,18 @@ def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) ->
     Raises:
         DatasetError: There are too few pictures, or there is only one class.
     """
+    masked = [example for example in dataset.examples if example.mask is not None or example.boxes]
+    # A picture of which it is not known where its object is would count as nothing but background.
+    masks = len(masked) >= max(LEAST_PICTURES, len(dataset.examples) / 2)
+    notes = []
+    if masks and len(masked) < len(dataset.examples):
+        notes.append(f"Left out for having no mask: {len(dataset.examples) - len(masked)} pictures.")
+    elif masked and not masks:
+        notes.append(f"Only {len(masked)} of {len(dataset.examples)} pictures have a mask, so none is used.")
     by_class: dict[str, list[Example]] = {name: [] for name in dataset.classes if name in known}
-    for example in dataset.examples:
+    for example in masked if masks else dataset.examples:
         if example.label in by_class:
             by_class[example.label].append(example)
-    notes = []
     if few := {name: len(found) for name, found in by_class.items() if len(found) < LEAST_OF_CLASS}:
         listed = ", ".join(f"{name} ({count})" for name, count in few.items())
         notes.append(f"Left out for having fewer than {LEAST_OF_CLASS} pictures: {listed}.")
@@ -56,7 +65,12 @@ def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) ->
             f"An audit compares classes; {dataset.name} has {len(by_class)} of at least {LEAST_OF_CLASS} pictures.",
             "Add pictures of another class.",
         )
-    require_pictures(count)
+    require_pictures(min(count, limit))
+    if limit < LEAST_OF_CLASS * len(by_class):
+        raise DatasetError(
+            f"{len(by_class)} classes of at least {LEAST_OF_CLASS} pictures are more than a limit of {limit}.",
+            f"Raise it to {LEAST_OF_CLASS * len(by_class)}, or audit fewer classes.",
+        )
     order: list[tuple[float, str, Example]] = []
     for place, (name, found) in enumerate(by_class.items()):
         chosen = np.random.default_rng((seed, place)).permutation(len(found))[: _quota(by_class, limit)]
@@ -70,6 +84,7 @@ def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) ->
         tuple(example for _, _, example in order),
         tuple(classes.index(name) for _, name, _ in order),
         classes,
+        masks,
         tuple(notes),
     )
 
@@ -84,7 +99,7 @@ def require_pictures(count: int) -> None:
         raise DatasetError(
             f"An audit needs at least {LEAST_PICTURES} pictures that can be read; there are {count}. "
             "With fewer it would miss what it is meant to find.",
-            "Add pictures; 200 are recommended.",
+            "Add pictures, or raise the limit; 200 are recommended.",
         )
 
 
@@ -95,6 +110,6 @@ def _quota(by_class: Mapping[str, list[Example]], limit: int) -> int:
     for place, size in enumerate(sizes):
         quota = left // (len(sizes) - place)
         if size > quota:
-            return max(quota, LEAST_OF_CLASS)
+            return quota
         left -= size
     return sizes[-1]

@@ -7,6 +7,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Shelf:
             with np.load(self.folder / f"{key}.npz", allow_pickle=False) as kept:
                 unreadable = {int(number): reason for number, reason in json.loads(str(kept["unreadable"])).items()}
                 return Measured(kept["margin"], kept["answer"], kept["change"], unreadable)
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def put(self, key: str, measured: Measured) -> None:

@@ -39,10 +39,11 @@ def pairs_of(
         donors: Of every picture.
     """
     for place, (number, _) in enumerate(effects[: 1 + MOST_OTHERS]):
-        swing = np.minimum(base, np.abs(base).max()) - table.margin[number, :, 1]
+        swing = base - table.margin[number, :, 1]
         swing[(base <= 0) | ~np.isfinite(swing)] = -np.inf
         # Those that turn first.
-        swing[table.margin[number, :, 1] <= 0] += 2 * np.abs(base).max() + np.nanmax(np.abs(table.margin[number])) + 1
+        turned = table.margin[number, :, 1] <= 0
+        swing[turned] += 2 * np.nanmax(np.abs(base)) + np.nanmax(np.abs(table.margin[number])) + 1
         best = [int(one) for one in np.argsort(-swing, kind="stable") if np.isfinite(swing[one])]
         for picture in _over_classes(best, experiment.gallery.labels, OF_OTHERS if place else OF_NAMED):
             if (pair := _pair(experiment, number, picture, donors[picture])) is not None:

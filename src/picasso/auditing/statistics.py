@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.auditing.findings import Interval
-from picasso.auditing.thresholds import DROP, SURE
+from picasso.auditing.thresholds import ALPHA, DROP, SURE
 
 Numbers = NDArray[np.float64]
 Z = 1.959963984540054
@@ -97,13 +97,21 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def smallest_drop(count: int) -> float:
-    """Return the smallest drop of accuracy that so many pictures can show: its interval must lie above `SURE`.
+def smallest_drop(count: int, tests: int) -> float:
+    """Return the smallest drop of accuracy that so many pictures can show among so many tests.
+
+    Its interval must lie above `SURE`, and it must be significant though everything is corrected for; reckoned with
+    margins that only ever flip or stay, which is the least that they show.
+
+    Args:
+        count: Number of pictures.
+        tests: How many properties are tested.
 
     Returns:
         A share in `DROP`..1; 1 where not even all of them suffice.
     """
     for lost in range(math.ceil(DROP * count), count + 1):
-        if drop(lost, 0, count).low > SURE:
+        flips = np.concatenate([np.ones(lost), np.zeros(count - lost)])
+        if drop(lost, 0, count).low > SURE and tests * paired_p(flips) < ALPHA:
             return max(DROP, lost / count)
     return 1.0

@@ -27,7 +27,8 @@ CLEAR: Final = 0.05
 """A property is cleared when the upper end of its drop's interval lies under it; equal to `DROP`, so that nothing is
 both cleared and suspected."""
 WEAK: Final = 0.10
-"""A model whose accuracy is not surely this far above chance has no reasons that could be found."""
+"""A model whose accuracy is not surely this far above chance, or half the way to 1 where that is nearer, has no
+reasons that could be found."""
 NAMING: Final = 0.75
 """The smallest change that reaches this share of the largest drop is named: what contains it is larger, not truer."""
 SCREEN: Final = 1 / 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from picasso.auditing.effects import cleared, tested
+from picasso.auditing.effects import cleared, in_one_class, tested
 from picasso.auditing.findings import Effect, Interval, Outcome, Verdict
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.report.wording import percent, points, span
@@ -40,7 +40,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
     reasons = [
         f"On the pictures as they are the model is right in {percent(accuracy.value)}; chance is {percent(chance)}."
     ]
-    if accuracy.low < chance + WEAK:
+    if accuracy.low < chance + min(WEAK, (1 - chance) / 2):
         return Verdict(
             Outcome.WEAK_MODEL,
             "WEAK MODEL",
@@ -63,7 +63,8 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
     if named is not None:
         certain = said.known or named.what.region in said.other
         return _accused(named, suspects, right, bool(objects), certain, smallest, reasons)
-    if right is not None and not open_ones and said.known:
+    settled = [one for one in effects if one.role is Role.PROPERTY and tested(one)]
+    if right is not None and settled and not open_ones and said.known:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
         return Verdict(
             Outcome.RIGHT_REASON,
@@ -85,11 +86,21 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
     elif right is None:
         reasons.append("That the model uses the object was not shown.")
+    lopsided = next((one for one in effects if one.role is Role.PROPERTY and in_one_class(one)), None)
+    if lopsided is not None:
+        sentence = (
+            f"{_points(lopsided.drop)} of accuracy hang on {lopsided.what.phrase}, but in pictures of one class alone: "
+            "a change that merely looks like another class does that, too, so nobody is accused."
+        )
+    else:
+        sentence = (
+            "Nothing was found on which the model relies wrongly, but these pictures do not suffice to acquit it. A "
+            f"drop of {smallest * 100:.0f} points or more would probably have been seen."
+        )
     return Verdict(
         Outcome.CANNOT_TELL,
         "CANNOT TELL",
-        "Nothing was found on which the model relies wrongly, but these pictures do not suffice to acquit it. A drop "
-        f"of {smallest * 100:.0f} points or more would have been seen.",
+        sentence,
         None,
         None,
         smallest,

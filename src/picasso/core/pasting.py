@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from picasso.core.intervention import Mask, Pixels, Seen
-from picasso.core.tones import Plane, luminance, moments, to_pixels
+from picasso.core.tones import Plane, bounded, luminance, moments, to_pixels
 
 _SEAM = 256
 """Longer side of a picture in which a seam is soft over two pixels; in larger ones over more."""
@@ -77,7 +77,7 @@ def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) ->
     values = plate.astype(np.float32)
     if not keep_tone:
         here, there = (moments(luminance(seen.view), seen.context)[0] for seen in (to, source))
-        values = values * np.float32((here + 1) / (there + 1))
+        values = values * np.float32(bounded((here + 1) / (there + 1)))
     return blend(to.view, values, alpha * outside(to))
 
 

@@ -42,6 +42,16 @@ def log_chroma(view: Pixels, mask: Mask) -> NDArray[np.float64]:
     return np.array([logs[0] - logs[1], logs[2] - logs[1]])
 
 
+MOST_GAIN = 4.0
+"""A picture is made brighter or darker by this factor at most: beyond, what it shows is lost in black or white, and the
+change, not the brightness, decides."""
+
+
+def bounded(gain: float) -> float:
+    """Return a gain within what leaves a picture to be seen."""
+    return min(max(gain, 1 / MOST_GAIN), MOST_GAIN)
+
+
 def with_luminance(values: Plane, mask: Mask, mean: float) -> Pixels:
     """Return a picture times the gain that gives a part of it a mean luminance, as near as clipping lets it.
 
@@ -63,7 +73,7 @@ def with_luminance(values: Plane, mask: Mask, mean: float) -> Pixels:
         if abs(now) < 0.01 or now == off:
             break
         before, gain, off = gain, min(max(gain - now * (gain - before) / (now - off), 0.0), 64.0), now
-    return to_pixels(values * np.float32(gain))
+    return to_pixels(values * np.float32(bounded(gain)))
 
 
 def relit(view: Pixels, logs: NDArray[np.float64] | Plane, mask: Mask) -> Pixels:

@@ -319,6 +319,9 @@ def _progress(connection: Connection, job: str, task: TaskRecord | None, done: i
     data: dict[str, Any] = {"done": done, "total": total, "message": message}
     if task is not None:
         data |= {"picture": task.picture, "task": task.position}
+    else:  # of a job of one piece only the newest says anything; a page that follows later must not time the old ones
+        events = tables.events
+        connection.execute(delete(events).where(events.c.job == job, events.c.kind == "progress"))
     _emit(connection, job, "progress", data)
 
 

@@ -38,7 +38,7 @@ from picasso.service.jobs import Jobs
 from picasso.service.lock import FolderLock
 from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
-from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord
+from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord, State
 from picasso.service.side_process import SideProcess
 from picasso.service.store import Store
 from picasso.service.work import Place
@@ -195,7 +195,10 @@ class Service:
             DatasetError: There is no such folder or file.
             NotSupportedError: The name is taken.
         """
-        name, path = specification.known_as(), specification.path
+        path = specification.path
+        name = _FORBIDDEN.sub(" ", specification.known_as()).strip(". ")[:100] or "pictures"
+        if scheme_of(path) not in ("", "demo"):
+            raise DatasetError(f"{path} is not on this computer.", "Give the path of a folder or a file.")
         if not scheme_of(path) and not Path(path).exists():
             raise DatasetError(f"There is no data set '{path}'.", "Give the path of a folder or a file.")
         if not self.store.add_dataset(name, path):
@@ -249,6 +252,8 @@ class Service:
         record = self.store.dataset(name)
         if not record.added:
             raise NotSupportedError(f"The data set '{name}' belongs to the configuration.", "Remove it there.")
+        if any(job.dataset == name for job in self.records.jobs(None, [State.QUEUED, State.RUNNING])):
+            raise NotSupportedError(f"An audit of '{name}' is at work.", "Cancel it first.")
         self.store.delete_dataset(name)
         folder = (self.configuration.data / "datasets").absolute()
         if Path(record.path).parent == folder:

@@ -59,7 +59,7 @@ class SideProcess:
                 said = json.loads(self._call.result(seconds + 10))
             except TimedOut:
                 self.end()
-                raise PluginError(f"Importing it took more than {seconds:.0f} seconds.") from None
+                raise PluginError(f"{self.purpose} took more than {seconds:.0f} seconds.") from None
             except Exception as error:
                 self.end()
                 code = getattr(error, "exitcode", None)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,10 +235,12 @@ class _Work:
             self.store.dataset(job.dataset).path,
             progress=lambda done, total: report(done, total, "Making the data set"),
         )
+        dataset = replace(dataset, name=job.dataset)  # as it is called here, not as its file is
         key = audits.audit_key(
             model=model.digest,
             dataset=dataset.digest,
-            asked=job.settings,
+            # With the names, as the page says them and leads back to them.
+            asked={**job.settings, "names": [job.model, job.dataset]},
             seed=job.seed,
             interventions={name: entry.digest for name, entry in registry.interventions().items()},
         )

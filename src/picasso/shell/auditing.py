@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rich.text import Text
 
@@ -22,6 +22,7 @@ from picasso.auditing.thresholds import CLEAR
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import SettingsError
 from picasso.core.intervention import Role
+from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.registry import home
 from picasso.shell import models, output
@@ -117,8 +118,9 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
         )
         begin("Opening the model")
         opened, arguments, _ = models.read_opening(model, asked.opening)
+        live = load_model(opened, **arguments)
         return audit(
-            load_model(opened, **arguments),
+            live,
             dataset,
             source=opened,
             options=arguments,
@@ -130,7 +132,7 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
             seed=asked.seed,
             interventions=tuple(asked.interventions),
             confirmed={name: _is_object(word) for name, word in _pairs(asked.confirmed)},
-            processes=(asked.processes or 0) if asked.engine == "ray" else _processes(asked.processes, arguments),
+            processes=(asked.processes or 0) if asked.engine == "ray" else _processes(asked.processes, live),
             maps=asked.maps,
             regions=asked.regions,
             engine=asked.engine,
@@ -138,12 +140,13 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
         )
 
 
-def _processes(asked: int | None, arguments: Mapping[str, Any]) -> int:
+def _processes(asked: int | None, model: Model) -> int:
     """Return how many processes measure, each with a copy of the model; 0: this one."""
     # A device other than the processor serves one process well, and several badly.
-    if (arguments.get("device") or "cpu") != "cpu":
+    if not str(getattr(model, "device", "cpu")).startswith("cpu"):
         return 0
-    count = asked or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else asked or os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = asked or cores
     return count if count >= _WORTH_A_POOL else 0
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picasso.plugin import Intervention, Pixels, Property, Seen, log_chroma, relit
+from picasso.plugin import Intervention, Pixels, Property, Seen, bounded, log_chroma, relit
 
 
 class ColorCast(Intervention):
@@ -19,5 +19,6 @@ class ColorCast(Intervention):
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         if not to.context.any() or not source.context.any():
             return None
-        red, blue = log_chroma(source.view, source.context) - log_chroma(to.view, to.context)
+        cast = log_chroma(source.view, source.context) - log_chroma(to.view, to.context)
+        red, blue = np.log([bounded(gain) for gain in np.exp(cast)])
         return relit(to.view, np.array([red, 0.0, blue]), to.context)

@@ -28,9 +28,11 @@ from picasso.auditing.maps.evidence import (
     make_maps,
     shares,
 )
+from picasso.core.errors import CanceledError, PicassoError
 from picasso.core.facts import Sample
 from picasso.core.intervention import Property, Role
 from picasso.core.rectangles import Rectangles
+from picasso.scorecard.method import Method
 from picasso.scorecard.stages import Report, Stages
 
 MOST_GROUPED = 60
@@ -72,11 +74,13 @@ def illustrate(
     if experiment.gallery.eye.hooked:
         return {}
     evidence = _evidence(experiment, readable, classes, report)
-    clusters = _clusters(experiment, readable, donors, len(classes), scale, report)
-    return {
-        "evidence": evidence.document() | {"disagreement": disagreement(evidence, verdict)},
-        "clusters": [cluster.document(classes) for cluster in clusters],
-    }
+    trusted = {method.name for method in evidence.methods}
+    method = next((one for one in default_methods(experiment.model) if one.name in trusted), None)
+    found = {"evidence": evidence.document() | {"disagreement": disagreement(evidence, verdict)}}
+    if method is None:
+        return found
+    clusters = _clusters(experiment, method, readable, donors, len(classes), scale, report)
+    return found | {"clusters": [cluster.document(classes) for cluster in clusters]}
 
 
 def _evidence(experiment: Experiment, readable: Sequence[int], classes: Sequence[str], report: Report) -> Evidence:
@@ -108,6 +112,7 @@ def _parts(experiment: Experiment, chosen: Sequence[int]) -> tuple[list[Parts], 
 
 def _clusters(
     experiment: Experiment,
+    method: Method,
     readable: Sequence[int],
     donors: Mapping[int, Donors],
     classes: int,
@@ -118,14 +123,19 @@ def _clusters(
     chosen = [
         readable[place] for place in chosen_pictures([labels[one] for one in readable], experiment.seed, MOST_GROUPED)
     ]
-    method, samples = default_methods(model)[0], _samples(experiment, chosen)
+    samples = _samples(experiment, chosen)
     columns = [experiment.columns[labels[one]] for one in chosen]
-    maps = make_maps(model, method, samples, columns, experiment.seed, Stages(report, len(samples)))
+    try:
+        maps = make_maps(model, method, samples, columns, experiment.seed, Stages(report, len(samples)))
+    except CanceledError:
+        raise
+    except PicassoError:  # of one picture of many; maps have no say, so the audit goes on without
+        return []
     found = find_clusters(
         maps, [labels[one] for one in chosen], weighted_embeddings(model, samples, maps), experiment.seed
     )
     named = [replace(one, members=tuple(chosen[member] for member in one.members)) for one in found]
-    return _tried(experiment, named, readable[:MOST_TRIED], donors, np.asarray(labels), classes, scale)
+    return _tried(experiment, named, readable[:MOST_TRIED], donors, np.asarray(labels), classes, scale, report)
 
 
 def _tried(
@@ -136,6 +146,7 @@ def _tried(
     labels: NDArray[np.int64],
     classes: int,
     scale: float,
+    report: Report,
 ) -> list[Cluster]:
     """Return the clusters with what a transplant at their place has shown."""
     questions = [Question(as_property(one), _Places.name, "", Role.PROPERTY) for one in clusters]
@@ -148,7 +159,9 @@ def _tried(
         experiment.seed,
     )
     table = Table.empty(len(questions), len(labels))
-    for shard in shards_of(pictures, range(len(questions)), donors) if questions else ():
+    shards = shards_of(pictures, range(len(questions)), donors) if questions else []
+    for number, shard in enumerate(shards):
+        report(number, len(shards), "Trying what groups of maps propose")
         table.enter(shard, trial.measure(shard))
     effects = judged(
         [

@@ -36,8 +36,13 @@ def to_fix(findings: Findings) -> str:
     writer.writerow(["picture", "class", "answer", "moved"])
     for found in findings.to_fix:
         moved = "" if found.moved is None else f"{found.moved:.4f}"
-        writer.writerow([found.name, findings.classes[found.label], findings.classes[found.answer], moved])
+        writer.writerow([_harmless(found.name), findings.classes[found.label], findings.classes[found.answer], moved])
     return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """Return a name that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
 
 
 def counterfactuals(findings: Findings) -> dict[str, bytes]:

@@ -38,7 +38,7 @@ class NewAudit(BaseModel):
         None, max_length=MOST_CLASSES, description="The model's label for each class of the data set; null: by name."
     )
     limit: int | None = Field(
-        None, ge=1, le=100_000, description="How many pictures at most; null: as many as an audit takes."
+        None, ge=64, le=100_000, description="How many pictures at most; null: as many as an audit takes."
     )
     seed: int = Field(0, ge=0, lt=2**32)
     confirmed: dict[str, bool] = Field(

@@ -33,7 +33,9 @@ function actions({ model, dataset, exports }) {
 }
 
 dialog.addEventListener("close", async () => {
-  if (dialog.returnValue !== "delete") return;
+  const said = dialog.returnValue;
+  dialog.returnValue = ""; // Escape leaves it as it was
+  if (said !== "delete") return;
   try {
     await remove(path);
     location.assign("/audit");

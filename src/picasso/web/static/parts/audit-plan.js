@@ -102,6 +102,7 @@ export class AuditPlan extends EventTarget {
     if (this.described.pictures < this.described.least) {
       return `An audit needs at least ${this.described.least} pictures; ${this.name} has ${this.described.pictures}.`;
     }
+    if (this.pictures < this.described.least) return `An audit needs at least ${this.described.least} pictures.`;
     if (this.unmatched.length) return "Say which of the model\u2019s classes these are.";
     return "";
   }
