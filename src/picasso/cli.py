@@ -451,7 +451,7 @@ def audit(
     ] = "",
     opening: Opening = UNSAID,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
+        int, typer.Option("--seed", metavar="NUMBER", min=0, help="Seed of everything random.", rich_help_panel=RUN)
     ] = 0,
     as_json: JsonOption = False,
     debug: DebugOption = False,
