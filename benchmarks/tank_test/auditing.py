@@ -84,7 +84,7 @@ def audited(network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[
     model = picasso.load_model(network, preprocessing=preprocessing, labels=drawn.classes)
     with tempfile.TemporaryDirectory() as folder:
         data = dataset(drawn, mode, Path(folder))
-        return _summary(running.audit(model, data, interventions=interventions), drawn)
+        return _summary(running.audit(model, data, interventions=interventions, maps=False), drawn)
 
 
 def dataset(drawn: Scenes, mode: Mode, folder: Path) -> Dataset:
