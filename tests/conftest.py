@@ -21,6 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def picasso_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder of the tests' own: no test reads or writes the user's."""
     home = tmp_path_factory.mktemp("picasso-home")
+    base = tmp_path_factory.getbasetemp()
+    # What one process of the run has drawn the others need not draw again.
+    drawn = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn-datasets"
+    drawn.mkdir(exist_ok=True)
+    (home / "datasets").symlink_to(drawn, target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PICASSO_HOME", str(home))
         yield home

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from picasso.cli import app
 from picasso.core import registry
 from picasso.shell import output
+from tests.homes import furnish_home
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\s*(?P<info>\S.*)?$")
 _SKIP = re.compile(r"^<!-- not run: (?P<reason>.+) -->$")
@@ -155,8 +156,9 @@ def folder_of_its_own(folder: Path) -> Iterator[None]:
     """Read a page in an empty folder, with a PICASSO_HOME in it."""
     before = Path.cwd()
     environment = {name: os.environ.get(name) for name in ("PICASSO_HOME", "COLUMNS")}
+    home = furnish_home(folder / "home")
     os.chdir(folder)
-    os.environ.update(PICASSO_HOME=str(folder / "home"), COLUMNS="200")
+    os.environ.update(PICASSO_HOME=str(home), COLUMNS="200")
     sys.path.insert(0, str(folder))
     for name, module in list(sys.modules.items()):  # what other tests' model files imported from beside themselves
         if hasattr(module, "__picasso_neighbor__"):

@@ -24,6 +24,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
+from tests.homes import furnish_home
+
 from . import house
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
@@ -192,7 +194,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server that all browser tests of this process share."""
     folder = tmp_path_factory.mktemp("house")
     house.furnish(folder)
-    environment = {**os.environ, "PICASSO_HOME": str(folder / "home")}
+    environment = {**os.environ, "PICASSO_HOME": str(furnish_home(folder / "home"))}
     command = [sys.executable, house.__file__, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
