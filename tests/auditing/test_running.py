@@ -49,7 +49,7 @@ def test_what_hangs_on_the_top_is_named(tied: Path) -> None:
 
 
 def test_what_hangs_on_the_object_is_acquitted(free: Path) -> None:
-    findings = audit(drawn.model(drawn.by_the_object), free)
+    findings = audit(drawn.model(drawn.by_the_object), free, maps=False)
     assert findings.accuracy.value > 0.97
     assert findings.verdict.outcome is Outcome.RIGHT_REASON, findings.verdict
     assert _effect(findings, "object-swap") > 0.9
@@ -58,18 +58,18 @@ def test_what_hangs_on_the_object_is_acquitted(free: Path) -> None:
 
 
 def test_what_hangs_on_both_says_both(tied: Path) -> None:
-    findings = audit(drawn.model(drawn.by_both), tied)
+    findings = audit(drawn.model(drawn.by_both), tied, maps=False)
     assert findings.verdict.outcome is Outcome.BOTH, findings.verdict
 
 
 def test_a_model_at_chance_is_accused_of_nothing(free: Path) -> None:
-    findings = audit(drawn.model(drawn.by_nothing), free)
+    findings = audit(drawn.model(drawn.by_nothing), free, maps=False)
     assert findings.verdict.outcome is Outcome.WEAK_MODEL
     assert findings.verdict.named is None
 
 
 def test_a_data_set_that_carries_the_proxy_does_not_convict_a_model_that_ignores_it(tied: Path) -> None:
-    findings = audit(drawn.model(drawn.by_the_object), tied)
+    findings = audit(drawn.model(drawn.by_the_object), tied, maps=False)
     assert findings.verdict.outcome in (Outcome.RIGHT_REASON, Outcome.CANNOT_TELL)
     assert not findings.suspects
     assert any(clue.telling for clue in findings.clues)

@@ -121,6 +121,7 @@ def test_the_whole_way_by_keyboard(page: Page, server: Server) -> None:
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("picasso-result[data-state=done] .figure[data-ready]", timeout=60_000)
     page.wait_for_selector(".job-progress", state="hidden")
+    page.wait_for_load_state("networkidle")
     tab_to('[role="tab"][aria-selected="true"]')
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab").nth(1)).to_have_attribute("aria-selected", "true")
