@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,19 @@ def verdict() -> list[str]:
     return []
 
 
+@pytest.fixture
+def verdict_page(server: Server, verdict: list[str]) -> str:
+    """The page of a verdict: the story's, or one that is asked for where that test runs elsewhere."""
+    if not verdict:
+        asked = {"model": "demo:tank-proxy", "dataset": "demo:tanks", "limit": 70}
+        job = server.api.post("/audits", json=asked).raise_for_status().json()["id"]
+        while (now := server.api.get(f"/jobs/{job}").raise_for_status().json())["state"] in ("queued", "running"):
+            time.sleep(0.5)
+        assert now["state"] == "done", now
+        verdict.append(f"{server.address}/audits/{now['audit']}")
+    return verdict[0]
+
+
 def test_the_story_ends_in_a_verdict(page: Page, server: Server, axe: Axe, verdict: list[str]) -> None:
     page.goto(f"{server.address}/")
     page.wait_for_selector("html[data-ready]")
@@ -49,11 +63,10 @@ def test_the_story_ends_in_a_verdict(page: Page, server: Server, axe: Axe, verdi
 
 
 def test_the_verdict_comes_first_and_everything_by_keyboard(
-    page: Page, server: Server, axe: Axe, verdict: list[str]
+    page: Page, server: Server, axe: Axe, verdict_page: str
 ) -> None:
-    [address] = verdict
-    page.goto(address)
-    found = server.get(f"/audits/{address.rsplit('/', 1)[1]}")
+    page.goto(verdict_page)
+    found = server.get(f"/audits/{verdict_page.rsplit('/', 1)[1]}")
     said = found["document"]["verdict"]
     expect(page.get_by_role("heading", level=1)).to_have_text(said["headline"])
     expect(page.locator(".audit-verdict")).to_contain_text(said["sentence"])
@@ -97,12 +110,11 @@ def test_the_verdict_comes_first_and_everything_by_keyboard(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_verdict_is_accessible(page: Page, axe: Axe, verdict: list[str], scheme: str) -> None:
-    [address] = verdict
+def test_the_verdict_is_accessible(page: Page, axe: Axe, verdict_page: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 900})
-        page.goto(address)
+        page.goto(verdict_page)
         page.wait_for_selector("[aria-busy]", state="detached")
         show_all(page)
         page.locator(".forest-row").first.click()
