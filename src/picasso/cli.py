@@ -470,6 +470,9 @@ def audit(
 
     said = words or []
     failing = auditing.read_outcomes(fail_on or ())
+    for folder in (out, counterfactuals):
+        if folder is not None:  # what cannot be written is said before the work, not after
+            folder.mkdir(parents=True, exist_ok=True)
     asked = auditing.Asked(
         opening,
         masks,

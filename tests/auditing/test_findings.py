@@ -13,7 +13,7 @@ from PIL import Image
 
 from picasso.auditing.findings import FORMAT, Interval, Outcome, PictureFinding
 from picasso.auditing.report.wording import chance_of_error, percent, plain, points, signed, span, with_span
-from tests.auditing.making import OBJECT, SKY, effect, findings, pair
+from tests.auditing.making import SKY, effect, findings, pair
 
 
 def test_the_document_survives_json_and_has_everything_but_pixels() -> None:
@@ -72,21 +72,10 @@ def test_everything_is_saved(tmp_path: Path) -> None:
         "pairs/3-tank-0000.cell-r0c0.after.png",
         "pairs/4-tank-0003.object-swap.before.png",
         "pairs/4-tank-0003.object-swap.after.png",
-        "counterfactuals/tank/tank-0000.region-0.png",
-        "counterfactuals/decoy/tank-0001.region-0.png",
-        "counterfactuals/tank/tank-0000.cell-r0c0.png",
     ]
     assert json.loads(paths[1].read_text("utf-8")) == found.document()
     with Image.open(paths[4]) as image:
         np.testing.assert_array_equal(np.asarray(image), found.pairs[0].after)
-    with Image.open(paths[12]) as image:
-        np.testing.assert_array_equal(np.asarray(image), found.pairs[1].after)
-
-
-def test_a_picture_that_lost_its_object_is_no_training_picture(tmp_path: Path) -> None:
-    paths = findings(pairs=(pair(OBJECT, 3),)).save(tmp_path)
-    assert not (tmp_path / "counterfactuals").exists()
-    assert len(paths) == 5
 
 
 def test_names_that_would_leave_the_folder_or_meet_in_one_file_do_not(tmp_path: Path) -> None:

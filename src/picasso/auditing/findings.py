@@ -299,8 +299,7 @@ class Findings:
 
         Returns:
             The files: `audit.html`, `audit.json`, `to_fix.csv` (the pictures to fix), `pairs/` (pictures before and
-            after), `counterfactuals/<class>/` (the pictures after, to train on: each keeps its class, while a
-            property that the model should not rely on is another class's).
+            after).
         """
         from picasso.auditing.report.export import files
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from picasso.auditing.thresholds import LEAST_OF_CLASS, LEAST_PICTURES
+from picasso.auditing.thresholds import LEAST_OF_CLASS, LEAST_PICTURES, RECOMMENDED_PICTURES
 from picasso.core.dataset import Dataset, Example
 from picasso.core.errors import DatasetError
 
@@ -97,9 +97,9 @@ def require_pictures(count: int) -> None:
     """
     if count < LEAST_PICTURES:
         raise DatasetError(
-            f"An audit needs at least {LEAST_PICTURES} pictures that can be read; there are {count}. "
+            f"An audit needs at least {LEAST_PICTURES} pictures that can be read; there would be {count}. "
             "With fewer it would miss what it is meant to find.",
-            "Add pictures, or raise the limit; 200 are recommended.",
+            f"Add pictures, or raise the limit; {RECOMMENDED_PICTURES} are recommended.",
         )
 
 

@@ -10,6 +10,7 @@ from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.report.wording import percent, points, span
 from picasso.auditing.thresholds import CLEAR, NAMING, WEAK
 from picasso.core.intervention import Role
+from picasso.scorecard.verdict import listed
 
 
 def named_of(effects: Sequence[Effect]) -> Effect | None:
@@ -120,7 +121,7 @@ def _accused(
     drop, phrase = _points(named.drop), named.what.phrase
     others = [one.what.phrase for one in suspects if one is not named][:3]
     if others:
-        reasons.append(f"It also shows in {_listed(others)}.")
+        reasons.append(f"It also shows in {listed(others)}.")
     sentence = f"{drop} of accuracy hang on {phrase}"
     if not certain:
         outcome, headline = Outcome.RELIES_ON, f"RELIES ON {phrase}"
@@ -136,7 +137,3 @@ def _accused(
 
 def _points(drop: Interval) -> str:
     return f"{points(drop.value)} ({span(drop)})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

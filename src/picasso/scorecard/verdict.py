@@ -50,7 +50,7 @@ def _doubts(card: Card) -> list[str]:
             found.append("On so few pictures it does not surely beat the edge filter: the interval reaches below zero.")
         lost = [fill for fill, one in zip(FILLS, card.over_sobel_by_fill, strict=True) if one.mean <= 0]
         if lost:
-            found.append(f"It beats the edge filter only with some fills, not with {_listed(lost)}.")
+            found.append(f"It beats the edge filter only with some fills, not with {listed(lost)}.")
     if card.patches is not None and card.patches.mean <= 0:
         found.append("It does not rank single patches by what removing them does.")
     if card.randomization is None:
@@ -83,9 +83,9 @@ def verdict(
         chosen = [card for card in methods if card.trust is trust]
         chosen.sort(key=lambda card: -(card.gain.mean if card.gain else 0))
         if chosen:
-            said.append(f"{words}: {_listed([card.title for card in chosen])}.")
+            said.append(f"{words}: {listed([card.title for card in chosen])}.")
     if failed := [card.title for card in methods if card.failed]:
-        said.append(f"Could not be measured: {_listed(failed)}.")
+        said.append(f"Could not be measured: {listed(failed)}.")
     if not any(card.trust is Trust.YES for card in methods):
         said.append("None of these maps earns trust without reservation.")
     believed = [card for card in methods if card.trust is Trust.YES and card.mass is not None]
@@ -110,5 +110,6 @@ def verdict(
     return tuple(said)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Write names as a sentence does: "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -180,8 +180,7 @@ def _archive(files: Mapping[str, bytes], folder: Path) -> Path:
     place = folder / "audit.zip"
     with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
-            if name not in more:
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
         for name, path in more.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), path.read_bytes())
     return place

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from picasso.auditing.findings import Findings, Pair
 from picasso.core import render
-from picasso.core.intervention import Pixels, Role
+from picasso.core.intervention import Pixels
 from picasso.core.result import file_labels, safe_name
 
 
@@ -26,7 +26,7 @@ def files(findings: Findings) -> dict[str, bytes]:
         place = f"pairs/{number:0{digits}d}-{stem}.{safe_name(pair.property)}"
         contents[f"{place}.before.png"] = _png(pair.before)
         contents[f"{place}.after.png"] = _png(pair.after)
-    return contents | counterfactuals(findings)
+    return contents
 
 
 def to_fix(findings: Findings) -> str:
@@ -43,22 +43,6 @@ def to_fix(findings: Findings) -> str:
 def _harmless(cell: str) -> str:
     """Return a name that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell[:1] in "=+-@\t\r" else cell
-
-
-def counterfactuals(findings: Findings) -> dict[str, bytes]:
-    """Return the pictures after the change as labelled training pictures.
-
-    They lie at `counterfactuals/<class>/<picture>.<property>.png`. Only those whose class is still right are among
-    them: a picture whose object was taken from another class, or erased, has lost it.
-    """
-    contents = {}
-    folders = file_labels(findings.classes)
-    for pair, stem in zip(findings.pairs, _stems(findings.pairs), strict=True):
-        effect = findings.effect(pair.property)
-        if effect is not None and effect.role is Role.PROPERTY:
-            place = f"counterfactuals/{folders[pair.label]}/{stem}.{safe_name(pair.property)}.png"
-            contents[place] = _png(pair.after)
-    return contents
 
 
 def _stems(pairs: Sequence[Pair]) -> list[str]:

@@ -1,10 +1,11 @@
 /** /comparisons/{key}: the verdict, the card, and the maps side by side on one scale. */
 
-import { get, remove } from "../api.js";
+import { get } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { ago, number, plural } from "../format.js";
 import { cardTable, meanings, reasons, trustMark, verdict } from "../parts/card.js";
 import { compareHref } from "../parts/compare-address.js";
+import { deletes } from "../parts/delete-dialog.js";
 import { problem } from "../parts/problem.js";
 
 const place = /** @type {HTMLElement} */ (document.getElementById("comparison"));
@@ -29,17 +30,7 @@ function actions(comparison) {
     h("button", { type: "button", class: "danger", onclick: () => dialog.showModal() }, icon("trash"), "Delete"));
 }
 
-dialog.addEventListener("close", async () => {
-  const said = dialog.returnValue;
-  dialog.returnValue = ""; // Escape leaves it as it was
-  if (said !== "delete") return;
-  try {
-    await remove(path);
-    location.assign("/compare");
-  } catch (error) {
-    place.prepend(problem(/** @type {any} */ (error)));
-  }
-});
+deletes(dialog, path, "/compare", place);
 
 /** @param {any} tested what is known of a map, null for a control */
 function said(tested) {

@@ -1,11 +1,12 @@
 /** /audits/{key}: the verdict, the pictures that show it, what hangs on each property, and every choice. */
 
-import { get, post, remove } from "../api.js";
+import { get, post } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
 import { ago, duration, percent, plural } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
 import { Pairs } from "../parts/before-after.js";
 import { classTable, clues, clusters, evidence, picturesShown, recordOf, untested } from "../parts/findings-parts.js";
+import { deletes } from "../parts/delete-dialog.js";
 import { Forest } from "../parts/forest.js";
 import { outcomeKind } from "../parts/outcome.js";
 import { points, span } from "../parts/points.js";
@@ -32,17 +33,7 @@ function actions({ model, dataset, exports }) {
     h("button", { type: "button", class: "danger", onclick: () => dialog.showModal() }, icon("trash"), "Delete"));
 }
 
-dialog.addEventListener("close", async () => {
-  const said = dialog.returnValue;
-  dialog.returnValue = ""; // Escape leaves it as it was
-  if (said !== "delete") return;
-  try {
-    await remove(path);
-    location.assign("/audit");
-  } catch (error) {
-    place.prepend(problem(/** @type {any} */ (error)));
-  }
-});
+deletes(dialog, path, "/audit", place);
 
 /** @param {any} document */
 function verdict({ verdict: said, accuracy, chance, counts, classes }) {

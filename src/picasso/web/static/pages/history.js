@@ -88,28 +88,35 @@ async function filters() {
       options.map(([value, name]) => h("option", { value, props: { selected: value === chosen[key] } }, name))))));
 }
 
-/** Audits are of a model and no visualization: where one is chosen, there are none to show. */
+/**
+ * Audits are of a model and no visualization: where one is chosen, there are none to show.
+ * @returns {Promise<number>} how many are shown
+ */
 async function audits() {
   const found = (await list(`/audits?limit=${AUDITS}`)).filter((one) => !chosen.visualization && (!chosen.model || one.model === chosen.model));
   place("audits").hidden = !found.length;
   fill(place("audit-list"), found.map((one) => h("li", {},
     outcomeSign(one.outcome), h("a", { href: one.page }, h("b", {}, one.headline)),
     h("span", { class: "muted" }, `${one.model} on ${plural(one.pictures, "picture")} of ${one.dataset} \u00b7 ${ago(one.created)}`))));
+  return found.length;
 }
 
 async function load() {
-  audits().catch(() => (place("audits").hidden = true));
+  const audited = audits().catch(() => {
+    place("audits").hidden = true;
+    return 0;
+  });
   const wanted = new URLSearchParams({ limit: String(limit) });
   for (const [key, value] of Object.entries(chosen)) if (value) wanted.set(key, value);
   try {
-    const { results } = await get(`/results?${wanted}`);
+    const [{ results }, others] = await Promise.all([get(`/results?${wanted}`), audited]);
     const filtered = Boolean(chosen.model || chosen.visualization);
     fill(place("results"), results.map(tile));
     place("filters").hidden = !results.length && !filtered;
     place("more").hidden = results.length < limit || limit >= MOST;
     fill(place("state"), !results.length && (filtered
       ? h("div", { class: "empty" }, h("h2", {}, "No such result"), h("p", {}, "Choose another model or visualization."))
-      : h("div", { class: "empty" }, h("h2", {}, "Nothing here yet"), h("p", {}, "What you compute is kept here."),
+      : !others && h("div", { class: "empty" }, h("h2", {}, "Nothing here yet"), h("p", {}, "What you compute is kept here."),
         h("a", { class: "button primary", href: "/explain" }, "Explain a picture"))));
   } catch (error) {
     fill(place("state"), problem(error, { label: "Try again", act: load }));
