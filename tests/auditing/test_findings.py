@@ -82,7 +82,7 @@ def test_names_that_would_leave_the_folder_or_meet_in_one_file_do_not(tmp_path: 
     pairs = (pair(SKY, 1, name="../../etc/{}.png"), pair(SKY, 2, name="a/b"), pair(SKY, 3, name="a-b"))
     classes = ("../up", "..-up")
     paths = findings(pairs=pairs, classes=classes).save(tmp_path / "here")
-    assert len(set(paths)) == 3 + 6 + 3
+    assert len(set(paths)) == 3 + 6
     assert sorted(p.name for p in tmp_path.iterdir()) == ["here"]
     assert all((tmp_path / "here").resolve() in path.resolve().parents for path in paths)
 
