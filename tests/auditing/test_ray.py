@@ -175,7 +175,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Setup, Term
     entry = registry.intervention("bands")
     bands = entry.load()()
     questions = [Question(what, "bands", f"{entry.digest}:1", bands.role) for what in bands.properties((48, 48), ())]
-    setup = Setup("top.py:Spied", {}, (0, 1), dataset, dataset.examples, (0, 1) * 4, None, tuple(questions), 0)
+    setup = Setup("top.py:Spied", {}, (0, 1), dataset, dataset.examples, (0, 1) * 4, None, True, tuple(questions), 0)
     model = load_model("top.py:Spied")
     return setup, Terms(model.digest, "", {"numpy": metadata.version("numpy")}, tmp_path, token=False)
 
