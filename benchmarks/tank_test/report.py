@@ -45,6 +45,11 @@ class Audit:
         return max((drop for drop, _, _ in self.found["drops"].values()), default=0.0)
 
     @property
+    def said(self) -> float:
+        """What the audit says hangs on something wrong: the largest drop of what it accuses, 0 where of nothing."""
+        return max((self.found["drops"][name][0] for name in self.found["ranked"]), default=0.0)
+
+    @property
     def score(self) -> float:
         """What audits are ranked by: the largest drop that is sure, the lower end of its interval."""
         return max((low for _, low, _ in self.found["drops"].values()), default=0.0)
@@ -281,13 +286,19 @@ def _strength(main: Sequence[Audit]) -> Iterator[str]:
         return
     yield "### How much is relied on"
     yield ""
-    whole = spearman([a.drop for a in main], [a.reliance for a in main])
     planted = [a for a in main if a.case.planted]
-    among = spearman([a.drop for a in planted], [a.reliance for a in planted])
+    rows = []
+    for title, audits in (("all", main), ("planted", planted)):
+        truth = [a.reliance for a in audits]
+        figures = [spearman([a.said for a in audits], truth), spearman([a.drop for a in audits], truth)]
+        rows.append([title, str(len(audits)), *map(_estimate, figures)])
     yield (
-        f"With masks, the largest drop goes with the truth by Spearman's {_estimate(whole)} over all {len(main)} "
-        f"models, and {_estimate(among)} among the {len(planted)} planted ones."
+        "With masks: Spearman's correlation with the truth of what the audit says hangs on what it accuses, 0 where it "
+        "accuses of nothing, and of the largest drop of any property, accused or not. Among honest models the truth "
+        "itself is noise about 0, which has no order that could be found."
     )
+    yield ""
+    yield from table(["Models", "How many", "What it says", "The largest drop"], rows)
     yield ""
     rows = []
     for rho in sorted(set(STRENGTHS), reverse=True):
@@ -368,9 +379,9 @@ def _missed_goals(by_mode: dict[Mode, list[Audit]], cases: int) -> Iterator[str]
         if flagged and right / len(flagged) < GOALS[key]:
             goal = f"the goal is {GOALS[key] * 100:.0f} %"
             yield f"- **Rightly {title}: {right} of {len(flagged)} ({right / len(flagged) * 100:.0f} %); {goal}.**"
-    value = spearman([a.drop for a in main], [a.reliance for a in main], rounds=1).value
+    value = spearman([a.said for a in main], [a.reliance for a in main], rounds=1).value
     if value < GOALS["spearman"]:
-        yield f"- **Spearman with the truth is {value:.2f}; the goal is {GOALS['spearman']}.**"
+        yield f"- **Spearman of what is said with the truth is {value:.2f}; the goal is {GOALS['spearman']}.**"
     if len(main) < cases:
         yield f"- {cases - len(main)} of {cases} models of this run were not audited with masks yet."
 

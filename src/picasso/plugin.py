@@ -43,7 +43,19 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
-from picasso.core.pasting import blend, cut_out, grown, matte, outside, scaled, seam, softened, stand, transplant
+from picasso.core.pasting import (
+    blend,
+    cut_out,
+    grown,
+    matte,
+    outside,
+    scaled,
+    seam,
+    softened,
+    stand,
+    surface,
+    transplant,
+)
 from picasso.core.paths import (
     BaselineSettings,
     PathSettings,
@@ -217,6 +229,7 @@ __all__ = [
     "spectrum",
     "stand",
     "suppress",
+    "surface",
     "switches",
     "target_scores",
     "to_pixels",

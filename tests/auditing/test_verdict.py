@@ -27,10 +27,11 @@ def effect(
     by_class: tuple[float, float] | None = None,
     region: int | None = None,
     pictures: int = 133,
+    box: tuple[float, float, float, float] | None = None,
 ) -> Effect:
     drop = statistics.drop(lost, gained, pictures)
     return Effect(
-        Property(name, name.title(), f"the {name}", region=region), "one", role, pictures, 0, drop,
+        Property(name, name.title(), f"the {name}", box, region), "one", role, pictures, 0, drop,
         by_class or (drop.value, drop.value), (0.0, 0.0), 1.0, 0.9,
         p if p is not None else (1e-9 if lost > gained + 5 else 0.5), 1.0, change, False, False,
     )  # fmt: skip
@@ -95,6 +96,36 @@ def test_the_smallest_change_that_does_most_of_it_is_named() -> None:
     assert named is not None
     assert named.what.name == "corner"
     assert named_of(judged(CLEAN)) is None
+
+
+WHOLE = effect("context", 130, change=0.4, box=(0, 0, 1, 1))
+UPPER = effect("upper", 85, change=0.2, box=(0, 0, 1 / 2, 1))
+TOP = effect("top", 80, change=0.15, box=(0, 0, 1 / 3, 1))
+DOT = effect("dot", 30, change=0.01, box=(0, 0.4, 0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("lower", "name"),
+    [
+        (effect("lower", 1, box=(1 / 2, 0, 1 / 2, 1)), "top"),
+        (effect("lower", 60, change=0.2, box=(1 / 2, 0, 1 / 2, 1)), "context"),
+        (effect("lower", 20, 15, change=0.2, box=(1 / 2, 0, 1 / 2, 1)), "top"),
+        (effect("elsewhere", 1, box=(0, 0.5, 0.5, 0.5)), "context"),
+    ],
+    ids=["nothing below", "much below", "little below", "nothing known of below"],
+)
+def test_where_one_half_carries_nothing_the_other_is_searched(lower: Effect, name: str) -> None:
+    named = named_of(judged([WHOLE, UPPER, TOP, DOT, lower, *CLEAN]))
+    assert named is not None
+    assert named.what.name == name
+
+
+def test_a_half_that_carries_nothing_says_nothing_of_what_lies_nowhere() -> None:
+    lower = effect("lower", 1, box=(1 / 2, 0, 1 / 2, 1))
+    tone = effect("tone", 130, change=0.1)
+    named = named_of(judged([tone, UPPER, TOP, lower, *CLEAN]))
+    assert named is not None
+    assert named.what.name == "tone"
 
 
 def test_nothing_is_both_cleared_and_suspected() -> None:

@@ -25,7 +25,7 @@ class Donors:
     other: tuple[int, ...]
 
 
-def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int) -> dict[int, Donors]:
+def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int, turn: int = 0) -> dict[int, Donors]:
     """Draw the donors of every picture, by its number.
 
     The other class is drawn first, every one with equal chance, then the picture in it, so that a frequent class is
@@ -34,12 +34,14 @@ def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int) 
     Args:
         labels: The class of each picture that can be read, by its number; at least two classes.
         looks: Of each picture something that is equal for pictures that look the same.
-        seed: Of what is drawn; each picture's donors depend on it, its number and nothing that was drawn before.
+        seed: Of what is drawn; each picture's donors depend on it, its number and the turn, and on nothing that was
+            drawn before.
+        turn: Which of several draws, from 0.
     """
     members = {label: [one for one in labels if labels[one] == label] for label in sorted(set(labels.values()))}
     drawn = {}
     for number, label in labels.items():
-        rng = np.random.default_rng((seed, number))
+        rng = np.random.default_rng((seed, number, turn))
         alike = [int(one) for one in rng.permutation(members[label]) if looks[one] != looks[number]]
         apart = {
             other: [one for one in found if looks[one] != looks[number]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_MEASURED, SURE
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What was measured, of every question and picture; NaN and -1 where nothing was.
+    """What was measured, of every question, picture and turn; NaN and -1 where nothing was.
 
     Args:
-        margin: float64 (questions, pictures, 2), under the sham and the treatment.
-        answer: int64 (questions, pictures, 2).
-        change: float64 (questions, pictures).
+        margin: float64 (questions, pictures, turns, 2), under the sham and the treatment.
+        answer: int64 (questions, pictures, turns, 2).
+        change: float64 (questions, pictures, turns).
     """
 
     margin: NDArray[np.float64]
@@ -29,15 +30,17 @@ class Table:
     change: NDArray[np.float64]
 
     @classmethod
-    def empty(cls, questions: int, pictures: int) -> Table:
+    def empty(cls, questions: int, pictures: int, turns: int) -> Table:
         """Return a table in which nothing was measured."""
-        shape = questions, pictures
+        shape = questions, pictures, turns
         return cls(np.full((*shape, 2), np.nan), np.full((*shape, 2), -1), np.full(shape, np.nan))
 
     def enter(self, shard: Shard, measured: Measured) -> None:
         """Enter what was measured of a shard."""
-        at = np.ix_(shard.questions, shard.pictures)
-        self.margin[at], self.answer[at], self.change[at] = measured.margin, measured.answer, measured.change
+        questions, pictures = np.ix_(shard.questions, shard.pictures)
+        self.margin[questions, pictures, shard.turn] = measured.margin
+        self.answer[questions, pictures, shard.turn] = measured.answer
+        self.change[questions, pictures, shard.turn] = measured.change
 
 
 def effect_of(
@@ -62,33 +65,36 @@ def effect_of(
         scale: Root mean square of the model's margins on the pictures as they are.
         screened: Whether these are the pictures of the screening alone.
     """
-    margin = table.margin[number, asked]
-    made = ~np.isnan(margin).any(axis=1)
-    at = np.asarray(asked, np.int64)[made]
-    margin, own = margin[made], labels[at]
-    right = margin > 0
-    lost, gained = right[:, 0] & ~right[:, 1], ~right[:, 0] & right[:, 1]
-    moved = margin[:, 0] - margin[:, 1]
-    before, after = table.answer[number, at, 0], table.answer[number, at, 1]
-    toward = [int(((after == one) & (before != one)).sum()) / max(1, len(at)) for one in range(classes)]
-    by_class = [
-        float(lost[own == one].mean() - gained[own == one].mean()) if (own == one).any() else None
-        for one in range(classes)
-    ]
+    made = np.asarray(np.isfinite(table.margin[number, asked]).all(axis=2), np.bool_)
+    some = np.asarray(made.any(axis=1), np.bool_)
+    at = np.asarray(asked, np.int64)[some]
+    made, own = made[some], labels[at]
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the mean over the turns in which they were made: every picture counts once."""
+        found: NDArray[np.float64] = np.where(made, values, 0).sum(axis=1) / made.sum(axis=1)
+        return found
+
+    margin = table.margin[number, at]
+    right, moved = margin > 0, mean(margin[..., 0] - margin[..., 1])
+    lost = mean(right[..., 0].astype(np.float64) - right[..., 1])
+    before, after = table.answer[number, at, :, 0], table.answer[number, at, :, 1]
+    toward = [float(mean((after == one) & (before != one)).sum()) / max(1, len(at)) for one in range(classes)]
+    by_class = [float(lost[own == one].mean()) if (own == one).any() else None for one in range(classes)]
     return Effect(
         what=question.what,
         intervention=question.intervention,
         role=question.role,
         pictures=len(at),
         left_out=len(asked) - len(at),
-        drop=statistics.drop(int(lost.sum()), int(gained.sum()), len(at)),
+        drop=statistics.mean_drop(lost),
         by_class=tuple(by_class),
         toward=tuple(toward),
         margin=float(moved.mean()) / scale if len(at) else 0.0,
-        sham=float(right[:, 0].mean()) if len(at) else 0.0,
+        sham=float(mean(right[..., 0]).mean()) if len(at) else 0.0,
         p=statistics.paired_p(moved),
         holm=1.0,
-        change=float(table.change[number, at].mean()) if len(at) else 0.0,
+        change=float(mean(table.change[number, at]).mean()) if len(at) else 0.0,
         screened=screened,
         suspect=False,
     )

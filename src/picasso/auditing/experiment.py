@@ -18,7 +18,7 @@ from picasso.core.model import Model
 from picasso.core.pasting import seam
 from picasso.core.preprocessing import Array
 
-FORMAT = 1
+FORMAT = 2
 """A change of what is measured or how; what was kept before is not found any more."""
 SHARD = 8
 """Pictures of a shard: small enough that little is lost with it."""
@@ -53,11 +53,13 @@ class Shard:
         pictures: Their numbers.
         questions: Numbers of the questions.
         donors: Of each picture, where something is asked.
+        turn: Which of several draws of donors these are, from 0.
     """
 
     pictures: tuple[int, ...]
     questions: tuple[int, ...] = ()
     donors: tuple[Donors, ...] = ()
+    turn: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ class Experiment:
         change = np.full(shape, np.nan)
         for place, (number, donors) in enumerate(zip(shard.pictures, shard.donors, strict=True)):
             view, label = self.gallery.seen(number).view, self.gallery.labels[number]
-            for rows, pairs, scores in self._answered(number, shard.questions, donors):
+            for rows, pairs, scores in self._answered(number, shard.questions, donors, shard.turn):
                 margin[rows, place], answer[rows, place] = self.read_scores(scores, label)
                 change[rows, place] = [np.abs(after.astype(np.int16) - view).mean() / 255 for _, after in pairs]
         return Measured(margin, answer, change)
@@ -129,12 +131,16 @@ class Experiment:
                 margin[:, place], answer[:, place] = self.read_scores(scores, self.gallery.labels[number])
         return Measured(margin, answer, np.zeros((1, len(shard.pictures))), unreadable)
 
-    def made(self, number: int, question: Question, donors: Donors) -> tuple[int, Pixels, Pixels] | None:
+    def made(self, number: int, question: Question, donors: Donors, turn: int = 0) -> tuple[int, Pixels, Pixels] | None:
         """Return the donor of the treatment, the sham and the treatment of a picture; None where it cannot be made."""
         seen = self.gallery.seen(number)
         for same, other in zip(donors.same, donors.other, strict=False):
             pair = self.interventions[question.intervention].pair(
-                question.what, seen, self.gallery.seen(same), self.gallery.seen(other), hash_seed(self.seed, number)
+                question.what,
+                seen,
+                self.gallery.seen(same),
+                self.gallery.seen(other),
+                hash_seed(self.seed, number, turn),
             )
             if pair is not None:
                 return other, *pair
@@ -147,13 +153,13 @@ class Experiment:
         return own[..., label] - rest, own.argmax(axis=-1)
 
     def _answered(
-        self, number: int, questions: Sequence[int], donors: Donors
+        self, number: int, questions: Sequence[int], donors: Donors, turn: int
     ) -> Iterator[tuple[list[int], list[tuple[Pixels, Pixels]], Array]]:
         """Yield rows of questions, their shams and treatments, and the scores of these, (rows, 2, columns)."""
         boxed: dict[tuple[int, ...], tuple[list[int], list[tuple[Pixels, Pixels]]]] = {}
         whole: tuple[list[int], list[tuple[Pixels, Pixels]]] = [], []
         for row, question in enumerate(questions):
-            made = self.made(number, self.questions[question], donors)
+            made = self.made(number, self.questions[question], donors, turn)
             if made is None:
                 continue
             box = self._box(number, self.questions[question].what, made[1:])
@@ -217,9 +223,9 @@ def grown_box(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, in
     return first, second, min(height, top + tall + by) - first, min(width, left + wide + by) - second
 
 
-def hash_seed(seed: int, number: int) -> int:
-    """Return the seed of what is drawn for one picture."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:8], "little") >> 1
+def hash_seed(seed: int, number: int, turn: int) -> int:
+    """Return the seed of what is drawn for one picture in one turn."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{number}:{turn}".encode()).digest()[:8], "little") >> 1
 
 
 def shard_key(shard: Shard, questions: Sequence[Question], names: Sequence[str], asked: str) -> str:
@@ -235,6 +241,7 @@ def shard_key(shard: Shard, questions: Sequence[Question], names: Sequence[str],
         "format": FORMAT,
         "asked": asked,
         "pictures": [[number, names[number]] for number in shard.pictures],
+        "turn": shard.turn,
         "donors": [[names[one] for one in (*donors.same, *donors.other)] for donors in shard.donors],
         "questions": [[questions[number].what.name, questions[number].digest] for number in shard.questions],
     }
@@ -242,8 +249,14 @@ def shard_key(shard: Shard, questions: Sequence[Question], names: Sequence[str],
 
 
 def shards_of(
-    pictures: Sequence[int], questions: Sequence[int] = (), donors: Mapping[int, Donors] | None = None
+    pictures: Sequence[int],
+    questions: Sequence[int] = (),
+    donors: Mapping[int, Donors] | None = None,
+    turn: int = 0,
 ) -> list[Shard]:
     """Divide pictures into shards."""
     parts = [tuple(pictures[start : start + SHARD]) for start in range(0, len(pictures), SHARD)]
-    return [Shard(part, tuple(questions), tuple(donors[number] for number in part) if donors else ()) for part in parts]
+    return [
+        Shard(part, tuple(questions), tuple(donors[number] for number in part) if donors else (), turn)
+        for part in parts
+    ]

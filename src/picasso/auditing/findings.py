@@ -153,7 +153,8 @@ class PictureFinding:
         answer: The class that the model gives it.
         moved: Margin under the sham less margin under the treatment, in root mean squares of all margins; None where
             it could not be made.
-        flips: Whether the answer is right under the sham and wrong under the treatment.
+        flips: Whether the answer is right under the sham and wrong under the treatment, at least half of the times
+            that it was asked.
     """
 
     name: str

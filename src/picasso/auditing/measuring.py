@@ -26,7 +26,7 @@ from picasso.auditing.regions.confirming import Confirmed, read_confirmed, regio
 from picasso.auditing.regions.kinds import FITTED_ON, find_kinds
 from picasso.auditing.selecting import Selection, require_pictures, select
 from picasso.auditing.shelf import Shelf
-from picasso.auditing.thresholds import LEAST_OF_CLASS, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST
+from picasso.auditing.thresholds import LEAST_OF_CLASS, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST, TURNS
 from picasso.core import registry
 from picasso.core.dataset import Dataset, match_classes
 from picasso.core.errors import ConfigurationError, DatasetError, PictureError
@@ -55,7 +55,7 @@ class Measurements:
         scale: Root mean square of these margins.
         said: What is known of where the object is.
         experiment: The experiment.
-        donors: Of each picture that can be read.
+        donors: Of each picture that can be read, in the first turn.
         table: Every margin and answer under every sham and treatment.
         effects: Of every question, judged.
         confirming: Number of the pictures that confirm a suspect.
@@ -140,12 +140,13 @@ class Measuring:
         setup = self._setup(self._questions(said.known, parts), parts)
         experiment = setup.experiment(self.model)
         labels = {number: self.selection.labels[number] for number in readable}
-        donors = draw_donors(labels, {number: files[number].pixels for number in readable}, self.choices.seed)
-        table = Table.empty(len(setup.questions), count)
+        looks = {number: files[number].pixels for number in readable}
+        donors = [draw_donors(labels, looks, self.choices.seed, turn) for turn in range(TURNS)]
+        table = Table.empty(len(setup.questions), count, TURNS)
         with closing(self._engine(setup, experiment)) as engine:
             effects, confirming = self._tried(engine, experiment, table, readable, donors, scale)
         return Measurements(
-            self.selection, files, base, answers, scale, said, experiment, donors, table, tuple(effects), confirming,
+            self.selection, files, base, answers, scale, said, experiment, donors[0], table, tuple(effects), confirming,
             tuple(self.untested), tuple(self.notes),
         )  # fmt: skip
 
@@ -250,36 +251,41 @@ class Measuring:
         experiment: Experiment,
         table: Table,
         readable: Sequence[int],
-        donors: Mapping[int, Donors],
+        donors: Sequence[Mapping[int, Donors]],
         scale: float,
     ) -> tuple[list[Effect], int]:
         """Return the effects, judged, and on how many pictures a suspect is confirmed."""
         questions, classes = experiment.questions, len(self.columns)
         some, others = _screening(readable)
 
-        def ask(pictures: Sequence[int], numbers: Sequence[int], message: str) -> None:
-            shards = shards_of(pictures, numbers, donors) if numbers else []
+        def ask(pictures: Sequence[int], numbers: Sequence[int], turns: range, message: str) -> None:
+            shards = [shard for turn in turns if numbers for shard in shards_of(pictures, numbers, donors[turn], turn)]
             for shard, measured in self._measured(engine, shards, questions, message):
                 table.enter(shard, measured)
 
         def effect(number: int, pictures: Sequence[int], screened: bool = False) -> Effect:
             return effect_of(questions[number], number, table, pictures, self.labels, classes, scale, screened)
 
-        everything = list(range(len(questions)))
-        self.total = self.done + len(questions) * (len(some) + round(len(others) * _SUSPECTS))
-        ask(some, everything, "Trying everything")
+        everything, first, again = list(range(len(questions))), range(1), range(1, TURNS)
+        rest = TURNS * len(others) or (TURNS - 1) * len(some)
+        self.total = self.done + len(questions) * (len(some) + round(rest * _SUSPECTS))
+        ask(some, everything, first, "Trying everything")
         effects = [effect(number, some, bool(others)) for number in everything]
-        left = [number for number in everything if others and not _settled(effects[number])]
-        self.total = self.done + len(others) * len(left)
-        ask(others, left, "Confirming what is left")
+        left = [number for number in everything if not _settled(effects[number])]
+        self.total = self.done + rest * len(left)
+        # With few pictures there are no others: then the same ones are asked again, with other donors.
+        ask(others or some, left, range(TURNS) if others else again, "Confirming what is left")
         for number in left:
-            effects[number] = effect(number, others)
+            effects[number] = effect(number, others or some)
         effects = judged(effects)
-        for number in left:
-            if not effects[number].suspect:
-                # What is not accused may be acquitted by all of its pictures: it came this far because the first of
-                # them spoke against it, so that they make the acquittal harder, never easier.
-                effects[number] = replace(effect(number, readable), p=effects[number].p, holm=effects[number].holm)
+        spared = [number for number in left if not effects[number].suspect]
+        if others:
+            self.total = self.done + (TURNS - 1) * len(some) * len(spared)
+            ask(some, spared, again, "Looking again at what may be cleared")
+        for number in spared:
+            # What is not accused may be acquitted by all of its pictures: it came this far because the first of
+            # them spoke against it, so that they make the acquittal harder, never easier.
+            effects[number] = replace(effect(number, readable), p=effects[number].p, holm=effects[number].holm)
         return effects, len(others or some)
 
     def _measured(

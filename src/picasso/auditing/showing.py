@@ -39,10 +39,10 @@ def pairs_of(
         donors: Of every picture.
     """
     for place, (number, _) in enumerate(effects[: 1 + MOST_OTHERS]):
-        swing = base - table.margin[number, :, 1]
+        swing = base - table.margin[number, :, 0, 1]
         swing[(base <= 0) | ~np.isfinite(swing)] = -np.inf
         # Those that turn first.
-        turned = table.margin[number, :, 1] <= 0
+        turned = table.margin[number, :, 0, 1] <= 0
         swing[turned] += 2 * np.nanmax(np.abs(base)) + np.nanmax(np.abs(table.margin[number])) + 1
         best = [int(one) for one in np.argsort(-swing, kind="stable") if np.isfinite(swing[one])]
         for picture in _over_classes(best, experiment.gallery.labels, OF_OTHERS if place else OF_NAMED):
@@ -97,15 +97,15 @@ def pictures_of(
     """Return what one property does to every picture, what moves most first."""
     found = []
     for picture in pictures:
-        sham, treated = table.margin[number, picture]
-        made = np.isfinite(sham) and np.isfinite(treated)
+        margins = table.margin[number, picture]
+        sham, treated = margins[~np.isnan(margins).any(axis=1)].T
         found.append(
             PictureFinding(
                 name=experiment.gallery.examples[picture].name,
                 label=experiment.gallery.labels[picture],
                 answer=int(answers[picture]),
-                moved=float(sham - treated) / scale if made else None,
-                flips=bool(made and sham > 0 >= treated),
+                moved=float((sham - treated).mean()) / scale if len(sham) else None,
+                flips=bool(len(sham) and ((sham > 0) & (treated <= 0)).mean() >= 0.5),
             )
         )
     return tuple(sorted(found, key=lambda one: -np.inf if one.moved is None else -one.moved))

@@ -26,7 +26,7 @@ def share(successes: float, count: int) -> Interval:
     return Interval(rate, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
-def drop(lost: int, gained: int, count: int) -> Interval:
+def drop(lost: float, gained: float, count: float) -> Interval:
     """Return the drop of accuracy between two answers to each of some pictures, with its 95 % interval.
 
     Args:
@@ -47,7 +47,27 @@ def drop(lost: int, gained: int, count: int) -> Interval:
     return Interval(value, -_upper(gained, lost, count), _upper(lost, gained, count))
 
 
-def _upper(lost: int, gained: int, count: int) -> float:
+def mean_drop(differences: Numbers) -> Interval:
+    """Return the drop of accuracy where each picture was asked several times, with its 95 % interval.
+
+    Args:
+        differences: Of each picture: the share of its turns in which it is right under the sham, less the share in
+            which it is right under the treatment, in -1..1. With one turn each this is `drop`.
+
+    References:
+        Rao and Scott 1992: counts of what was asked in clusters, the pictures here, divided by their design effect are
+        as good as counts of what was asked one by one. One more picture that always flips is counted in that effect,
+        so that a few odd turns do not make it look small.
+    """
+    if not len(differences):
+        return drop(0, 0, 0)
+    sizes = np.abs(differences)
+    effect = float((np.square(sizes).sum() + 1) / (sizes.sum() + 1))
+    lost, gained = float(sizes[differences > 0].sum()), float(sizes[differences < 0].sum())
+    return drop(lost / effect, gained / effect, len(differences) / effect)
+
+
+def _upper(lost: float, gained: float, count: float) -> float:
     """Return the largest difference that the score test does not reject: found by halving, to 1e-9."""
     low, high = (lost - gained) / count, 1.0
     while high - low > 1e-9:

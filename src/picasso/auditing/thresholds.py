@@ -40,5 +40,8 @@ SCREEN_MOST: Final = 150
 """Pictures of the screening at most: with so many a property that moves one or two by chance is cleared."""
 SCREEN_FROM: Final = 160
 """With fewer pictures everything is measured on all of them: what would be left could confirm nothing."""
+TURNS: Final = 3
+"""How often each picture is asked, with other donors, about what the screening has not settled: what one odd donor
+does to a picture is averaged out, so that the interval becomes narrower without a further picture."""
 CLUE: Final = 0.6
 """Area under the curve from which on what files give away is worth a word, if its interval lies above chance."""

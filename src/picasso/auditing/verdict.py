@@ -14,12 +14,50 @@ from picasso.scorecard.verdict import listed
 
 
 def named_of(effects: Sequence[Effect]) -> Effect | None:
-    """Return the property that is named: the smallest change that reaches most of the largest drop."""
+    """Return the property that is named: the smallest change that reaches most of the largest drop.
+
+    Where one half of the picture carries next to nothing, what hangs on the whole background hangs on the other half:
+    then it is what lies in that half that is asked, and what hangs on that half.
+    """
     suspects = [effect for effect in effects if effect.suspect and effect.role is Role.PROPERTY]
     if not suspects:
         return None
+    named = _smallest(suspects)
+    half = _half_of(named, suspects, effects)
+    return named if half is None else _smallest([one for one in suspects if _inside(one, half)])
+
+
+def _smallest(suspects: Sequence[Effect]) -> Effect:
     most = max(effect.drop.value for effect in suspects)
     return min((one for one in suspects if one.drop.value >= NAMING * most), key=lambda one: one.change)
+
+
+def _half_of(named: Effect, suspects: Sequence[Effect], effects: Sequence[Effect]) -> Effect | None:
+    """Return the suspected half of what is named whose other half carries next to nothing, or None."""
+    for half in suspects:
+        for other in effects:
+            if _halves(half, other) and _inside(half, named) and other.drop.high < (1 - NAMING) * named.drop.value:
+                return half
+    return None
+
+
+def _halves(one: Effect, other: Effect) -> bool:
+    """Say whether two properties are rectangles that are the whole picture together."""
+    if one.what.box is None or other.what.box is None:
+        return False
+    (top, left, height, width), (y, x, tall, wide) = one.what.box, other.what.box
+    stacked = width == wide == 1 and height + tall == 1 and top + y == max(height, tall)
+    beside = height == tall == 1 and width + wide == 1 and left + x == max(width, wide)
+    return (stacked and height < 1) or (beside and width < 1)
+
+
+def _inside(one: Effect, other: Effect) -> bool:
+    """Say whether a property is a rectangle inside another that is one."""
+    if one.what.box is None or other.what.box is None:
+        return False
+    (top, left, height, width), (y, x, tall, wide) = one.what.box, other.what.box
+    least = -1e-9
+    return min(top - y, left - x, y + tall - top - height, x + wide - left - width) >= least
 
 
 def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Confirmed, smallest: float) -> Verdict:

@@ -58,6 +58,22 @@ def matte(seen: Seen) -> Plane | None:
     return found
 
 
+def surface(seen: Seen) -> Plane | None:
+    """Return 1 inside an object, falling to 0 at its edge, float32 (h, w); None where no object is known.
+
+    The pixels of an edge are mixed with what is beside it: what is done to them as if they were the object draws a rim
+    around it.
+    """
+    from scipy import ndimage
+
+    if seen.object is None or not seen.object.any():
+        return None
+    reach = 2 * seam(seen.size) + 1
+    filled = ndimage.uniform_filter(seen.object.astype(np.float32), reach, mode="nearest")
+    found: Plane = np.clip((filled - 1 / 3) * 1.5, 0, 1) * seen.object
+    return found
+
+
 def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) -> Pixels | None:
     """Return `to` with a part of its background taken from another picture.
 

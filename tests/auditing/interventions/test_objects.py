@@ -51,10 +51,12 @@ def test_the_object_gets_the_tone_and_the_background_stays() -> None:
     box = (20, 30, 30, 30)
     to, source = (with_object(textured(1, SIZE), box, color) for color in ((90, 80, 70), (60, 100, 150)))
     found = taken("object-tone", to, source)
+    inside = block(SIZE, (21, 31, 28, 28))
     assert to.object is not None
-    assert moments(luminance(found), to.object)[0] == pytest.approx(luminance(np.array([60, 100, 150])), abs=0.6)
-    np.testing.assert_allclose(log_chroma(found, to.object), log_chroma(source.view, to.object), atol=0.02)
-    np.testing.assert_array_equal(found[to.context], to.view[to.context])
+    assert moments(luminance(found), inside)[0] == pytest.approx(luminance(np.array([60, 100, 150])), abs=0.6)
+    np.testing.assert_allclose(log_chroma(found, inside), log_chroma(source.view, to.object), atol=0.02)
+    # No rim: what lies beside the object gets none of its tone.
+    np.testing.assert_array_equal(found[~to.object], to.view[~to.object])
 
 
 def test_the_object_gets_the_strength_of_the_texture_and_keeps_its_tone() -> None:

@@ -14,7 +14,7 @@ class Context(Intervention):
     title = "Context"
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
-        return (Property("context", "Context", "what surrounds the object"),)
+        return (Property("context", "Context", "what surrounds the object", (0, 0, 1, 1)),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         if not to.around.any():

@@ -11,18 +11,20 @@ _MOST = 6.0
 
 
 class Contrast(Intervention):
-    """Light and dark are spread about the mean until the background's differ as much as another's."""
+    """Light and dark are spread about the mean until the background's differ as much as another's; colors stay."""
 
     name = "contrast"
     title = "Contrast"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("contrast", "Contrast", "the contrast of the picture"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        mean, spread = moments(luminance(to.view), to.context)
+        tones = luminance(to.view)
+        mean, spread = moments(tones, to.context)
         _, wanted = moments(luminance(source.view), source.context)
         if spread < 1 or not source.context.any():
             return None
         factor = min(max(wanted / spread, 1 / _MOST), _MOST)
-        return to_pixels(np.float32(mean) + np.float32(factor) * (to.view.astype(np.float32) - np.float32(mean)))
+        return to_pixels(to.view + (np.float32(factor - 1) * (tones - np.float32(mean)))[..., None])

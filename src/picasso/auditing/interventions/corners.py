@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from picasso.plugin import Property, Rectangles
 
-_SIDE = 0.2
-"""Side of a corner, as a share of the picture's: less than a cell of the grid, so that both say something."""
+_SIDE = 0.3
+"""Side of a corner, as a share of the picture's: a stamp or a logo lies inside as a whole, which a cell of the grid may
+cut in two."""
 
 
 class Corners(Rectangles):
@@ -13,6 +14,7 @@ class Corners(Rectangles):
 
     name = "corners"
     title = "Corners"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return tuple(

@@ -14,8 +14,8 @@ from picasso.plugin import (
     blend,
     log_chroma,
     luminance,
-    matte,
     moments,
+    surface,
     with_luminance,
 )
 
@@ -26,13 +26,14 @@ class ObjectTone(Intervention):
     name = "object-tone"
     title = "Tone of the object"
     needs = frozenset({Need.OBJECT})
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("object-tone", "Tone of the object", "how bright the object is, and its color"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        alpha = matte(to)
-        if alpha is None or to.object is None or matte(source) is None or source.object is None:
+        alpha = surface(to)
+        if alpha is None or to.object is None or source.object is None or not source.object.any():
             return None
         red, blue = log_chroma(source.view, source.object) - log_chroma(to.view, to.object)
         gains = np.exp(np.array([red, 0, blue], np.float32))

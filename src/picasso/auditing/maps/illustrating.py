@@ -158,7 +158,7 @@ def _tried(
         {_Places.name: _Places()},
         experiment.seed,
     )
-    table = Table.empty(len(questions), len(labels))
+    table = Table.empty(len(questions), len(labels), 1)
     shards = shards_of(pictures, range(len(questions)), donors) if questions else []
     for number, shard in enumerate(shards):
         report(number, len(shards), "Trying what groups of maps propose")

@@ -1,0 +1,82 @@
+"""From what was measured of every picture, in one or several turns, to the effect of a property."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from picasso.auditing import statistics
+from picasso.auditing.effects import Table, effect_of
+from picasso.auditing.experiment import Measured, Question, Shard
+from picasso.auditing.findings import Effect
+from picasso.core.intervention import Property, Role
+
+QUESTION = Question(Property("sky", "Sky", "the sky"), "one", "", Role.PROPERTY)
+
+
+def effect(margin: NDArray[np.float64]) -> Effect:
+    """Return the effect of margins (pictures, turns, 2), every second picture of class 1."""
+    pictures, turns, _ = margin.shape
+    table = Table.empty(1, pictures, turns)
+    labels = np.arange(pictures) % 2
+    for turn in range(turns):
+        own = margin[:, turn]
+        answer = np.where(own > 0, labels[:, None], 1 - labels[:, None])
+        table.enter(
+            Shard(tuple(range(pictures)), (0,), turn=turn),
+            Measured(own[None], answer[None], np.full((1, pictures), 0.1 * (turn + 1))),
+        )
+    return effect_of(QUESTION, 0, table, range(pictures), labels, 2, 2.0, False)
+
+
+def test_one_turn_counts_pictures() -> None:
+    margin = np.array([[1.0, -1], [1, 1], [-1, 1], [1, -2]])[:, None]
+    found = effect(margin)
+    assert found.drop == statistics.drop(2, 1, 4)
+    assert found.by_class == (0.0, 0.5)
+    assert found.toward == (0.5, 0.25)
+    assert found.margin == pytest.approx((2 + 0 - 2 + 3) / 4 / 2)
+    assert (found.sham, found.change, found.pictures) == (0.75, pytest.approx(0.1), 4)
+
+
+def test_a_picture_that_is_asked_often_counts_once_with_its_mean() -> None:
+    margin = np.ones((4, 3, 2))
+    margin[0, 0, 1] = margin[1, 1, 0] = -1  # lost once of three, gained once of three
+    margin[2, 1] = np.nan  # could not be made once: the mean is of two
+    margin[2, 2, 1] = -1
+    found = effect(margin)
+    assert found.drop == statistics.mean_drop(np.array([1 / 3, -1 / 3, 1 / 2, 0]))
+    assert found.drop.value == pytest.approx((1 / 3 - 1 / 3 + 1 / 2) / 4)
+    assert found.by_class == pytest.approx(((1 / 3 + 1 / 2) / 2, -1 / 6))
+    assert found.change == pytest.approx((0.2 + 0.2 + 0.2 + 0.2) / 4)
+
+
+def test_what_one_turn_does_and_another_undoes_narrows_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    noisy = np.where(rng.random((200, 3, 2)) < 0.05, -1.0, 1.0)
+    once, often = effect(noisy[:, :1]).drop, effect(noisy).drop
+    assert often.high - often.low < 0.75 * (once.high - once.low)
+    assert often.low < 0 < often.high
+
+
+@pytest.mark.parametrize("alike", [0.3, 3.0, 300.0], ids=["always the same", "much alike", "independent"])
+@pytest.mark.parametrize(("sham", "treatment"), [(0.02, 0.07), (0.1, 0.15), (0.01, 0.01), (0.05, 0.4)])
+def test_the_interval_of_means_covers_the_truth(alike: float, sham: float, treatment: float) -> None:
+    rng = np.random.default_rng(1)
+    missed = np.zeros(2)
+    for _ in range(400):
+        # Each picture errs with a chance of its own; the fewer `alike`, the more they differ.
+        chance = np.stack([rng.beta(alike * p, alike * (1 - p), (120, 1)) for p in (sham, treatment)], axis=2)
+        margin = np.where(rng.random((120, 3, 2)) < chance, -1.0, 1.0)
+        drop = effect(margin).drop
+        missed += drop.high < treatment - sham, drop.low > treatment - sham
+    assert (missed / 400 <= 0.045).all()  # 0.025 each, and what 400 rounds leave to chance
+
+
+def test_a_picture_that_was_never_made_is_left_out() -> None:
+    margin = np.ones((3, 2, 2))
+    margin[1] = np.nan
+    found = effect(margin)
+    assert (found.pictures, found.left_out) == (2, 1)
+    assert effect(np.full((3, 1, 2), np.nan)).pictures == 0
