@@ -26,7 +26,15 @@ from picasso.auditing.regions.confirming import Confirmed, read_confirmed, regio
 from picasso.auditing.regions.kinds import FITTED_ON, find_kinds
 from picasso.auditing.selecting import Selection, require_pictures, select
 from picasso.auditing.shelf import Shelf
-from picasso.auditing.thresholds import LEAST_OF_CLASS, SCREEN, SCREEN_FROM, SCREEN_LEAST, SCREEN_MOST, TURNS
+from picasso.auditing.thresholds import (
+    LEAST_OF_CLASS,
+    SCREEN,
+    SCREEN_FROM,
+    SCREEN_LEAST,
+    SCREEN_MOST,
+    TURNS,
+    TURNS_MOST,
+)
 from picasso.core import registry
 from picasso.core.dataset import Dataset, match_classes
 from picasso.core.errors import ConfigurationError, DatasetError, PictureError
@@ -141,8 +149,9 @@ class Measuring:
         experiment = setup.experiment(self.model)
         labels = {number: self.selection.labels[number] for number in readable}
         looks = {number: files[number].pixels for number in readable}
-        donors = [draw_donors(labels, looks, self.choices.seed, turn) for turn in range(TURNS)]
-        table = Table.empty(len(setup.questions), count, TURNS)
+        turns = TURNS if len(readable) <= TURNS_MOST else 1
+        donors = [draw_donors(labels, looks, self.choices.seed, turn) for turn in range(turns)]
+        table = Table.empty(len(setup.questions), count, turns)
         with closing(self._engine(setup, experiment)) as engine:
             effects, confirming = self._tried(engine, experiment, table, readable, donors, scale)
         return Measurements(
@@ -266,21 +275,21 @@ class Measuring:
         def effect(number: int, pictures: Sequence[int], screened: bool = False) -> Effect:
             return effect_of(questions[number], number, table, pictures, self.labels, classes, scale, screened)
 
-        everything, first, again = list(range(len(questions))), range(1), range(1, TURNS)
-        rest = TURNS * len(others) or (TURNS - 1) * len(some)
+        everything, first, again = list(range(len(questions))), range(1), range(1, len(donors))
+        rest = len(donors) * len(others) or len(again) * len(some)
         self.total = self.done + len(questions) * (len(some) + round(rest * _SUSPECTS))
         ask(some, everything, first, "Trying everything")
         effects = [effect(number, some, bool(others)) for number in everything]
         left = [number for number in everything if not _settled(effects[number])]
         self.total = self.done + rest * len(left)
         # With few pictures there are no others: then the same ones are asked again, with other donors.
-        ask(others or some, left, range(TURNS) if others else again, "Confirming what is left")
+        ask(others or some, left, range(len(donors)) if others else again, "Confirming what is left")
         for number in left:
             effects[number] = effect(number, others or some)
         effects = judged(effects)
         spared = [number for number in left if not effects[number].suspect]
         if others:
-            self.total = self.done + (TURNS - 1) * len(some) * len(spared)
+            self.total = self.done + len(again) * len(some) * len(spared)
             ask(some, spared, again, "Looking again at what may be cleared")
         for number in spared:
             # What is not accused may be acquitted by all of its pictures: it came this far because the first of

@@ -43,5 +43,7 @@ SCREEN_FROM: Final = 160
 TURNS: Final = 3
 """How often each picture is asked, with other donors, about what the screening has not settled: what one odd donor
 does to a picture is averaged out, so that the interval becomes narrower without a further picture."""
+TURNS_MOST: Final = 400
+"""With more pictures each is asked once: their number alone makes the interval narrow."""
 CLUE: Final = 0.6
 """Area under the curve from which on what files give away is worth a word, if its interval lies above chance."""

@@ -74,7 +74,6 @@ class Model(Hooked):
 
     Attributes:
         files: The files that it was opened from; when one changes, the model must be opened again.
-        backward_batch: Pictures for one backward pass at most, where fewer than a batch are faster.
         focus: For a segmenter or detector the part of the picture that it is asked about; see `focused`.
         patching: How the last `predict_patched` found its scores.
 
@@ -96,7 +95,6 @@ class Model(Hooked):
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
         super().__init__(facts, hooks, name)
         self.batch_size = batch_size or max(1, DEFAULT_BATCH // (facts.frames or 1))
-        self.backward_batch: int | None = None
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self._laid_out_layers: tuple[tuple[Layer, ...], tuple[Layer, ...]] = (), ()
@@ -237,7 +235,7 @@ class Model(Hooked):
             self._check_outputs(pullback.outputs, len(batch))
             return replace(pullback, outputs=self._answered(pullback.outputs))
 
-        parts = list(self._in_batches(x, checked, self.backward_batch))
+        parts = list(self._in_batches(x, checked))
         join: dict[str, Any] = {
             "outputs": {k: np.concatenate([p.outputs[k] for p in parts])[: len(x)] for k in parts[0].outputs},
             "values": {k: np.concatenate([p.values[k] for p in parts])[: len(x)] for k in wrt},
@@ -555,11 +553,11 @@ class Model(Hooked):
                     f"The model returned {kind} scores.", "Check the weights and the preprocessing of this model."
                 )
 
-    def _in_batches(self, x: Array, run: Callable[[Array], T], most: int | None = None) -> Iterator[T]:
+    def _in_batches(self, x: Array, run: Callable[[Array], T]) -> Iterator[T]:
         """Run batches one after another; a batch is halved on out-of-memory, and padded where its size is fixed."""
         start = 0
         while start < len(x):
-            size = self.facts.fixed_batch or min(self.batch_size, most or self.batch_size)
+            size = self.facts.fixed_batch or self.batch_size
             count = min(size, len(x) - start)
             # A copy: what the user's code does to its input in place must not reach the sample.
             batch = x[start : start + count].copy()

@@ -26,15 +26,13 @@ from picasso.models.torch import layers as torch_layers
 from picasso.models.torch import op_graph
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.axes import Axes
-from picasso.models.torch.depthwise import depthwise
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
 from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized, parts_of
+from picasso.models.torch.twin import Twins
 
 _DIGITS = 4
-_FEW = 4
-"""Pictures for one backward pass, where fewer are faster."""
 _TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
 
 
@@ -73,14 +71,9 @@ class TorchModel(AcceleratedModel):
         self._head_inside = head_inside
         self._live = live
         self._random = random
-        self._lies_last = (
-            self.device.type == "cpu"
-            and asking.call.lies == "first"
-            and facts.frames is None
-            and depthwise(self.module)
-        )
-        # What filters of one channel take is memory: fewer pictures stay in the processor's caches.
-        self.backward_batch = _FEW if self._lies_last else None
+        plain = self.device.type == "cpu" and str(asking.dtype) == "torch.float32" and asking.call.lies == "first"
+        still = facts.frames is None and not random and not is_quantized(self.module)
+        self._twins = Twins(self.module, live) if plain and still else None
         self._listed: tuple[object, dict[str, tuple[Layer, Layout]]] | None = None
         if is_quantized(self.module):
             self.capabilities = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
@@ -146,16 +139,38 @@ class TorchModel(AcceleratedModel):
         return self._readout.read(arrays(answer))
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        if self._lies_last:
-            try:
-                return self._pulled(x, targets, wrt, rules, last=True)
-            except RuntimeError as error:  # a network that uses .view() refuses this layout
-                if self.is_out_of_memory(error):
-                    raise
-            found = self._pulled(x, targets, wrt, rules)
-            self._lies_last = False
-            return found
-        return self._pulled(x, targets, wrt, rules)
+        twin = self._twins.get(self._answer) if self._twins else None
+        layers = {*wrt, layer_read(targets)} - {INPUT, ""}
+        asked = {name.partition(":")[0] for name in layers}
+        if self._twins is None or twin is None or not asked.isdisjoint(twin.changed):
+            return self._pulled(x, targets, wrt, rules)
+        made = self._standing(twin.module)
+        made._listed = (None, self._table()) if layers else None
+        try:
+            # The network, too: some of its parts may be known to the copy by other ways than as its own.
+            with at_rest(self.module, frozen=True) if self._live else nullcontext():
+                return made._pulled(x, targets, wrt, rules, last=True)
+        except RuntimeError as error:  # a network that uses .view() refuses this layout
+            if self.is_out_of_memory(error):
+                raise
+        found = self._pulled(x, targets, wrt, rules)
+        self._twins.refused = True
+        return found
+
+    def _standing(self, module: Any) -> Self:
+        """Return this model around a copy of its network."""
+        made = copy.copy(self)
+        made.module, made._live, made._twins, made._listed = module, False, None, None
+        made._asking = copy.copy(self._asking)
+        made._asking.call = replace(self._asking.call, module=module)
+        return made
+
+    def _answer(self, module: Any) -> dict[str, Array]:
+        """Return what the network or a copy of it answers to the probe."""
+        own = module is self.module
+        model = self if own else self._standing(module)
+        with self.running(), at_rest(self.module, frozen=False) if self._live else nullcontext():
+            return arrays(model._forward(self._tensor(self._probe(self.facts.fixed_batch or 1), last=not own)))
 
     def _pulled(
         self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules, last: bool = False
@@ -208,11 +223,9 @@ class TorchModel(AcceleratedModel):
         return found
 
     def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
-        made = self._copied(parameters)
-        made.module = copied(self.module, parameters)
-        made._asking = copy.copy(self._asking)
-        made._asking.call = replace(self._asking.call, module=made.module)
-        made._live = False
+        module = copied(self.module, parameters)
+        made = self._copied(parameters)._standing(module)
+        made._twins = self._twins and Twins(module, live=False)
         return made
 
     def _version(self) -> object:

@@ -154,6 +154,34 @@ def parts_of(module: Any) -> list[Any]:
     return found
 
 
+Snapshot = list[Any]
+"""Everything that what a live network computes may hang on: its parts, their attributes, and where numbers lie."""
+
+
+def snapshot(module: Any) -> Snapshot:
+    """Return what a network is made of now; whether it is at rest does not count."""
+    found: Snapshot = []
+    for part in parts_of(module):
+        state = vars(part)
+        found.append(part)
+        found += [value for name, value in state.items() if name != "training"]
+        for numbers in (state["_parameters"], state["_buffers"]):
+            for tensor in numbers.values():
+                if tensor is not None:
+                    # What replaces a tensor's numbers lies elsewhere, what changes them in place counts up.
+                    version = 0 if tensor.is_inference() else tensor._version
+                    found += (tensor, tensor.data_ptr(), version)
+        found += (*part._forward_hooks.values(), *part._forward_pre_hooks.values())
+    return found
+
+
+def unchanged(before: Snapshot, now: Snapshot) -> bool:
+    """Say whether a network is what it was."""
+    return len(before) == len(now) and all(
+        a is b or (type(a) is int and type(b) is int and a == b) for a, b in zip(before, now, strict=True)
+    )
+
+
 @contextmanager
 def at_rest(module: Any, frozen: bool) -> Iterator[None]:
     """Put a live module into evaluation mode, and its parameters out of the graph; then restore every flag."""

@@ -1,0 +1,213 @@
+"""A copy of a network that answers as it does and gives its gradients faster.
+
+In the copy, batch norms at rest are folded into the convolutions before them, and filters lie with their channels last
+in memory, as the pictures then do. Everything else is the network's own: its code, and the memory of its other
+parameters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from picasso.core.preprocessing import Array
+from picasso.models.torch.state import Snapshot, snapshot, unchanged
+
+CLOSE = 1e-4
+"""By how much of the largest number the copy's answer may differ; what is folded is rounded once, not twice."""
+_LEAST = 2
+"""Convolutions that look beyond a pixel, from which on the copy pays: one alone cuts patches for a transformer."""
+
+Answer = Callable[[Any], dict[str, Array]]
+"""Runs a module on the probe, in evaluation mode and without gradients, and returns its outputs by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """A copy of a network.
+
+    Args:
+        module: The copy, in evaluation mode, its parameters out of the graph.
+        changed: Names of the layers that return other values in it: convolutions that have taken in their norm.
+    """
+
+    module: Any
+    changed: frozenset[str]
+
+
+class Twins:
+    """Makes the copy of a network when it is first asked for, and again when the network is not what it was.
+
+    Args:
+        module: The network.
+        live: Whether it may change.
+    """
+
+    def __init__(self, module: Any, live: bool) -> None:
+        self.module, self.live = module, live
+        self.refused = not _pays(module)
+        self._known: tuple[Snapshot, Twin | None] | None = None
+
+    def get(self, answer: Answer) -> Twin | None:
+        """Return the copy; None where there is none that answers the same."""
+        if self.refused:
+            return None
+        if self._known is None or (self.live and not unchanged(self._known[0], snapshot(self.module))):
+            before = snapshot(self.module) if self.live else []
+            self._known = before, twin_of(self.module, answer)
+        return self._known[1]
+
+
+def twin_of(module: Any, answer: Answer) -> Twin | None:
+    """Return a copy of a network, or None where it cannot be copied part by part or answers otherwise.
+
+    Args:
+        module: The network; it is left as it is.
+        answer: Runs it.
+    """
+    own = _Watched()
+    expected = own.watch(module, answer)
+    pairs = own.pairs()
+    try:
+        made = _Copying(pairs).copied(module)
+        ran = _Watched()
+        found = ran.watch(made, answer)
+    except Exception:  # whatever a network's own code makes of being copied
+        return None
+    if ran.runs != own.runs or not _agree(expected, found):
+        return None
+    folded = {id(conv) for conv, _ in pairs}
+    names = (name for name, part in module.named_modules(remove_duplicate=False) if id(part) in folded)
+    return Twin(made, frozenset(names))
+
+
+@dataclass
+class _Watched:
+    """What ran in a network, and which batch norm was given what a convolution had returned, as it was.
+
+    Args:
+        runs: How often each part ran, by name.
+        made: By the identity of what a convolution returned: the convolution, the tensor and its version.
+        follows: Convolutions with the norm that followed.
+    """
+
+    runs: Counter[str] = field(default_factory=Counter)
+    made: dict[int, tuple[Any, Any, int]] = field(default_factory=dict)
+    follows: list[tuple[Any, Any, str, str]] = field(default_factory=list)
+    _names: dict[int, str] = field(default_factory=dict)
+
+    def watch(self, module: Any, answer: Answer) -> dict[str, Array]:
+        """Run a network and return its answer."""
+        import torch
+
+        parts = [(n, p) for n, p in module.named_modules() if n and not isinstance(p, torch.jit.ScriptModule)]
+        self._names = {id(part): name for name, part in parts}
+        handles = [part.register_forward_hook(self._seen) for _, part in parts]
+        try:
+            return answer(module)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _seen(self, part: Any, args: Any, output: Any) -> None:
+        import torch
+
+        name = self._names[id(part)]
+        self.runs[name] += 1
+        if type(part) is torch.nn.Conv2d:
+            self.made[id(output)] = part, output, output._version
+        elif type(part) is torch.nn.BatchNorm2d and args and id(args[0]) in self.made:
+            conv, given, version = self.made[id(args[0])]
+            if given._version == version:
+                self.follows.append((conv, part, self._names[id(conv)], name))
+
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """Return the convolutions and norms that can be one: each ran once, and nobody listens between them."""
+        return [
+            (conv, norm)
+            for conv, norm, first, second in self.follows
+            if self.runs[first] == self.runs[second] == 1
+            and norm.running_mean is not None
+            and not any(map(_listened, (conv, norm)))
+        ]
+
+
+def _listened(part: Any) -> bool:
+    """Say whether somebody has a hook on a part; our own is there while we look."""
+    return len(part._forward_hooks) > 1 or bool(part._forward_pre_hooks)
+
+
+class _Copying:
+    """Copies a network part by part; what is not folded shares its memory with the network."""
+
+    def __init__(self, pairs: list[tuple[Any, Any]]) -> None:
+        import torch
+
+        self._norms = {id(conv): norm for conv, norm in pairs}
+        self._made = {id(norm): torch.nn.Identity() for _, norm in pairs}
+
+    def copied(self, part: Any) -> Any:
+        import torch
+
+        if id(part) in self._made:
+            return self._made[id(part)]
+        if isinstance(part, torch.jit.ScriptModule):
+            raise NotImplementedError
+        made = self._made[id(part)] = object.__new__(type(part))
+        state = dict(vars(part))
+        # Hooks of our own on the copy must not reach the network.
+        state |= {name: value.copy() for name, value in state.items() if name.endswith("_hooks") and value is not None}
+        state |= {
+            "training": False,
+            "_parameters": {name: None if p is None else _frozen(p) for name, p in part._parameters.items()},
+            "_buffers": dict(part._buffers),
+        }
+        made.__dict__.update(state)
+        made.__dict__["_modules"] = {n: None if child is None else self.copied(child) for n, child in _children(part)}
+        if type(part) is torch.nn.Conv2d:
+            made._parameters |= _folded(part, self._norms.get(id(part)))
+        return made
+
+
+def _children(part: Any) -> list[tuple[str, Any]]:
+    return list(part._modules.items())
+
+
+def _frozen(parameter: Any) -> Any:
+    import torch
+
+    return torch.nn.Parameter(parameter.detach(), requires_grad=False)
+
+
+def _folded(conv: Any, norm: Any) -> dict[str, Any]:
+    """Return the parameters of a convolution that does what a norm after it did, its channels last in memory."""
+    import torch
+
+    weight, bias = conv.weight.detach(), None if conv.bias is None else conv.bias.detach()
+    if norm is not None:
+        gain = (norm.running_var.double() + norm.eps).rsqrt()
+        gain = gain if norm.weight is None else gain * norm.weight.detach().double()
+        shift = -norm.running_mean.double() if bias is None else bias.double() - norm.running_mean.double()
+        shift = shift * gain if norm.bias is None else shift * gain + norm.bias.detach().double()
+        weight, bias = (weight.double() * gain[:, None, None, None]).to(weight.dtype), shift.to(weight.dtype)
+    lying = weight.contiguous(memory_format=torch.channels_last)
+    return {"weight": _frozen(lying), "bias": None if bias is None else _frozen(bias)}
+
+
+def _pays(module: Any) -> bool:
+    import torch
+
+    wide = (part for part in module.modules() if type(part) is torch.nn.Conv2d and max(part.kernel_size) > 1)
+    return sum(1 for _ in wide) >= _LEAST
+
+
+def _agree(expected: dict[str, Array], found: dict[str, Array]) -> bool:
+    return expected.keys() == found.keys() and all(
+        one.shape == found[name].shape
+        and np.allclose(found[name], one, rtol=0, atol=CLOSE * max(float(np.abs(one).max(initial=0)), 1e-6))
+        for name, one in expected.items()
+    )
