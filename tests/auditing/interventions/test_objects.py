@@ -61,7 +61,7 @@ def test_the_object_gets_the_tone_and_the_background_stays() -> None:
 
 def test_the_object_gets_the_strength_of_the_texture_and_keeps_its_tone() -> None:
     mask = block(SIZE, (10, 10, 60, 70))
-    weak, strong = (Seen("object", textured(seed, SIZE, spread=spread), 0, mask) for seed, spread in ((1, 6), (2, 18)))
+    weak, strong = (Seen("object", textured(seed, SIZE, spread=spread), 0, mask) for seed, spread in ((1, 9), (2, 16)))
     found = taken("object-texture", weak, strong)
 
     def roughness(view: Pixels) -> float:

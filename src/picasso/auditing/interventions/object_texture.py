@@ -9,8 +9,8 @@ from picasso.plugin import Intervention, Mask, Need, Pixels, Plane, Property, Se
 
 _SIGMAS = (1.0, 2.0, 4.0)
 """Of the Gaussians between which the bands lie, pixels."""
-_MOST = 4.0
-"""A band is raised and lowered by this factor at most: more turns rounding into texture."""
+_MOST = 2.0
+"""A band is raised and lowered by this factor at most: more turns rounding and soft edges into texture."""
 
 
 class ObjectTexture(Intervention):
@@ -19,6 +19,7 @@ class ObjectTexture(Intervention):
     name = "object-texture"
     title = "Texture of the object"
     needs = frozenset({Need.OBJECT})
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("object-texture", "Texture of the object", "how strong the object's texture is"),)
