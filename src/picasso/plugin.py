@@ -20,6 +20,7 @@ from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
+from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.detail import noise_level, smoothed, spectrum
@@ -42,7 +43,9 @@ from picasso.core.masking import (
     sketch_due,
 )
 from picasso.core.model import Model
-from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
+from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
+from picasso.core.panels.curve import Line
+from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.pasting import (
     blend,
     cut_out,
@@ -121,11 +124,14 @@ __all__ = [
     "Capability",
     "ChannelMap",
     "ChannelMapSettings",
+    "ChannelMeasure",
     "ChannelSettings",
     "Channels",
     "Context",
+    "Curve",
     "Extent",
     "Family",
+    "FeatureMaps",
     "Fill",
     "Found",
     "GradientMap",
@@ -137,6 +143,7 @@ __all__ = [
     "Layer",
     "LayerMap",
     "LayerwiseRules",
+    "Line",
     "LrpRule",
     "Mask",
     "MaskedSettings",
@@ -184,10 +191,12 @@ __all__ = [
     "blend",
     "blurred",
     "bounded",
+    "channel_maps",
     "class_colors",
     "coarse_to_fine",
     "colorize",
     "cut_out",
+    "dead_channels",
     "deblocked",
     "divide",
     "enlarge",
@@ -223,9 +232,11 @@ __all__ = [
     "score_masked",
     "seam",
     "shared_limits",
+    "shrunk",
     "sketch_due",
     "smoothed",
     "softened",
+    "sparsity",
     "spectrum",
     "stand",
     "suppress",

@@ -21,7 +21,7 @@ from picasso.core.errors import NotFoundError, PictureError, TargetError
 from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
-from picasso.core.panels import Heatmap, Images, Panel
+from picasso.core.panels import FeatureMaps, Heatmap, Images, Panel
 from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 from picasso.core.tested import Standing, Tested, what_is_known
@@ -277,6 +277,8 @@ def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
     """Return the pictures of panels as PNG: `<panel>.png`, or `<panel>-1.png` and so on where it has several."""
     contents: dict[str, bytes] = {}
     for panel in panels:
+        if isinstance(panel, FeatureMaps):
+            contents[f"{safe_name(panel.id)}.png"] = render.png(panel.contact_sheet())
         if isinstance(panel, Images):
             several = len(panel.pictures) > 1
             for number, pixels in enumerate(panel.pictures, 1):
