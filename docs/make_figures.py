@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from picasso.core import registry, render, runner
 from picasso.core.errors import NotSupportedError
 from picasso.core.images import read_picture
 from picasso.core.intervention import Seen
-from picasso.core.panels import FeatureMaps, Heatmap, Images
+from picasso.core.panels import Curve, FeatureMaps, Heatmap, Images
+from picasso.core.panels.curve import Line
 from picasso.core.result import Result
 from picasso.core.visualization import AttributionMethod
 from picasso.demo.tanks import held_out_set
@@ -138,6 +140,20 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             yield name, _row([p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures][:3])
 
 
+def turned() -> Curve:
+    """How sure each of the two tank models is of a tank that is turned."""
+    drawn = next(iter(held_out_set(1, proxy=True)))
+    curves = []
+    for name in MODELS:
+        result = picasso.explain(
+            picasso.load_model(name), drawn.pixels, "transformations", kind="rotate", target="tank"
+        )
+        assert isinstance(result, Result)
+        curves.append(next(panel for panel in result.panels if isinstance(panel, Curve)))
+    lines = tuple(Line(name, curve.lines[0].values) for name, curve in zip(MODELS, curves, strict=True))
+    return replace(curves[0], lines=lines, y_title="probability of a tank")
+
+
 def _row(pictures: Sequence[Any]) -> Image.Image:
     """Lay square pictures side by side, small."""
     canvas = Image.new("RGB", (len(pictures) * (SMALL + 8) - 8, SMALL), "white")
@@ -200,6 +216,9 @@ def main() -> None:
         path = FOLDER / "methods" / f"{name}.webp"
         picture.save(path, quality=82, method=6)
         sys.stdout.write(f"{path}\n")
+    path = FOLDER / "methods" / "transformations.svg"
+    path.write_text(turned().svg(alone=True) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kinds import Kinds, region_of
 from picasso.core.light import lit
+from picasso.core.likeness import Likeness
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -43,6 +44,7 @@ from picasso.core.masking import (
     sketch_due,
 )
 from picasso.core.model import Model
+from picasso.core.moving import Move, Moved, map_strides, moved
 from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
@@ -143,12 +145,15 @@ __all__ = [
     "Layer",
     "LayerMap",
     "LayerwiseRules",
+    "Likeness",
     "Line",
     "LrpRule",
     "Mask",
     "MaskedSettings",
     "Model",
     "ModelFile",
+    "Move",
+    "Moved",
     "Need",
     "NotFoundError",
     "NotSupportedError",
@@ -211,8 +216,10 @@ __all__ = [
     "lit",
     "log_chroma",
     "luminance",
+    "map_strides",
     "matte",
     "moments",
+    "moved",
     "nearest",
     "noise_level",
     "of_query",

@@ -1,6 +1,7 @@
 """Channels and curves: thousands stay few in the page, keys reach all, colors and values are the raw ones."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -191,3 +192,29 @@ def test_activations_of_a_network_on_the_page(page: Page, server: Server) -> Non
     best = int(np.argmax(effect))
     expect(page.locator(f'{CELLS}[aria-posinset="1"]')).to_have_attribute("data-channel", str(best))
     np.testing.assert_array_equal(colors(page, best), colorize(values[best], panel["sign"], tuple(panel["limits"])))
+
+
+def test_transformations_on_the_page(page: Page, server: Server, axe: Any) -> None:
+    digest = server.upload(picture(96, 64, seed=142), "scene.png")
+    key = server.run("demo:tank-honest", digest, "transformations", settings={"kind": "flip"}, target=["tank"])
+    panels = {one["id"]: one for one in server.get(f"/results/{key}")["panels"]}
+    assert list(panels) == ["scores", "pictures", "invariance", "equivariance"]
+    page.goto(f"{server.address}/results/{key}")
+    page.wait_for_selector('[data-panel="equivariance"][data-ready]')
+    scores = page.locator('[data-panel="scores"]')
+    slider = scores.get_by_role("slider")
+    slider.focus()
+    slider.press("End")
+    assert (slider.get_attribute("aria-valuetext") or "").startswith("both: tank ")
+    shown = float((scores.locator(".curve-key output").text_content() or "").replace("−", "-"))
+    assert shown == pytest.approx(panels["scores"]["lines"][0]["values"][3], rel=0.01)
+    axe(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(scores.locator("svg").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    with zipfile.ZipFile(io.BytesIO(server.api.get(f"/results/{key}/export?format=zip").content)) as archive:
+        names = archive.namelist()
+        drawn = archive.read("scene.transformations.scores.svg").decode()
+    assert "scene.transformations.pictures-0.png" in names
+    assert drawn.count("<circle") == 4
+    assert ">tank</text>" in drawn

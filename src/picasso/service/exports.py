@@ -14,7 +14,7 @@ from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.result import map_files, map_png, safe_name
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import read_feature_maps, read_heatmap
+from picasso.service.panel_store import read_curve, read_feature_maps, read_heatmap
 from picasso.service.records import ResultRecord
 
 Format = Literal["npz", "json", "png", "zip"]
@@ -97,6 +97,8 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     maps = [read_heatmap(wire, artifacts) for wire in result.panels if wire["kind"] == "heatmap"]
     contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps, _warning(result))
     for wire in result.panels:
+        if wire["kind"] == "curve":
+            contents[f"{safe_name(str(wire['id']))}.svg"] = read_curve(wire).svg(alone=True).encode()
         if wire["kind"] == "feature-maps":
             contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from picasso.core.errors import PluginError
-from picasso.core.panels import FeatureMaps, Heatmap, Panel
+from picasso.core.panels import Curve, FeatureMaps, Heatmap, Panel
+from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.preprocessing import Frame
 from picasso.service.artifacts import Artifacts, StoredArray
@@ -142,3 +143,12 @@ def read_feature_maps(wire: dict[str, Any], artifacts: Artifacts) -> FeatureMaps
     measures = tuple(ChannelMeasure(**one | {"values": array(one["values"])}) for one in values["measures"])
     given = {"values": array(wire["values"]), "picture": array(wire["picture"]), "measures": measures}
     return FeatureMaps(**values | given | {"limits": (low, high)})
+
+
+def read_curve(wire: dict[str, Any]) -> Curve:
+    """Return a kept curve."""
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    lines = tuple(Line(one["label"], tuple(one["values"])) for one in values["lines"])
+    limits = (values["limits"][0], values["limits"][1]) if values["limits"] else None
+    given = {"x": tuple(values["x"]), "ticks": tuple(values["ticks"]), "lines": lines, "limits": limits}
+    return Curve(**values | given)

@@ -15,6 +15,8 @@ COLORS = ("#2f6db3", "#c2561a", "#4f7a1e", "#8a3fa0", "#a8342f", "#0f7f86", "#6b
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
 WIDTH, HEIGHT = 560, 280
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 46
+ROW = 20
+"""Height of a name below a drawing that stands alone."""
 GLYPH, LONGEST = 6.6, 20
 """About the width of a letter below the axis, in pixels, and how many of them a name may have there."""
 _TEXT = "font-family='sans-serif' font-size='12' fill='currentColor'"
@@ -73,15 +75,28 @@ class Curve(Panel):
         caption = f"<p>{escape(self.caption)}</p>" if self.caption else ""
         return f"<h4>{escape(self.title)}</h4>{self.svg()}{self._key()}{caption}{self._table()}"
 
-    def svg(self) -> str:
-        """Return the drawing alone, as SVG."""
+    def svg(self, alone: bool = False) -> str:
+        """Return the drawing as SVG.
+
+        Args:
+            alone: Whether it is to be a file of its own: on white, with the names of the lines below.
+        """
         low, high = self.y_limits()
-        marks = "".join(self._grid(low, high))
-        lines = "".join(self._line(place, line, low, high) for place, line in enumerate(self.lines))
+        height = HEIGHT + (ROW * len(self.lines) + ROW // 2 if alone else 0)
+        parts = ["<rect width='100%' height='100%' fill='#ffffff'/>"] if alone else []
+        parts += self._grid(low, high)
+        parts += [self._line(place, line, low, high) for place, line in enumerate(self.lines)]
+        for place, line in enumerate(self.lines if alone else ()):
+            y = HEIGHT + ROW * place + ROW // 2
+            parts.append(
+                f"<line x1='{LEFT}' x2='{LEFT + 32}' y1='{y}' y2='{y}' {_look(place)}/>"
+                f"<text x='{LEFT + 40}' y='{y + 4}' {_TEXT}>{escape(line.label)}</text>"
+            )
         said = escape(f"{self.y_title} against {self.x_title}", quote=True)
         return (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' "
-            f"style='max-width:100%;height:auto' role='img' aria-label='{said}'>{marks}{lines}</svg>"
+            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}' "
+            f"style='max-width:100%;height:auto{';color:#1e1e22' if alone else ''}' role='img' aria-label='{said}'>"
+            f"{''.join(parts)}</svg>"
         )
 
     def _place(self, x: float, y: float, low: float, high: float) -> tuple[float, float]:
