@@ -334,8 +334,15 @@ def _invariance(axis: dict[str, Any], compared: dict[str, Likeness]) -> Curve:
         "size.",
         lines=tuple(Line(name, tuple(one.invariance)) for name, one in compared.items()),
         y_title="cosine similarity",
+        limits=_cosines([one.invariance for one in compared.values()]),
         **axis,
     )
+
+
+def _cosines(lines: Sequence[Sequence[float | None]]) -> tuple[float, float]:
+    """Return the ends of the axis of cosines: from 0, or from the tenth below the least, to 1."""
+    least = min((value for line in lines for value in line if value is not None), default=0.0)
+    return min(0.0, float(np.floor(least * 10) / 10)), 1.0
 
 
 def _equivariance(
@@ -355,6 +362,7 @@ def _equivariance(
         caption=said,
         lines=tuple(Line(name, tuple(one.equivariance)) for name, one in mapped.items()),
         y_title="cosine similarity",
+        limits=_cosines([one.equivariance for one in mapped.values()]),
         **axis,
     )
 
