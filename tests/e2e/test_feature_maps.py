@@ -161,6 +161,24 @@ def test_a_curve_is_read_by_keys_by_a_pointer_and_as_a_table(view: Page) -> None
     ]  # fmt: skip
 
 
+def test_what_is_far_away_is_let_go_of_and_comes_back_as_it_was(view: Page) -> None:
+    view.get_by_label("Go to channel").fill("1500")
+    view.get_by_label("Go to channel").press("Enter")
+    expect(view.locator(f'{CELLS}[data-channel="1500"]')).to_be_visible()
+    view.evaluate("""() => {
+        const below = document.createElement("div");
+        below.style.height = "9000px";
+        document.body.append(below);
+        scrollTo(0, document.body.scrollHeight);
+    }""")
+    expect(view.locator(CELLS)).to_have_count(0)
+    view.evaluate("scrollTo(0, 0)")
+    expect(view.locator(f'{CELLS}[data-channel="1500"]')).to_be_visible()
+    expect(view.locator(f'{CELLS}[data-channel="1500"]')).to_have_attribute("aria-selected", "true")
+    expect(view.locator(".channel-detail h4")).to_have_text("Channel 1500")
+    np.testing.assert_array_equal(colors(view, 1500), colorize(known(1500), "signed", (-100.0, 100.0)))
+
+
 def test_it_is_accessible_and_fits_a_phone(view: Page, axe: Any) -> None:
     axe(view)
     view.emulate_media(color_scheme="dark")

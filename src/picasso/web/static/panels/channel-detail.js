@@ -72,6 +72,12 @@ export class ChannelDetail {
     this.read();
   }
 
+  /** Gives the memory of what is drawn back. */
+  release() {
+    this.shown = null;
+    this.pane.release();
+  }
+
   /** Shows the value under the cursor. */
   read() {
     const { cursor, width, height } = this.viewport;

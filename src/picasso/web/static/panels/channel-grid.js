@@ -42,12 +42,21 @@ export class ChannelGrid {
    * @param {(channel: number) => HTMLCanvasElement} paint
    */
   show(ranking, aspect, paint) {
-    const moved = ranking.length !== this.ranking.length || ranking.some((channel, i) => channel !== this.ranking[i]);
+    const before = this.ranking;
+    const moved = before.length > 0 && ranking.some((channel, i) => channel !== before[i]);
     Object.assign(this, { ranking, aspect, paint });
     for (const cell of this.cells.values()) cell.remove();
     this.cells.clear();
     if (moved) this.element.scrollTop = 0;
     this.layout();
+  }
+
+  /** Lets go of everything that is drawn; the place in the list stays. */
+  release() {
+    this.ranking = [];
+    for (const cell of this.cells.values()) cell.remove();
+    this.cells.clear();
+    this.element.removeAttribute("aria-activedescendant");
   }
 
   /** Finds how many maps fit side by side. */
@@ -75,7 +84,7 @@ export class ChannelGrid {
 
   /** Makes the maps that came into view, and lets go of those that left it. */
   render() {
-    if (!this.stepY) return;
+    if (!this.stepY || !this.ranking.length) return;
     const { scrollTop, clientHeight } = this.element;
     const first = Math.max(0, Math.floor(scrollTop / this.stepY) - AHEAD) * this.columns;
     const last = Math.min(this.ranking.length, (Math.ceil((scrollTop + clientHeight) / this.stepY) + AHEAD) * this.columns);

@@ -67,12 +67,9 @@ class FeatureMapsView {
       h("div", { class: "feature-body" },
         h("div", { class: "feature-main" }, this.grid.element, this.bar.element), this.detail.element),
       this.caption);
-    this.observer = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      this.observer.disconnect();
-      this.near = true;
-      this.refresh();
-    }, { rootMargin: "1200px" });
+    this.near = false;
+    this.observer = new IntersectionObserver((entries) => this.appear(entries[entries.length - 1].isIntersecting),
+      { rootMargin: "1200px" });
     this.observer.observe(this.element);
   }
 
@@ -88,6 +85,24 @@ class FeatureMapsView {
     fill(this.orders, [["Number", INDEX], ...measures.map((one) => [one.title, one.name])].map(([words, name]) =>
       h("option", { value: name, selected: name === wanted }, words)));
     this.refresh();
+  }
+
+  /**
+   * Loads and draws when the grid comes near, and gives the memory back when it is far again.
+   *
+   * @param {boolean} near
+   */
+  appear(near) {
+    if (near === this.near) return;
+    this.near = near;
+    if (near) {
+      this.refresh();
+      return;
+    }
+    this.turn += 1;
+    this.loaded = undefined;
+    this.grid.release();
+    this.detail.release();
   }
 
   /** Brings everything up to date; loads what is missing. */
@@ -129,6 +144,7 @@ class FeatureMapsView {
 
   rescale() {
     this.own = this.scales.checked;
+    if (!this.loaded) return;
     this.grid.show(this.grid.ranking, this.grid.aspect, this.grid.paint);
     this.enlarge(this.grid.chosen);
   }
