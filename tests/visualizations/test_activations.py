@@ -18,6 +18,7 @@ from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Curve, FeatureMaps
 from picasso.testing import check_visualization, small_transformer
+from picasso.visualizations import activations as module
 from tests.models.networks import InPlace, Plain, seeded
 from tests.visualizations.gradient_networks import PICTURE, X, opened
 
@@ -170,6 +171,22 @@ def test_the_statistics_of_every_layer_are_those_of_a_plain_loop() -> None:
             (root - np.abs(m).sum() / np.sqrt((m**2).sum())) / (root - 1) for k, m in enumerate(maps) if k not in dead
         ]
         assert found == pytest.approx(float(np.mean(each)), rel=1e-4)
+
+
+def test_layers_that_do_not_fit_together_are_counted_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = next(panel for panel in shown(seeded(Plain)).panels if isinstance(panel, Curve))
+    monkeypatch.setattr(module, "MOST_HELD", 1)
+    assert len(list(module._groups(opened(seeded(Plain)).layers()))) == len(together.x)
+    apart = next(panel for panel in shown(seeded(Plain)).panels if isinstance(panel, Curve))
+    assert apart.to_wire() == together.to_wire()
+
+
+def test_of_a_layer_too_large_to_send_means_are_shown_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SHOWN", 6 * 12 * 12)
+    result = shown(seeded(Plain), layer="relu1")
+    assert channels(result).values.shape == (6, 12, 12)
+    assert "Each value shown is the mean of 2 x 2." in channels(result).caption
+    assert result.arrays["activations"].shape == (6, 24, 24)
 
 
 def test_sparsity_is_zero_for_even_maps_and_one_for_single_places() -> None:
