@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from picasso.core import registry, render, runner
 from picasso.core.errors import NotSupportedError
 from picasso.core.images import read_picture
 from picasso.core.intervention import Seen
-from picasso.core.panels import Heatmap, Images
+from picasso.core.panels import Curve, FeatureMaps, Heatmap, Images
+from picasso.core.panels.curve import Line
 from picasso.core.result import Result
 from picasso.core.visualization import AttributionMethod
 from picasso.demo.tanks import held_out_set
@@ -25,6 +27,8 @@ FOLDER = Path(__file__).parent / "images"
 MODELS = ("demo:tank-proxy", "demo:tank-honest")
 TASKS = {"segmentation-mask": "demo:segmenter", "detected-boxes": "demo:detector"}
 """Visualizations of whole answers, and whose answer is drawn."""
+STRONGEST: dict[str, Any] = {"target": "tank", "order": "effect", "shown": 24}
+"""Which channels of the two tank models are drawn."""
 HEIGHT, GAP, LINE = 300, 16, 26
 ROWS = 10
 COLORS = ((200, 40, 45), (20, 120, 90))
@@ -126,10 +130,28 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             panels = [next(panel for panel in one.panels if isinstance(panel, Heatmap)) for one in results]
             maps = [render.overlay(p.picture, p.values, p.sign, p.limits, min_side=render.MIN_SIDE) for p in panels]
             yield name, _row([drawn.pixels, *maps])
+        elif name == "activations":
+            results = [picasso.explain(model, drawn.pixels, name, **STRONGEST) for model in models]
+            sheets = [panel for one in results for panel in one.panels if isinstance(panel, FeatureMaps)]
+            yield name, _stacked([panel.contact_sheet() for panel in sheets])
         elif name in TASKS:
             result = picasso.explain(picasso.load_model(TASKS[name]), drawn.pixels, name)
             assert isinstance(result, Result)
             yield name, _row([p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures][:3])
+
+
+def turned() -> Curve:
+    """How sure each of the two tank models is of a tank that is turned."""
+    drawn = next(iter(held_out_set(1, proxy=True)))
+    curves = []
+    for name in MODELS:
+        result = picasso.explain(
+            picasso.load_model(name), drawn.pixels, "transformations", kind="rotate", target="tank"
+        )
+        assert isinstance(result, Result)
+        curves.append(next(panel for panel in result.panels if isinstance(panel, Curve)))
+    lines = tuple(Line(name, curve.lines[0].values) for name, curve in zip(MODELS, curves, strict=True))
+    return replace(curves[0], lines=lines, y_title="probability of a tank")
 
 
 def _row(pictures: Sequence[Any]) -> Image.Image:
@@ -138,6 +160,18 @@ def _row(pictures: Sequence[Any]) -> Image.Image:
     for place, picture in enumerate(pictures):
         small = render.to_image(picture).convert("RGB").resize((SMALL, SMALL), Image.Resampling.LANCZOS)
         canvas.paste(small, (place * (SMALL + 8), 0))
+    return canvas
+
+
+def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Lay pictures one under the other."""
+    canvas = Image.new(
+        "RGB", (max(one.width for one in pictures), sum(one.height + GAP for one in pictures) - GAP), "white"
+    )
+    top = 0
+    for one in pictures:
+        canvas.paste(one, (0, top))
+        top += one.height + GAP
     return canvas
 
 
@@ -182,6 +216,9 @@ def main() -> None:
         path = FOLDER / "methods" / f"{name}.webp"
         picture.save(path, quality=82, method=6)
         sys.stdout.write(f"{path}\n")
+    path = FOLDER / "methods" / "transformations.svg"
+    path.write_text(turned().svg(alone=True) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":

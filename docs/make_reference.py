@@ -79,8 +79,9 @@ def _visualization(entry: Entry) -> str:
     parts = [f"### {kind.title}", f"`{entry.name}`. {kind.description()}"]
     if kind.formula:
         parts.append(f"```text\n{kind.formula}\n```")
-    if (FOLDER.parent / "images" / "methods" / f"{entry.name}.webp").is_file():
-        parts.append(f"![What {kind.title} shows of the demo's networks](../images/methods/{entry.name}.webp)")
+    for form in ("webp", "svg"):
+        if (FOLDER.parent / "images" / "methods" / f"{entry.name}.{form}").is_file():
+            parts.append(f"![What {kind.title} shows of the demo's networks](../images/methods/{entry.name}.{form})")
     facts = [f"Needs: {', '.join(sorted(kind.needs))}", *_measured(entry)]
     facts += [f"Reference: {reference}" for reference in kind.references]
     parts.append("\n".join(f"- {fact}" for fact in facts))

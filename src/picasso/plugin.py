@@ -20,6 +20,7 @@ from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
+from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.detail import noise_level, smoothed, spectrum
@@ -32,6 +33,7 @@ from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kinds import Kinds, region_of
 from picasso.core.light import lit
+from picasso.core.likeness import Likeness
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -42,7 +44,10 @@ from picasso.core.masking import (
     sketch_due,
 )
 from picasso.core.model import Model
-from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
+from picasso.core.moving import Move, Moved, map_strides, moved
+from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
+from picasso.core.panels.curve import Line
+from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.pasting import (
     blend,
     cut_out,
@@ -121,11 +126,14 @@ __all__ = [
     "Capability",
     "ChannelMap",
     "ChannelMapSettings",
+    "ChannelMeasure",
     "ChannelSettings",
     "Channels",
     "Context",
+    "Curve",
     "Extent",
     "Family",
+    "FeatureMaps",
     "Fill",
     "Found",
     "GradientMap",
@@ -137,11 +145,15 @@ __all__ = [
     "Layer",
     "LayerMap",
     "LayerwiseRules",
+    "Likeness",
+    "Line",
     "LrpRule",
     "Mask",
     "MaskedSettings",
     "Model",
     "ModelFile",
+    "Move",
+    "Moved",
     "Need",
     "NotFoundError",
     "NotSupportedError",
@@ -184,10 +196,12 @@ __all__ = [
     "blend",
     "blurred",
     "bounded",
+    "channel_maps",
     "class_colors",
     "coarse_to_fine",
     "colorize",
     "cut_out",
+    "dead_channels",
     "deblocked",
     "divide",
     "enlarge",
@@ -202,8 +216,10 @@ __all__ = [
     "lit",
     "log_chroma",
     "luminance",
+    "map_strides",
     "matte",
     "moments",
+    "moved",
     "nearest",
     "noise_level",
     "of_query",
@@ -223,9 +239,11 @@ __all__ = [
     "score_masked",
     "seam",
     "shared_limits",
+    "shrunk",
     "sketch_due",
     "smoothed",
     "softened",
+    "sparsity",
     "spectrum",
     "stand",
     "suppress",

@@ -16,7 +16,9 @@ from PIL import Image
 
 from picasso.core import panels as module
 from picasso.core import render
-from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
+from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
+from picasso.core.panels.curve import DASHES, Line, round_numbers
+from picasso.core.panels.feature_maps import COLUMNS, GAP, LINE, SIDE, ChannelMeasure
 from picasso.core.preprocessing import Frame
 
 RNG = np.random.default_rng(61)
@@ -50,7 +52,30 @@ BARS = Bars(id="bars", title=BAD, labels=(BAD, "b"), values=(0.25, np.float64(0.
 IMAGES = Images(id="images", title=BAD, pictures=(PICTURE, PICTURE[::-1]), captions=(BAD, "second"))
 TEXT = Text(id="text", title=BAD, text=f"first\nline\n\n{BAD}")
 TEMPLATE = Template(id="own", title=BAD, values={BAD: BAD, "n": np.int64(3), "deep": {"a": [1, PICTURE]}, "p": PICTURE})
-ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE)
+CHANNELS = FeatureMaps(
+    id="channels",
+    title=BAD,
+    values=RNG.normal(size=(14, 3, 4)).astype(np.float32),
+    picture=PICTURE,
+    layer=BAD,
+    units=BAD,
+    sign="signed",
+    limits=(-2.0, 2.0),
+    measures=(ChannelMeasure("strength", BAD, BAD, RNG.normal(size=14).astype(np.float32)),),
+    order="strength",
+    sheet=13,
+)
+CURVE = Curve(
+    id="curve",
+    title=BAD,
+    x=(-2.0, 0.0, 2.0, 4.0),
+    lines=(Line(BAD, (0.25, None, 0.5, np.float64(0.75))), Line("b", (1.0, 0.0, 1.0, 0.0))),
+    x_title=BAD,
+    y_title=BAD,
+    mark=0.0,
+    mark_label=BAD,
+)
+ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE, CHANNELS, CURVE)
 
 
 def put_back(wire: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -121,8 +146,12 @@ def test_html_is_escaped_and_without_script(panel: Panel) -> None:
             attributes.update(key for key, _ in attrs)
 
     Reader().feed(html)
-    assert tags <= {"h4", "p", "figure", "figcaption", "img", "ul", "li", "table", "tr", "td", "div"}
-    assert attributes <= {"alt", "src", "style"}
+    plain = {"h4", "p", "figure", "figcaption", "img", "ul", "li", "table", "tr", "td", "div", "details", "summary"}
+    drawn = {"svg", "g", "line", "polyline", "circle", "text", "title"}
+    assert tags <= (plain | drawn if isinstance(panel, Curve) else plain)
+    if not isinstance(panel, Curve):  # a drawing has many, none of which can hold script
+        assert attributes <= {"alt", "src", "style"}
+    assert not any(name.startswith("on") or "href" in name for name in attributes)
 
 
 def images_in(html: str) -> list[np.ndarray]:
@@ -175,3 +204,76 @@ def test_paragraphs_and_values() -> None:
 def test_panels_cannot_be_changed(panel: Panel) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         panel.title = "other"  # type: ignore[misc]
+
+
+def test_channels_are_ranked_by_their_measure_and_unknown_ones_come_last() -> None:
+    values = np.array([0.5, np.nan, 2.0, 0.5, -1.0], np.float32)
+    panel = dataclasses.replace(
+        CHANNELS, values=np.zeros((5, 2, 2), np.float32), measures=(ChannelMeasure("strength", "t", "u", values),)
+    )
+    assert panel.ranking().tolist() == [2, 0, 3, 4, 1]
+    assert dataclasses.replace(panel, order="index").ranking().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_contact_sheet_holds_the_first_channels_in_their_colors() -> None:
+    """Thirteen maps of 3 x 4 places: twelve in a row, one below; each place a square of the map's color."""
+    sheet = np.asarray(CHANNELS.contact_sheet())
+    (shown,) = images_in(CHANNELS.html())
+    np.testing.assert_array_equal(shown, sheet)
+    wide, high = SIDE, round(SIDE * 3 / 4)
+    for place, number in enumerate(CHANNELS.ranking()[:13]):
+        left, top = place % COLUMNS * (wide + GAP), place // COLUMNS * (high + LINE + GAP)
+        colors = render.colorize(CHANNELS.values[number], "signed", (-2.0, 2.0))
+        for row in range(3):
+            for column in range(4):
+                y, x = top + int((row + 0.5) * high / 3), left + int((column + 0.5) * wide / 4)
+                np.testing.assert_array_equal(sheet[y, x], colors[row, column])
+    nothing_left = sheet[high + LINE + GAP : high * 2 + LINE + GAP, wide + GAP :]
+    assert (nothing_left == 255).all()
+
+
+def test_a_curve_lays_its_values_between_its_axes() -> None:
+    """Places across and up are linear; an unknown value leaves a gap, and no line crosses it."""
+    curve = dataclasses.replace(CURVE, limits=(0.0, 1.0))
+    circles = [(float(x), float(y)) for x, y in re.findall(r"<circle cx='([\d.]+)' cy='([\d.]+)'", curve.svg())]
+    first, second = circles[:3], circles[3:]
+    assert len(second) == 4
+    left, right = second[0][0], second[3][0]
+    bottom, top = second[1][1], second[0][1]
+    assert bottom > top
+    for (x, y), place, value in zip(first, (0, 2, 3), (0.25, 0.5, 0.75), strict=True):
+        assert x == pytest.approx(left + (right - left) * place / 3, abs=0.11)
+        assert y == pytest.approx(bottom - (bottom - top) * value, abs=0.11)
+    lines = re.findall(r"<polyline points='([^']*)'", curve.svg())
+    assert [len(line.split()) for line in lines] == [2, 4]  # one of the two values before the gap stands alone
+
+
+def test_a_curve_is_a_table_too() -> None:
+    html = CURVE.html()
+    assert "<td>0.75</td>" in html
+    assert html.count("<td>unknown</td>") == 1
+    assert all(f"stroke-dasharray='{dash}'" in html for dash in DASHES[:2])  # told apart without color
+
+
+def test_the_ends_of_a_curve_are_round_and_hold_all_values() -> None:
+    line = Line("a", (0.13, 0.98, None))
+    assert dataclasses.replace(CURVE, x=(0.0, 1.0, 2.0), lines=(line,)).y_limits() == (0.0, 1.0)
+    flat = dataclasses.replace(CURVE, x=(0.0, 1.0), lines=(Line("a", (3.0, 3.0)),))
+    low, high = flat.y_limits()
+    assert low < 3 < high
+    nothing = dataclasses.replace(CURVE, x=(0.0,), lines=(Line("a", (None,)),))
+    assert nothing.y_limits() == (0.0, 1.0)
+    assert "<polyline" not in nothing.svg()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-30.0, 30.0, [-20, 0, 20]),
+        (0.0, 0.0, [0]),
+        (-0.003, 0.0071, [0, 0.005]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert round_numbers(low, high, 5) == pytest.approx(expected)

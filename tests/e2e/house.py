@@ -219,6 +219,37 @@ class EdgesOnly(AttributionMethod[Settings]):
         values = np.hypot(down, across).astype(np.float32)
         return [Attribution(values, t, "steepness", "unsigned", float(t.of_classes(ctx.scores))) for t in targets]
 '''
+MANY_CHANNELS = '''
+"""A layer of 2,048 channels, and a curve."""
+
+import numpy as np
+
+from picasso.plugin import ChannelMeasure, Curve, FeatureMaps, Line, Settings, Visualization
+
+
+class ManyChannels(Visualization[Settings]):
+    """Channels whose values, strength and order are known beforehand."""
+
+    name = "many-channels"
+    title = "Many channels"
+
+    def run(self, ctx, sample, settings):
+        number = np.arange(2048, dtype=np.float32)
+        place = np.arange(49, dtype=np.float32).reshape(7, 7)
+        values = ((number[:, None, None] % 5) * place * 1.003 - 24.1).astype(np.float32)
+        strength = ((number * 37) % 2048).astype(np.float32)
+        strength[3] = np.nan
+        yield FeatureMaps(
+            id="channels", title="Channels of wide", values=values, picture=sample.view, layer="wide",
+            units="activation", sign="signed", limits=(-100.0, 100.0), clipped=0.1, order="strength",
+            measures=(ChannelMeasure("strength", "Strength", "mean size", strength),), sheet=30,
+        )
+        yield Curve(
+            id="curve", title="A curve", x=(-2.0, 0.0, 2.0, 4.0), x_title="shift, pixels", y_title="probability",
+            lines=(Line("red", (0.5, 1.0, 0.25, 0.125)), Line("green", (0.5, 0.0, None, 0.875))),
+            limits=(0.0, 1.0), mark=0.0, mark_label="as it is",
+        )
+'''
 BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
 
 
@@ -253,6 +284,7 @@ def furnish(folder: Path) -> None:
         "visualizations/sharpen.html": FUN_VIZ_TEMPLATE,
         "visualizations/big_map.py": BIG_MAP,
         "visualizations/edges_only.py": EDGES_ONLY,
+        "visualizations/many_channels.py": MANY_CHANNELS,
         "visualizations/broken.py": BROKEN,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")

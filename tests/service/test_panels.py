@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import event
 
 from picasso.core.errors import NotFoundError
+from picasso.core.panels import FeatureMaps
+from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import Replaced
+from picasso.service.panel_store import Replaced, keep_panel, read_feature_maps
 from picasso.service.records import JobRequest, State
 from picasso.service.service import Service
 
@@ -166,3 +169,26 @@ def test_a_stored_job_takes_as_many_statements_for_many_pictures_as_for_one(serv
     one = statements(service, ask(service, shades[0]))
     many = statements(service, ask(service, *shades))
     assert many == one <= 12
+
+
+def test_kept_channels_come_back_as_they_were(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    panel = FeatureMaps(
+        id="channels",
+        title="t",
+        values=random.normal(size=(4, 3, 5)).astype(np.float32),
+        picture=random.integers(0, 256, (6, 10, 3)).astype(np.uint8),
+        layer="conv1",
+        units="activation",
+        sign="signed",
+        limits=(-2.0, 2.0),
+        measures=(ChannelMeasure("strength", "Strength", "mean size", np.array([1, np.nan, 3, 0], np.float32)),),
+        order="strength",
+        sheet=3,
+    )
+    artifacts = Artifacts(tmp_path)
+    again = read_feature_maps(keep_panel(panel, artifacts)[0], artifacts)
+    assert (again.limits, again.order, again.layer) == (panel.limits, panel.order, panel.layer)
+    np.testing.assert_array_equal(again.values, panel.values)
+    np.testing.assert_array_equal(again.measures[0].values, panel.measures[0].values)
+    assert again.contact_sheet().tobytes() == panel.contact_sheet().tobytes()

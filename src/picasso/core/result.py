@@ -21,7 +21,7 @@ from picasso.core.errors import NotFoundError, PictureError, TargetError
 from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
-from picasso.core.panels import Heatmap, Images, Panel
+from picasso.core.panels import Curve, FeatureMaps, Heatmap, Images, Panel
 from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 from picasso.core.tested import Standing, Tested, what_is_known
@@ -124,7 +124,7 @@ class Result:
 
         Returns:
             The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`; where there are no maps,
-            the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`.
+            the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`, and curves as `.svg`.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
@@ -274,9 +274,13 @@ def file_labels(labels: Iterable[str]) -> list[str]:
 
 
 def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
-    """Return the pictures of panels as PNG: `<panel>.png`, or `<panel>-1.png` and so on where it has several."""
+    """Return the pictures of panels: `<panel>.png`, `<panel>-1.png` and so on of several, `<panel>.svg` of a curve."""
     contents: dict[str, bytes] = {}
     for panel in panels:
+        if isinstance(panel, Curve):
+            contents[f"{safe_name(panel.id)}.svg"] = panel.svg(alone=True).encode()
+        if isinstance(panel, FeatureMaps):
+            contents[f"{safe_name(panel.id)}.png"] = render.png(panel.contact_sheet())
         if isinstance(panel, Images):
             several = len(panel.pictures) > 1
             for number, pixels in enumerate(panel.pictures, 1):

@@ -45,6 +45,7 @@ class Family(StrEnum):
     TRANSFORMERS = "Transformers"
     RELEVANCE = "Relevance rules"
     RELU_RULES = "ReLU rules"
+    FEATURES = "Features"
     ANSWERS = "The model's answer"
     OTHERS = "Others"
 

@@ -14,10 +14,11 @@ from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.result import map_files, map_png, safe_name
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import read_heatmap
+from picasso.service.panel_store import read_curve, read_feature_maps, read_heatmap
 from picasso.service.records import ResultRecord
 
 Format = Literal["npz", "json", "png", "zip"]
+_DRAWABLE = ("heatmap", "feature-maps", "images")
 _TYPES = {"npz": "application/octet-stream", "json": "application/json", "png": "image/png", "zip": "application/zip"}
 
 
@@ -66,13 +67,13 @@ def _document(result: ResultRecord) -> bytes:
 
 def _drawable(result: ResultRecord, panel: str | None) -> dict[str, Any]:
     if panel is None:
-        found = [wire for kind in ("heatmap", "images") for wire in result.panels if wire["kind"] == kind]
+        found = [wire for kind in _DRAWABLE for wire in result.panels if wire["kind"] == kind]
         if not found:
             raise NotSupportedError("This result has no picture.", "Export it as npz or json.")
         return found[0]
     for wire in result.panels:
         if wire["id"] == panel:
-            if wire["kind"] not in ("heatmap", "images"):
+            if wire["kind"] not in _DRAWABLE:
                 raise NotSupportedError(f"The panel '{panel}' has no picture.", "Export it as npz or json.")
             return wire
     known = ", ".join(str(wire["id"]) for wire in result.panels)
@@ -87,6 +88,8 @@ def _warning(result: ResultRecord) -> str:
 def _draw(wire: dict[str, Any], artifacts: Artifacts, bar: bool, warning: str) -> bytes:
     if wire["kind"] == "heatmap":
         return map_png(read_heatmap(wire, artifacts), bar=bar, warning=warning)
+    if wire["kind"] == "feature-maps":
+        return render.png(read_feature_maps(wire, artifacts).contact_sheet())
     return render.png(render.to_image(artifacts.get_array(wire["pictures"][0]["artifact"])))
 
 
@@ -94,6 +97,10 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     maps = [read_heatmap(wire, artifacts) for wire in result.panels if wire["kind"] == "heatmap"]
     contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps, _warning(result))
     for wire in result.panels:
+        if wire["kind"] == "curve":
+            contents[f"{safe_name(str(wire['id']))}.svg"] = read_curve(wire).svg(alone=True).encode()
+        if wire["kind"] == "feature-maps":
+            contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):
             drawn = render.to_image(artifacts.get_array(picture["artifact"]))
             contents[f"{safe_name(str(wire['id']))}-{number}.png"] = render.png(drawn)

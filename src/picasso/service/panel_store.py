@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from picasso.core.errors import PluginError
-from picasso.core.panels import Heatmap, Panel
+from picasso.core.panels import Curve, FeatureMaps, Heatmap, Panel
+from picasso.core.panels.curve import Line
+from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.preprocessing import Frame
 from picasso.service.artifacts import Artifacts, StoredArray
 
@@ -128,3 +130,25 @@ def read_heatmap(wire: dict[str, Any], artifacts: Artifacts) -> Heatmap:
     low, high = values["limits"]
     frame = Frame(**values["frame"]) if values.get("frame") else None
     return Heatmap(**values | {"limits": (low, high), "notes": tuple(values["notes"]), "frame": frame})
+
+
+def read_feature_maps(wire: dict[str, Any], artifacts: Artifacts) -> FeatureMaps:
+    """Return the kept channels of a layer with their arrays."""
+
+    def array(reference: dict[str, Any]) -> Any:
+        return artifacts.get_array(reference["artifact"])
+
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    low, high = values["limits"]
+    measures = tuple(ChannelMeasure(**one | {"values": array(one["values"])}) for one in values["measures"])
+    given = {"values": array(wire["values"]), "picture": array(wire["picture"]), "measures": measures}
+    return FeatureMaps(**values | given | {"limits": (low, high)})
+
+
+def read_curve(wire: dict[str, Any]) -> Curve:
+    """Return a kept curve."""
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    lines = tuple(Line(one["label"], tuple(one["values"])) for one in values["lines"])
+    limits = (values["limits"][0], values["limits"][1]) if values["limits"] else None
+    given = {"x": tuple(values["x"]), "ticks": tuple(values["ticks"]), "lines": lines, "limits": limits}
+    return Curve(**values | given)

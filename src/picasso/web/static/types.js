@@ -13,6 +13,13 @@
  * @typedef {Wire & {labels: string[], values: number[], units: string, maximum: number | null,
  *   colors: string[]}} BarsWire
  * @typedef {Wire & {pictures: ArrayRef[], captions: string[]}} ImagesWire
+ * @typedef {Wire & {x: number[], lines: {label: string, values: (number | null)[]}[], x_title: string, y_title: string,
+ *   ticks: string[], limits: [number, number] | null, mark: number | null, mark_label: string}} CurveWire
+ * @typedef {Wire & {
+ *   values: ArrayRef, picture: ArrayRef, layer: string, units: string, sign: "signed" | "unsigned",
+ *   limits: [number, number], clipped: number, order: string, sheet: number,
+ *   measures: {name: string, title: string, units: string, values: ArrayRef}[]
+ * }} FeatureMapsWire
  * @typedef {Wire & {text?: string}} TextWire
  * @typedef {Wire & {html?: string}} TemplateWire
  *

@@ -1,13 +1,16 @@
 /** The kinds of panels. A new kind is one module here, beside its Python. */
 
 import * as bars from "./bars.js";
+import * as curve from "./curve.js";
+import * as featureMaps from "./feature-maps.js";
 import * as heatmap from "./heatmap.js";
 import * as images from "./images.js";
 import * as template from "./template.js";
 import * as text from "./text.js";
 
 /** @type {Record<string, {kind: string, mount: (panels: any[], context: any) => import("../types.js").PanelView}>} */
-const KINDS = Object.fromEntries([bars, heatmap, images, template, text].map((module) => [module.kind, module]));
+const KINDS = Object.fromEntries(
+  [bars, curve, featureMaps, heatmap, images, template, text].map((module) => [module.kind, module]));
 
 /**
  * @param {string} kind

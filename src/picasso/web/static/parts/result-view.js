@@ -155,6 +155,7 @@ export class PicassoResult extends HTMLElement {
     const path = `/results/${encodeURIComponent(key)}`;
     const file = (/** @type {string} */ query) => `/api/v1${path}/export?${query}`;
     const maps = panels.filter((panel) => panel.kind === "heatmap");
+    const channels = panels.find((panel) => panel.kind === "feature-maps");
     const item = (/** @type {string} */ label, /** @type {string} */ what, /** @type {string} */ query) =>
       h("li", {}, h("a", { href: file(query), download: true }, h("b", {}, label), h("span", {}, what)));
     // The pictures that are exported are those of the map that is shown.
@@ -188,6 +189,7 @@ export class PicassoResult extends HTMLElement {
         h("ul", {},
           maps.length > 0 && mapItem("PNG", "the map over the picture", ""),
           maps.length > 0 && mapItem("PNG with color bar", "ready for a paper", "&bar=1"),
+          channels && item("PNG", "the first channels side by side", `format=png&panel=${encodeURIComponent(channels.id)}`),
           item("NPZ", "the raw numbers", "format=npz"),
           item("JSON", "every choice that was made", "format=json"),
           item("ZIP", "all of it", "format=zip"))));

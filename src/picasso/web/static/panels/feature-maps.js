@@ -1,0 +1,223 @@
+/** Every channel of a layer as a small map; one of them large over the picture. */
+
+import { loadArray, pictureCanvas } from "../arrays.js";
+import { colorMaps, colorize } from "../colors.js";
+import { announce, fill, h } from "../dom.js";
+import { number } from "../format.js";
+import { ChannelDetail } from "./channel-detail.js";
+import { ChannelGrid } from "./channel-grid.js";
+import { ColorBar } from "./color-bar.js";
+
+export const kind = "feature-maps";
+const INDEX = "index";
+
+/** @typedef {import("../types.js").FeatureMapsWire} FeatureMapsWire */
+
+/**
+ * @param {FeatureMapsWire[]} panels
+ * @param {import("../types.js").PanelContext} context
+ */
+export function mount(panels, context) {
+  const view = new FeatureMapsView(context);
+  view.update(panels);
+  return view;
+}
+
+/**
+ * @param {number} count
+ * @param {ArrayLike<number> | null} keys by which channels are ordered, the largest first; null for their numbers
+ * @returns {number[]} channels in their order; equal ones by number, unknown ones last
+ */
+export function ranked(count, keys) {
+  const channels = Array.from({ length: count }, (_, i) => i);
+  if (!keys) return channels;
+  const key = (/** @type {number} */ i) => (Number.isNaN(keys[i]) ? -Infinity : keys[i]);
+  return channels.sort((a, b) => (key(a) === key(b) ? a - b : key(a) > key(b) ? -1 : 1));
+}
+
+class FeatureMapsView {
+  /** @param {import("../types.js").PanelContext} context */
+  constructor(context) {
+    this.context = context;
+    this.own = false;
+    /** @type {string | null} the order that a person chose */
+    this.order = null;
+    /** @type {number | null} the channel that a person chose */
+    this.chosen = null;
+    this.turn = 0;
+    this.heading = h("h3", {});
+    this.caption = h("p", { class: "caption" });
+    this.orders = h("select", { onchange: () => this.reorder(this.orders.value) });
+    this.scales = h("input", { type: "checkbox", role: "switch", onchange: () => this.rescale() });
+    this.finder = h("input", {
+      type: "number", min: 0, step: 1, inputmode: "numeric", class: "channel-finder",
+      onchange: () => this.find(Number(this.finder.value)),
+    });
+    this.grid = new ChannelGrid("Channels. Arrow keys move, Enter shows one large.");
+    this.detail = new ChannelDetail();
+    this.bar = new ColorBar();
+    this.grid.element.addEventListener("choose", (event) => this.choose(/** @type {CustomEvent} */ (event).detail));
+    this.element = h("section", { class: "plain-panel feature-maps", "data-kind": kind },
+      this.heading,
+      h("div", { class: "toolbar" },
+        h("label", { class: "choice" }, h("span", {}, "Order"), this.orders),
+        h("label", { class: "choice" }, h("span", {}, "Go to channel"), this.finder),
+        h("label", { class: "switch", title: "Shows each channel from zero to its own largest value." },
+          this.scales, h("span", {}, "Each on its own scale"))),
+      h("div", { class: "feature-body" },
+        h("div", { class: "feature-main" }, this.grid.element, this.bar.element), this.detail.element),
+      this.caption);
+    this.near = false;
+    this.observer = new IntersectionObserver((entries) => this.appear(entries[entries.length - 1].isIntersecting),
+      { rootMargin: "1200px" });
+    this.observer.observe(this.element);
+  }
+
+  /** @param {FeatureMapsWire[]} panels */
+  update(panels) {
+    [this.panel] = panels;
+    const { id, title, caption, measures, values, order } = this.panel;
+    this.element.dataset.panel = id;
+    this.heading.textContent = title;
+    this.caption.textContent = caption;
+    this.finder.max = String(values.shape[0] - 1);
+    const wanted = this.order ?? order;
+    fill(this.orders, [["Number", INDEX], ...measures.map((one) => [one.title, one.name])].map(([words, name]) =>
+      h("option", { value: name, selected: name === wanted }, words)));
+    this.refresh();
+  }
+
+  /**
+   * Loads and draws when the grid comes near, and gives the memory back when it is far again.
+   *
+   * @param {boolean} near
+   */
+  appear(near) {
+    if (near === this.near) return;
+    this.near = near;
+    if (near) {
+      this.refresh();
+      return;
+    }
+    this.turn += 1;
+    this.loaded = undefined;
+    this.grid.release();
+    this.detail.release();
+  }
+
+  /** Brings everything up to date; loads what is missing. */
+  async refresh() {
+    const { panel } = this;
+    if (!panel || !this.near) return;
+    this.turn += 1;
+    const { turn } = this;
+    try {
+      const [maps, picture, colors, ...measures] = await Promise.all([
+        loadArray(panel.values), loadArray(panel.picture), colorMaps(),
+        ...panel.measures.map((one) => loadArray(one.values)),
+      ]);
+      if (turn !== this.turn) return;
+      this.loaded = { maps, colors, measures, picture: pictureCanvas(picture) };
+      this.reorder(this.order ?? panel.order, this.order !== null);
+      this.element.dataset.ready = panel.values.url;
+    } catch (error) {
+      if (turn === this.turn) this.context.fail(error);
+    }
+  }
+
+  /**
+   * @param {string} order a measure's name
+   * @param {boolean} [asked] whether a person chose it
+   */
+  reorder(order, asked = true) {
+    if (asked) this.order = order;
+    const { panel, loaded } = this;
+    if (!panel || !loaded) return;
+    const place = panel.measures.findIndex((one) => one.name === order);
+    const ranking = ranked(loaded.maps.shape[0], place < 0 ? null : loaded.measures[place].values);
+    const channel = this.chosen ?? ranking[0];
+    this.grid.active = this.grid.chosen = channel;
+    const [, rows, columns] = loaded.maps.shape;
+    this.grid.show(ranking, columns / rows, (one) => this.painted(one).colors);
+    this.enlarge(channel);
+  }
+
+  rescale() {
+    this.own = this.scales.checked;
+    if (!this.loaded) return;
+    this.grid.show(this.grid.ranking, this.grid.aspect, this.grid.paint);
+    this.enlarge(this.grid.chosen);
+  }
+
+  /** @param {number} channel */
+  find(channel) {
+    const count = this.panel?.values.shape[0] ?? 0;
+    if (!Number.isInteger(channel) || channel < 0 || channel >= count) {
+      announce(`There are channels 0 to ${count - 1}.`);
+      return;
+    }
+    this.grid.go(channel);
+    this.grid.choose(channel);
+  }
+
+  /** @param {number} channel */
+  choose(channel) {
+    this.chosen = channel;
+    this.enlarge(channel);
+    announce(`Channel ${channel}`);
+  }
+
+  /** @param {number} channel */
+  slice(channel) {
+    const { values, shape } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded).maps;
+    const size = shape[1] * shape[2];
+    return values.subarray(channel * size, (channel + 1) * size);
+  }
+
+  /**
+   * @param {number} channel
+   * @returns {[number, number]} the ends of its color scale
+   */
+  limits(channel) {
+    const panel = /** @type {FeatureMapsWire} */ (this.panel);
+    if (!this.own) return panel.limits;
+    let most = 0;
+    for (const value of this.slice(channel)) most = Math.max(most, Math.abs(value));
+    return panel.sign === "signed" ? [-(most || 1), most || 1] : [0, most || 1];
+  }
+
+  /** @param {number} channel */
+  painted(channel) {
+    const { maps, colors } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded);
+    const panel = /** @type {FeatureMapsWire} */ (this.panel);
+    return colorize(this.slice(channel), maps.shape[2], maps.shape[1], colors[panel.sign], this.limits(channel));
+  }
+
+  /**
+   * Shows a channel large.
+   *
+   * @param {number} channel
+   */
+  enlarge(channel) {
+    const { panel, loaded } = this;
+    if (!panel || !loaded) return;
+    const [, rows, columns] = loaded.maps.shape;
+    this.detail.show({
+      channel, rows, columns, values: this.slice(channel), colored: this.painted(channel), picture: loaded.picture,
+      facts: panel.measures.map((one, i) => [one.title, loaded.measures[i].values[channel], one.units]),
+    });
+    const limits = this.limits(channel);
+    this.bar.show({
+      map: loaded.colors[panel.sign], limits, units: this.own ? `${panel.units}, channel ${channel}` : panel.units,
+      low: limits[0] < 0 ? "negative" : "none", high: limits[0] < 0 ? "positive" : "most",
+      clipped: this.own ? 0 : panel.clipped,
+    });
+    this.bar.element.setAttribute("aria-description", `${number(limits[0])} to ${number(limits[1])} ${panel.units}`);
+  }
+
+  close() {
+    this.observer.disconnect();
+    this.grid.close();
+    this.detail.close();
+  }
+}
