@@ -18,6 +18,7 @@ from picasso.auditing.effects import Table, cleared, effect_of, judged
 from picasso.auditing.engines import Engine, Here, Pool, Setup
 from picasso.auditing.experiment import Experiment, Measured, Question, Shard, shard_key, shards_of
 from picasso.auditing.eye import Eye
+from picasso.auditing.files.copies import find_copies
 from picasso.auditing.files.facts import FileFacts, file_facts
 from picasso.auditing.findings import Effect, Untested
 from picasso.auditing.gallery import Gallery, Parts
@@ -50,7 +51,8 @@ class Measurements:
 
     Args:
         selection: The pictures and their classes.
-        files: What the file of each picture that can be read says, by the picture's number.
+        files: What the file of each audited picture says, by the picture's number: of those that can be read and are
+            no copies of others.
         base, answers: Margin and answer of each picture as it is, (pictures,); NaN and -1 where it cannot be read.
         scale: Root mean square of these margins.
         said: What is known of where the object is.
@@ -79,7 +81,7 @@ class Measurements:
 
     @property
     def readable(self) -> list[int]:
-        """Numbers of the pictures that can be read."""
+        """Numbers of the pictures that are audited."""
         return list(self.files)
 
 
@@ -132,16 +134,16 @@ class Measuring:
         some, others = _screening(range(count))
         self.total = 2 * count + _ABOUT * (len(some) + round(len(others) * _SUSPECTS))
         files = self._read_files()
+        copies = self._leave_out_copies(files)
         base, answers = self._look(files)
         readable = list(files)
-        self._require(readable)
+        self._require(readable, copies)
         scale = float(np.sqrt(np.square(base[readable]).mean())) or 1.0
         parts, said = self._parts(readable)
         setup = self._setup(self._questions(said.known, parts), parts)
         experiment = setup.experiment(self.model)
         labels = {number: self.selection.labels[number] for number in readable}
-        looks = {number: files[number].pixels for number in readable}
-        donors = [draw_donors(labels, looks, self.choices.seed, turn) for turn in range(TURNS)]
+        donors = [draw_donors(labels, self.choices.seed, turn) for turn in range(TURNS)]
         table = Table.empty(len(setup.questions), count, TURNS)
         with closing(self._engine(setup, experiment)) as engine:
             effects, confirming = self._tried(engine, experiment, table, readable, donors, scale)
@@ -150,14 +152,15 @@ class Measuring:
             tuple(self.untested), tuple(self.notes),
         )  # fmt: skip
 
-    def _require(self, readable: Sequence[int]) -> None:
-        """Refuse to go on with too few pictures that can be read."""
-        require_pictures(len(readable))
+    def _require(self, readable: Sequence[int], copies: int) -> None:
+        """Refuse to go on with too few pictures that can be read and are no copies."""
+        require_pictures(len(readable), copies)
         counts = np.bincount(self.labels[readable], minlength=len(self.columns))
         for name, count in zip(self.selection.classes, counts, strict=True):
             if count < LEAST_OF_CLASS:
+                alone = " and are no copies of others" if copies else ""
                 raise DatasetError(
-                    f"Of the pictures of '{name}' only {count} can be read; {LEAST_OF_CLASS} are needed.",
+                    f"Of the pictures of '{name}' only {count} can be read{alone}; {LEAST_OF_CLASS} are needed.",
                     "Mend them, or leave that class out.",
                 )
 
@@ -178,6 +181,15 @@ class Measuring:
                 self.notes.append(f"Left out: {error}")
             self.advance(1, "Reading the files")
         return found
+
+    def _leave_out_copies(self, files: dict[int, FileFacts]) -> int:
+        """Take copies out of the files, note which, and return how many they were."""
+        selection = self.selection
+        copies, said = find_copies(files, selection.examples, selection.labels, selection.classes)
+        self.notes += said
+        for number in copies:
+            del files[number]
+        return len(copies)
 
     def _look(self, files: dict[int, FileFacts]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return margin and answer of every picture as it is; what cannot be read with its mask leaves the files."""
