@@ -163,3 +163,22 @@ def test_a_drop_in_one_class_alone_is_said_though_nobody_is_accused() -> None:
     verdict = judge(GOOD, 0.5, judged([OBJECT, sky, *CLEAN]), MASKS, 0.06)
     assert verdict.outcome is Outcome.CANNOT_TELL
     assert "one class alone" in verdict.sentence
+
+
+def test_a_part_of_the_properties_acquits_nobody() -> None:
+    verdict = judge(GOOD, 0.5, judged([OBJECT, *CLEAN]), MASKS, 0.06, unasked=25)
+    assert verdict.outcome is Outcome.CANNOT_TELL
+    assert verdict.sentence.startswith("75 points (")
+    assert "less than 5 on anything that was asked for" in verdict.sentence
+    assert any("Only 20 of 45 properties were tested" in reason for reason in verdict.reasons)
+    assert verdict.named is None
+
+
+def test_a_part_of_the_properties_accuses_all_the_same() -> None:
+    sky = effect("sky", 90)
+    for effects, said, outcome in (
+        ([NO_OBJECT, sky], MASKS, Outcome.WRONG_REASON),
+        ([OBJECT, sky], MASKS, Outcome.BOTH),
+        ([sky], Confirmed(), Outcome.RELIES_ON),
+    ):
+        assert judge(GOOD, 0.5, judged([*effects, *CLEAN]), said, 0.06, unasked=25).outcome is outcome

@@ -39,7 +39,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
     right = int((measured.base[readable] > 0).sum())
     accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
     smallest = statistics.smallest_drop(measured.confirming, sum(map(tested, effects)))
-    verdict = judge(accuracy, chance, effects, measured.said, smallest)
+    verdict = judge(accuracy, chance, effects, measured.said, smallest, measured.unasked)
     if verdict.outcome is Outcome.WEAK_MODEL:  # nobody is accused
         effects = tuple(replace(one, suspect=False) for one in effects)
     named = named_of(effects)
@@ -121,6 +121,7 @@ def _record(measured: Measurements, choices: Choices) -> dict[str, Any]:
             "seed": choices.seed,
             "confirmed": dict(choices.confirmed),
             "regions": choices.regions,
+            "interventions": list(choices.interventions),
             "questions": len(measured.experiment.questions),
         },
         "thresholds": {name: getattr(thresholds, name) for name in sorted(vars(thresholds)) if name.isupper()},

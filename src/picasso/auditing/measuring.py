@@ -62,6 +62,7 @@ class Measurements:
         effects: Of every question, judged.
         confirming: Number of the pictures that confirm a suspect.
         untested: What was not asked, and why.
+        unasked: How many properties these pictures allow that nobody asked for, as the choices name interventions.
         notes: What a reader should know.
     """
 
@@ -77,6 +78,7 @@ class Measurements:
     effects: tuple[Effect, ...]
     confirming: int
     untested: tuple[Untested, ...]
+    unasked: int
     notes: tuple[str, ...]
 
     @property
@@ -124,6 +126,7 @@ class Measuring:
         self.fitted: list[str] = []
         self.source = source
         self.untested: list[Untested] = []
+        self.unasked = 0
         self.objects: tuple[int, ...] = ()
         self.notes = [*self.selection.notes]
         self.done, self.total = 0, 1
@@ -149,7 +152,7 @@ class Measuring:
             effects, confirming = self._tried(engine, experiment, table, readable, donors, scale)
         return Measurements(
             self.selection, files, base, answers, scale, said, experiment, donors[0], table, tuple(effects), confirming,
-            tuple(self.untested), tuple(self.notes),
+            tuple(self.untested), self.unasked, tuple(self.notes),
         )  # fmt: skip
 
     def _require(self, readable: Sequence[int], copies: int) -> None:
@@ -236,15 +239,17 @@ class Measuring:
                 self.untested.append(Untested(name, f"It is broken: {entry.error.strip().splitlines()[-1]}"))
                 continue
             intervention: Intervention = entry.load()()
+            missing = intervention.needs - given
+            names = parts.kinds.names if parts else ()
+            asked = () if missing else intervention.properties(self.eye.size, names)
             if self.choices.interventions and name not in self.choices.interventions:
                 self.untested.append(Untested(intervention.title, "It was not asked for."))
+                self.unasked += len(asked) if intervention.role is Role.PROPERTY else 0
                 continue
-            if missing := intervention.needs - given:
+            if missing:
                 self.untested.append(Untested(intervention.title, _REASONS[min(missing)]))
                 continue
-            names = parts.kinds.names if parts else ()
             digest = f"{entry.digest}:{intervention.version}"
-            asked = intervention.properties(self.eye.size, names)
             questions += [Question(what, name, digest, intervention.role) for what in asked]
         if not questions:
             raise ConfigurationError("There is nothing to test.", "Name an intervention that these pictures allow.")

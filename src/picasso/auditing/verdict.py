@@ -60,7 +60,9 @@ def _inside(one: Effect, other: Effect) -> bool:
     return min(top - y, left - x, y + tall - top - height, x + wide - left - width) >= least
 
 
-def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Confirmed, smallest: float) -> Verdict:
+def judge(
+    accuracy: Interval, chance: float, effects: Sequence[Effect], said: Confirmed, smallest: float, unasked: int = 0
+) -> Verdict:
     """Return the answer of an audit.
 
     Args:
@@ -69,6 +71,7 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         effects: Of everything that was tested, judged.
         said: What is known of where the object is.
         smallest: The smallest drop that the audit could have seen.
+        unasked: How many properties could have been tested, had they been asked for; with any nobody is acquitted.
     """
     objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
     right = next((effect for effect in objects if effect.suspect), None)
@@ -103,7 +106,8 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         certain = said.known or named.what.region in said.other
         return _accused(named, suspects, right, bool(objects), certain, smallest, reasons)
     settled = [one for one in effects if one.role is Role.PROPERTY and tested(one)]
-    if right is not None and settled and not open_ones and said.known:
+    clean = right is not None and settled and not open_ones and said.known
+    if right is not None and clean and not unasked:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
         return Verdict(
             Outcome.RIGHT_REASON,
@@ -114,6 +118,12 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
             right.what,
             smallest,
             tuple(reasons),
+        )
+    if unasked:
+        every = sum(one.role is Role.PROPERTY for one in effects) + unasked
+        reasons.append(
+            f"Only {len(settled)} of {every} properties were tested, as it was asked for: what was not tested is not "
+            "acquitted."
         )
     if open_ones:
         widest = max(open_ones, key=lambda one: one.drop.high)
@@ -130,6 +140,11 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         sentence = (
             f"{_points(lopsided.drop)} of accuracy hang on {lopsided.what.phrase}, but in pictures of one class alone: "
             "a change that merely looks like another class does that, too, so nobody is accused."
+        )
+    elif right is not None and clean:
+        sentence = (
+            f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on anything that "
+            "was asked for. But that is only a part of what an audit tests, so the model is not acquitted."
         )
     else:
         sentence = (

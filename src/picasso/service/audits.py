@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "audit"
 """What stands for the visualization in a job that audits."""
-FORMAT = 1
+FORMAT = 2
 """A change of what is kept or measured; what was kept before is not found any more."""
 MOST_SHOWN = 24
 """So many of the pictures that move most can be seen and explained."""
