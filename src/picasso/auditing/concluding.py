@@ -39,7 +39,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
     right = int((measured.base[readable] > 0).sum())
     accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
     smallest = statistics.smallest_drop(measured.confirming, sum(map(tested, effects)))
-    verdict = judge(accuracy, chance, effects, measured.said, smallest, measured.unasked)
+    verdict = judge(accuracy, chance, effects, measured.said, smallest, classes, measured.unasked)
     if verdict.outcome is Outcome.WEAK_MODEL:  # nobody is accused
         effects = tuple(replace(one, suspect=False) for one in effects)
     named = named_of(effects)
