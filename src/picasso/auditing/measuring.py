@@ -116,11 +116,6 @@ class Measuring:
         known = match_classes(dataset.classes, model.labels, choices.match)
         self.selection: Selection = select(dataset, known, choices.limit, choices.seed)
         self.columns = tuple(known[name] for name in self.selection.classes)
-        if len(set(self.columns)) < len(self.columns):
-            raise ConfigurationError(
-                "Two classes of the data set are matched with one class of the model.",
-                "Match each with its own, or leave one out of the data set.",
-            )
         self.labels = np.asarray(self.selection.labels, np.int64)
         self.digests = [""] * len(self.selection.examples)
         self.fitted: list[str] = []

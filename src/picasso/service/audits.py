@@ -81,6 +81,13 @@ def check(store: Store, request: AuditRequest) -> None:
     for label in (request.match or {}).values():
         if label not in card.labels:
             raise SettingsError(f"The model has no class '{label[:80]}'.", f"Known: {', '.join(card.labels[:20])}.")
+    first_of: dict[str, str] = {}
+    for name, label in (request.match or {}).items():
+        if (first := first_of.setdefault(label, name)) != name:
+            raise SettingsError(
+                f"The classes '{first[:80]}' and '{name[:80]}' are both said to be the model's '{label[:80]}'.",
+                "Choose another class for one of them; if they are the same, put the pictures of both into one class.",
+            )
 
 
 def labels_of(classes: Sequence[str], record: ModelRecord) -> dict[str, str]:
