@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from .conftest import Problems, Server, show_all
@@ -184,3 +187,31 @@ def test_data_sets_are_added_and_removed_on_the_page(
     expect(page.locator("#plan .problem")).to_be_visible()
     page.get_by_role("button", name="Remove holiday").click()
     expect(page.locator('[data-dataset="holiday"]')).to_have_count(0)
+
+
+def test_a_zip_whose_name_is_taken_is_not_sent(page: Page, server: Server, tmp_path: Path) -> None:
+    place = tmp_path / "zoo.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for label in ("cat", "dog"):
+            buffer = io.BytesIO()
+            Image.new("RGB", (8, 8), "red" if label == "cat" else "blue").save(buffer, "PNG")
+            archive.writestr(f"{label}/1.png", buffer.getvalue())
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto(f"{server.address}/audit?dataset=shades")
+    page.wait_for_selector("#audit[data-ready]")
+    page.locator("#dataset-file").set_input_files(place)
+    expect(page.get_by_label("zoo", exact=False).first).to_be_checked()
+    assert [url.rpartition("/")[2] for url in sent] == ["archives?name=zoo"]
+    page.locator("#dataset-file").set_input_files(place)
+    expect(page.locator("#dataset-error")).to_have_text(
+        "There is a data set 'zoo' already. Rename the file, or remove that one first."
+    )
+    assert len(sent) == 1
+    page.get_by_role("button", name="Remove zoo").click()
+    expect(page.locator('[data-dataset="zoo"]')).to_have_count(0)
+    page.locator("#dataset-file").set_input_files(place)
+    expect(page.locator('[data-dataset="zoo"]')).to_have_count(1)
+    assert len(sent) == 2
+    page.get_by_role("button", name="Remove zoo").click()
+    expect(page.locator('[data-dataset="zoo"]')).to_have_count(0)

@@ -30,7 +30,7 @@ from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
-from picasso.service import audits
+from picasso.service import audits, leftovers
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
@@ -246,7 +246,8 @@ class _Work:
         )
         if not self.store.has_audit(key):
             self.place.audits.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.place.audits) as folder:
+            prefix = leftovers.folder_prefix(job.id, self.attempt)
+            with tempfile.TemporaryDirectory(prefix=prefix, dir=self.place.audits) as folder:
                 try:
                     findings = audit(
                         model,
