@@ -97,8 +97,8 @@ class Service:
         self.database = Database(url)
         self.store = Store(self.database)
         self.records = JobStore(self.database)
-        self.catalog = Catalog(configuration.plugins)
-        self._datasets = SideProcess("The reader of data sets")
+        self.catalog = Catalog(configuration.plugins, configuration.memory)
+        self._datasets = SideProcess("The reader of data sets", configuration.memory)
         self.pictures = Pictures(self.store, self.artifacts)
         place = Place(
             database=url,
