@@ -159,7 +159,7 @@ class Measuring:
                 alone = " and are no copies of others" if copies else ""
                 raise DatasetError(
                     f"Of the pictures of '{name}' only {count} can be read{alone}; {LEAST_OF_CLASS} are needed.",
-                    "Mend them, or leave that class out.",
+                    "Mend them or add others, or leave that class out.",
                 )
 
     def advance(self, work: int, message: str) -> None:
