@@ -106,7 +106,7 @@ def _by_shade_and_corner(x: NDArray[np.float64]) -> NDArray[np.float64]:
     blue = x[..., 2] > 0.97
     blue[:, :8, :8] = False
     shade = (x[..., 0] * blue).sum(axis=(1, 2)) / np.maximum(1, blue.sum(axis=(1, 2)))
-    scores = -100 * np.abs(shade[:, None] - SHADES)
+    scores: NDArray[np.float64] = -100 * np.abs(shade[:, None] - SHADES)
     scores[:, -1] -= np.where(x[:, :4, :4].mean(axis=(1, 2, 3)) > 0.8, 0, 50)
     return scores
 

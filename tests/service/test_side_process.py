@@ -72,7 +72,14 @@ def test_nobody_waits_for_others_without_end(made: Callable[..., SideProcess]) -
     answers: list[object] = []
     other = threading.Thread(target=lambda: answers.append(process.ask(time.sleep, 6, seconds=60)))
     other.start()
-    wait_until(lambda: not process._lock.acquire(blocking=False) or bool(process._lock.release()))
+
+    def busy() -> bool:
+        if process._lock.acquire(blocking=False):
+            process._lock.release()
+            return False
+        return True
+
+    wait_until(busy)
     began = time.monotonic()
     with pytest.raises(PluginError, match="The reader has been busy for 1 seconds"):
         process.ask(os.getpid, seconds=60)
