@@ -201,7 +201,7 @@ def test_a_zip_whose_name_is_taken_is_not_sent(page: Page, server: Server, tmp_p
             Image.new("RGB", (8, 8), "red" if label == "cat" else "blue").save(buffer, "PNG")
             archive.writestr(f"{label}/1.png", buffer.getvalue())
     sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.on("request", lambda request: sent.append(request.url) if "/archives" in request.url else None)
     page.goto(f"{server.address}/audit?dataset=shades")
     page.wait_for_selector("#audit[data-ready]")
     page.locator("#dataset-file").set_input_files(place)
