@@ -16,6 +16,7 @@ from torch import nn
 
 import picasso
 from picasso.auditing import running, thresholds
+from picasso.auditing.effects import cleared
 from picasso.auditing.findings import Effect, Findings
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example
@@ -142,7 +143,7 @@ def _summary(findings: Findings, drawn: Scenes) -> Audited:
     properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY and effect.pictures]
     named = verdict.named.name if verdict.named is not None and findings.suspects else None
     suspects = findings.suspects
-    uncleared = [effect for effect in properties if not effect.suspect and effect.drop.high >= thresholds.CLEAR]
+    uncleared = [effect for effect in properties if not effect.suspect and not cleared(effect)]
     clues = [clue.auc for clue in findings.clues]
     return Audited(
         outcome=str(verdict.outcome),

@@ -349,7 +349,10 @@ def audit(
     with_: Annotated[
         list[str] | None,
         typer.Option(
-            "--with", metavar="INTERVENTION", help="Test these alone. Several times for several.", rich_help_panel=LOOK
+            "--with",
+            metavar="INTERVENTION",
+            help="Test these alone. Several times for several. What is not tested is not acquitted.",
+            rich_help_panel=LOOK,
         ),
     ] = None,
     out: Annotated[

@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def all_shards(made: Setup) -> list[Shard]:
     numbers = range(len(made.examples))
-    donors = draw_donors(dict(enumerate(made.labels)), {number: str(number) for number in numbers}, 0)
+    donors = draw_donors(dict(enumerate(made.labels)), 0)
     return shards_of(numbers, range(len(made.questions)), donors)
 
 

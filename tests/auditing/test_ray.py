@@ -27,6 +27,7 @@ from picasso.auditing.experiment import SHARD, Question, Shard
 from picasso.auditing.ray_connection import connection, require_token
 from picasso.auditing.ray_engine import Terms, Worker
 from picasso.auditing.running import audit
+from picasso.auditing.thresholds import TURNS
 from picasso.cli import app
 from picasso.core import registry
 from picasso.core.dataset import read_dataset
@@ -148,7 +149,7 @@ def test_a_killed_worker_costs_its_shard_and_the_numbers_are_those_of_a_local_ru
     asked = Counter(digest for _, digest in calls if digest != probe)
     twice = {digest for digest, count in asked.items() if count > 1}
     begun = [digest for pid, digest in calls if pid == killed and digest != probe][calls_of_a_shard:]
-    assert len(asked) == 72 // SHARD * calls_of_a_shard
+    assert len(asked) == TURNS * 72 // SHARD * calls_of_a_shard
     assert len(begun) == calls_of_a_shard // 2
     assert twice == set(begun), "of the shard in which the worker was killed, and of no other"
 

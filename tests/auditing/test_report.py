@@ -208,6 +208,7 @@ def test_bars_show_the_answers_and_the_true_class_of_many() -> None:
 def test_effects_are_relied_on_cleared_or_open() -> None:
     assert report.state(effect(SKY, 0.4, suspect=True)) == "suspect"
     assert report.state(effect(BLUR, 0.01, 0.03)) == "cleared"
+    assert report.state(effect(BLUR, 0.01, 0.03, falls=(1,))) == "open"
     assert report.state(effect(BLUR, 0.01, 0.06)) == "open"
     page = read(findings())
     assert "Tested: 4; 2 relied on, 1 not cleared, 1 cleared." in page.words

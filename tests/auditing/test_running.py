@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from picasso.auditing.choices import Choices
 from picasso.auditing.experiment import SHARD
 from picasso.auditing.findings import Findings, Outcome
-from picasso.auditing.running import audit
+from picasso.auditing.measuring import Measuring
+from picasso.auditing.running import audit, ignore
+from picasso.auditing.shelf import Shelf
+from picasso.core import registry
+from picasso.core.dataset import read_dataset
 from picasso.core.errors import CanceledError, ConfigurationError, DatasetError
-from picasso.core.intervention import Role
+from picasso.core.intervention import Need, Role
 from tests.auditing import drawn
 
 
@@ -55,6 +60,31 @@ def test_what_hangs_on_the_object_is_acquitted(free: Path) -> None:
     assert _effect(findings, "object-swap") > 0.9
     assert _effect(findings, "erasure") > 0.3
     assert not findings.suspects
+
+
+def test_what_was_asked_for_is_not_all_and_acquits_nobody(free: Path) -> None:
+    findings = audit(drawn.model(drawn.by_the_object), free, interventions=("luminance", "object-swap"), maps=False)
+    assert _effect(findings, "object-swap") > 0.9
+    assert findings.verdict.outcome is Outcome.CANNOT_TELL
+    assert "asked for" in findings.verdict.sentence
+    tested = sum(one.role is Role.PROPERTY for one in findings.effects)
+    battery = [entry.load()() for entry in registry.interventions().values()]
+    every = [
+        property
+        for one in battery
+        if one.role is Role.PROPERTY and Need.REGIONS not in one.needs
+        for property in one.properties((drawn.SIDE, drawn.SIDE), ())
+    ]
+    assert any(f"Only {tested} of {len(every)} properties" in reason for reason in findings.verdict.reasons)
+    assert findings.record["choices"]["interventions"] == ["luminance", "object-swap"]
+
+
+def test_all_interventions_by_their_names_are_all(tied: Path) -> None:
+    for names, whole in ((tuple(registry.interventions()), True), (("bands",), False)):
+        choices = Choices(interventions=names)
+        measuring = Measuring(drawn.model(drawn.by_the_top), ("", {}), read_dataset(tied), choices, Shelf(None), ignore)
+        measuring._questions(True, None)
+        assert (measuring.unasked == 0) is whole
 
 
 def test_what_hangs_on_both_says_both(tied: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from picasso.auditing import statistics
-from picasso.auditing.effects import cleared, judged
+from picasso.auditing.effects import cleared, in_one_class, judged
 from picasso.auditing.findings import Effect, Outcome
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.verdict import judge, named_of
@@ -15,6 +15,7 @@ from picasso.core.intervention import Property, Role
 
 GOOD = statistics.share(190, 200)
 MASKS = Confirmed(masks=True)
+CLASSES = ("cat", "dog")
 
 
 def effect(
@@ -43,7 +44,7 @@ CLEAN = [effect(f"clean {number}", 1, 1) for number in range(20)]
 
 
 def answer(*effects: Effect, said: Confirmed = MASKS) -> Outcome:
-    return judge(GOOD, 0.5, judged(effects), said, 0.06).outcome
+    return judge(GOOD, 0.5, judged(effects), said, 0.06, CLASSES).outcome
 
 
 def test_six_answers() -> None:
@@ -53,7 +54,7 @@ def test_six_answers() -> None:
     assert answer(OBJECT, sky, *CLEAN) is Outcome.BOTH
     assert answer(sky, *CLEAN, said=Confirmed()) is Outcome.RELIES_ON
     assert answer(NO_OBJECT, *CLEAN) is Outcome.CANNOT_TELL
-    weak = judge(statistics.share(104, 200), 0.5, judged([OBJECT, sky]), MASKS, 0.06)
+    weak = judge(statistics.share(104, 200), 0.5, judged([OBJECT, sky]), MASKS, 0.06, CLASSES)
     assert weak.outcome is Outcome.WEAK_MODEL
     assert weak.named is None
 
@@ -135,10 +136,10 @@ def test_nothing_is_both_cleared_and_suspected() -> None:
 
 
 def test_sentences_have_the_numbers() -> None:
-    verdict = judge(GOOD, 0.5, judged([NO_OBJECT, effect("sky", 90), *CLEAN]), MASKS, 0.06)
+    verdict = judge(GOOD, 0.5, judged([NO_OBJECT, effect("sky", 90), *CLEAN]), MASKS, 0.06, CLASSES)
     assert verdict.headline == "WRONG REASON: the sky"
     assert verdict.sentence.startswith("68 points (")
-    tell = judge(GOOD, 0.5, judged([NO_OBJECT, *CLEAN]), MASKS, 0.06)
+    tell = judge(GOOD, 0.5, judged([NO_OBJECT, *CLEAN]), MASKS, 0.06, CLASSES)
     assert "6 points" in tell.sentence
 
 
@@ -149,9 +150,12 @@ def test_holm_counts_everything_that_was_tested() -> None:
 
 
 def test_a_perfect_model_of_rare_classes_is_not_weak() -> None:
-    rare = judge(statistics.share(1000, 1000), 0.95, judged([OBJECT, *CLEAN]), MASKS, 0.06)
+    rare = judge(statistics.share(1000, 1000), 0.95, judged([OBJECT, *CLEAN]), MASKS, 0.06, CLASSES)
     assert rare.outcome is Outcome.RIGHT_REASON
-    assert judge(statistics.share(955, 1000), 0.95, judged([OBJECT, *CLEAN]), MASKS, 0.06).outcome is Outcome.WEAK_MODEL
+    assert (
+        judge(statistics.share(955, 1000), 0.95, judged([OBJECT, *CLEAN]), MASKS, 0.06, CLASSES).outcome
+        is Outcome.WEAK_MODEL
+    )
 
 
 def test_nothing_is_acquitted_by_the_object_alone() -> None:
@@ -160,6 +164,51 @@ def test_nothing_is_acquitted_by_the_object_alone() -> None:
 
 def test_a_drop_in_one_class_alone_is_said_though_nobody_is_accused() -> None:
     sky = effect("sky", 60, by_class=(0.9, 0.0))
-    verdict = judge(GOOD, 0.5, judged([OBJECT, sky, *CLEAN]), MASKS, 0.06)
+    verdict = judge(GOOD, 0.5, judged([OBJECT, sky, *CLEAN]), MASKS, 0.06, CLASSES)
     assert verdict.outcome is Outcome.CANNOT_TELL
     assert "one class alone" in verdict.sentence
+
+
+def test_a_part_of_the_properties_acquits_nobody() -> None:
+    verdict = judge(GOOD, 0.5, judged([OBJECT, *CLEAN]), MASKS, 0.06, CLASSES, unasked=25)
+    assert verdict.outcome is Outcome.CANNOT_TELL
+    assert verdict.sentence.startswith("75 points (")
+    assert "less than 5 on anything that was asked for" in verdict.sentence
+    assert any("Only 20 of 45 properties were tested" in reason for reason in verdict.reasons)
+    assert verdict.named is None
+
+
+def test_a_part_of_the_properties_accuses_all_the_same() -> None:
+    sky = effect("sky", 90)
+    for effects, said, outcome in (
+        ([NO_OBJECT, sky], MASKS, Outcome.WRONG_REASON),
+        ([OBJECT, sky], MASKS, Outcome.BOTH),
+        ([sky], Confirmed(), Outcome.RELIES_ON),
+    ):
+        assert judge(GOOD, 0.5, judged([*effects, *CLEAN]), said, 0.06, CLASSES, unasked=25).outcome is outcome
+
+
+def test_what_surely_falls_in_one_class_is_open_and_the_class_is_named() -> None:
+    mark = replace(effect("mark", 2, by_class=(0.0, 0.8), pictures=200), falls=(1,))
+    dot = replace(effect("dot", 1, by_class=(0.3, 0.1), pictures=200), falls=(0,))
+    verdict = judge(GOOD, 0.5, judged([OBJECT, dot, mark, *CLEAN]), MASKS, 0.06, CLASSES)
+    assert verdict.outcome is Outcome.CANNOT_TELL
+    assert verdict.named is None
+    assert verdict.sentence.startswith(
+        "80 points of accuracy hang on the mark in the pictures of dog; over all classes 1 point"
+    )
+    assert verdict.reasons[-2:] == (
+        "In the pictures of dog surely more than 5 points hang on the mark.",
+        "In the pictures of cat surely more than 5 points hang on the dot.",
+    )
+    clean = [replace(one, falls=()) for one in (mark, dot)]
+    assert answer(OBJECT, *clean, *CLEAN) is Outcome.RIGHT_REASON
+
+
+def test_what_falls_in_one_class_accuses_nobody() -> None:
+    mark = replace(effect("mark", 2, by_class=(0.0, 0.8), p=1e-9, pictures=200), falls=(1,))
+    found, *_ = judged([mark, *CLEAN])
+    assert not found.suspect
+    assert not cleared(found)
+    assert not in_one_class(found)
+    assert cleared(replace(found, falls=()))

@@ -64,18 +64,29 @@ def test_what_is_given_wins() -> None:
     assert match_classes(["x"], ["b", "a"], {"x": "1"}) == {"x": 1}
 
 
-def test_several_classes_are_one_only_where_somebody_says_so() -> None:
+def test_no_two_classes_are_one_and_the_advice_works() -> None:
+    labels = ["cat", "dog", "bird", "big cats, lynx"]
     with pytest.raises(DatasetError) as error:
-        match_classes(["cat", "Cats", "dog"], ["cat", "dog"])
+        match_classes(["cat", "Cats", "dog"], labels)
     assert error.value.message == "The classes 'cat' and 'Cats' would both be the model's 'cat'."
-    assert error.value.hint == "If they are: --match cat=0 --match Cats=0."
-    assert match_classes(["cat", "Cats", "dog"], ["cat", "dog"], {"cat": 0, "Cats": 0}) == {
-        "cat": 0,
-        "Cats": 0,
-        "dog": 1,
-    }
-    with pytest.raises(DatasetError, match="would both be"):
+    assert "as in --match Cats=3 for 'big cats, lynx'" in error.value.hint
+    assert match_classes(["cat", "Cats", "dog"], labels, {"Cats": 3}) == {"cat": 0, "Cats": 3, "dog": 1}
+    for given in ({"Cats": 0}, {"cat": 0, "Cats": 0}):
+        with pytest.raises(DatasetError, match="would both be"):
+            match_classes(["cat", "Cats", "dog"], labels, given)
+
+
+def test_the_advice_is_for_the_class_of_which_nobody_said_anything() -> None:
+    with pytest.raises(DatasetError) as error:
         match_classes(["cat", "kitten"], ["cat", "dog"], {"kitten": "cat"})
+    assert error.value.message == "The classes 'cat' and 'kitten' would both be the model's 'cat'."
+    assert "--match cat=1 for 'dog'" in error.value.hint
+    assert match_classes(["cat", "kitten"], ["cat", "dog"], {"kitten": "cat", "cat": 1}) == {"cat": 1, "kitten": 0}
+
+
+def test_where_no_class_is_free_the_advice_is_another() -> None:
+    with pytest.raises(DatasetError, match="no other class that is free: put the pictures of both into one class"):
+        match_classes(["cat", "Cats", "dog"], ["cat", "dog"])
 
 
 def test_what_is_not_found_is_named_with_what_comes_nearest() -> None:

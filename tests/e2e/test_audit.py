@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
+
+from picasso.auditing.findings import Outcome
+from tests.auditing.making import findings
 
 from .conftest import Problems, Server, show_all
 
@@ -184,3 +191,56 @@ def test_data_sets_are_added_and_removed_on_the_page(
     expect(page.locator("#plan .problem")).to_be_visible()
     page.get_by_role("button", name="Remove holiday").click()
     expect(page.locator('[data-dataset="holiday"]')).to_have_count(0)
+
+
+def test_a_zip_whose_name_is_taken_is_not_sent(page: Page, server: Server, tmp_path: Path) -> None:
+    place = tmp_path / "zoo.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for label in ("cat", "dog"):
+            buffer = io.BytesIO()
+            Image.new("RGB", (8, 8), "red" if label == "cat" else "blue").save(buffer, "PNG")
+            archive.writestr(f"{label}/1.png", buffer.getvalue())
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/archives" in request.url else None)
+    page.goto(f"{server.address}/audit?dataset=shades")
+    page.wait_for_selector("#audit[data-ready]")
+    page.locator("#dataset-file").set_input_files(place)
+    expect(page.get_by_label("zoo", exact=False).first).to_be_checked()
+    assert [url.rpartition("/")[2] for url in sent] == ["archives?name=zoo"]
+    page.locator("#dataset-file").set_input_files(place)
+    expect(page.locator("#dataset-error")).to_have_text(
+        "There is a data set 'zoo' already. Rename the file, or remove that one first."
+    )
+    assert len(sent) == 1
+    page.get_by_role("button", name="Remove zoo").click()
+    expect(page.locator('[data-dataset="zoo"]')).to_have_count(0)
+    page.locator("#dataset-file").set_input_files(place)
+    expect(page.locator('[data-dataset="zoo"]')).to_have_count(1)
+    assert len(sent) == 2
+    page.get_by_role("button", name="Remove zoo").click()
+    expect(page.locator('[data-dataset="zoo"]')).to_have_count(0)
+
+
+def test_what_falls_in_one_class_is_not_shown_as_cleared(page: Page, server: Server) -> None:
+    known = findings(Outcome.CANNOT_TELL)
+    (sky, corner, *others) = known.effects
+    found = replace(known, effects=(sky, replace(corner, falls=(1,)), *others)).document()
+    page.goto(f"{server.address}/audit?dataset=shades")
+    page.wait_for_selector("#audit[data-ready]")
+    said = page.evaluate(
+        """async (found) => {
+            const { Forest } = await import("/static/parts/forest.js");
+            const forest = new Forest(found, () => false);
+            document.body.append(forest.element);
+            forest.element.querySelector('[data-property="cell-r0c0"] button').click();
+            const old = new Forest({ ...found, effects: found.effects.map(({ falls, ...rest }) => rest) }, () => false);
+            return [forest, old].map(({ filter }) => filter.textContent)
+                .concat(forest.element.querySelector('[data-property="cell-r0c0"] p').textContent);
+        }""",
+        found,
+    )
+    assert said[0].endswith("Cleared 2")
+    assert said[1].endswith("Cleared 3")  # an audit from before
+    assert said[2] == (
+        "Not cleared: surely more than 5 points hang on what lies in the top left corner in the pictures of decoy."
+    )

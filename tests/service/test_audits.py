@@ -279,6 +279,7 @@ def test_too_few_pictures_are_refused_in_one_clear_sentence(house: Service) -> N
         ({"dataset": "nothing"}, errors.NotFoundError),
         ({"limit": 0}, errors.SettingsError),
         ({"match": {"cat": "horse"}}, errors.SettingsError),
+        ({"match": {"cat": "dog", "dog": "dog"}}, errors.SettingsError),
     ],
 )
 def test_what_cannot_be_audited_is_refused_at_once(

@@ -83,7 +83,7 @@ def test_broken_plugins_are_listed_with_the_reason(catalog: Catalog, folder: Pat
     ("source", "says"),
     [
         ("import os; os._exit(3)", "exit code 3"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "exit code -11"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed (SIGSEGV)"),
     ],
 )
 def test_a_plugin_that_crashes_harms_no_other(catalog: Catalog, folder: Path, source: str, says: str) -> None:

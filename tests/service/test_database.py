@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from sqlalchemy import inspect, text
 from picasso.core.errors import ConfigurationError, NotFoundError
 from picasso.service import database as module
 from picasso.service.database import Database
-from picasso.service.records import Fault, ModelState
+from picasso.service.records import AuditRecord, Fault, ModelState
 from picasso.service.store import Store
 from picasso.service.tables import metadata
 
@@ -132,3 +134,73 @@ def test_configured_models_follow_the_configuration(database: Database) -> None:
     with pytest.raises(NotFoundError):
         store.model("a")
     assert store.model("mine").added
+
+
+def an_audit(number: int) -> AuditRecord:
+    return AuditRecord(
+        key=f"{number:064x}",
+        job=None,
+        model="Toy",
+        dataset="pets",
+        asked={"seed": number},
+        document={
+            "counts": [number, 40],
+            "verdict": {"outcome": "both", "headline": f"BOTH: {number}", "sentence": "So it is.", "reasons": []},
+            "effects": ["x" * 10_000],
+        },
+        pairs=(),
+        pictures={},
+        files={},
+        seconds=1.5,
+        created=f"2026-01-01T00:00:{number:02d}.000Z",
+    )
+
+
+def test_a_list_of_audits_reads_no_documents(database: Database) -> None:
+    database.upgrade()
+    store = Store(database)
+    for number in range(50):
+        store.add_audit(an_audit(number))
+    expected = [an_audit(number).line for number in reversed(range(50))]
+    assert store.audits(100) == expected
+    assert store.audit(an_audit(3).key) == an_audit(3)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE audits SET document = 'no JSON', pairs = 'no JSON'"))
+    with pytest.raises(ValueError, match="Expecting value"):
+        store.audit(an_audit(3).key)
+    assert store.audits(100) == expected
+    assert store.audits(7) == expected[:7]
+    assert store.audit_line(an_audit(3).key) == an_audit(3).line
+    with pytest.raises(NotFoundError, match="There is no audit 'nothing'"):
+        store.audit_line("nothing")
+
+
+def test_an_audit_that_comes_again_replaces_its_line(database: Database) -> None:
+    database.upgrade()
+    store = Store(database)
+    store.add_audit(an_audit(1))
+    changed = replace(an_audit(2), key=an_audit(1).key)
+    store.add_audit(changed)
+    assert store.audits(9) == [changed.line]
+
+
+def test_audits_of_old_get_their_lines(database: Database) -> None:
+    script = ScriptDirectory(str(Path(module.__file__).parent / "migrations"))
+    before = script.get_revision("0005").down_revision
+    database.migrate()
+    with database.writing() as connection:  # the tables as they were
+        connection.execute(text("ALTER TABLE audits DROP COLUMN summary"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before})
+        for number in (1, 2):
+            old = an_audit(number)
+            values = {"key": old.key, "document": json.dumps(old.document), "created": old.created}
+            connection.execute(
+                text(
+                    "INSERT INTO audits (key, model, dataset, asked, document, pairs, pictures, files, seconds, "
+                    "created) "
+                    "VALUES (:key, 'Toy', 'pets', '{}', :document, '[]', '{}', '{}', 1.5, :created)"
+                ),
+                values,
+            )
+    database.upgrade()
+    assert Store(database).audits(9) == [an_audit(2).line, an_audit(1).line]

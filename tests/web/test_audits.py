@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,55 @@ def test_an_archive_becomes_a_data_set(client: httpx.Client, tmp_path: Path) -> 
     assert job["error"]["code"] == "bad-dataset"
     assert client.delete(f"{API}/datasets/few").status_code == 204
     refused(client.get(f"{API}/datasets/few"), 404, "not-found")
+
+
+def begun(client: httpx.Client, name: str) -> socket.socket:
+    """Begin to send an archive under a name: the head of the request, and nothing of the archive."""
+    address = client.base_url
+    connection = socket.create_connection((address.host, address.port or 80), timeout=20)
+    head = (
+        f"POST {API}/datasets/archives?name={name} HTTP/1.1",
+        f"Host: {address.host}:{address.port}",
+        "Content-Type: multipart/form-data; boundary=edge",
+        "Content-Length: 1000000000",
+    )
+    connection.sendall("\r\n".join((*head, "", "")).encode())
+    return connection
+
+
+def test_a_taken_name_is_refused_before_the_archive_is_sent(client: httpx.Client, shades: str) -> None:
+    with begun(client, shades) as connection:
+        answer = b""
+        while b"}}" not in answer:
+            more = connection.recv(4096)
+            assert more, answer
+            answer += more
+    assert b"409" in answer.splitlines()[0]
+    assert f"There is a data set '{shades}' already.".encode() in answer
+
+
+def test_of_two_archives_of_one_name_the_second_is_refused_at_once(client: httpx.Client, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(draw(tmp_path / "sent", 4).rglob("*.png")):
+            archive.write(path, path.relative_to(tmp_path / "sent"))
+
+    def send() -> httpx.Response:
+        body = {"file": ("any.zip", buffer.getvalue())}
+        return client.post(f"{API}/datasets/archives", params={"name": "my v1.2"}, files=body)
+
+    def refused_it() -> bool:
+        with begun(client, "my%20v1.2"):
+            time.sleep(0.2)
+            answer = send()
+        if answer.status_code == 201:  # the first has not arrived in time
+            client.delete(f"{API}/datasets/my v1.2")
+        return answer.status_code == 409 and "is being sent already" in answer.text
+
+    wait_until(refused_it)
+    wait_until(lambda: send().status_code == 201)  # the first was broken off
+    assert client.get(f"{API}/datasets/my v1.2").json()["pictures"] == 4
+    assert client.delete(f"{API}/datasets/my v1.2").status_code == 204
 
 
 @pytest.mark.parametrize(

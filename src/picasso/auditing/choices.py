@@ -17,7 +17,7 @@ class Choices:
         match: Class of the data set -> the model's class, by label or index, where the names do not say it.
         limit: How many pictures are audited at most.
         seed: Of which pictures are drawn, and where properties are taken from.
-        interventions: Names of the interventions; all where empty.
+        interventions: Names of the interventions; all where empty. With a part of them nothing is acquitted.
         confirmed: Where the object is not known: kind of region -> whether a person says that it is the object.
         processes: How many processes measure, each with a copy of the model; 0: this one.
         maps: Whether maps are made, to illustrate: where the evidence lies, and groups of alike maps.

@@ -15,16 +15,12 @@ from picasso.auditing import statistics, thresholds
 from picasso.auditing.choices import Choices
 from picasso.auditing.effects import tested
 from picasso.auditing.files.clues import find_clues
-from picasso.auditing.files.duplicates import find_duplicates
 from picasso.auditing.findings import Clue, Effect, Findings, Outcome, Untested
 from picasso.auditing.maps.illustrating import illustrate
 from picasso.auditing.measuring import Measurements, Report
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
 from picasso.auditing.verdict import judge, named_of
 from picasso.core.intervention import Role
-
-MOST_NOTES = 10
-"""Groups of duplicates that are named."""
 
 
 def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | None, report: Report) -> Findings:
@@ -43,7 +39,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
     right = int((measured.base[readable] > 0).sum())
     accuracy, chance = statistics.share(right, len(readable)), float(counts.max() / counts.sum())
     smallest = statistics.smallest_drop(measured.confirming, sum(map(tested, effects)))
-    verdict = judge(accuracy, chance, effects, measured.said, smallest)
+    verdict = judge(accuracy, chance, effects, measured.said, smallest, classes, measured.unasked)
     if verdict.outcome is Outcome.WEAK_MODEL:  # nobody is accused
         effects = tuple(replace(one, suspect=False) for one in effects)
     named = named_of(effects)
@@ -52,7 +48,6 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
         write_counterfactuals(experiment, question, readable, donors, classes, counterfactuals)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, measured.answers[readable]), 1)
-    clues, duplicates = _clues(measured, choices.seed)
     extras = {}
     if choices.maps:
         extras = illustrate(experiment, readable, donors, verdict, classes, measured.scale, report)
@@ -69,11 +64,11 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
         counts=tuple(int(one) for one in counts),
         confusion=tuple(tuple(int(one) for one in row) for row in confusion),
         effects=tuple(sorted(filter(tested, effects), key=lambda one: -one.drop.value)),
-        clues=clues,
+        clues=_clues(measured, choices.seed),
         pairs=tuple(pairs_of(experiment, _shown(effects, named), table, measured.base, donors)),
         by_picture=by_picture,
         untested=(*measured.untested, *_never_made(effects)),
-        notes=(*experiment.gallery.dataset.notes, *measured.notes, *duplicates),
+        notes=(*experiment.gallery.dataset.notes, *measured.notes),
         extras=extras,
         record=_record(measured, choices),
     )
@@ -90,18 +85,11 @@ def _shown(effects: Sequence[Effect], named: Effect | None) -> list[tuple[int, E
     )  # fmt: skip
 
 
-def _clues(measured: Measurements, seed: int) -> tuple[tuple[Clue, ...], list[str]]:
-    """Return what the files give away, and which pictures are there more than once, in words."""
-    facts, classes = list(measured.files.values()), measured.selection.classes
+def _clues(measured: Measurements, seed: int) -> tuple[Clue, ...]:
+    """Return what the files give away."""
     labels = [measured.selection.labels[number] for number in measured.files]
-    examples = [measured.selection.examples[number] for number in measured.files]
-    columns = [example.columns for example in examples]
-    same = find_duplicates(facts, labels, columns)
-    names = [example.name for example in examples]
-    said = [one.sentence(names, classes) for one in same[:MOST_NOTES]]
-    if len(same) > MOST_NOTES:
-        said.append(f"{len(same) - MOST_NOTES} more groups of pictures are there more than once.")
-    return find_clues(facts, labels, classes, columns, seed), said
+    columns = [measured.selection.examples[number].columns for number in measured.files]
+    return find_clues(list(measured.files.values()), labels, measured.selection.classes, columns, seed)
 
 
 def _never_made(effects: Sequence[Effect]) -> list[Untested]:
@@ -133,6 +121,7 @@ def _record(measured: Measurements, choices: Choices) -> dict[str, Any]:
             "seed": choices.seed,
             "confirmed": dict(choices.confirmed),
             "regions": choices.regions,
+            "interventions": list(choices.interventions),
             "questions": len(measured.experiment.questions),
         },
         "thresholds": {name: getattr(thresholds, name) for name in sorted(vars(thresholds)) if name.isupper()},

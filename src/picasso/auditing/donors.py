@@ -16,24 +16,23 @@ class Donors:
     """The pictures that one picture takes properties from, in the order in which they are asked.
 
     Args:
-        same: Numbers of pictures of its class, never itself or a picture that looks the same.
-        other: Numbers of pictures of other classes, as many, none of which looks the same. Both are empty where there
-            are none.
+        same: Numbers of pictures of its class, never itself.
+        other: Numbers of pictures of other classes, as many. Both are empty where there are none.
     """
 
     same: tuple[int, ...]
     other: tuple[int, ...]
 
 
-def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int, turn: int = 0) -> dict[int, Donors]:
+def draw_donors(labels: Mapping[int, int], seed: int, turn: int = 0) -> dict[int, Donors]:
     """Draw the donors of every picture, by its number.
 
     The other class is drawn first, every one with equal chance, then the picture in it, so that a frequent class is
     not the treatment of all others.
 
     Args:
-        labels: The class of each picture that can be read, by its number; at least two classes.
-        looks: Of each picture something that is equal for pictures that look the same.
+        labels: The class of each audited picture, by its number; at least two classes. No two of them look the same:
+            the audit leaves out copies.
         seed: Of what is drawn; each picture's donors depend on it, its number and the turn, and on nothing that was
             drawn before.
         turn: Which of several draws, from 0.
@@ -42,13 +41,8 @@ def draw_donors(labels: Mapping[int, int], looks: Mapping[int, str], seed: int, 
     drawn = {}
     for number, label in labels.items():
         rng = np.random.default_rng((seed, number, turn))
-        alike = [int(one) for one in rng.permutation(members[label]) if looks[one] != looks[number]]
-        apart = {
-            other: [one for one in found if looks[one] != looks[number]]
-            for other, found in members.items()
-            if other != label
-        }
-        others = [found for found in apart.values() if found]
+        alike = [int(one) for one in rng.permutation(members[label]) if one != number]
+        others = [found for other, found in members.items() if other != label]
         if not alike or not others:
             drawn[number] = Donors((), ())
             continue

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from picasso.auditing import statistics
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
+from picasso.auditing.one_class import classes_that_fall
 from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_MEASURED, SURE, TWO_CLASSES
 
 
@@ -97,6 +98,7 @@ def effect_of(
         change=float(mean(table.change[number, at]).mean()) if len(at) else 0.0,
         screened=screened,
         suspect=False,
+        falls=classes_that_fall(lost, own, classes),
     )
 
 
@@ -106,8 +108,8 @@ def tested(effect: Effect) -> bool:
 
 
 def cleared(effect: Effect) -> bool:
-    """Say whether less hangs on a property than would make it a reason."""
-    return effect.drop.high < CLEAR
+    """Say whether less hangs on a property than would make it a reason, over all classes and in each of them."""
+    return effect.drop.high < CLEAR and not effect.falls
 
 
 def judged(effects: Sequence[Effect]) -> list[Effect]:

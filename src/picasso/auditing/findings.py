@@ -67,6 +67,8 @@ class Effect:
         change: How much of the picture the treatment changes: mean absolute difference, in 0..1.
         screened: Whether it was settled on the pictures of the screening alone.
         suspect: Whether it counts as relied on; see `thresholds`.
+        falls: The classes, numbers from 0, in whose own pictures surely more than `DROP` hangs on it, though over all
+            classes it may be little. None of them accuses; with one of them it is not cleared.
     """
 
     what: Property
@@ -84,6 +86,7 @@ class Effect:
     change: float
     screened: bool
     suspect: bool
+    falls: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

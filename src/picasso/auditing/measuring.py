@@ -18,6 +18,7 @@ from picasso.auditing.effects import Table, cleared, effect_of, judged
 from picasso.auditing.engines import Engine, Here, Pool, Setup
 from picasso.auditing.experiment import Experiment, Measured, Question, Shard, shard_key, shards_of
 from picasso.auditing.eye import Eye
+from picasso.auditing.files.copies import find_copies
 from picasso.auditing.files.facts import FileFacts, file_facts
 from picasso.auditing.findings import Effect, Untested
 from picasso.auditing.gallery import Gallery, Parts
@@ -58,7 +59,8 @@ class Measurements:
 
     Args:
         selection: The pictures and their classes.
-        files: What the file of each picture that can be read says, by the picture's number.
+        files: What the file of each audited picture says, by the picture's number: of those that can be read and are
+            no copies of others.
         base, answers: Margin and answer of each picture as it is, (pictures,); NaN and -1 where it cannot be read.
         scale: Root mean square of these margins.
         said: What is known of where the object is.
@@ -68,6 +70,7 @@ class Measurements:
         effects: Of every question, judged.
         confirming: Number of the pictures that confirm a suspect.
         untested: What was not asked, and why.
+        unasked: How many properties these pictures allow that nobody asked for, as the choices name interventions.
         notes: What a reader should know.
     """
 
@@ -83,11 +86,12 @@ class Measurements:
     effects: tuple[Effect, ...]
     confirming: int
     untested: tuple[Untested, ...]
+    unasked: int
     notes: tuple[str, ...]
 
     @property
     def readable(self) -> list[int]:
-        """Numbers of the pictures that can be read."""
+        """Numbers of the pictures that are audited."""
         return list(self.files)
 
 
@@ -120,16 +124,12 @@ class Measuring:
         known = match_classes(dataset.classes, model.labels, choices.match)
         self.selection: Selection = select(dataset, known, choices.limit, choices.seed)
         self.columns = tuple(known[name] for name in self.selection.classes)
-        if len(set(self.columns)) < len(self.columns):
-            raise ConfigurationError(
-                "Two classes of the data set are matched with one class of the model.",
-                "Match each with its own, or leave one out of the data set.",
-            )
         self.labels = np.asarray(self.selection.labels, np.int64)
         self.digests = [""] * len(self.selection.examples)
         self.fitted: list[str] = []
         self.source = source
         self.untested: list[Untested] = []
+        self.unasked = 0
         self.objects: tuple[int, ...] = ()
         self.notes = [*self.selection.notes]
         self.done, self.total = 0, 1
@@ -140,34 +140,35 @@ class Measuring:
         some, others = _screening(range(count))
         self.total = 2 * count + _ABOUT * (len(some) + round(len(others) * _SUSPECTS))
         files = self._read_files()
+        copies = self._leave_out_copies(files)
         base, answers = self._look(files)
         readable = list(files)
-        self._require(readable)
+        self._require(readable, copies)
         scale = float(np.sqrt(np.square(base[readable]).mean())) or 1.0
         parts, said = self._parts(readable)
         setup = self._setup(self._questions(said.known, parts), parts)
         experiment = setup.experiment(self.model)
         labels = {number: self.selection.labels[number] for number in readable}
-        looks = {number: files[number].pixels for number in readable}
         turns = TURNS if len(readable) <= TURNS_MOST else 1
-        donors = [draw_donors(labels, looks, self.choices.seed, turn) for turn in range(turns)]
+        donors = [draw_donors(labels, self.choices.seed, turn) for turn in range(turns)]
         table = Table.empty(len(setup.questions), count, turns)
         with closing(self._engine(setup, experiment)) as engine:
             effects, confirming = self._tried(engine, experiment, table, readable, donors, scale)
         return Measurements(
             self.selection, files, base, answers, scale, said, experiment, donors[0], table, tuple(effects), confirming,
-            tuple(self.untested), tuple(self.notes),
+            tuple(self.untested), self.unasked, tuple(self.notes),
         )  # fmt: skip
 
-    def _require(self, readable: Sequence[int]) -> None:
-        """Refuse to go on with too few pictures that can be read."""
-        require_pictures(len(readable))
+    def _require(self, readable: Sequence[int], copies: int) -> None:
+        """Refuse to go on with too few pictures that can be read and are no copies."""
+        require_pictures(len(readable), copies)
         counts = np.bincount(self.labels[readable], minlength=len(self.columns))
         for name, count in zip(self.selection.classes, counts, strict=True):
             if count < LEAST_OF_CLASS:
+                alone = " and are no copies of others" if copies else ""
                 raise DatasetError(
-                    f"Of the pictures of '{name}' only {count} can be read; {LEAST_OF_CLASS} are needed.",
-                    "Mend them, or leave that class out.",
+                    f"Of the pictures of '{name}' only {count} can be read{alone}; {LEAST_OF_CLASS} are needed.",
+                    "Mend them or add others, or leave that class out.",
                 )
 
     def advance(self, work: int, message: str) -> None:
@@ -187,6 +188,15 @@ class Measuring:
                 self.notes.append(f"Left out: {error}")
             self.advance(1, "Reading the files")
         return found
+
+    def _leave_out_copies(self, files: dict[int, FileFacts]) -> int:
+        """Take copies out of the files, note which, and return how many they were."""
+        selection = self.selection
+        copies, said = find_copies(files, selection.examples, selection.labels, selection.classes)
+        self.notes += said
+        for number in copies:
+            del files[number]
+        return len(copies)
 
     def _look(self, files: dict[int, FileFacts]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return margin and answer of every picture as it is; what cannot be read with its mask leaves the files."""
@@ -233,15 +243,17 @@ class Measuring:
                 self.untested.append(Untested(name, f"It is broken: {entry.error.strip().splitlines()[-1]}"))
                 continue
             intervention: Intervention = entry.load()()
+            missing = intervention.needs - given
+            names = parts.kinds.names if parts else ()
+            asked = () if missing else intervention.properties(self.eye.size, names)
             if self.choices.interventions and name not in self.choices.interventions:
                 self.untested.append(Untested(intervention.title, "It was not asked for."))
+                self.unasked += len(asked) if intervention.role is Role.PROPERTY else 0
                 continue
-            if missing := intervention.needs - given:
+            if missing:
                 self.untested.append(Untested(intervention.title, _REASONS[min(missing)]))
                 continue
-            names = parts.kinds.names if parts else ()
             digest = f"{entry.digest}:{intervention.version}"
-            asked = intervention.properties(self.eye.size, names)
             questions += [Question(what, name, digest, intervention.role) for what in asked]
         if not questions:
             raise ConfigurationError("There is nothing to test.", "Name an intervention that these pictures allow.")

@@ -89,15 +89,20 @@ def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) ->
     )
 
 
-def require_pictures(count: int) -> None:
+def require_pictures(count: int, copies: int = 0) -> None:
     """Refuse to audit too few pictures.
+
+    Args:
+        count: How many there are.
+        copies: How many were left out beside them for looking like one of them.
 
     Raises:
         DatasetError: There are too few.
     """
     if count < LEAST_PICTURES:
+        left_out = f" without {copies} that are copies of others, or nearly so" if copies else ""
         raise DatasetError(
-            f"An audit needs at least {LEAST_PICTURES} pictures that can be read; there would be {count}. "
+            f"An audit needs at least {LEAST_PICTURES} pictures that can be read; there would be {count}{left_out}. "
             "With fewer it would miss what it is meant to find.",
             f"Add pictures, or raise the limit; {RECOMMENDED_PICTURES} are recommended.",
         )

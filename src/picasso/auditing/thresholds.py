@@ -24,8 +24,8 @@ SURE: Final = 0.02
 TWO_CLASSES: Final = 0.03
 """The drop must show in at least two classes, 3 points each: a seam that looks like one class hurts only the other."""
 CLEAR: Final = 0.05
-"""A property is cleared when the upper end of its drop's interval lies under it; equal to `DROP`, so that nothing is
-both cleared and suspected."""
+"""A property is cleared when the upper end of its drop's interval lies under it, and in no class's own pictures the
+drop is surely above `DROP`; equal to that, so that nothing is both cleared and suspected."""
 WEAK: Final = 0.10
 """A model whose accuracy is not surely this far above chance, or half the way to 1 where that is nearer, has no
 reasons that could be found."""

@@ -12,6 +12,9 @@ from picasso.auditing.thresholds import CLEAR, NAMING, WEAK
 from picasso.core.intervention import Role
 from picasso.scorecard.verdict import listed
 
+MOST_SAID = 3
+"""Of what hangs on one class so much is named."""
+
 
 def named_of(effects: Sequence[Effect]) -> Effect | None:
     """Return the property that is named: the smallest change that reaches most of the largest drop.
@@ -60,7 +63,15 @@ def _inside(one: Effect, other: Effect) -> bool:
     return min(top - y, left - x, y + tall - top - height, x + wide - left - width) >= least
 
 
-def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Confirmed, smallest: float) -> Verdict:
+def judge(
+    accuracy: Interval,
+    chance: float,
+    effects: Sequence[Effect],
+    said: Confirmed,
+    smallest: float,
+    classes: Sequence[str],
+    unasked: int = 0,
+) -> Verdict:
     """Return the answer of an audit.
 
     Args:
@@ -69,6 +80,8 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         effects: Of everything that was tested, judged.
         said: What is known of where the object is.
         smallest: The smallest drop that the audit could have seen.
+        classes: Their names.
+        unasked: How many properties could have been tested, had they been asked for; with any nobody is acquitted.
     """
     objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
     right = next((effect for effect in objects if effect.suspect), None)
@@ -103,7 +116,8 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         certain = said.known or named.what.region in said.other
         return _accused(named, suspects, right, bool(objects), certain, smallest, reasons)
     settled = [one for one in effects if one.role is Role.PROPERTY and tested(one)]
-    if right is not None and settled and not open_ones and said.known:
+    clean = right is not None and settled and not open_ones and said.known
+    if right is not None and clean and not unasked:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
         return Verdict(
             Outcome.RIGHT_REASON,
@@ -115,11 +129,24 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
             smallest,
             tuple(reasons),
         )
-    if open_ones:
-        widest = max(open_ones, key=lambda one: one.drop.high)
+    if unasked:
+        every = sum(one.role is Role.PROPERTY for one in effects) + unasked
         reasons.append(
-            f"{len(open_ones)} of the properties could still carry {CLEAR * 100:.0f} points or more, above all "
+            f"Only {len(settled)} of {every} properties were tested, as it was asked for: what was not tested is not "
+            "acquitted."
+        )
+    wide = [one for one in open_ones if one.drop.high >= CLEAR]
+    hidden = sorted((one for one in open_ones if one.falls), key=_deepest, reverse=True)
+    if wide:
+        widest = max(wide, key=lambda one: one.drop.high)
+        reasons.append(
+            f"{len(wide)} of the properties could still carry {CLEAR * 100:.0f} points or more, above all "
             f"{widest.what.phrase} (at most {widest.drop.high * 100:.1f})."
+        )
+    for effect in hidden[:MOST_SAID]:
+        names = listed([classes[label] for label in effect.falls])
+        reasons.append(
+            f"In the pictures of {names} surely more than {CLEAR * 100:.0f} points hang on {effect.what.phrase}."
         )
     if not said.known:
         reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
@@ -130,6 +157,19 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         sentence = (
             f"{_points(lopsided.drop)} of accuracy hang on {lopsided.what.phrase}, but in pictures of one class alone: "
             "a change that merely looks like another class does that, too, so nobody is accused."
+        )
+    elif hidden:
+        worst = hidden[0]
+        label = max(worst.falls, key=lambda one: _fall(worst, one))
+        sentence = (
+            f"{points(_fall(worst, label))} of accuracy hang on {worst.what.phrase} in the pictures of "
+            f"{classes[label]}; over all classes {_points(worst.drop)}. A change that merely looks like another class "
+            "does that, too, so nobody is accused, and nobody is acquitted."
+        )
+    elif right is not None and clean:
+        sentence = (
+            f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on anything that "
+            "was asked for. But that is only a part of what an audit tests, so the model is not acquitted."
         )
     else:
         sentence = (
@@ -145,6 +185,15 @@ def judge(accuracy: Interval, chance: float, effects: Sequence[Effect], said: Co
         smallest,
         tuple(reasons),
     )
+
+
+def _deepest(effect: Effect) -> float:
+    """Return the largest drop in the pictures of a class in which it surely falls."""
+    return max(_fall(effect, label) for label in effect.falls)
+
+
+def _fall(effect: Effect, label: int) -> float:
+    return effect.by_class[label] or 0.0
 
 
 def _accused(

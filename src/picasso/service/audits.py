@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "audit"
 """What stands for the visualization in a job that audits."""
-FORMAT = 1
+FORMAT = 2
 """A change of what is kept or measured; what was kept before is not found any more."""
 MOST_SHOWN = 24
 """So many of the pictures that move most can be seen and explained."""
@@ -81,6 +81,13 @@ def check(store: Store, request: AuditRequest) -> None:
     for label in (request.match or {}).values():
         if label not in card.labels:
             raise SettingsError(f"The model has no class '{label[:80]}'.", f"Known: {', '.join(card.labels[:20])}.")
+    first_of: dict[str, str] = {}
+    for name, label in (request.match or {}).items():
+        if (first := first_of.setdefault(label, name)) != name:
+            raise SettingsError(
+                f"The classes '{first[:80]}' and '{name[:80]}' are both said to be the model's '{label[:80]}'.",
+                "Choose another class for one of them; if they are the same, put the pictures of both into one class.",
+            )
 
 
 def labels_of(classes: Sequence[str], record: ModelRecord) -> dict[str, str]:

@@ -28,12 +28,12 @@ class Catalog:
 
     Args:
         folders: Folders of the user's plug-ins.
+        memory: Gigabytes that its process may take; None for most of the computer's.
     """
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    def __init__(self, folders: tuple[Path, ...], memory: float | None = None) -> None:
         self.folders = folders
-        self._process = SideProcess("The catalogue of visualizations")
-        self._lock = self._process.lock
+        self._process = SideProcess("The catalogue of visualizations", memory)
         self._signature: Signature | None = None
         self._known: dict[str, Description] = {}
         self._settings: dict[str, dict[str, Any]] = {}
@@ -41,7 +41,7 @@ class Catalog:
 
     def all(self) -> dict[str, Description]:
         """Return every visualization by name, broken ones with their traceback."""
-        with self._lock:
+        with self._process.turn():
             signature = self._look()
             if signature != self._signature:
                 # What was imported before must not show through what is imported now.
@@ -79,7 +79,7 @@ class Catalog:
         if not values:
             return found.defaults
         asked = f"{found.name} {found.digest} {dict(values)!r}"
-        with self._lock:
+        with self._process.turn():
             if asked not in self._settings:
                 answer = self._process.ask(
                     plugin_process.read_settings, self.folders, name, dict(values), seconds=_SECONDS
@@ -91,7 +91,7 @@ class Catalog:
 
     def interventions(self) -> tuple[InterventionCard, ...]:
         """Return what audits change pictures with."""
-        with self._lock:
+        with self._process.turn():
             if self._interventions is None:
                 found = self._process.ask(plugin_process.describe_interventions, seconds=_SECONDS)
                 self._interventions = tuple(InterventionCard.read(one) for one in found)
@@ -99,7 +99,7 @@ class Catalog:
 
     def reload(self) -> dict[str, Description]:
         """Read everything afresh."""
-        with self._lock:
+        with self._process.turn():
             self._signature = None
             self._interventions = None
             return self.all()

@@ -128,7 +128,10 @@ class Configuration(BaseModel):
     token: str | None = Field(None, min_length=8, description="Secret that every request must carry.")
     warm: int = Field(2, ge=1, le=64, description="How many models are kept in memory, each in a process of its own.")
     memory: float | None = Field(
-        None, gt=0, description="Gigabytes that a model's process may take; by default 80 % of the computer's."
+        None,
+        gt=0,
+        description="Gigabytes that a model's process may take, or one that reads plug-ins or data sets; by default "
+        "80 % of the computer's.",
     )
     opening_seconds: float = Field(600, gt=0, description="How long opening a model may take.")
     allow_add: bool = Field(False, description="Whether a page may add and remove models and data sets.")

@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,7 @@ class _Running:
     job: str | None = None
     attempt: int = 0
     question: str | None = None
+    audit: bool = False
 
 
 class Jobs:
@@ -61,14 +63,24 @@ class Jobs:
         catalog: The visualizations.
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
+        audit_ended: Called, from the jobs' own thread, when an audit has ended, however it did.
     """
 
-    def __init__(self, store: Store, records: JobStore, catalog: Catalog, place: Place, warm: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        records: JobStore,
+        catalog: Catalog,
+        place: Place,
+        warm: int,
+        audit_ended: Callable[[], object],
+    ) -> None:
         self.store = store
         self.records = records
         self.catalog = catalog
         self.place = place
         self.what_ifs = WhatIfs(store, records)
+        self._audit_ended = audit_ended
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -256,6 +268,11 @@ class Jobs:
         """Return the names of the models that have a process."""
         return self._workers.warm
 
+    def audits_at_work(self) -> list[tuple[str, int]]:
+        """Return the audits that run, each with the number of its attempt."""
+        running = self.records.jobs(None, [State.RUNNING])
+        return [(job.id, job.attempts) for job in running if job.dataset is not None]
+
     def _pictures(self, request: JobRequest) -> list[PictureRecord]:
         if not request.pictures:
             raise PictureError("A job needs at least one picture.", "Choose one.")
@@ -352,8 +369,13 @@ class Jobs:
                 self._workers.drop(worker)
             elif running.question is not None and worker.call is not None:
                 self.what_ifs.finish(running.question, worker.call.result())
-            self._running.remove(running)
             worker.call = None
+            self._over(running)
+
+    def _over(self, running: _Running) -> None:
+        self._running.remove(running)
+        if running.audit:
+            self._audit_ended()
 
     def _blame(self, running: _Running, died: PicassoError) -> None:
         name = running.worker.name
@@ -380,7 +402,7 @@ class Jobs:
                 if running.job is not None:
                     self.records.finish(id_, running.attempt, State.CANCELED)
                 self._workers.drop(running.worker)
-                self._running.remove(running)
+                self._over(running)
                 self._not_opening(running.worker.name, ModelState.NEW)
             self.records.finish(id_, None, State.CANCELED)
             with self._condition:
@@ -409,7 +431,8 @@ class Jobs:
                 continue
             attempt = self.records.start(job.id)
             if attempt is not None:
-                self._run(_Running(worker, job.id, attempt), work.run_job, self.place, job.id, attempt)
+                running = _Running(worker, job.id, attempt, audit=job.dataset is not None)
+                self._run(running, work.run_job, self.place, job.id, attempt)
 
     def _run(self, running: _Running, function: object, *args: object) -> None:
         self._running.append(running)

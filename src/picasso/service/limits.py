@@ -1,4 +1,4 @@
-"""What a worker process may take: memory at any time, and time while it opens a model.
+"""What a process of the server may take: memory at any time, and time while it opens a model; and no life of its own.
 
 A hostile or broken file must not take the server with it. A process that goes beyond a limit ends itself with an exit
 code of its own, from which the server tells the reason.
@@ -6,12 +6,15 @@ code of its own, from which the server tells the reason.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import connection
 from pathlib import Path
 
 TOO_LARGE, TOO_SLOW = 77, 78
@@ -51,6 +54,36 @@ def time_to_open(seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def end_with_parent() -> None:
+    """End this process when the server does, however it ends: nobody would read what it finds."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        _end(1)
+
+    threading.Thread(target=watch, name="picasso-parent-watch", daemon=True).start()
+
+
+def cause_of_end(code: int | None) -> str:
+    """Say why a process ended by its exit code: "took more memory than it may", "crashed (SIGSEGV)"."""
+    if code in REASONS:
+        return REASONS[code]
+    if code is None or code >= 0:
+        return f"ended by itself (exit code {code})"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    if name == "SIGKILL":
+        return "was killed (SIGKILL), most likely because the memory ran out"
+    return (
+        f"crashed ({name})" if name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT") else f"was ended ({name})"
+    )
 
 
 def taken() -> int | None:

@@ -13,6 +13,7 @@ from picasso.core import registry, runner
 from picasso.core.errors import PicassoError, PluginError
 from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod, Family
+from picasso.service.limits import end_with_parent, guard_memory
 from picasso.service.records import Fault
 
 MOST_SKIPPED = 5
@@ -105,6 +106,12 @@ class InterventionCard:
     def read(cls, raw: dict[str, Any]) -> InterventionCard:
         """Read a card back from JSON."""
         return cls(**raw | {"needs": tuple(raw["needs"])})
+
+
+def settle(memory: float | None) -> None:
+    """Prepare the process: it ends when it takes more memory than it may, in gigabytes, and when the server ends."""
+    guard_memory(memory)
+    end_with_parent()
 
 
 def answer(question: Callable[..., object], *arguments: object) -> str:

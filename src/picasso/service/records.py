@@ -344,3 +344,42 @@ class AuditRecord:
     files: dict[str, str]
     seconds: float
     created: str
+
+    @property
+    def line(self) -> AuditLine:
+        """What a list shows of it."""
+        verdict = self.document["verdict"]
+        return AuditLine(
+            key=self.key,
+            job=self.job,
+            model=self.model,
+            dataset=self.dataset,
+            pictures=sum(self.document["counts"]),
+            outcome=verdict["outcome"],
+            headline=verdict["headline"],
+            sentence=verdict["sentence"],
+            seconds=self.seconds,
+            created=self.created,
+        )
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """An audit as lists show it.
+
+    Args:
+        key, job, model, dataset, seconds, created: As in `AuditRecord`.
+        pictures: How many were audited.
+        outcome, headline, sentence: Of the verdict.
+    """
+
+    key: str
+    job: str | None
+    model: str
+    dataset: str
+    pictures: int
+    outcome: str
+    headline: str
+    sentence: str
+    seconds: float
+    created: str

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shutil
 import threading
 import zipfile
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +20,7 @@ from picasso.core.errors import (
     PluginError,
 )
 from picasso.core.names import scheme_of
-from picasso.service import audits, plugin_process
+from picasso.service import audits, leftovers, plugin_process
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
@@ -41,6 +40,7 @@ from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord, State
 from picasso.service.side_process import SideProcess
 from picasso.service.store import Store
+from picasso.service.uploads import Upload, Uploads
 from picasso.service.work import Place
 
 _FORBIDDEN = re.compile(r"[/\\?#%\x00-\x1f\x7f]")
@@ -97,8 +97,8 @@ class Service:
         self.database = Database(url)
         self.store = Store(self.database)
         self.records = JobStore(self.database)
-        self.catalog = Catalog(configuration.plugins)
-        self._datasets = SideProcess("The reader of data sets")
+        self.catalog = Catalog(configuration.plugins, configuration.memory)
+        self._datasets = SideProcess("The reader of data sets", configuration.memory)
         self.pictures = Pictures(self.store, self.artifacts)
         place = Place(
             database=url,
@@ -109,7 +109,8 @@ class Service:
             memory=configuration.memory,
             opening_seconds=configuration.opening_seconds,
         )
-        self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm)
+        self._uploads = Uploads(configuration.data / "datasets", self.store)
+        self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm, self._sweep_leftovers)
         self._lock = FolderLock(configuration.data)
         self._preparing = threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True)
 
@@ -196,7 +197,7 @@ class Service:
             NotSupportedError: The name is taken.
         """
         path = specification.path
-        name = _FORBIDDEN.sub(" ", specification.known_as()).strip(". ")[:100] or "pictures"
+        name = _dataset_name(specification.known_as())
         if scheme_of(path) not in ("", "demo"):
             raise DatasetError(f"{path} is not on this computer.", "Give the path of a folder or a file.")
         if not scheme_of(path) and not Path(path).exists():
@@ -216,8 +217,38 @@ class Service:
         card = self._datasets.ask(plugin_process.describe_dataset, record.path, seconds=_DATASET_SECONDS)
         return record, DatasetCard.read(card)
 
+    def sending(self, name: str) -> AbstractContextManager[Upload]:
+        """Keep a name for an archive of pictures as long as it is being sent.
+
+        Args:
+            name: What its data set will be called; what no name may hold is left out.
+
+        Raises:
+            NotSupportedError: The name is taken.
+        """
+        return self._uploads.begin(_dataset_name(name))
+
+    def keep_dataset(self, upload: Upload, file: BinaryIO) -> DatasetRecord:
+        """Keep an archive of pictures that was sent, and add it as a data set.
+
+        Args:
+            upload: From `sending`, which has not ended.
+            file: The archive.
+
+        Raises:
+            DatasetError: It is no archive.
+        """
+        if not zipfile.is_zipfile(file):
+            raise DatasetError(
+                f"{upload.name} is no zip archive.", "Send a zip with one folder of pictures for each class."
+            )
+        file.seek(0)
+        with upload.path.open("xb") as kept:
+            shutil.copyfileobj(file, kept)
+        return self.add_dataset(DatasetSpecification(path=str(upload.path), name=upload.name))
+
     def upload_dataset(self, file: BinaryIO, name: str) -> DatasetRecord:
-        """Keep an archive of pictures, and add it as a data set.
+        """Keep an archive of pictures, and add it as a data set that is called as its file.
 
         Args:
             file: The archive.
@@ -227,20 +258,8 @@ class Service:
             DatasetError: It is no archive.
             NotSupportedError: The name is taken.
         """
-        if not zipfile.is_zipfile(file):
-            raise DatasetError(f"{name} is no zip archive.", "Send a zip with one folder of pictures for each class.")
-        folder = self.configuration.data / "datasets"
-        folder.mkdir(exist_ok=True)
-        place = folder / f"{secrets.token_hex(8)}.zip"
-        try:
-            file.seek(0)
-            with place.open("xb") as kept:
-                shutil.copyfileobj(file, kept)
-            called = _FORBIDDEN.sub(" ", Path(clean_name(name)).stem).strip()[:100] or "pictures"
-            return self.add_dataset(DatasetSpecification(path=str(place.absolute()), name=called))
-        except BaseException:
-            place.unlink(missing_ok=True)
-            raise
+        with self.sending(Path(clean_name(name)).stem) as upload:
+            return self.keep_dataset(upload, file)
 
     def delete_dataset(self, name: str) -> None:
         """Forget a data set that was added, with its archive where it was sent here.
@@ -255,9 +274,7 @@ class Service:
         if any(job.dataset == name for job in self.records.jobs(None, [State.QUEUED, State.RUNNING])):
             raise NotSupportedError(f"An audit of '{name}' is at work.", "Cancel it first.")
         self.store.delete_dataset(name)
-        folder = (self.configuration.data / "datasets").absolute()
-        if Path(record.path).parent == folder:
-            Path(record.path).unlink(missing_ok=True)
+        self._sweep_leftovers()  # with its archive
 
     def measured(self, result: ResultRecord) -> tuple[str | None, str | None]:
         """Return the key of the comparison in which a result's map was measured, and the job that is at it, or None."""
@@ -286,6 +303,17 @@ class Service:
             self.catalog.all()
         self.artifacts.sweep(self.store.referred_artifacts(), _SWEEP_AGE)
         audits.sweep(self.jobs.place.audits, _AUDITS_AGE)
+        self._sweep_leftovers()
+
+    def _sweep_leftovers(self) -> None:
+        """Delete what audits and data sets have left behind that nobody uses."""
+        leftovers.sweep_folders(self.jobs.place.audits, self.jobs.audits_at_work)
+        leftovers.sweep_archives(self._uploads.folder, self._uploads.wanted)
+
+
+def _dataset_name(text: str) -> str:
+    """Return what a data set is called that somebody calls so: the name stands in an address."""
+    return _FORBIDDEN.sub(" ", text).strip(". ")[:100].strip(". ") or "pictures"
 
 
 def _shorten(log: Path) -> None:

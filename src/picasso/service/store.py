@@ -14,6 +14,7 @@ from picasso.core.errors import NotFoundError
 from picasso.service import tables
 from picasso.service.database import Database, now
 from picasso.service.records import (
+    AuditLine,
     AuditRecord,
     ComparisonRecord,
     DatasetRecord,
@@ -25,6 +26,9 @@ from picasso.service.records import (
 )
 
 _DIGESTS = re.compile(r"\b[0-9a-f]{64}\b")
+_SUMMARY = ("pictures", "outcome", "headline", "sentence")
+"""What is kept of an audit's document beside it, for lists."""
+_LINE = [tables.audits.c[name] for name in ("key", "job", "model", "dataset", "seconds", "created", "summary")]
 
 
 class Store:
@@ -277,18 +281,32 @@ class Store:
     def add_audit(self, audit: AuditRecord) -> None:
         """Keep an audit; one of the same key replaces it."""
         table = tables.audits
-        values = asdict(audit) | {"pairs": list(audit.pairs)}
+        line = asdict(audit.line)
+        summary = {name: line[name] for name in _SUMMARY}
+        values = asdict(audit) | {"pairs": list(audit.pairs), "summary": summary}
         with self.database.writing() as connection:
             known = connection.execute(update(table).where(table.c.key == audit.key).values(values))
             if known.rowcount == 0:
                 connection.execute(insert(table).values(values))
 
-    def audits(self, limit: int) -> list[AuditRecord]:
-        """Return the newest audits."""
+    def audits(self, limit: int) -> list[AuditLine]:
+        """Return the newest audits, without their documents."""
         table = tables.audits
-        query = select(table).order_by(table.c.created.desc(), table.c.key).limit(limit)
+        query = select(*_LINE).order_by(table.c.created.desc(), table.c.key).limit(limit)
         with self.database.reading() as connection:
-            return [_audit(row) for row in connection.execute(query)]
+            return [_line(row) for row in connection.execute(query)]
+
+    def audit_line(self, key: str) -> AuditLine:
+        """Return what lists show of one audit.
+
+        Raises:
+            NotFoundError: There is none of that key.
+        """
+        with self.database.reading() as connection:
+            row = connection.execute(select(*_LINE).where(tables.audits.c.key == key)).first()
+        if row is None:
+            raise _no_audit(key)
+        return _line(row)
 
     def has_audit(self, key: str) -> bool:
         """Say whether there is an audit of this key."""
@@ -306,7 +324,7 @@ class Store:
         with self.database.reading() as connection:
             row = connection.execute(select(table).where(table.c.key == key)).first()
         if row is None:
-            raise NotFoundError(f"There is no audit '{key[:80]}'.", "It was deleted; audit again.")
+            raise _no_audit(key)
         return _audit(row)
 
     def delete_audit(self, key: str) -> None:
@@ -375,4 +393,15 @@ def _comparison(row: Row[Any]) -> ComparisonRecord:
 
 
 def _audit(row: Row[Any]) -> AuditRecord:
-    return AuditRecord(**(dict(row._mapping) | {"pairs": tuple(row.pairs)}))
+    values = dict(row._mapping) | {"pairs": tuple(row.pairs)}
+    del values["summary"]
+    return AuditRecord(**values)
+
+
+def _line(row: Row[Any]) -> AuditLine:
+    values = dict(row._mapping)
+    return AuditLine(**values.pop("summary"), **values)
+
+
+def _no_audit(key: str) -> NotFoundError:
+    return NotFoundError(f"There is no audit '{key[:80]}'.", "It was deleted; audit again.")

@@ -94,6 +94,8 @@ audits = Table(
     Column("files", JSON, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("created", String(32), nullable=False, index=True),
+    # What a list shows of the document, which may be megabytes.
+    Column("summary", JSON),
 )
 
 comparisons = Table(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import faulthandler
-import multiprocessing
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +27,13 @@ from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
-from picasso.service import audits
+from picasso.service import audits, leftovers
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
-from picasso.service.limits import guard_memory, time_to_open
+from picasso.service.limits import end_with_parent, guard_memory, time_to_open
 from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
 from picasso.service.pictures import Pictures
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
@@ -246,7 +243,8 @@ class _Work:
         )
         if not self.store.has_audit(key):
             self.place.audits.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.place.audits) as folder:
+            prefix = leftovers.folder_prefix(job.id, self.attempt)
+            with tempfile.TemporaryDirectory(prefix=prefix, dir=self.place.audits) as folder:
                 try:
                     findings = audit(
                         model,
@@ -412,17 +410,4 @@ def _settle(place: Place) -> None:
     # for milliseconds: two models at work at the same time then take three times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     guard_memory(place.memory)
-    _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    """End this process when the server does, however it ends: nobody would read what it finds."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, name="picasso-parent-watch", daemon=True).start()
+    end_with_parent()

@@ -15,7 +15,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from picasso.core.errors import PicassoError, WorkerDiedError
-from picasso.service.limits import REASONS
+from picasso.service.limits import cause_of_end
 
 
 class Worker:
@@ -157,25 +157,9 @@ def reason_of_death(worker: Worker) -> PicassoError | None:
     if error is None:
         return None
     if isinstance(error, ProcessExpired):
-        return WorkerDiedError(f"The process that held the model {_cause(error.exitcode)}.", _HINT)
+        return WorkerDiedError(f"The process that held the model {cause_of_end(error.exitcode)}.", _HINT)
     return WorkerDiedError(f"The process that held the model failed ({type(error).__name__}: {error}).", _HINT)
 
 
 _REPORTED_SECONDS = 2
 _HINT = "Run it again; Picasso starts a new process. What the old one said is in workers.log in the data folder."
-
-
-def _cause(code: int | None) -> str:
-    if code in REASONS:
-        return REASONS[code]
-    if code is None or code >= 0:
-        return f"ended by itself (exit code {code})"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    if name == "SIGKILL":
-        return "was killed (SIGKILL), most likely because the memory ran out"
-    return (
-        f"crashed ({name})" if name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT") else f"was ended ({name})"
-    )

@@ -13,6 +13,7 @@ from picasso.auditing.thresholds import LEAST_PICTURES, MOST_PICTURES
 from picasso.core.tested import as_now
 from picasso.service.plugin_process import DatasetCard, Description, InterventionCard
 from picasso.service.records import (
+    AuditLine,
     AuditRecord,
     ComparisonRecord,
     DatasetRecord,
@@ -439,22 +440,13 @@ class AuditSummary(BaseModel):
     page: str = Field(description="Address of its page.")
 
     @classmethod
-    def summary(cls, record: AuditRecord) -> dict[str, Any]:
+    def of_line(cls, line: AuditLine) -> AuditSummary:
+        return cls(**cls.fields(line))
+
+    @staticmethod
+    def fields(line: AuditLine) -> dict[str, Any]:
         """Return the fields that a summary and a whole audit share."""
-        verdict = record.document["verdict"]
-        return {
-            "key": record.key,
-            "job": record.job,
-            "model": record.model,
-            "dataset": record.dataset,
-            "pictures": sum(record.document["counts"]),
-            "outcome": verdict["outcome"],
-            "headline": verdict["headline"],
-            "sentence": verdict["sentence"],
-            "seconds": record.seconds,
-            "created": record.created,
-            "page": f"/audits/{record.key}",
-        }
+        return asdict(line) | {"page": f"/audits/{line.key}"}
 
 
 class AuditAnswer(AuditSummary):
@@ -470,7 +462,7 @@ class AuditAnswer(AuditSummary):
     def of(cls, record: AuditRecord) -> AuditAnswer:
         export = f"{PREFIX}/audits/{quote(record.key)}/export?format="
         return cls(
-            **AuditSummary.summary(record),
+            **AuditSummary.fields(record.line),
             asked=record.asked,
             document=record.document,
             pairs=_with_addresses(list(record.pairs), pictures=False),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from picasso.auditing import thresholds
+from picasso.auditing import effects, thresholds
 from picasso.auditing.findings import Effect, Findings, Outcome, Pair
 from picasso.auditing.report import drawing, sections, wording
 from picasso.auditing.report.picture_pairs import Drawn, drawn, first_pair
@@ -147,7 +147,7 @@ def state(effect: Effect) -> str:
     """Return what is known of an effect: "suspect", "cleared", or "open" where it is neither."""
     if effect.suspect:
         return "suspect"
-    return "cleared" if effect.drop.high < thresholds.CLEAR else "open"
+    return "cleared" if effects.cleared(effect) else "open"
 
 
 def detail(findings: Findings) -> str:
@@ -165,9 +165,9 @@ def name_of(record: dict[str, Any], what: str) -> str:
 
 
 def _heat(findings: Findings) -> list[Effect]:
-    """Return what is broken down by class: the suspects and the object, else the largest drops."""
+    """Return what is broken down by class: the suspects, what one class hangs on, and the object, else the largest."""
     known = [effect for effect in findings.effects if any(drop is not None for drop in effect.by_class)]
-    chosen = [effect for effect in known if effect.suspect or effect.role is not Role.PROPERTY]
+    chosen = [effect for effect in known if effect.suspect or effect.falls or effect.role is not Role.PROPERTY]
     return (chosen or known)[:MOST_ROWS]
 
 

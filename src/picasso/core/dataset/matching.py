@@ -27,11 +27,10 @@ def match_classes(
     Args:
         dataset_classes: The data set's classes.
         model_labels: The model's, in the order of its outputs.
-        given: What a person says: a class of the data set -> a label of the model or its number. It wins, and only by
-            it can several classes of the data set be one of the model.
+        given: What a person says: a class of the data set -> a label of the model or its number. It wins.
 
     Returns:
-        A class of the data set -> the number of the model's class, from 0, in the order of the data set.
+        A class of the data set -> the number of the model's class, from 0, in the order of the data set; each another.
 
     Raises:
         DatasetError: A class is not found, or could be several, or two would be one; it names the nearest labels.
@@ -61,13 +60,12 @@ def match_classes(
             missing.append(name)
     if missing:
         raise DatasetError(f"The model has no class {_listed(missing)}.", _proposal(missing, model_labels))
+    first_of: dict[int, str] = {}
     for name, place in matched.items():
-        others = [other for other in matched if other != name and matched[other] == place]
-        if others and not {name, *others} <= said.keys():
-            first, second = sorted((name, others[0]), key=list(matched).index)
+        if (first := first_of.setdefault(place, name)) != name:
             raise DatasetError(
-                f"The classes '{first}' and '{second}' would both be the model's '{model_labels[place]}'.",
-                f"If they are: --match {_flag(first)}={place} --match {_flag(second)}={place}.",
+                f"The classes '{first}' and '{name}' would both be the model's '{model_labels[place]}'.",
+                _parting(first if name in said and first not in said else name, set(matched.values()), model_labels),
             )
     return matched
 
@@ -174,6 +172,20 @@ def _proposal(missing: Sequence[str], labels: Sequence[str]) -> str:
     near = _close(name, labels)
     flag = f"--match {_flag(name)}={_flag(near[0] if near else labels[0])}"
     return f"{_nearest(name, labels)} Say which it is: {flag}."
+
+
+def _parting(name: str, taken: set[int], labels: Sequence[str]) -> str:
+    """Say what to do with one of two classes that would be one: a third class for it, or one class for both."""
+    together = "put the pictures of both into one class"
+    free = [place for place in range(len(labels)) if place not in taken]
+    if not free:
+        return f"The model has no other class that is free: {together}."
+    near = _close(name, [labels[place] for place in free])
+    place = next((place for one in near for place in free if one in map(str.strip, _names(labels[place]))), free[0])
+    return (
+        f"If one of them is another class, say which, as in --match {_flag(name)}={place} for '{labels[place]}'; "
+        f"if they are the same, {together}."
+    )
 
 
 def _nearest(name: str, labels: Sequence[str]) -> str:

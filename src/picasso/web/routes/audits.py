@@ -71,9 +71,7 @@ def audit(new: NewAudit, service: ServiceNeeded) -> JobAnswer:
 @router.get("")
 def list_audits(service: ServiceNeeded, limit: Limit = 50) -> Audits:
     """List the newest audits."""
-    return Audits(
-        audits=[AuditSummary.model_validate(AuditSummary.summary(one)) for one in service.store.audits(limit)]
-    )
+    return Audits(audits=[AuditSummary.of_line(one) for one in service.store.audits(limit)])
 
 
 @router.get("/{key}")
@@ -109,6 +107,6 @@ def export_audit(
 @router.delete("/{key}", status_code=204)
 def delete_audit(key: str, service: ServiceNeeded) -> Response:
     """Delete an audit."""
-    service.store.audit(key)
+    service.store.audit_line(key)
     service.store.delete_audit(key)
     return Response(status_code=204)

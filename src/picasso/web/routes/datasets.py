@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from picasso.service.audits import labels_of
 from picasso.service.configuration import DatasetSpecification
@@ -49,16 +50,31 @@ def add_dataset(specification: DatasetSpecification, service: ServiceNeeded) -> 
 
 
 @router.post("/archives", status_code=201, dependencies=[Depends(may_add)], openapi_extra=_FORM)
-async def upload_dataset(request: Request) -> DatasetAnswer:
-    """Add a data set by sending it as a zip archive."""
+async def upload_dataset(
+    request: Request,
+    name: Annotated[
+        str, Query(max_length=200, description="What the data set is called; where it is left out, as its file.")
+    ] = "",
+) -> DatasetAnswer:
+    """Add a data set by sending it as a zip archive. With a name in the address a taken one is refused at once."""
     if int(request.headers.get("content-length") or 0) > MAX_UPLOAD:
         raise RequestError(f"An archive may have at most {MAX_UPLOAD // 2**30} GB.", "Add it by its path.")
     service = get_service(request)
+    if name:
+        with service.sending(name) as upload:  # before the archive is read, which may take minutes
+            async with request.form(max_files=1) as form:
+                return DatasetAnswer.of(await run_in_threadpool(service.keep_dataset, upload, _sent(form).file))
     async with request.form(max_files=1) as form:
-        file = next((value for _, value in form.multi_items() if isinstance(value, UploadFile)), None)
-        if file is None:
-            raise RequestError("The request holds no file.", "Send a zip as multipart/form-data.")
+        file = _sent(form)
         return DatasetAnswer.of(await run_in_threadpool(service.upload_dataset, file.file, file.filename or "pictures"))
+
+
+def _sent(form: FormData) -> UploadFile:
+    """Return the file of a form."""
+    file = next((value for _, value in form.multi_items() if isinstance(value, UploadFile)), None)
+    if file is None:
+        raise RequestError("The request holds no file.", "Send a zip as multipart/form-data.")
+    return file
 
 
 @router.get("/{name}")

@@ -49,7 +49,7 @@ def audit(request: Request) -> Response:
 
 @router.get("/audits/{key}")
 def audited(key: str, request: Request, service: ServiceNeeded) -> Response:
-    return _page(request, "findings", audit=service.store.audit(key).key)
+    return _page(request, "findings", audit=service.store.audit_line(key).key)
 
 
 @router.get("/history")

@@ -101,10 +101,16 @@ export class DatasetList extends EventTarget {
   async send() {
     const [file] = this.file.files ?? [];
     if (!file) return;
+    const name = file.name.replace(/\.zip$/i, "");
+    if (this.datasets.some((one) => one.name === name)) {
+      // The server says so, too, but a browser listens only when it has sent everything.
+      this.file.value = "";
+      return this.say(`There is a data set '${name}' already. Rename the file, or remove that one first.`);
+    }
     const form = new FormData();
     form.append("file", file);
     announce(`Sending ${file.name}.`);
-    await this.added(() => post("/datasets/archives", form), null);
+    await this.added(() => post(`/datasets/archives?name=${encodeURIComponent(name)}`, form), null);
     this.file.value = "";
   }
 

@@ -24,6 +24,11 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
+/** @param {any} effect says whether less than 5 points hang on it, over all classes and in each; audits of old know no classes */
+function cleared({ pictures, drop, falls }) {
+  return pictures > 0 && drop.high < CLEARED && !falls?.length;
+}
+
 export class Forest {
   /**
    * @param {any} document of an audit
@@ -56,7 +61,7 @@ export class Forest {
     const { effects } = this.document;
     if (name === "suspects") return effects.filter((/** @type {any} */ one) => this.suspects.has(one.what.name));
     if (name === "all") return effects;
-    return effects.filter((/** @type {any} */ one) => one.role === "property" && one.pictures > 0 && one.drop.high < CLEARED);
+    return effects.filter((/** @type {any} */ one) => one.role === "property" && cleared(one));
   }
 
   /** @param {Filter} name */
@@ -132,7 +137,7 @@ export class Forest {
     ];
     return [
       h("p", {}, role === "property"
-        ? effect.suspect ? `The model relies on ${what.phrase}.` : drop.high < CLEARED ? `Cleared: less than 5 points hang on ${what.phrase}.` : `Not shown that the model relies on ${what.phrase}, nor that it does not.`
+        ? effect.suspect ? `The model relies on ${what.phrase}.` : cleared(effect) ? `Cleared: less than 5 points hang on ${what.phrase}.` : effect.falls?.length ? `Not cleared: surely more than 5 points hang on ${what.phrase} in the pictures of ${effect.falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.` : `Not shown that the model relies on ${what.phrase}, nor that it does not.`
         : effect.suspect ? "That is the right reason." : "It does not show that the model uses the object."),
       h("dl", { class: "facts" }, rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
       this.illustrated.has(what.name) && h("button", { type: "button", onclick: () => this.illustrate(what.name) }, "Show it in pictures"),
