@@ -25,6 +25,8 @@ FOLDER = Path(__file__).parent / "images"
 MODELS = ("demo:tank-proxy", "demo:tank-honest")
 TASKS = {"segmentation-mask": "demo:segmenter", "detected-boxes": "demo:detector"}
 """Visualizations of whole answers, and whose answer is drawn."""
+MADE = {"fooling": "demo:tank-honest"}
+"""Visualizations that make pictures, and for whom."""
 HEIGHT, GAP, LINE = 300, 16, 26
 ROWS = 10
 COLORS = ((200, 40, 45), (20, 120, 90))
@@ -126,10 +128,11 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             panels = [next(panel for panel in one.panels if isinstance(panel, Heatmap)) for one in results]
             maps = [render.overlay(p.picture, p.values, p.sign, p.limits, min_side=render.MIN_SIDE) for p in panels]
             yield name, _row([drawn.pixels, *maps])
-        elif name in TASKS:
-            result = picasso.explain(picasso.load_model(TASKS[name]), drawn.pixels, name)
+        elif named := (TASKS | MADE).get(name):
+            result = picasso.explain(picasso.load_model(named), drawn.pixels, name)
             assert isinstance(result, Result)
-            yield name, _row([p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures][:3])
+            shown = [p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures]
+            yield name, _row(shown[:3] if name in TASKS else shown)
 
 
 def _row(pictures: Sequence[Any]) -> Image.Image:

@@ -23,6 +23,7 @@ from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurre
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.detail import noise_level, smoothed, spectrum
+from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.filling import fill
@@ -79,6 +80,7 @@ from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, Relevance
 from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
+from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
 from picasso.core.tones import (
     OFFSET,
@@ -110,6 +112,7 @@ __all__ = [
     "ActivationMap",
     "ActivationMapSettings",
     "Array",
+    "Attack",
     "Attention",
     "AttentionLayer",
     "AttentionMethod",
@@ -119,15 +122,18 @@ __all__ = [
     "Baseline",
     "BaselineSettings",
     "Capability",
+    "Change",
     "ChannelMap",
     "ChannelMapSettings",
     "ChannelSettings",
     "Channels",
     "Context",
+    "EightBit",
     "Extent",
     "Family",
     "Fill",
     "Found",
+    "Goal",
     "GradientMap",
     "Head",
     "Heatmap",
@@ -172,6 +178,7 @@ __all__ = [
     "Seen",
     "Settings",
     "SettingsError",
+    "SmallestChange",
     "Target",
     "Template",
     "Text",
@@ -190,6 +197,7 @@ __all__ = [
     "cut_out",
     "deblocked",
     "divide",
+    "eight_bit",
     "enlarge",
     "feature_maps",
     "fill",

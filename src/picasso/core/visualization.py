@@ -46,6 +46,7 @@ class Family(StrEnum):
     RELEVANCE = "Relevance rules"
     RELU_RULES = "ReLU rules"
     ANSWERS = "The model's answer"
+    MADE = "Pictures made for the model"
     OTHERS = "Others"
 
 
