@@ -22,6 +22,7 @@ from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
@@ -44,6 +45,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Panel, Template, Text
+from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
     cut_out,
@@ -65,6 +67,7 @@ from picasso.core.paths import (
     target_scores,
 )
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.priors import alpha_norm, total_variation
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
     Fill,
@@ -81,7 +84,7 @@ from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
-from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
+from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
     OFFSET,
     WEIGHTS,
@@ -101,7 +104,9 @@ __all__ = [
     "BASELINES",
     "BOXES",
     "BOX_SCORES",
+    "COLORS",
     "INPUT",
+    "LAYER",
     "MASKS",
     "MASKS_AT_ONCE",
     "OFFSET",
@@ -111,6 +116,7 @@ __all__ = [
     "WEIGHTS",
     "ActivationMap",
     "ActivationMapSettings",
+    "Adam",
     "Array",
     "Attack",
     "Attention",
@@ -133,6 +139,7 @@ __all__ = [
     "Family",
     "Fill",
     "Found",
+    "FourierParameters",
     "Goal",
     "GradientMap",
     "Head",
@@ -152,9 +159,11 @@ __all__ = [
     "NotFoundError",
     "NotSupportedError",
     "Panel",
+    "Parametrization",
     "Patching",
     "PathSettings",
     "PicassoError",
+    "PixelParameters",
     "Pixels",
     "Plane",
     "Prediction",
@@ -186,6 +195,7 @@ __all__ = [
     "Watched",
     "Wide",
     "Windows",
+    "alpha_norm",
     "among_tokens",
     "baseline",
     "blend",
@@ -242,6 +252,7 @@ __all__ = [
     "target_scores",
     "to_pixels",
     "to_probabilities",
+    "total_variation",
     "transplant",
     "unmoved",
     "with_luminance",
