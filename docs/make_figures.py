@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent / "images"
 MODELS = ("demo:tank-proxy", "demo:tank-honest")
 TASKS = {"segmentation-mask": "demo:segmenter", "detected-boxes": "demo:detector"}
 """Visualizations of whole answers, and whose answer is drawn."""
-MADE = {"fooling": "demo:tank-honest"}
+MADE = {"fooling": "demo:tank-honest", "inversion": "demo:tank-honest"}
 """Visualizations that make pictures, and for whom."""
 HEIGHT, GAP, LINE = 300, 16, 26
 ROWS = 10

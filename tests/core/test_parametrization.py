@@ -16,10 +16,11 @@ def kinds(shape: tuple[int, int, int]) -> list[Parametrization]:
         FourierParameters(shape),
         FourierParameters(shape, colors=True),
         FourierParameters(shape, colors=True, reverse=True, decay=0.5),
+        FourierParameters(shape, colors=True, squash=False),
     ]
 
 
-CASES = [(shape, place) for shape in SHAPES for place in range(4)]
+CASES = [(shape, place) for shape in SHAPES for place in range(5)]
 
 
 @pytest.mark.parametrize(("shape", "place"), CASES)
@@ -51,8 +52,8 @@ def test_it_begins_with_grey_and_stays_within_0_and_1(shape: tuple[int, int, int
     for made in kinds(shape):
         np.testing.assert_array_equal(made.picture(made.start(np.random.default_rng(0))), np.full(shape, 0.5))
         far = made.picture(made.bounded(made.start(np.random.default_rng(0), 1000.0)))
-        assert far.min() >= 0
-        assert far.max() <= 1
+        assert far.min() >= -1e-9
+        assert far.max() <= 1 + 1e-9
 
 
 def field(made: FourierParameters, parameters: np.ndarray) -> np.ndarray:
@@ -72,6 +73,24 @@ def test_noise_makes_a_field_of_its_size_whose_waves_fall_with_the_frequency(dec
     inner = (frequency > 0.05) & (frequency < 0.45)
     fall = np.polyfit(np.log(frequency[inner]), np.log(power[inner]), 1)[0]
     assert fall == pytest.approx(-2 * decay, abs=0.1)
+
+
+def test_what_is_not_squashed_is_clipped_and_can_come_back() -> None:
+    made = FourierParameters((6, 8, 3), colors=True, squash=False)
+    parameters = made.start(np.random.default_rng(0), 3.0)
+    free = made.picture(parameters)
+    assert free.min() < -0.1
+    np.testing.assert_allclose(made.picture(made.bounded(parameters)), np.clip(free, 0, 1), atol=1e-9)
+    within = made.start(np.random.default_rng(0), 0.1)
+    assert made.bounded(within) is within
+    black = made.of(np.zeros((6, 8, 3)))
+    assert np.abs(made.pull(black, np.ones((6, 8, 3)))).max() > 1
+    assert (
+        np.abs(
+            FourierParameters((6, 8, 3)).pull(FourierParameters((6, 8, 3)).of(np.zeros((6, 8, 3))), np.ones((6, 8, 3)))
+        ).max()
+        < 0.01
+    )
 
 
 def test_one_wave_is_a_cosine() -> None:

@@ -36,7 +36,7 @@ def test_every_map_has_its_picture_but_those_of_transformers() -> None:
     kinds = {name: entry.load() for name, entry in registry.visualizations([]).items()}
     maps = {name for name, kind in kinds.items() if issubclass(kind, AttributionMethod)}
     transformers = {name for name, kind in kinds.items() if kind.family is Family.TRANSFORMERS}
-    assert shown == maps - transformers | {"segmentation-mask", "detected-boxes", "fooling"}
+    assert shown == maps - transformers | {"segmentation-mask", "detected-boxes", "fooling", "inversion"}
 
 
 def test_what_must_be_there_is_there(maker: ModuleType) -> None:

@@ -31,6 +31,8 @@ each scaled by its deviation, so that a row's mean square is 1: brightness, blue
 """
 _WITHIN = 1e-4
 """A picture's black and white are no numbers to the logistic function; they are moved in by so much."""
+_CONTRAST = 0.25
+"""Where nothing squashes the sum of the waves: what 1 is in the picture, as by the logistic function around grey."""
 
 
 class Parametrization(ABC):
@@ -90,7 +92,7 @@ class PixelParameters(Parametrization):
 
 @dataclass(frozen=True)
 class FourierParameters(Parametrization):
-    """Waves, by the real and imaginary part of each, in decorrelated colors; the logistic function keeps 0..1.
+    """Waves, by the real and imaginary part of each, in decorrelated colors.
 
     A wave's amplitude is its parameter divided by its frequency to the power `decay`: parameters that are all alike
     make a picture with the spectrum of a photograph.
@@ -100,12 +102,15 @@ class FourierParameters(Parametrization):
         colors: Whether the channels are red, green and blue, and are to be decorrelated.
         reverse: Whether they are in the order blue, green, red.
         decay: How the amplitude falls with the frequency; 1 in photographs, 0 for none.
+        squash: Whether the logistic function keeps 0..1. It never leaves them, but hardly moves near black and white:
+            what once became black tends to stay so. Else the sum of the waves is the picture, and `bounded` clips it.
     """
 
     shape: tuple[int, int, int]
     colors: bool = False
     reverse: bool = False
     decay: float = 1.0
+    squash: bool = True
 
     @cached_property
     def scale(self) -> Wide:
@@ -140,21 +145,29 @@ class FourierParameters(Parametrization):
         return spread * random.normal(size=(height, width // 2 + 1, channels, 2))
 
     def picture(self, parameters: Wide) -> Wide:
-        return logistic(self._field(parameters))
+        field = self._field(parameters)
+        return logistic(field) if self.squash else 0.5 + _CONTRAST * field
 
     def pull(self, parameters: Wide, slopes: Wide) -> Wide:
         made = self.picture(parameters)
-        fields = (slopes * made * (1 - made)) @ self._mix
+        fields = slopes * (made * (1 - made) if self.squash else _CONTRAST) @ self._mix
         spectrum = np.fft.rfft2(fields, axes=(0, 1), norm="ortho") * self._twice[:, None]
         return _parts(spectrum) * self.scale
 
     def of(self, picture: Wide) -> Wide:
         inside = np.clip(picture, _WITHIN, 1 - _WITHIN)
-        fields = np.log(inside / (1 - inside)) @ np.linalg.inv(self._mix).T
+        field = np.log(inside / (1 - inside)) if self.squash else (picture - 0.5) / _CONTRAST
+        fields = field @ np.linalg.inv(self._mix).T
         return np.asarray(_parts(np.fft.rfft2(fields, axes=(0, 1), norm="ortho")) / self.scale)
 
+    def bounded(self, parameters: Wide) -> Wide:
+        made = self.picture(parameters)
+        if self.squash or (made.min() >= 0 and made.max() <= 1):
+            return parameters
+        return self.of(np.clip(made, 0, 1))
+
     def _field(self, parameters: Wide) -> Wide:
-        """Return what the logistic function is taken of, (h, w, c)."""
+        """Return the sum of the waves, (h, w, c)."""
         waves = (parameters * self.scale) @ np.array([1, 1j])
         return np.asarray(np.fft.irfft2(waves, s=self.shape[:2], axes=(0, 1), norm="ortho") @ self._mix.T)
 
