@@ -88,7 +88,7 @@ class InversionSettings(Settings):
         description="Weight of the total variation, the mean square step between neighbors in 0..1. 0: none.",
     )
     alpha_norm: float = Field(
-        0.0,
+        0.1,
         ge=0,
         le=10_000,
         title="Near grey",
