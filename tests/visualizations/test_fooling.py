@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import picasso
@@ -250,6 +251,14 @@ def test_the_panels_are_the_pictures_the_probabilities_and_the_maps() -> None:
     np.testing.assert_allclose(maps[0].values, saliency.attributions[0].values, rtol=1e-5, atol=1e-7)
     assert maps[0].limits == maps[1].limits
     assert not np.allclose(maps[0].values, maps[1].values)
+
+
+def test_the_changed_picture_and_both_maps_are_saved(tmp_path: Path) -> None:
+    result = fooled(curved(), largest=64, **FAST)
+    files = {path.name: path for path in result.save(tmp_path)}
+    changed = np.asarray(Image.open(next(path for name, path in files.items() if name.endswith(".pictures-2.png"))))
+    np.testing.assert_array_equal(changed, np.round(PICTURE + result.arrays["change"]).astype(np.uint8))
+    assert sum(name.endswith((f".class-{CLASS}-before.png", f".class-{CLASS}-after.png")) for name in files) == 2
 
 
 def test_what_is_not_the_answer_needs_no_change() -> None:

@@ -287,7 +287,7 @@ def test_early_layers_of_a_real_network_keep_the_photograph_and_later_ones_less(
     )
     kept = []
     for name in ("cat.jpg", "sunflower.jpg"):
-        result = inverted(model, shared_data / "photos" / name, layers="conv1, fire5, fire9", steps=60, rate=0.3)
+        result = inverted(model, shared_data / "photos" / name, layers="conv1, fire5, fire9", steps=30, rate=0.4)
         view, *pictures = row(result).pictures
         kept.append([alike(picture, view) for picture in pictures])
     early, middle, late = np.mean(kept, axis=0)

@@ -223,7 +223,7 @@ def _maps(ctx: Context, sample: Sample, scale: EightBit, found: Change) -> Itera
             clipped=float(np.mean(values > limits[1])),
             group="saliency",
             rank=rank,
-            target=target.label,
+            target=f"{target.label} {('before', 'after')[rank]}",
             score=float(scores[rank]),
             frame=sample.frame,
             notes=() if values.any() else ("Every gradient is zero.",),
