@@ -103,17 +103,16 @@ class Fooling(Visualization[FoolingSettings]):
         for better in search.smaller(found):
             found = better
             if ctx.watched:
-                for panel in _pictures(ctx, sample, scale, goal, found):
+                for panel in _panels(ctx, sample, scale, goal, search, found):
                     ctx.show(panel)
-        rounded = Answer(ctx, goal, ctx.model.predict(scale.read(np.round(found.levels))[None])[0])
+        rounded = _rounded(ctx, scale, goal, found)
         ctx.keep("changed", scale.read(found.levels))
         ctx.keep("change", found.levels - scale.levels)
         ctx.keep("radius", np.array(found.radius))
         ctx.keep("fooled", np.array(found.fooled))
         ctx.keep("fooled_rounded", np.array(rounded.fooled))
         ctx.keep("tried", np.array(search.tried, np.float64).reshape(-1, 2))
-        yield Text(id="said", title="What it takes", text=said_of(ctx, scale, goal, search, found, rounded))
-        yield from _pictures(ctx, sample, scale, goal, found)
+        yield from _panels(ctx, sample, scale, goal, search, found)
         yield from _maps(ctx, sample, scale, found)
         ctx.progress(search.total, search.total)
 
@@ -173,8 +172,17 @@ class Answer:
         return f"'{self.label}'" + ("" if self._sure is None else f", {self._sure:.0%}")
 
 
-def _pictures(ctx: Context, sample: Sample, scale: EightBit, goal: Goal, found: Change) -> Iterator[Panel]:
-    """Show the picture, the changed one and the change between them, and what the model says of both."""
+def _rounded(ctx: Context, scale: EightBit, goal: Goal, found: Change) -> Answer:
+    """Return what the model answers to the changed picture in whole 8-bit levels."""
+    return Answer(ctx, goal, ctx.model.predict(scale.read(np.round(found.levels))[None])[0])
+
+
+def _panels(
+    ctx: Context, sample: Sample, scale: EightBit, goal: Goal, search: SmallestChange, found: Change
+) -> Iterator[Panel]:
+    """Say what it takes; show the picture, the changed one and the change, and what the model says of both."""
+    said = said_of(ctx, scale, goal, search, found, _rounded(ctx, scale, goal, found))
+    yield Text(id="said", title="What it takes", text=said)
     change = found.levels - scale.levels
     before = Answer(ctx, goal, ctx.scores)
     after = Answer(ctx, goal, ctx.model.predict(scale.read(found.levels)[None])[0])

@@ -346,7 +346,6 @@ def _said(searches: list[_Search], scale: EightBit, settings: InversionSettings,
         )
         if search.rose:
             said.append(f"The search for {search.layer} went astray after its best step: lower the rate.")
-    said.append(
-        f"At most {settings.steps} steps of Adam from grey (seed {seed}), searched for as {settings.parametrization}."
-    )
+    made = "waves" if settings.parametrization == "fourier" else "pixels"
+    said.append(f"{settings.steps} steps of Adam from grey (seed {seed}), the picture made of {made}.")
     return "\n\n".join(said)
