@@ -207,6 +207,25 @@ def test_the_bounds_of_a_picture_are_never_left(method: str, norm: str) -> None:
     assert np.abs(result.arrays["change"]).max() > 0
 
 
+def test_one_step_that_goes_too_far_is_halved() -> None:
+    class Band(nn.Module):
+        """Turned only where the picture is 1.6 to 3.6 levels brighter."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = nn.Parameter(torch.tensor(float(PICTURE.mean()) + 2.6))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            lead = (255 * x.mean((1, 2, 3)) - self.mean) ** 2 - 1
+            return torch.stack([lead, torch.zeros_like(lead)], 1)
+
+    model = picasso.load_model(Band(), preprocessing=picasso.Preprocessing(size=SIDE))
+    result = fooled(model, method="fgsm")
+    assert list(result.arrays["tried"][:3, 1]) == [0, 0, 0]  # 16, 8 and 4 levels go beyond the band
+    assert result.arrays["fooled"]
+    assert float(result.arrays["radius"]) == pytest.approx(1.6, rel=0.03)
+
+
 def test_the_seed_decides_the_random_starts() -> None:
     one, again, other = (
         fooled(curved(), seed=seed, starts=2, steps=3, largest=64).arrays["change"] for seed in (1, 1, 2)

@@ -27,6 +27,8 @@ HALVINGS = 12
 """How often the interval that holds the smallest radius is halved at most."""
 NEAR_ENOUGH = 0.02
 """The search ends where that interval is so small a part of the radius."""
+OVERSHOT = 6
+"""How often one step is halved where the largest does nothing: it may have gone beyond what turns the class."""
 STRIDE = 2.5
 """The steps of an attack add up to so many radii, so that it can cross the ball and still turn."""
 
@@ -140,7 +142,10 @@ class SmallestChange:
         lead = float(self._goal.lead(self._ctx.scores[None])[0])
         if lead < 0:
             return Change(self._levels, 0.0, lead)
-        return self._attack(self.attack.largest, None)
+        first = found = self._attack(self.attack.largest, None)
+        while self.attack.method == "fgsm" and not found.fooled and len(self.tried) <= OVERSHOT:
+            found = self._attack(self.tried[-1][0] / 2, None)
+        return found if found.fooled else first
 
     def smaller(self, found: Change) -> Iterator[Change]:
         """Halve the interval in which the smallest radius lies, and yield each smaller change that does."""

@@ -91,6 +91,7 @@ class Fooling(Visualization[FoolingSettings]):
     pitfalls = (
         "It is an upper bound: that no smaller change was found does not mean that there is none.",
         "A network whose gradients are hidden (by rounding, by saturation) looks robust to it, and is not.",
+        "One step (fgsm) may succeed where a longer one fails: the halving finds one such size, not the least of all.",
         "What the change looks like says little of what the network sees in the picture: it is what is cheapest.",
     )
     needs = frozenset({Capability.GRADIENTS})
@@ -277,7 +278,7 @@ def said_of(ctx: Context, scale: EightBit, goal: Goal, search: SmallestChange, f
     tries = f"{len(search.tried)} sizes of change were tried by {how.method.upper()}"
     if how.method == "pgd":
         tries += f", with up to {how.steps} steps from {how.starts + 1} or more starts (seed {ctx.seed})"
-    below = f"; at {search.low:.2g} none was found" if found.fooled and search.low else ""
+    below = f"; at {search.low:.3g} none was found" if found.fooled and search.low else ""
     said.append(f"\n\n{tries}{below}. A stronger attack may find a smaller change.")
     if not scale.colors:
         said.append(
