@@ -29,6 +29,8 @@ TASKS = {"segmentation-mask": "demo:segmenter", "detected-boxes": "demo:detector
 """Visualizations of whole answers, and whose answer is drawn."""
 STRONGEST: dict[str, Any] = {"target": "tank", "order": "effect", "shown": 24}
 """Which channels of the two tank models are drawn."""
+MADE = {"fooling": "demo:tank-honest", "inversion": "demo:tank-honest"}
+"""Visualizations that make pictures, and for whom."""
 HEIGHT, GAP, LINE = 300, 16, 26
 ROWS = 10
 COLORS = ((200, 40, 45), (20, 120, 90))
@@ -134,10 +136,11 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             results = [picasso.explain(model, drawn.pixels, name, **STRONGEST) for model in models]
             sheets = [panel for one in results for panel in one.panels if isinstance(panel, FeatureMaps)]
             yield name, _stacked([panel.contact_sheet() for panel in sheets])
-        elif name in TASKS:
-            result = picasso.explain(picasso.load_model(TASKS[name]), drawn.pixels, name)
+        elif named := (TASKS | MADE).get(name):
+            result = picasso.explain(picasso.load_model(named), drawn.pixels, name)
             assert isinstance(result, Result)
-            yield name, _row([p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures][:3])
+            shown = [p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures]
+            yield name, _row(shown[:3] if name in TASKS else shown)
 
 
 def turned() -> Curve:

@@ -61,7 +61,8 @@ def visualizations() -> str:
         "a share of its side: `32px` or `20%`, in Python an int or a float.",
         "The pictures show, for the class *tank*, a tank under its sky, what `demo:tank-proxy` looks at, which has "
         "learned the sky, and what `demo:tank-honest` looks at, which has learned the tank: with the defaults, each "
-        "map on its own scale. Methods of transformers have none, since the demo has no transformer.",
+        "map on its own scale. Methods of transformers have none, since the demo has no transformer. Of pictures that "
+        "are made for a model, those made for `demo:tank-honest` are shown.",
     ]
     family = ""
     for entry in registry.visualizations([]).values():

@@ -23,7 +23,9 @@ from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurre
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
+from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.filling import fill
@@ -48,6 +50,7 @@ from picasso.core.moving import Move, Moved, map_strides, moved
 from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
     cut_out,
@@ -69,6 +72,7 @@ from picasso.core.paths import (
     target_scores,
 )
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.priors import alpha_norm, total_variation
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
     Fill,
@@ -84,7 +88,8 @@ from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, Relevance
 from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
-from picasso.core.targets import BOX_SCORES, BOXES, MASKS, SCORES, Target
+from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
+from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
     OFFSET,
     WEIGHTS,
@@ -104,7 +109,9 @@ __all__ = [
     "BASELINES",
     "BOXES",
     "BOX_SCORES",
+    "COLORS",
     "INPUT",
+    "LAYER",
     "MASKS",
     "MASKS_AT_ONCE",
     "OFFSET",
@@ -114,7 +121,9 @@ __all__ = [
     "WEIGHTS",
     "ActivationMap",
     "ActivationMapSettings",
+    "Adam",
     "Array",
+    "Attack",
     "Attention",
     "AttentionLayer",
     "AttentionMethod",
@@ -124,6 +133,7 @@ __all__ = [
     "Baseline",
     "BaselineSettings",
     "Capability",
+    "Change",
     "ChannelMap",
     "ChannelMapSettings",
     "ChannelMeasure",
@@ -131,11 +141,14 @@ __all__ = [
     "Channels",
     "Context",
     "Curve",
+    "EightBit",
     "Extent",
     "Family",
     "FeatureMaps",
     "Fill",
     "Found",
+    "FourierParameters",
+    "Goal",
     "GradientMap",
     "Head",
     "Heatmap",
@@ -158,9 +171,11 @@ __all__ = [
     "NotFoundError",
     "NotSupportedError",
     "Panel",
+    "Parametrization",
     "Patching",
     "PathSettings",
     "PicassoError",
+    "PixelParameters",
     "Pixels",
     "Plane",
     "Prediction",
@@ -184,6 +199,7 @@ __all__ = [
     "Seen",
     "Settings",
     "SettingsError",
+    "SmallestChange",
     "Target",
     "Template",
     "Text",
@@ -191,6 +207,7 @@ __all__ = [
     "Watched",
     "Wide",
     "Windows",
+    "alpha_norm",
     "among_tokens",
     "baseline",
     "blend",
@@ -204,6 +221,7 @@ __all__ = [
     "dead_channels",
     "deblocked",
     "divide",
+    "eight_bit",
     "enlarge",
     "feature_maps",
     "fill",
@@ -252,6 +270,7 @@ __all__ = [
     "target_scores",
     "to_pixels",
     "to_probabilities",
+    "total_variation",
     "transplant",
     "unmoved",
     "with_luminance",

@@ -36,7 +36,8 @@ def test_every_map_has_its_picture_but_those_of_transformers() -> None:
     kinds = {name: entry.load() for name, entry in registry.visualizations([]).items()}
     maps = {name for name, kind in kinds.items() if issubclass(kind, AttributionMethod)}
     transformers = {name for name, kind in kinds.items() if kind.family is Family.TRANSFORMERS}
-    assert shown == maps - transformers | {"segmentation-mask", "detected-boxes", "activations"}
+    pictures = {"segmentation-mask", "detected-boxes", "activations", "fooling", "inversion"}
+    assert shown == maps - transformers | pictures
     assert [path.stem for path in (DOCS / "images" / "methods").glob("*.svg")] == ["transformations"]
 
 
@@ -44,6 +45,8 @@ def test_what_must_be_there_is_there(maker: ModuleType) -> None:
     pages = maker.pages()
     for word in ("`partial-occlusion`", "`--window`", "20%", "change in logit", "arXiv:1311.2901"):
         assert word in pages["visualizations.md"]
+    for row in ("| `--most` | whole number >= 0, <= 100000 | 0 |", "| `--keep-negative` | on or off | off |"):
+        assert row in pages["visualizations.md"]  # a number is no switch, though 0 equals False
     for word in ("## picasso explain", "`--with VISUALIZATION`", "## picasso new visualization"):
         assert word in pages["command-line.md"]
     for word in ("`bands`", "`band-top`", "what surrounds the object", "Needs: object", "## Erasure"):

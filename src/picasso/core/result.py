@@ -123,15 +123,16 @@ class Result:
             folder: Made where it is absent. Files of the same names are replaced.
 
         Returns:
-            The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`; where there are no maps,
-            the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`, and curves as `.svg`.
+            The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`; where it is no attribution
+            method, also the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`, and curves as
+            `.svg`.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         stem = self.stem
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
-        shown = map_files(maps, self._warning()) if maps else image_files(self.panels)
+        shown = ({} if self.attributions else image_files(self.panels)) | map_files(maps, self._warning())
         contents |= {f"{stem}.{name}": data for name, data in shown.items()}
         paths = []
         for name, data in contents.items():

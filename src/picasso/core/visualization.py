@@ -47,6 +47,7 @@ class Family(StrEnum):
     RELU_RULES = "ReLU rules"
     FEATURES = "Features"
     ANSWERS = "The model's answer"
+    MADE = "Pictures made for the model"
     OTHERS = "Others"
 
 

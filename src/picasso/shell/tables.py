@@ -147,7 +147,8 @@ def setting_rows(kind: type[Settings]) -> list[tuple[str, str, str, str]]:
     rows = []
     for name, field in schema.get("properties", {}).items():
         default = defaults[name]
-        written = {True: "on", False: "off", None: "not given", "": "empty"}.get(default, str(default))
+        # By their text, since 1 equals True and 0 equals False.
+        written = {"True": "on", "False": "off", "None": "not given", "": "empty"}.get(str(default), str(default))
         flag = f"--{name.replace('_', '-')}"
         rows.append((flag, value_words(field, definitions), written, str(field.get("description", ""))))
     return rows

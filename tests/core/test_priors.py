@@ -1,0 +1,65 @@
+"""Priors of pictures against finite differences and PyTorch, and Adam against PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from picasso.core.descent import Adam
+from picasso.core.priors import alpha_norm, total_variation
+
+PICTURE = np.random.default_rng(0).random((6, 5, 3))
+PRIORS: dict[str, Callable[[np.ndarray], tuple[float, np.ndarray]]] = {
+    "variation": total_variation,
+    "variation of power 1": lambda picture: total_variation(picture, 1),
+    "variation of power 1.5": lambda picture: total_variation(picture, 1.5),
+    "alpha": alpha_norm,
+    "alpha 3": lambda picture: alpha_norm(picture, 3),
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_slopes_are_finite_differences(name: str) -> None:
+    slopes = PRIORS[name](PICTURE)[1]
+    for index in np.ndindex(PICTURE.shape):
+        step = np.zeros_like(PICTURE)
+        step[index] = 1e-6
+        slow = (PRIORS[name](PICTURE + step)[0] - PRIORS[name](PICTURE - step)[0]) / 2e-6
+        assert slopes[index] == pytest.approx(slow, abs=1e-7)
+
+
+def test_values_are_those_of_the_formula() -> None:
+    total = 0.0
+    for row in range(6):
+        for column in range(5):
+            for channel in range(3):
+                here = PICTURE[row, column, channel]
+                down = PICTURE[row + 1, column, channel] - here if row < 5 else 0
+                across = PICTURE[row, column + 1, channel] - here if column < 4 else 0
+                total += down**2 + across**2
+    assert total_variation(PICTURE)[0] == pytest.approx(total / 30)
+    assert alpha_norm(PICTURE)[0] == pytest.approx(float((np.abs(2 * PICTURE - 1) ** 6).sum() / 30))
+
+
+def test_a_flat_picture_has_no_variation_and_grey_no_alpha_norm() -> None:
+    for power in (1, 2):
+        value, slopes = total_variation(np.full((4, 4, 3), 0.3), power)
+        assert value == 0
+        assert not slopes.any()
+    assert alpha_norm(np.full((4, 4, 3), 0.5))[0] == 0
+    assert alpha_norm(np.ones((4, 4, 3)))[0] == 3
+
+
+def test_adam_is_that_of_pytorch() -> None:
+    random = np.random.default_rng(1)
+    ours, theirs = PICTURE.copy(), torch.from_numpy(PICTURE.copy()).requires_grad_()
+    adam, torchs = Adam(0.03), torch.optim.Adam([theirs], lr=0.03, eps=1e-12)
+    for _ in range(20):
+        slopes = random.normal(size=PICTURE.shape) * 10 ** random.uniform(-3, 3)
+        ours = ours + adam.step(slopes)
+        theirs.grad = torch.from_numpy(slopes)
+        torchs.step()
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-10)
