@@ -46,7 +46,7 @@ def alpha_norm(picture: Wide, alpha: float = 6.0) -> tuple[float, Wide]:
         alpha: The power: the larger, the freer are middle tones and the harder black and white are avoided.
 
     Returns:
-        The mean over the pixels of the sum over the channels of |2 picture - 1|^alpha: 1 for each channel that is
+        The mean over the pixels of the sum over the channels of abs(2 picture - 1) ** alpha: 1 for each channel that is
         black or white everywhere; and the derivative by each number.
     """
     far = 2 * picture - 1
