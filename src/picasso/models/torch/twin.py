@@ -69,12 +69,11 @@ def twin_of(module: Any, answer: Answer) -> Twin | None:
         module: The network; it is left as it is.
         answer: Runs it.
     """
-    own = _Watched()
-    expected = own.watch(module, answer)
-    pairs = own.pairs()
+    own, ran = _Watched(), _Watched()
     try:
+        expected = own.watch(module, answer)
+        pairs = own.pairs()
         made = _Copying(pairs).copied(module)
-        ran = _Watched()
         found = ran.watch(made, answer)
     except Exception:  # whatever a network's own code makes of being copied
         return None
@@ -167,14 +166,11 @@ class _Copying:
             "_buffers": dict(part._buffers),
         }
         made.__dict__.update(state)
-        made.__dict__["_modules"] = {n: None if child is None else self.copied(child) for n, child in _children(part)}
+        children = part._modules.items()
+        made.__dict__["_modules"] = {name: None if one is None else self.copied(one) for name, one in children}
         if type(part) is torch.nn.Conv2d:
             made._parameters |= _folded(part, self._norms.get(id(part)))
         return made
-
-
-def _children(part: Any) -> list[tuple[str, Any]]:
-    return list(part._modules.items())
 
 
 def _frozen(parameter: Any) -> Any:
