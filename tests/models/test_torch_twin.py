@@ -139,9 +139,11 @@ def test_a_network_has_the_gradients_of_pytorch(make: Callable[[], nn.Module], c
     network = make().eval()
     wanted, model = own_gradients(network, columns), opened(network)
     for _ in range(2):  # what refuses the faster form is asked plainly from then on
-        found = model.pullback(X, [model.target(column) for column in columns])
+        found = model.pullback(X, [model.target(column) for column in columns], swift=True)
         assert close(found.gradients[INPUT], wanted)
         assert np.array_equal(found.values[INPUT], X)
+        plain = model.pullback(X, [model.target(column) for column in columns])
+        assert close(plain.gradients[INPUT], wanted)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_the_network_is_left_as_it_is_and_gets_its_pictures_channels_last() -> N
     before = {name: (v.stride(), v.requires_grad) for name, v in network.state_dict(keep_vars=True).items()}
     values = {name: value.clone() for name, value in network.state_dict().items()}
     network.ran.clear()
-    model.pullback(X, [model.target(0)], (INPUT, "norm"))
+    model.pullback(X, [model.target(0)], (INPUT, "norm"), swift=True)
     assert network.ran[-1]
     assert {name: dict(vars(part)) for name, part in network.named_modules()} == parts
     assert {name: (v.stride(), v.requires_grad) for name, v in network.state_dict(keep_vars=True).items()} == before
@@ -190,7 +192,7 @@ def test_layers_have_their_own_values_and_gradients(layer: str) -> None:
     network(torch.from_numpy(X).movedim(-1, 1)).sum(0)[2].backward()
     handle.remove()
     model = opened(network)
-    found = model.pullback(X, [model.target(2)], (layer,))
+    found = model.pullback(X, [model.target(2)], (layer,), swift=True)
     assert close(found.values[layer], kept[0].detach().movedim(1, -1).numpy())
     assert close(found.gradients[layer][0], kept[0].grad.movedim(1, -1).numpy())
 
@@ -202,7 +204,7 @@ def test_rules_of_relus_hold_in_the_copy() -> None:
     assert isinstance(plain, TorchModel)
     plain._twins = None
     rules = Rules(ReluRule.GUIDED)
-    found, wanted = (one.pullback(X, [one.target(1)], rules=rules) for one in (model, plain))
+    found, wanted = (one.pullback(X, [one.target(1)], rules=rules, swift=True) for one in (model, plain))
     assert found.ruled == wanted.ruled > 0
     assert close(found.gradients[INPUT], wanted.gradients[INPUT])
 
@@ -211,7 +213,7 @@ def test_rules_of_relus_hold_in_the_copy() -> None:
 def test_a_network_that_changes_gets_another_copy(how: str) -> None:
     network = Blocks().eval()
     model = opened(network)
-    model.pullback(X, [model.target(1)])
+    model.pullback(X, [model.target(1)], swift=True)
     with torch.no_grad():
         if how == "in place":
             network.mix.weight.mul_(-2)
@@ -226,26 +228,26 @@ def test_a_network_that_changes_gets_another_copy(how: str) -> None:
         else:
             assert network.norm.running_mean is not None
             network.norm.running_mean.add_(0.5)
-    found = model.pullback(X, [model.target(1)])
+    found = model.pullback(X, [model.target(1)], swift=True)
     assert close(found.gradients[INPUT], own_gradients(network, (1,)))
 
 
 def test_other_parameters_have_another_copy() -> None:
     network = Blocks().eval()
     model = opened(network)
-    model.pullback(X, [model.target(1)])
+    model.pullback(X, [model.target(1)], swift=True)
     other = model.with_parameters({"mix.weight": -network.mix.weight.detach().numpy()})
     with torch.no_grad():
         network.mix.weight.neg_()
-    assert close(other.pullback(X, [other.target(1)]).gradients[INPUT], own_gradients(network, (1,)))
+    assert close(other.pullback(X, [other.target(1)], swift=True).gradients[INPUT], own_gradients(network, (1,)))
 
 
 def test_a_network_that_refuses_channels_last_is_not_asked_so_again() -> None:
     network = Blocks(lambda x: x.view(len(x), -1)).eval()
     model = opened(network)
-    model.pullback(X[:1], [model.target(0)])
+    model.pullback(X[:1], [model.target(0)], swift=True)
     network.ran.clear()
-    model.pullback(X[:1], [model.target(0)])
+    model.pullback(X[:1], [model.target(0)], swift=True)
     assert network.ran == [False]
 
 
@@ -257,4 +259,4 @@ def test_what_fails_either_way_says_so_itself() -> None:
 
     model = opened(Blocks(fail).eval())
     with pytest.raises(ModelFailedError, match="No gradients today"):
-        model.pullback(X[:1], [model.target(0)])
+        model.pullback(X[:1], [model.target(0)], swift=True)

@@ -74,6 +74,7 @@ class Model(Hooked):
 
     Attributes:
         files: The files that it was opened from; when one changes, the model must be opened again.
+        backward_batch: Pictures for one backward pass at most, where fewer than a batch are faster.
         focus: For a segmenter or detector the part of the picture that it is asked about; see `focused`.
         patching: How the last `predict_patched` found its scores.
 
@@ -95,6 +96,7 @@ class Model(Hooked):
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
         super().__init__(facts, hooks, name)
         self.batch_size = batch_size or max(1, DEFAULT_BATCH // (facts.frames or 1))
+        self.backward_batch: int | None = None
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self._laid_out_layers: tuple[tuple[Layer, ...], tuple[Layer, ...]] = (), ()
@@ -127,6 +129,10 @@ class Model(Hooked):
         Backward starts with `targets.seeds(targets, outputs)`.
         """
         raise NotSupportedError(f"{self.framework} models give no gradients.")
+
+    def _swift_pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        """Do what `_pullback` does, in a form of the network that may round otherwise, where there is a faster one."""
+        return self._pullback(x, targets, wrt, rules)
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         """Return the outputs by name when a layer returns other values, (n, ...), channels last, than it did."""
@@ -216,7 +222,12 @@ class Model(Hooked):
         return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in layers}
 
     def pullback(
-        self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,), rules: Rules = PLAIN
+        self,
+        x: Array,
+        targets: Sequence[Target],
+        wrt: Sequence[str] = (INPUT,),
+        rules: Rules = PLAIN,
+        swift: bool = False,
     ) -> Pullback:
         """Run forward once and pull the targets back to the input or to layers.
 
@@ -225,17 +236,21 @@ class Model(Hooked):
             targets: What is differentiated, summed over the pictures (each picture's own gradient results).
             wrt: Names of layers, or `INPUT`. Backward stops there.
             rules: How gradients pass ReLUs.
+            swift: Whether a form of the network that rounds otherwise will do: for what takes many steps and is
+                compared with nothing. The gradient of a network of ReLUs jumps where an activation is as good as zero,
+                so that two roundings differ in a few places by hundredths, though they agree everywhere else.
 
         Raises:
             NotFoundError: There is no such layer.
         """
+        pull = self._swift_pullback if swift else self._pullback
 
         def checked(batch: Array) -> Pullback:
-            pullback = self._pullback(batch, self._asked(targets), wrt, rules)
+            pullback = pull(batch, self._asked(targets), wrt, rules)
             self._check_outputs(pullback.outputs, len(batch))
             return replace(pullback, outputs=self._answered(pullback.outputs))
 
-        parts = list(self._in_batches(x, checked))
+        parts = list(self._in_batches(x, checked, None if swift else self.backward_batch))
         join: dict[str, Any] = {
             "outputs": {k: np.concatenate([p.outputs[k] for p in parts])[: len(x)] for k in parts[0].outputs},
             "values": {k: np.concatenate([p.values[k] for p in parts])[: len(x)] for k in wrt},
@@ -553,11 +568,11 @@ class Model(Hooked):
                     f"The model returned {kind} scores.", "Check the weights and the preprocessing of this model."
                 )
 
-    def _in_batches(self, x: Array, run: Callable[[Array], T]) -> Iterator[T]:
+    def _in_batches(self, x: Array, run: Callable[[Array], T], most: int | None = None) -> Iterator[T]:
         """Run batches one after another; a batch is halved on out-of-memory, and padded where its size is fixed."""
         start = 0
         while start < len(x):
-            size = self.facts.fixed_batch or self.batch_size
+            size = self.facts.fixed_batch or min(self.batch_size, most or self.batch_size)
             count = min(size, len(x) - start)
             # A copy: what the user's code does to its input in place must not reach the sample.
             batch = x[start : start + count].copy()

@@ -190,7 +190,7 @@ class SmallestChange:
 
     def _pulled(self, levels: Numbers) -> tuple[Numbers, Numbers]:
         """Return the lead of pictures (n, h, w, c), and its slopes in levels."""
-        pulled = self._ctx.model.pullback(self._scale.read(levels), [self._goal], (INPUT,))
+        pulled = self._ctx.model.pullback(self._scale.read(levels), [self._goal], (INPUT,), swift=True)
         lead = self._goal.lead(self._ctx.model.class_scores(pulled.outputs))
         return lead, pulled.gradients[INPUT][0] * self._scale.unit
 

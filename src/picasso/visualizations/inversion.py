@@ -239,7 +239,7 @@ class _Search:
         made = self._made.picture(self._parameters)
         shift = self._random.integers(-most, most + 1, 2) if most else np.zeros(2, np.int64)
         moved = np.roll(made, shift, axis=(0, 1))
-        pulled = self._model.pullback(self._scale.read(255 * moved)[None], [self._target], (INPUT,))
+        pulled = self._model.pullback(self._scale.read(255 * moved)[None], [self._target], (INPUT,), swift=True)
         self.course[number] = error = float(self._target(pulled.outputs)[0])
         loss, slopes = self._loss(made, error)
         if not shift.any():

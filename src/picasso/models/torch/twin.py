@@ -2,7 +2,7 @@
 
 In the copy, batch norms at rest are folded into the convolutions before them, and filters lie with their channels last
 in memory, as the pictures then do. Everything else is the network's own: its code, and the memory of its other
-parameters.
+parameters. It rounds otherwise than the network, so maps are not made with it, but pictures that take many steps.
 """
 
 from __future__ import annotations
