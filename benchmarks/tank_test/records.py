@@ -59,10 +59,6 @@ class Records:
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
 
-    def of(self, part: str) -> list[Record]:
-        """All records of a part."""
-        return [record for (_, name), record in self._known.items() if name == part]
-
 
 def _read(line: str) -> Record:
     fields = json.loads(line)

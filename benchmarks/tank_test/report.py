@@ -77,9 +77,9 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     if not any(by_mode.values()):
         yield "No audits were run yet."
         return
-    stale = sum(auditing.version() not in record.version for mode in Mode for record in records.of(f"audit-{mode}"))
-    if stale:
-        yield f"{stale} of the audits that are kept were done by an earlier version of the audit."
+    kept = [records.get(case, f"audit-{mode}") for case in cases for mode in Mode]
+    if stale := sum(record is not None and auditing.version() not in record.version for record in kept):
+        yield f"{stale} of these audits were done by an earlier version of the audit."
         yield ""
     yield "### Planted or not"
     yield ""

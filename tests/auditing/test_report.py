@@ -179,6 +179,12 @@ def test_a_pair_is_outlined_where_its_property_is_a_rectangle_and_else_shows_wha
     assert corner.changed is None
     assert corner.outline == "top: 0.00%; left: 0.00%; height: 25.00%; width: 50.00%"
     assert found.html().count(corner.outline) == 2
+    # What surrounds the object is the whole picture but the object: an outline would say nothing.
+    whole = replace(found.effects[0], what=replace(found.effects[0].what, box=(0, 0, 1, 1)))
+    around = drawn(found.pairs[0], replace(found, effects=(whole, *found.effects[1:])))
+    assert around.effect is whole
+    assert around.outline == ""
+    assert around.changed is not None
 
 
 def test_an_answer_that_follows_the_object_is_not_wrong() -> None:

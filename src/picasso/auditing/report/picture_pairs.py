@@ -82,11 +82,17 @@ class Drawn:
 
     @property
     def outline(self) -> str:
-        """CSS that lays an outline where the property lies; "" where it is no rectangle."""
-        if self.effect is None or self.effect.what.box is None:
+        """CSS that lays an outline where the property lies; "" where it is no rectangle, or the whole picture."""
+        box = _box(self.effect)
+        if box is None:
             return ""
-        sides = zip(("top", "left", "height", "width"), self.effect.what.box, strict=True)
+        sides = zip(("top", "left", "height", "width"), box, strict=True)
         return "; ".join(f"{side}: {share * 100:.2f}%" for side, share in sides)
+
+
+def _box(effect: Effect | None) -> tuple[float, float, float, float] | None:
+    box = None if effect is None else effect.what.box
+    return None if box == (0, 0, 1, 1) else box
 
 
 def first_pair(findings: Findings) -> Pair | None:
@@ -104,13 +110,12 @@ def drawn(pair: Pair, findings: Findings) -> Drawn:
     rest = sorted(range(len(before)), key=lambda label: -max(before[label], after[label]))
     chosen = list(dict.fromkeys([pair.label, said, says, *rest]))[: max(MOST_BARS, len({pair.label, said, says}))]
     chosen.sort(key=lambda label: -before[label])
-    boxed = effect is not None and effect.what.box is not None
     return Drawn(
         pair=pair,
         effect=effect,
         before=drawing.shown(pair.before),
         after=drawing.shown(pair.after),
-        changed=None if boxed else drawing.changed(pair.before, pair.after),
+        changed=drawing.changed(pair.before, pair.after) if _box(effect) is None else None,
         own=findings.classes[pair.label],
         said=findings.classes[said],
         says=findings.classes[says],
