@@ -16,6 +16,7 @@ import picasso
 from picasso.core.errors import ModelFailedError
 from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.model import Model
+from picasso.core.result import Results
 from picasso.models.torch.model import TorchModel
 from picasso.models.torch.twin import Twin
 
@@ -260,3 +261,28 @@ def test_what_fails_either_way_says_so_itself() -> None:
     model = opened(Blocks(fail).eval())
     with pytest.raises(ModelFailedError, match="No gradients today"):
         model.pullback(X[:1], [model.target(0)], swift=True)
+
+
+@pytest.mark.parametrize(("layer", "copied"), [("", True), ("norm", False)])
+def test_maps_of_the_last_layer_come_from_the_copy_and_no_others(
+    layer: str, copied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = opened(Blocks().eval())
+    swift: list[bool] = []
+    found = model._swift_pullback
+
+    def noted(*given: Any) -> Any:
+        swift.append(True)
+        return found(*given)
+
+    monkeypatch.setattr(model, "_swift_pullback", noted)
+    maps = picasso.explain(model, X[:1], "grad-cam", layer=layer, cache=False)
+    assert bool(swift) is copied
+    assert isinstance(model, TorchModel)
+    model._twins = None
+    plain = picasso.explain(model, X[:1], "grad-cam", layer=layer, cache=False)
+    assert isinstance(maps, Results)
+    assert isinstance(plain, Results)
+    for one, other in zip(maps, plain, strict=True):
+        assert close(one.attributions[0].values, other.attributions[0].values, 1e-5)
+        assert one.attributions[0].score == pytest.approx(other.attributions[0].score, rel=1e-5)
