@@ -15,13 +15,19 @@ from PIL import Image
 from torch import nn
 
 import picasso
+from benchmarks.tank_test.naming import FITS
 from picasso.auditing import running, thresholds
+from picasso.auditing.choices import Choices
 from picasso.auditing.effects import cleared
 from picasso.auditing.findings import Effect, Findings
+from picasso.auditing.measuring import Measuring
+from picasso.auditing.regions.confirming import region_name
+from picasso.auditing.shelf import Shelf
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example
 from picasso.core.dataset.sources import File, file_at
 from picasso.core.intervention import Role
+from picasso.core.model import Model
 from picasso.demo.planted.scenes import Scenes
 
 PICTURES = 200
@@ -38,10 +44,14 @@ WRITTEN_DOWN = {
 
 
 class Mode(StrEnum):
-    """What is known of the objects: their outlines, boxes around them, or nothing."""
+    """What is known of the objects: their outlines, boxes around them, what a person says of regions, or nothing.
+
+    In the third mode nothing is given away; then a person is asked which of the regions that were found is the object.
+    """
 
     MASKS = "masks"
     BOXES = "boxes"
+    CONFIRMED = "confirmed"
     NONE = "none"
 
 
@@ -85,7 +95,25 @@ def audited(network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[
     model = picasso.load_model(network, preprocessing=preprocessing, labels=drawn.classes)
     with tempfile.TemporaryDirectory() as folder:
         data = dataset(drawn, mode, Path(folder))
-        return _summary(running.audit(model, data, interventions=interventions, maps=False), drawn)
+        said = said_of_regions(model, data, drawn) if mode is Mode.CONFIRMED else {}
+        found = running.audit(model, data, interventions=interventions, maps=False, confirmed=said)
+        return _summary(found, drawn)
+
+
+def said_of_regions(model: Model, data: Dataset, drawn: Scenes) -> dict[str, bool]:
+    """What a person says who looks at the regions that an audit finds: which one is the object, or nothing."""
+    choices = Choices(interventions=("luminance",), maps=False)
+    gallery = Measuring(model, ("", {}), data, choices, Shelf(None), running.ignore).run().experiment.gallery
+    assert gallery.parts is not None
+    count = len(gallery.parts.kinds.names)
+    common, either = np.zeros(count), np.zeros(count)
+    for number, example in enumerate(gallery.examples):
+        regions, mask = gallery.seen(number).regions, drawn.masks[int(Path(example.name).stem)]
+        for kind in range(count):
+            common[kind] += (mask & (regions == kind)).sum()
+            either[kind] += (mask | (regions == kind)).sum()
+    fit = common / np.maximum(either, 1)
+    return {region_name(int(fit.argmax())): True} if fit.max() >= FITS else {}
 
 
 def dataset(drawn: Scenes, mode: Mode, folder: Path) -> Dataset:

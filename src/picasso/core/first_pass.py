@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from picasso.core.facts import INPUT, Pullback, Task
+from picasso.core.facts import Pullback, Task
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
@@ -71,17 +71,6 @@ class _Ranked(Target):
         return best[self.rank].cotangents(outputs)
 
 
-def _at_the_end(model: Model, wrt: Sequence[str]) -> bool:
-    """Say whether gradients are asked for at the last layer with places alone.
-
-    Hardly a kink lies between it and the scores, so that the gradients do not depend on how the network rounds.
-    """
-    if len(wrt) != 1 or wrt[0] == INPUT:
-        return False
-    last = model.default_layer()
-    return last is not None and wrt[0] == last.name
-
-
 def first_pass(model: Model, x: Array, chosen: Sequence[Target], top: int, wrt: Sequence[str] = ()) -> FirstPass:
     """Run the network on a picture for the first time.
 
@@ -99,7 +88,7 @@ def first_pass(model: Model, x: Array, chosen: Sequence[Target], top: int, wrt: 
         return FirstPass(scores, list(chosen) or model.top_targets(scores, top))
     count = min(max(top, 1), len(model.labels))
     asked = chosen or [_Ranked(model=model, rank=rank) for rank in range(count)]
-    found = model.pullback(x, asked, wrt, swift=_at_the_end(model, wrt))
+    found = model.pullback(x, asked, wrt)
     scores = model.class_scores(found.outputs)[0]
     targets = list(chosen) or model.top_targets(scores, top)
     return FirstPass(scores, targets, Pulled(x, tuple(targets), tuple(wrt), found))

@@ -171,7 +171,8 @@ def snapshot(module: Any) -> Snapshot:
                     # What replaces a tensor's numbers lies elsewhere, what changes them in place counts up.
                     version = 0 if tensor.is_inference() else tensor._version
                     found += (tensor, tensor.data_ptr(), version)
-        found += (*part._forward_hooks.values(), *part._forward_pre_hooks.values())
+        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
+            found += hooks.values()
     return found
 
 

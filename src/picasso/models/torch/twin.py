@@ -32,11 +32,27 @@ class Twin:
 
     Args:
         module: The copy, in evaluation mode, its parameters out of the graph.
-        changed: Names of the layers that return other values in it: convolutions that have taken in their norm.
+        changed: Names of the layers that return other values in it: convolutions that have taken in their norm, and
+            what hands on what these return.
+        originals: Copies of the numbers that the twin does not share with the network, by name.
     """
 
     module: Any
     changed: frozenset[str]
+    originals: tuple[tuple[str, Any], ...]
+
+    def is_of(self, module: Any) -> bool:
+        """Say whether the numbers that the copy has of its own are still those of a network.
+
+        What is changed through `.data` or an array that shares its memory counts no version up.
+        """
+        import torch
+
+        parts = dict(module.named_modules())
+        return all(
+            torch.equal(getattr(parts[name.rpartition(".")[0]], name.rpartition(".")[2]), kept)
+            for name, kept in self.originals
+        )
 
 
 class Twins:
@@ -56,10 +72,15 @@ class Twins:
         """Return the copy; None where there is none that answers the same."""
         if self.refused:
             return None
-        if self._known is None or (self.live and not unchanged(self._known[0], snapshot(self.module))):
+        if self._known is None or (self.live and not self._current(self._known)):
             before = snapshot(self.module) if self.live else []
             self._known = before, twin_of(self.module, answer)
         return self._known[1]
+
+    def _current(self, known: tuple[Snapshot, Twin | None]) -> bool:
+        """Say whether the network is what it was when it was copied, also where its numbers were changed by stealth."""
+        before, twin = known
+        return unchanged(before, snapshot(self.module)) and (twin is None or twin.is_of(self.module))
 
 
 def twin_of(module: Any, answer: Answer) -> Twin | None:
@@ -80,8 +101,8 @@ def twin_of(module: Any, answer: Answer) -> Twin | None:
     if ran.runs != own.runs or not _agree(expected, found):
         return None
     folded = {id(conv) for conv, _ in pairs}
-    names = (name for name, part in module.named_modules(remove_duplicate=False) if id(part) in folded)
-    return Twin(made, frozenset(names))
+    names = {name for name, part in module.named_modules(remove_duplicate=False) if id(part) in folded}
+    return Twin(made, frozenset(names.union(*(own.handed.get(conv, ()) for conv in folded))), _originals(module, pairs))
 
 
 @dataclass
@@ -92,11 +113,13 @@ class _Watched:
         runs: How often each part ran, by name.
         made: By the identity of what a convolution returned: the convolution, the tensor and its version.
         follows: Convolutions with the norm that followed.
+        handed: By the identity of a convolution: the parts that return what it returned, itself among them.
     """
 
     runs: Counter[str] = field(default_factory=Counter)
     made: dict[int, tuple[Any, Any, int]] = field(default_factory=dict)
     follows: list[tuple[Any, Any, str, str]] = field(default_factory=list)
+    handed: dict[int, set[str]] = field(default_factory=dict)
     _names: dict[int, str] = field(default_factory=dict)
 
     def watch(self, module: Any, answer: Answer) -> dict[str, Array]:
@@ -117,6 +140,9 @@ class _Watched:
 
         name = self._names[id(part)]
         self.runs[name] += 1
+        for tensor in _tensors(output):
+            if id(tensor) in self.made:
+                self.handed.setdefault(id(self.made[id(tensor)][0]), set()).add(name)
         if type(part) is torch.nn.Conv2d:
             self.made[id(output)] = part, output, output._version
         elif type(part) is torch.nn.BatchNorm2d and args and id(args[0]) in self.made:
@@ -136,8 +162,15 @@ class _Watched:
 
 
 def _listened(part: Any) -> bool:
-    """Say whether somebody has a hook on a part; our own is there while we look."""
-    return len(part._forward_hooks) > 1 or bool(part._forward_pre_hooks)
+    """Say whether somebody has a hook on a part."""
+    return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks)
+
+
+def _tensors(output: Any) -> list[Any]:
+    """Return what a part returned, or what lies in it."""
+    if isinstance(output, dict):
+        return list(output.values())
+    return list(output) if isinstance(output, tuple | list) else [output]
 
 
 class _Copying:
@@ -192,6 +225,19 @@ def _folded(conv: Any, norm: Any) -> dict[str, Any]:
         weight, bias = (weight.double() * gain[:, None, None, None]).to(weight.dtype), shift.to(weight.dtype)
     lying = weight.contiguous(memory_format=torch.channels_last)
     return {"weight": _frozen(lying), "bias": None if bias is None else _frozen(bias)}
+
+
+def _originals(module: Any, pairs: list[tuple[Any, Any]]) -> tuple[tuple[str, Any], ...]:
+    """Return copies of the numbers of convolutions and of norms that are folded, by name."""
+    import torch
+
+    norms = {id(norm) for _, norm in pairs}
+    found = []
+    for name, part in module.named_modules():
+        if type(part) is torch.nn.Conv2d or id(part) in norms:
+            numbers = {**part._parameters, **part._buffers}
+            found += [(f"{name}.{key}", one.detach().clone()) for key, one in numbers.items() if one is not None]
+    return tuple(found)
 
 
 def _pays(module: Any) -> bool:
