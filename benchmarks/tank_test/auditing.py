@@ -23,6 +23,7 @@ from picasso.auditing.findings import Effect, Findings
 from picasso.auditing.measuring import Measuring
 from picasso.auditing.regions.confirming import region_name
 from picasso.auditing.shelf import Shelf
+from picasso.core.dataset import dataset as dataset_module
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example
 from picasso.core.dataset.sources import File, file_at
@@ -41,6 +42,12 @@ WRITTEN_DOWN = {
     "NAMING": 0.75,
 }
 """The thresholds that decide verdicts, as they stood before the second half of the kinds was written."""
+
+
+TOOLS = (
+    "intervention", "pasting", "tones", "filling", "rectangles", "light", "detail", "compression", "kinds",
+)  # fmt: skip
+"""Modules of the core that interventions are made of."""
 
 
 class Mode(StrEnum):
@@ -144,10 +151,10 @@ def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]
 
 def version() -> str:
     """A digest of the audit's code: audits by other code are run again."""
-    import picasso.core.intervention as contract
-
     digest = hashlib.sha256(str(PICTURES).encode())
-    for file in [*sorted(Path(running.__file__).parent.rglob("*.py")), Path(contract.__file__), Path(__file__)]:
+    rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
+    files = [*sorted(rooms[0].rglob("*.py")), *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
+    for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -100,9 +100,27 @@ def test_copies_make_no_data_set_large_enough(tmp_path: Path) -> None:
 
 def test_copies_make_no_class_large_enough(tmp_path: Path) -> None:
     folder = drawn.write(tmp_path, 140, 1.0)
-    for file in sorted((folder / "disc").iterdir())[5:]:
+    for file in sorted((folder / "disc").iterdir())[4:]:
         file.unlink()
     for place in range(8):
         _copied(folder, 1, f"copy-{place}")
-    with pytest.raises(DatasetError, match="'disc' only 5 can be read and are no copies of others; 10"):
+    with pytest.raises(DatasetError, match="'disc' only 4 can be read and are no copies of others; 5"):
         audit(drawn.model(drawn.by_the_top), folder, interventions=("bands",))
+
+
+def test_a_thing_elsewhere_in_a_plain_picture_is_no_copy() -> None:
+    rng = np.random.default_rng(0)
+    files = []
+    for _ in range(40):
+        plain = np.full((128, 128, 3), 240, np.uint8)
+        top, left = rng.integers(4, 110, 2)
+        plain[top : top + 10, left : left + 10] = 40
+        files.append(saved(plain, "PNG"))
+    assert _found(files)[0] == set()
+
+
+def test_near_copies_of_another_class_are_named_and_left_in() -> None:
+    file = saved(pixels(3), quality=90)
+    copies, said = _found([file, _again(file, 60)], [0, 1])
+    assert copies == set()
+    assert said == ['0.jpg, 1.jpg are nearly the same picture, under the classes "tank" and "decoy".']

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from picasso.auditing.selecting import select
+from picasso.auditing.selecting import select, spread
 from picasso.core.dataset import Dataset, Example
 from picasso.core.dataset.sources import File
 from picasso.core.errors import DatasetError
@@ -99,3 +99,17 @@ def test_a_limit_below_what_the_classes_need_is_refused() -> None:
         select(found, known(found), 200, 0)
     with pytest.raises(DatasetError, match="at least 64"):
         select(found, known(found), 20, 0)
+
+
+def test_every_beginning_holds_each_class_in_its_share() -> None:
+    labels = [0] * 300 + [1] * 15
+    order = spread([*range(300), *range(300, 315)], labels)
+    assert sorted(order) == list(range(315))
+    assert [one for one in order if one < 300] == list(range(300))
+    for count in (21, 105, 210):
+        assert abs(sum(labels[one] for one in order[:count]) - count * 15 / 315) <= 1
+
+
+def test_an_even_order_stays_as_it_is() -> None:
+    chosen = select(dataset(tank=90, decoy=60), {"tank": 0, "decoy": 1}, 120, 3)
+    assert spread(range(120), chosen.labels) == list(range(120))

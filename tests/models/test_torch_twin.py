@@ -234,7 +234,9 @@ def test_rules_of_relus_hold_in_the_copy() -> None:
     assert close(found.gradients[INPUT], wanted.gradients[INPUT])
 
 
-@pytest.mark.parametrize("how", ["in place", "by stealth", "replaced", "another part", "an attribute", "a hook", "a statistic"])
+@pytest.mark.parametrize(
+    "how", ["in place", "by stealth", "replaced", "another part", "an attribute", "a hook", "a statistic"]
+)
 def test_a_network_that_changes_gets_another_copy(how: str) -> None:
     network = Blocks().eval()
     model = opened(network)

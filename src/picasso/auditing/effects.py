@@ -13,7 +13,7 @@ from picasso.auditing import statistics
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
 from picasso.auditing.one_class import classes_that_fall
-from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_MEASURED, SURE, TWO_CLASSES
+from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_CLEARED, LEAST_MEASURED, SURE, TWO_CLASSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def tested(effect: Effect) -> bool:
 
 def cleared(effect: Effect) -> bool:
     """Say whether less hangs on a property than would make it a reason, over all classes and in each of them."""
-    return effect.drop.high < CLEAR and not effect.falls
+    return effect.pictures >= LEAST_CLEARED and effect.drop.high < CLEAR and not effect.falls
 
 
 def judged(effects: Sequence[Effect]) -> list[Effect]:
@@ -129,7 +129,7 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
 
 def in_one_class(effect: Effect) -> bool:
     """Say whether a drop would count if it did not show in one class alone."""
-    return _large(effect) and not effect.suspect
+    return _large(effect) and not _in_two_classes(effect)
 
 
 def _large(effect: Effect) -> bool:
@@ -137,5 +137,9 @@ def _large(effect: Effect) -> bool:
 
 
 def _relied_on(effect: Effect) -> bool:
+    return _large(effect) and _in_two_classes(effect)
+
+
+def _in_two_classes(effect: Effect) -> bool:
     drops = sorted((one for one in effect.by_class if one is not None), reverse=True)
-    return _large(effect) and len(drops) > 1 and drops[1] >= TWO_CLASSES
+    return len(drops) > 1 and drops[1] >= TWO_CLASSES

@@ -25,10 +25,11 @@ from picasso.auditing.gallery import Gallery, Parts
 from picasso.auditing.ray_engine import Cluster
 from picasso.auditing.regions.confirming import Confirmed, read_confirmed, region_name
 from picasso.auditing.regions.kinds import FITTED_ON, find_kinds
-from picasso.auditing.selecting import Selection, require_pictures, select
+from picasso.auditing.selecting import Selection, require_pictures, select, spread
 from picasso.auditing.shelf import Shelf
 from picasso.auditing.thresholds import (
-    LEAST_OF_CLASS,
+    DROP,
+    LEAST_LEFT,
     SCREEN,
     SCREEN_FROM,
     SCREEN_LEAST,
@@ -138,10 +139,12 @@ class Measuring:
         """Measure: look at every picture, try everything on some of them, confirm what is left on the others."""
         count = len(self.selection.examples)
         some, others = _screening(range(count))
-        self.total = 2 * count + _ABOUT * (len(some) + round(len(others) * _SUSPECTS))
+        turns = TURNS if count <= TURNS_MOST else 1
+        self.total = 2 * count + _ABOUT * (len(some) + round(turns * len(others) * _SUSPECTS))
         files = self._read_files()
         copies = self._leave_out_copies(files)
         base, answers = self._look(files)
+        files = {number: files[number] for number in spread(list(files), self.selection.labels)}
         readable = list(files)
         self._require(readable, copies)
         scale = float(np.sqrt(np.square(base[readable]).mean())) or 1.0
@@ -164,10 +167,10 @@ class Measuring:
         require_pictures(len(readable), copies)
         counts = np.bincount(self.labels[readable], minlength=len(self.columns))
         for name, count in zip(self.selection.classes, counts, strict=True):
-            if count < LEAST_OF_CLASS:
+            if count < LEAST_LEFT:
                 alone = " and are no copies of others" if copies else ""
                 raise DatasetError(
-                    f"Of the pictures of '{name}' only {count} can be read{alone}; {LEAST_OF_CLASS} are needed.",
+                    f"Of the pictures of '{name}' only {count} can be read{alone}; {LEAST_LEFT} are needed.",
                     "Mend them or add others, or leave that class out.",
                 )
 
@@ -293,7 +296,8 @@ class Measuring:
         ask(some, everything, first, "Trying everything")
         effects = [effect(number, some, bool(others)) for number in everything]
         left = [number for number in everything if not _settled(effects[number])]
-        self.total = self.done + rest * len(left)
+        looked_again = len(again) * len(some) if others else 0
+        self.total = self.done + (rest + looked_again) * len(left)
         # With few pictures there are no others: then the same ones are asked again, with other donors.
         ask(others or some, left, range(len(donors)) if others else again, "Confirming what is left")
         for number in left:
@@ -301,7 +305,7 @@ class Measuring:
         effects = judged(effects)
         spared = [number for number in left if not effects[number].suspect]
         if others:
-            self.total = self.done + len(again) * len(some) * len(spared)
+            self.total = self.done + looked_again * len(spared)
             ask(some, spared, again, "Looking again at what may be cleared")
         for number in spared:
             # What is not accused may be acquitted by all of its pictures: it came this far because the first of
@@ -345,7 +349,9 @@ class Measuring:
 def _settled(effect: Effect) -> bool:
     """Say whether the screening suffices: less hangs on a property than would make it a reason."""
     if effect.role is Role.PROPERTY:
-        return cleared(effect) or not effect.pictures
+        # One class among many is no more than a picture or two here: what it loses the other pictures decide.
+        lost = max((drop for drop in effect.by_class if drop is not None), default=0.0)
+        return (cleared(effect) and lost <= DROP) or not effect.pictures
     return effect.role is Role.ERASURE
 
 

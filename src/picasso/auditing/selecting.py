@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +87,24 @@ def select(dataset: Dataset, known: Mapping[str, int], limit: int, seed: int) ->
         masks,
         tuple(notes),
     )
+
+
+def spread(numbers: Sequence[int], labels: Sequence[int]) -> list[int]:
+    """Return pictures in an order of which every beginning holds each class in its share, each class in its order.
+
+    Args:
+        numbers: The pictures.
+        labels: The class of each picture by its number.
+    """
+    members: dict[int, list[int]] = {}
+    for number in numbers:
+        members.setdefault(labels[number], []).append(number)
+    ranked = [
+        ((rank + 0.5) / len(found), label, number)
+        for label, found in members.items()
+        for rank, number in enumerate(found)
+    ]
+    return [number for _, _, number in sorted(ranked)]
 
 
 def require_pictures(count: int, copies: int = 0) -> None:

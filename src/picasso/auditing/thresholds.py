@@ -13,6 +13,11 @@ RECOMMENDED_PICTURES: Final = 200
 """From here on a clean property's upper bound comes under `CLEAR` with room to spare."""
 LEAST_OF_CLASS: Final = 10
 """A class of fewer pictures has no interval worth the name; its pictures are left out, and that is said."""
+LEAST_LEFT: Final = 5
+"""Of a class that was drawn, when copies and what cannot be read are gone."""
+LEAST_CLEARED: Final = 74
+"""Pictures from which on anything is cleared: with fewer that never move the upper bound does not come under `CLEAR`,
+and one that moves to and fro must not do what none can."""
 MOST_PICTURES: Final = 1000
 """Drawn from a larger data set, evenly over the classes: more pictures narrow no interval that matters."""
 ALPHA: Final = 0.01

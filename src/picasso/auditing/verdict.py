@@ -19,8 +19,8 @@ MOST_SAID = 3
 def named_of(effects: Sequence[Effect]) -> Effect | None:
     """Return the property that is named: the smallest change that reaches most of the largest drop.
 
-    Where one half of the picture carries next to nothing, what hangs on the whole background hangs on the other half:
-    then it is what lies in that half that is asked, and what hangs on that half.
+    Where one half of the picture carries next to nothing and the other at least half of it, what hangs on the whole
+    background hangs on the other half: then it is what lies in that half that is asked, and what hangs on that half.
     """
     suspects = [effect for effect in effects if effect.suspect and effect.role is Role.PROPERTY]
     if not suspects:
@@ -39,7 +39,9 @@ def _half_of(named: Effect, suspects: Sequence[Effect], effects: Sequence[Effect
     """Return the suspected half of what is named whose other half carries next to nothing, or None."""
     for half in suspects:
         for other in effects:
-            if _halves(half, other) and _inside(half, named) and other.drop.high < (1 - NAMING) * named.drop.value:
+            most = half.drop.value >= named.drop.value / 2
+            bare = other.drop.high < (1 - NAMING) * named.drop.value
+            if most and bare and _halves(half, other) and _inside(half, named):
                 return half
     return None
 

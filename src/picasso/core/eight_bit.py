@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Sample
-from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
@@ -79,9 +78,7 @@ def eight_bit(model: Model, sample: Sample) -> EightBit:
             both: then no level has one number.
     """
     black, white = (model.plain(sample, shade).astype(np.float64) for shade in (0, 255))
-    own_hook = type(model.hooks).preprocess is not ModelFile.preprocess
-    declared = None if own_hook else model.preprocessing
-    found = EightBit(sample.x[0], black, white, sample.colors, declared is not None and declared.color == "bgr")
+    found = EightBit(sample.x[0], black, white, sample.colors, sample.colors and _turned(model, sample, black))
     movable = found.movable
     hint = "Declare a preprocessing of (pixels * scale - mean) / std, or choose another visualization."
     if not movable.any():
@@ -94,3 +91,13 @@ def eight_bit(model: Model, sample: Sample) -> EightBit:
             hint,
         )
     return found
+
+
+def _turned(model: Model, sample: Sample, black: Wide) -> bool:
+    """Say whether the network reads blue first: of a red picture its last channel differs most from black."""
+    if black.shape[-1] != 3:
+        return False
+    red = np.zeros_like(sample.picture.pixels)
+    red[..., 0] = 255
+    moved = np.abs(model.preprocess([red])[0].astype(np.float64) - black).mean(axis=(0, 1))
+    return int(moved.argmax()) == 2

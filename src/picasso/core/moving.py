@@ -100,7 +100,7 @@ def moved(values: NDArray[Any], move: Move, outside: Edge | Array) -> Moved:
             exact &= fine == 1 and all(bool((s[inside] == np.round(s[inside])).all()) for s in source)
     if isinstance(outside, str) and outside == "wrap":
         inside[:] = True
-    return Moved(total / fine**2, inside, exact)
+    return Moved(total / fine**2, inside, exact and bool(inside.any()))
 
 
 def _sources(move: Move, rows: int, columns: int, down: float, right: float) -> tuple[NDArray[np.float64], ...]:
@@ -149,8 +149,9 @@ def _index(places: NDArray[np.float64], side: int, outside: Edge | Array) -> NDA
 def map_strides(layers: Sequence[Layer], input_shape: Sequence[int]) -> dict[str, Pair]:
     """Return how many pixels of the input lie between the cells of each layer with space, (down, right), by name.
 
-    From layer to layer the ratio of the sides is rounded, so that a border that was cut off, as convolutions without
-    padding do, is not taken for a stride. Where that goes astray, as it may in branches, the ratio itself is taken.
+    From layer to layer it is the largest stride that leaves so many cells, so that a border that was cut off, as
+    convolutions without padding do, is not taken for a stride. Where that goes astray, as it may in branches, the ratio
+    of the sides itself is taken.
 
     Args:
         layers: In the order of execution.
@@ -164,10 +165,17 @@ def map_strides(layers: Sequence[Layer], input_shape: Sequence[int]) -> dict[str
             continue
         sides = layer.grid or (layer.shape[0], layer.shape[1])
         for axis, side in enumerate(sides):
-            ratio = before[axis] / side
-            strides[axis] *= max(1, round(ratio)) if ratio >= 1 else 1 / max(1, round(1 / ratio))
+            strides[axis] *= _stride(before[axis], side)
         before = float(sides[0]), float(sides[1])
         plain = input_shape[0] / sides[0], input_shape[1] / sides[1]
         good = all(0.6 < mine / ratio < 1.05 for mine, ratio in zip(strides, plain, strict=True))
         found[layer.name] = (strides[0], strides[1]) if good else plain
     return found
+
+
+def _stride(before: float, side: float) -> float:
+    """Return the largest whole stride that leaves `side` of `before` cells; below 1 where there are more."""
+    if side > before:
+        return 1 / max(1, round(side / before))
+    # ceil(before / stride) >= side
+    return next(stride for stride in range(int(before // max(side - 1, 1)) + 1, 0, -1) if -(-before // stride) >= side)

@@ -109,7 +109,7 @@ class Activations(Visualization[ActivationsSettings]):
                 f"The effect of a channel needs gradients, which this {ctx.model.framework} model lacks.",
                 "Choose another order.",
             )
-        measures = _measures(ctx, maps, gradients)
+        measures = _measures(ctx, values, maps, gradients)
         ctx.keep("activations", maps)
         for measure in measures:
             ctx.keep(measure.name.replace("-", "_"), measure.values)
@@ -127,7 +127,10 @@ class Activations(Visualization[ActivationsSettings]):
         if len(tried):
             drops = _drops(ctx, sample, layer, values, maps, tried, total)
             ctx.keep("drop", drops.values)
-            yield _panel(sample, layer, maps, [*measures, drops], settings)
+            if maps.shape[1] * maps.shape[2] == 1:
+                yield _dropped(drops, tried)
+            else:
+                yield _panel(sample, layer, maps, [*measures, drops], settings)
 
 
 def _layer(model: Model, written: str) -> str:
@@ -150,14 +153,18 @@ def _looked(ctx: Context, sample: Sample, layer: str) -> tuple[Array, list[Array
     return pulled.values[layer], list(pulled.gradients[layer])
 
 
-def _measures(ctx: Context, maps: Array, gradients: Sequence[Array]) -> list[ChannelMeasure]:
+def _measures(ctx: Context, values: Array, maps: Array, gradients: Sequence[Array]) -> list[ChannelMeasure]:
     """Return by what channels can be ordered; sparsity only where they have space."""
     found = [ChannelMeasure("strength", "Strength", "mean size", np.abs(maps).mean(axis=(1, 2)))]
     if maps.shape[1] * maps.shape[2] > 1:
         found.append(ChannelMeasure("sparsity", "Sparsity", "0 to 1", sparsity(maps).astype(np.float32)))
     for rank, (target, gradient) in enumerate(zip(ctx.targets, gradients, strict=True) if gradients else ()):
-        slopes = channel_maps(ctx.model, gradient).astype(np.float64)
-        effect = (maps * slopes).sum(axis=(1, 2)).astype(np.float32)
+        if values.shape[-1] == len(maps):  # tokens without a place count, too: the channel is theirs as well
+            products = values[0].astype(np.float64) * gradient[0]
+            effect = products.reshape(-1, len(maps)).sum(axis=0).astype(np.float32)
+        else:
+            slopes = channel_maps(ctx.model, gradient).astype(np.float64)
+            effect = (maps * slopes).sum(axis=(1, 2)).astype(np.float32)
         units = f"{ctx.model.facts.units}, gradient times activation"
         found.append(ChannelMeasure(f"effect-{rank}" if rank else "effect", f"Effect on {target.label}", units, effect))
     return found
@@ -209,6 +216,19 @@ def _bars(
         labels=tuple(f"channel {number}" for number in kept),
         values=tuple(float(values[number]) for number in kept),
         units="activation",
+    )
+
+
+def _dropped(drops: ChannelMeasure, tried: NDArray[np.intp]) -> Bars:
+    """Return by how much the score falls without each channel of a vector that was tried, the most first."""
+    order = tried[np.argsort(-drops.values[tried], kind="stable")]
+    return Bars(
+        id="drops",
+        title=drops.title,
+        caption=f"{len(order)} channels, set to zero one at a time.",
+        labels=tuple(f"channel {number}" for number in order),
+        values=tuple(float(drops.values[number]) for number in order),
+        units=drops.units,
     )
 
 

@@ -18,6 +18,7 @@ from picasso.plugin import (
     EightBit,
     Family,
     Goal,
+    Head,
     Heatmap,
     Images,
     NotSupportedError,
@@ -139,6 +140,11 @@ def make_goal(ctx: Context, settings: FoolingSettings) -> Goal:
         )
     if count < 2 or target.index >= count:
         raise NotSupportedError("Fooling turns one class into another; here is only one number.", "Explain a class.")
+    if model.head is Head.SIGMOID and count > 2:
+        raise NotSupportedError(
+            "Fooling turns one class into another; this model has a sigmoid for each, so that none excludes another.",
+            "Choose a map of one class instead.",
+        )
     have: tuple[int, ...] = (target.index,)
     want = tuple(index for index in range(count) if index != target.index)
     if settings.toward:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from picasso.auditing.files.duplicates import find_duplicates
+import numpy as np
+
+from picasso.auditing.files.duplicates import Alike, find_duplicates
 from picasso.auditing.files.facts import FileFacts
 from picasso.core.dataset import Example
 
 MOST_NOTES = 10
 """Groups of copies that are named."""
+EVERYWHERE = 12
+"""By how much (0..255) any of the 256 small cells of a near copy may differ: a thing elsewhere in a plain picture
+changes one of them by far more, and is no copy."""
 
 
 def find_copies(
     files: Mapping[int, FileFacts], examples: Sequence[Example], labels: Sequence[int], classes: Sequence[str]
 ) -> tuple[set[int], list[str]]:
-    """Find the pictures that are copies of others, the same or nearly so.
+    """Find the pictures that are copies of others: the same, or of one class and nearly the same everywhere.
 
     Args:
         files: What the file of each picture says that can be read, by its number, in the order of the audit.
@@ -23,19 +28,30 @@ def find_copies(
         classes: Names of the classes.
 
     Returns:
-        The numbers of all but the first of each group of copies, and what a reader should know, one sentence each:
-        none where there are no copies.
+        The numbers of all but the first of each group of copies, and what a reader should know, one sentence each,
+        also of pictures that are much alike and are left in.
     """
     numbers = list(files)
     groups = find_duplicates(
         list(files.values()), [labels[one] for one in numbers], [examples[one].columns for one in numbers]
     )
-    # A group of near copies holds the groups of equal ones in it, so that the first of it is the first of these, too.
-    copies = {numbers[place] for group in groups for place in group.members[1:]}
-    if not copies:
-        return copies, []
-    count = f"{len(copies)} pictures that are copies" if len(copies) > 1 else "1 picture that is a copy"
-    said = [f"Left out: {count} or nearly so. Of each group the one that is named first is audited."]
+    facts = list(files.values())
+
+    def alike(first: int, other: int) -> bool:
+        one, two = (np.frombuffer(facts[place].thumbnail, np.uint8).astype(np.int16) for place in (first, other))
+        same = labels[numbers[first]] == labels[numbers[other]]
+        return same and int(np.abs(one - two).max()) <= EVERYWHERE
+
+    copies = {
+        numbers[place]
+        for group in groups
+        for place in group.members[1:]
+        if group.alike is not Alike.NEAR or alike(group.members[0], place)
+    }
+    said = []
+    if copies:
+        count = f"{len(copies)} pictures that are copies" if len(copies) > 1 else "1 picture that is a copy"
+        said.append(f"Left out: {count} or nearly so. One of each is audited.")
     names = [examples[one].name for one in numbers]
     said += [group.sentence(names, classes) for group in groups[:MOST_NOTES]]
     if len(groups) > MOST_NOTES:

@@ -19,6 +19,10 @@ from picasso.plugin import (
     with_luminance,
 )
 
+_LEAST = 0.3
+"""Share of an object that lies inside its edge at least: of a wire nothing would be changed, and it would seem that
+nothing hangs on its tone."""
+
 
 class ObjectTone(Intervention):
     """The object gets the mean brightness and the mean color of another."""
@@ -34,6 +38,8 @@ class ObjectTone(Intervention):
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         alpha = surface(to)
         if alpha is None or to.object is None or source.object is None or not source.object.any():
+            return None
+        if alpha[to.object].mean() < _LEAST:
             return None
         red, blue = log_chroma(source.view, source.object) - log_chroma(to.view, to.object)
         gains = np.exp(np.array([red, 0, blue], np.float32))

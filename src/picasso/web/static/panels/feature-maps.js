@@ -117,7 +117,7 @@ class FeatureMapsView {
         ...panel.measures.map((one) => loadArray(one.values)),
       ]);
       if (turn !== this.turn) return;
-      this.loaded = { maps, colors, measures, picture: pictureCanvas(picture) };
+      this.loaded = { panel, maps, colors, measures, picture: pictureCanvas(picture) };
       this.reorder(this.order ?? panel.order, this.order !== null);
       this.element.dataset.ready = panel.values.url;
     } catch (error) {
@@ -131,8 +131,9 @@ class FeatureMapsView {
    */
   reorder(order, asked = true) {
     if (asked) this.order = order;
-    const { panel, loaded } = this;
-    if (!panel || !loaded) return;
+    const { loaded } = this;
+    if (!loaded) return;
+    const { panel } = loaded; // a newer one may have come, whose arrays are still on their way
     const place = panel.measures.findIndex((one) => one.name === order);
     const ranking = ranked(loaded.maps.shape[0], place < 0 ? null : loaded.measures[place].values);
     const channel = this.chosen ?? ranking[0];
@@ -179,7 +180,7 @@ class FeatureMapsView {
    * @returns {[number, number]} the ends of its color scale
    */
   limits(channel) {
-    const panel = /** @type {FeatureMapsWire} */ (this.panel);
+    const { panel } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded);
     if (!this.own) return panel.limits;
     let most = 0;
     for (const value of this.slice(channel)) most = Math.max(most, Math.abs(value));
@@ -188,8 +189,7 @@ class FeatureMapsView {
 
   /** @param {number} channel */
   painted(channel) {
-    const { maps, colors } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded);
-    const panel = /** @type {FeatureMapsWire} */ (this.panel);
+    const { panel, maps, colors } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded);
     return colorize(this.slice(channel), maps.shape[2], maps.shape[1], colors[panel.sign], this.limits(channel));
   }
 
@@ -199,8 +199,9 @@ class FeatureMapsView {
    * @param {number} channel
    */
   enlarge(channel) {
-    const { panel, loaded } = this;
-    if (!panel || !loaded) return;
+    const { loaded } = this;
+    if (!loaded) return;
+    const { panel } = loaded;
     const [, rows, columns] = loaded.maps.shape;
     this.detail.show({
       channel, rows, columns, values: this.slice(channel), colored: this.painted(channel), picture: loaded.picture,
@@ -216,6 +217,7 @@ class FeatureMapsView {
   }
 
   close() {
+    this.turn += 1;
     this.observer.disconnect();
     this.grid.close();
     this.detail.close();
