@@ -128,3 +128,27 @@ def test_strides_of_patches_of_enlargements_and_of_vectors() -> None:
     assert map_strides([tokens], (224, 224, 3)) == {"block": (14, 14)}
     up = [layer("down", 8, 16), layer("up", 16, 32), Layer("fc", "Linear", (10,))]
     assert map_strides(up, (32, 64, 3)) == {"down": (4, 4), "up": (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("side", "sides", "strides"),
+    [
+        (32, (30, 15, 13, 6, 4), (1, 2, 2, 4, 4)),
+        (28, (24, 12, 8, 4), (1, 2, 2, 4)),
+        (299, (149, 147, 147, 73, 71, 35, 17, 8), (2, 2, 2, 4, 4, 8, 16, 32)),
+        (160, (80, 40, 20, 10, 5), (2, 4, 8, 16, 32)),
+    ],
+    ids=["unpadded", "five by five", "inception", "padded"],
+)
+def test_a_border_that_is_cut_off_is_no_stride(side: int, sides: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    found = map_strides([layer(f"{place}", one, one) for place, one in enumerate(sides)], (side, side, 3))
+    if side != 28:
+        assert [down for down, _ in found.values()] == list(strides)
+    else:  # 8 of 12 could be one of two, but not of three
+        assert [down for down, _ in found.values()][:2] == [1, 2]
+
+
+def test_what_holds_nothing_is_not_exact() -> None:
+    gone = moved(SQUARE, Move.shifted(0, 8), "edge")
+    assert not gone.inside.any()
+    assert not gone.exact

@@ -277,3 +277,22 @@ def test_a_vector_has_maps_of_one_place() -> None:
 
 def test_the_contract_is_kept_on_a_transformer() -> None:
     check_visualization("activations", small_transformer())
+
+
+def test_what_zeroing_the_numbers_of_a_vector_does_is_shown() -> None:
+    network = Weighed()
+    result = shown(network, layer="fc", target=0, zeroed=2)
+    drops = next(panel for panel in result.panels if panel.id == "drops")
+    assert isinstance(drops, Bars)
+    score = float(network(X).detach()[0, 0])
+    assert dict(zip(drops.labels, drops.values, strict=True))["channel 0"] == pytest.approx(score, rel=1e-5)
+
+
+def test_the_effect_counts_tokens_without_a_place() -> None:
+    model = small_transformer()
+    layer = next(one.name for one in model.layers() if one.grid and len(one.shape) == 2)
+    panel = channels(shown(model, layer=layer, target=0))
+    pulled = model.pullback(model.prepare(read_picture(PICTURE)).x, [model.target(0)], [layer])
+    expected = (pulled.values[layer][0] * pulled.gradients[layer][0, 0]).sum(axis=0)
+    effect = next(measure.values for measure in panel.measures if measure.name == "effect")
+    np.testing.assert_allclose(effect, expected, rtol=1e-4, atol=1e-6)

@@ -17,7 +17,9 @@ from torch import nn
 import picasso
 from picasso.core import registry, runner
 from picasso.core.asking import focused, read_place
+from picasso.core.eight_bit import eight_bit
 from picasso.core.errors import CanceledError, NotSupportedError, SettingsError
+from picasso.core.hooks import ModelFile
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Text
@@ -455,3 +457,23 @@ def test_frameworks_agree(kind: str, tmp_path: Path) -> None:
     assert float(found["radius"]) == pytest.approx(float(expected["radius"]), rel=0.02)
     # The sign of a slope near zero may differ, and what follows from it.
     assert np.mean(np.abs(found["change"] - expected["change"]) < 0.05 * float(expected["radius"])) > 0.95
+
+
+def test_classes_that_do_not_exclude_each_other_cannot_turn() -> None:
+    model = picasso.load_model(Linear(classes=3), preprocessing=READ, head="sigmoid")
+    with pytest.raises(NotSupportedError, match="a sigmoid for each"):
+        fooled(model)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_colors_of_a_hook_are_found(turned: bool) -> None:
+    class Own(ModelFile):
+        def preprocess(self, pictures: Any) -> Any:
+            read = READ.apply_all(pictures)
+            return np.ascontiguousarray(read[..., ::-1]) if turned else read
+
+    model = picasso.load_model(Linear(), preprocessing=READ)
+    model.hooks.__class__ = Own
+    found = eight_bit(model, model.prepare(read_picture(PICTURE)))
+    assert found.reverse is turned
+    np.testing.assert_array_equal(found.shown(found.levels), PICTURE)

@@ -168,7 +168,7 @@ def map_strides(layers: Sequence[Layer], input_shape: Sequence[int]) -> dict[str
             strides[axis] *= _stride(before[axis], side)
         before = float(sides[0]), float(sides[1])
         plain = input_shape[0] / sides[0], input_shape[1] / sides[1]
-        good = all(0.6 < mine / ratio < 1.05 for mine, ratio in zip(strides, plain, strict=True))
+        good = all(0.4 < mine / ratio < 1.05 for mine, ratio in zip(strides, plain, strict=True))
         found[layer.name] = (strides[0], strides[1]) if good else plain
     return found
 
