@@ -124,3 +124,8 @@ def test_near_copies_of_another_class_are_named_and_left_in() -> None:
     copies, said = _found([file, _again(file, 60)], [0, 1])
     assert copies == set()
     assert said == ['0.jpg, 1.jpg are nearly the same picture, under the classes "tank" and "decoy".']
+
+
+def test_near_copies_beside_one_of_another_class_are_one_picture() -> None:
+    file = saved(pixels(3), quality=90)
+    assert _found([file, _again(file, 60), _again(file, 70)], [0, 1, 1])[0] == {2}

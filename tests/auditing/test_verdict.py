@@ -9,7 +9,9 @@ import pytest
 from picasso.auditing import statistics
 from picasso.auditing.effects import cleared, in_one_class, judged
 from picasso.auditing.findings import Effect, Outcome
+from picasso.auditing.measuring import _settled
 from picasso.auditing.regions.confirming import Confirmed
+from picasso.auditing.thresholds import CLEAR
 from picasso.auditing.verdict import judge, named_of
 from picasso.core.intervention import Property, Role
 
@@ -119,6 +121,34 @@ def test_where_one_half_carries_nothing_the_other_is_searched(lower: Effect, nam
     named = named_of(judged([WHOLE, UPPER, TOP, DOT, lower, *CLEAN]))
     assert named is not None
     assert named.what.name == name
+
+
+def test_where_either_half_suffices_the_whole_is_named() -> None:
+    upper, lower = effect("upper", 20, box=(0, 0, 1 / 2, 1)), effect("lower", 3, box=(1 / 2, 0, 1 / 2, 1))
+    named = named_of(judged([WHOLE, upper, lower, *CLEAN]))
+    assert named is not None
+    assert named.what.name == "context"
+
+
+def test_with_few_pictures_nothing_is_cleared_however_it_moves() -> None:
+    still, noisy = effect("still", 0, pictures=73), effect("noisy", 0, 2, pictures=73)
+    assert noisy.drop.high < CLEAR
+    assert not cleared(still)
+    assert not cleared(noisy)
+    assert cleared(effect("still", 0, pictures=74))
+
+
+def test_a_drop_in_two_classes_is_not_said_to_be_in_one() -> None:
+    still_open = replace(effect("open", 30, 2, by_class=(0.3, 0.2)), holm=1e-6)
+    assert not in_one_class(still_open)
+    assert in_one_class(replace(still_open, by_class=(0.5, 0.0)))
+
+
+def test_what_one_class_of_many_loses_the_screening_does_not_settle() -> None:
+    found = effect("mark", 1, pictures=150, by_class=(0.0, 1.0))
+    assert cleared(found)
+    assert not _settled(found)
+    assert _settled(replace(found, by_class=(0.0, 0.02)))
 
 
 def test_a_half_that_carries_nothing_says_nothing_of_what_lies_nowhere() -> None:

@@ -139,8 +139,7 @@ class Measuring:
         """Measure: look at every picture, try everything on some of them, confirm what is left on the others."""
         count = len(self.selection.examples)
         some, others = _screening(range(count))
-        turns = TURNS if count <= TURNS_MOST else 1
-        self.total = 2 * count + _ABOUT * (len(some) + round(turns * len(others) * _SUSPECTS))
+        self.total = 2 * count + _ABOUT * (len(some) + round(_turns(count) * len(others) * _SUSPECTS))
         files = self._read_files()
         copies = self._leave_out_copies(files)
         base, answers = self._look(files)
@@ -152,9 +151,8 @@ class Measuring:
         setup = self._setup(self._questions(said.known, parts), parts)
         experiment = setup.experiment(self.model)
         labels = {number: self.selection.labels[number] for number in readable}
-        turns = TURNS if len(readable) <= TURNS_MOST else 1
-        donors = [draw_donors(labels, self.choices.seed, turn) for turn in range(turns)]
-        table = Table.empty(len(setup.questions), count, turns)
+        donors = [draw_donors(labels, self.choices.seed, turn) for turn in range(_turns(len(readable)))]
+        table = Table.empty(len(setup.questions), count, len(donors))
         with closing(self._engine(setup, experiment)) as engine:
             effects, confirming = self._tried(engine, experiment, table, readable, donors, scale)
         return Measurements(
@@ -353,6 +351,11 @@ def _settled(effect: Effect) -> bool:
         lost = max((drop for drop in effect.by_class if drop is not None), default=0.0)
         return (cleared(effect) and lost <= DROP) or not effect.pictures
     return effect.role is Role.ERASURE
+
+
+def _turns(pictures: int) -> int:
+    """Return how often each picture is asked about what the screening leaves open."""
+    return TURNS if pictures <= TURNS_MOST else 1
 
 
 def _work(shard: Shard) -> int:

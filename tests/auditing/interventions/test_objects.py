@@ -120,3 +120,13 @@ def test_a_cutout_brings_nothing_of_its_background() -> None:
     )
     found = taken("object-swap", to, red)
     assert not ((found[..., 0] > 200) & (found[..., 1] < 60)).any()
+
+
+@pytest.mark.parametrize(("wide", "made"), [(1, False), (6, True)])
+def test_the_tone_of_a_wire_is_not_asked_for(wide: int, made: bool) -> None:
+    # All of it is edge: nothing would be changed, and that must not read as harmless.
+    to, source = (
+        with_object(textured(1, SIZE), (20, 10, wide, 60), color) for color in ((90, 80, 70), (200, 190, 180))
+    )
+    what = properties("object-tone", SIZE)[0]
+    assert (intervention("object-tone").pair(what, to, source, source, 0) is not None) is made

@@ -42,12 +42,15 @@ def find_copies(
         same = labels[numbers[first]] == labels[numbers[other]]
         return same and int(np.abs(one - two).max()) <= EVERYWHERE
 
-    copies = {
-        numbers[place]
-        for group in groups
-        for place in group.members[1:]
-        if group.alike is not Alike.NEAR or alike(group.members[0], place)
-    }
+    left_out: set[int] = set()
+    for group in groups:
+        kept: list[int] = []
+        for place in group.members:
+            if kept and (group.alike is not Alike.NEAR or any(alike(one, place) for one in kept)):
+                left_out.add(place)
+            else:
+                kept.append(place)
+    copies = {numbers[place] for place in left_out}
     said = []
     if copies:
         count = f"{len(copies)} pictures that are copies" if len(copies) > 1 else "1 picture that is a copy"

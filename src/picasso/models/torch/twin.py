@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from picasso.core.errors import NotSupportedError
 from picasso.core.preprocessing import Array
 from picasso.models.torch.state import Snapshot, snapshot, unchanged
 
@@ -188,7 +189,7 @@ class _Copying:
         if id(part) in self._made:
             return self._made[id(part)]
         if isinstance(part, torch.jit.ScriptModule):
-            raise NotImplementedError
+            raise NotSupportedError("Parts in TorchScript are not copied.")
         made = self._made[id(part)] = object.__new__(type(part))
         state = dict(vars(part))
         # Hooks of our own on the copy must not reach the network.
