@@ -33,8 +33,8 @@ WATCH = """() => {
     addEventListener("scroll", () => (seen.scrolled = Math.max(seen.scrolled, Math.abs(scrollY - seen.top))));
 }"""
 DRAWN = """() => [...document.querySelectorAll("picasso-result")]
-    .filter((one) => [...one.querySelectorAll("canvas")].some((canvas) => canvas.width)).length"""
-"""How many results hold pixels."""
+    .filter((one) => [...one.querySelectorAll(".pane canvas")].some((canvas) => canvas.width)).length"""
+"""How many results hold the pixels of maps; the small strip of a color bar stays."""
 
 
 def test_a_map_sharpens_in_place(page: Page, server: Server) -> None:
