@@ -102,7 +102,7 @@ from picasso.core.tones import (
     to_pixels,
     with_luminance,
 )
-from picasso.core.visualization import AttributionMethod, Context, Family, Visualization
+from picasso.core.visualization import AttributionMethod, Context, Family, ModelVisualization, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
 __all__ = [
@@ -165,6 +165,7 @@ __all__ = [
     "MaskedSettings",
     "Model",
     "ModelFile",
+    "ModelVisualization",
     "Move",
     "Moved",
     "Need",

@@ -32,15 +32,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One visualization of one picture by one model.
+    """One visualization of one picture by one model, or of a model alone.
 
     Args:
         name: The visualization's registered name.
         title: Its title.
-        picture: The picture.
+        picture: The picture; None of the model alone.
         view: What the model saw of it, uint8 (h, w, 3).
         targets: What was explained, best first.
-        predictions: All classes with their probabilities, best first.
+        predictions: All classes with their probabilities, best first; none without a picture.
         attributions: One for each target; empty where the visualization is no attribution method.
         arrays: Raw arrays by name: "scores" (rows, columns, classes) for occlusion.
         panels: What is shown.
@@ -49,8 +49,8 @@ class Result:
 
     name: str
     title: str
-    picture: Picture
-    view: NDArray[np.uint8]
+    picture: Picture | None
+    view: NDArray[np.uint8] | None
     targets: tuple[Target, ...]
     predictions: tuple[Prediction, ...]
     attributions: tuple[Attribution, ...]
@@ -84,11 +84,13 @@ class Result:
             )
         attribution = self.attributions[rank]
         found = attribution.extract(**choices)
-        frame, height, width = self._frame(attribution), self.picture.height, self.picture.width
-        mask = mask_in_picture(found.mask, frame, height, width)
+        picture = self.picture
+        assert picture is not None
+        frame = self._frame(attribution, picture)
+        mask = mask_in_picture(found.mask, frame, picture.height, picture.width)
         if found.box is None:
             return replace(found, mask=mask)
-        box = box_in_picture(found.box, found.mask.shape, frame, height, width)
+        box = box_in_picture(found.box, found.mask.shape, frame, picture.height, picture.width)
         return replace(
             found, mask=mask, box=box, reason="" if box else "It lies outside of the picture, in its padding."
         )
@@ -101,11 +103,11 @@ class Result:
         """Return the box around them: left, top, width, height in pixels of the picture, or None. See `extract`."""
         return self.extract(rank, **choices).box
 
-    def _frame(self, attribution: Attribution) -> Frame:
+    def _frame(self, attribution: Attribution, picture: Picture) -> Frame:
         """Return which part of the picture a map shows; all of it where a hook of the user's made the input."""
         known = self.record.get("picture", {}).get("frame")
         if known is None or attribution.picture is not None:
-            return Frame(0.0, 0.0, float(self.picture.height), float(self.picture.width))
+            return Frame(0.0, 0.0, float(picture.height), float(picture.width))
         return Frame(**known)
 
     @property
@@ -146,7 +148,12 @@ class Result:
     @property
     def stem(self) -> str:
         """What the names of all its files begin with."""
-        return f"{safe_name(Path(self.picture.name).stem)}.{self.name}"
+        return stem_of(self.about, self.picture is not None, self.name)
+
+    @property
+    def about(self) -> str:
+        """What is looked at: the picture's name, or the model's where there is none."""
+        return str(self.record["model"]["name"]) if self.picture is None else self.picture.name
 
     def npz(self) -> bytes:
         """Return the raw numbers as an NPZ file: `values_<rank>` float32 for each target, and every array."""
@@ -193,16 +200,17 @@ class Result:
 
     def _repr_html_(self) -> str:
         best = ", ".join(f"{escape(p.label)} {p.probability:.3f}" for p in self.predictions[:3])
+        best = f"<p>{best}</p>" if best else ""
         panels = "".join(panel.html() for panel in self.panels)
         said = "" if self.tested is None else escape(str(self.tested))
         if said:
             verb = "is " if self.tested and self.tested.standing is Standing.UNTESTED else ""
             said = f"<p><strong>{said}</strong></p>" if self._warning() else f"<p>This map {verb}{said}.</p>"
-        return f"<div><h3>{escape(self.title)}: {escape(self.picture.name)}</h3><p>{best}</p>{said}{panels}</div>"
+        return f"<div><h3>{escape(self.title)}: {escape(self.about)}</h3>{best}{said}{panels}</div>"
 
     def __repr__(self) -> str:
-        best = self.predictions[0]
-        return f"Result({self.name}, {self.picture.name!r}: {best.label} {best.probability:.3f})"
+        best = "".join(f": {best.label} {best.probability:.3f}" for best in self.predictions[:1])
+        return f"Result({self.name}, {self.about!r}{best})"
 
 
 class Results(tuple[Result, ...]):
@@ -297,6 +305,17 @@ def map_png(panel: Heatmap, *, bar: bool = False, warning: str = "") -> bytes:
         return render.png(render.captioned(drawn, warning) if warning else drawn)
     pixels = render.overlay(panel.picture, panel.values, panel.sign, panel.limits, min_side=render.MIN_SIDE)
     return render.png(render.to_image(pixels))
+
+
+def stem_of(about: str, picture: bool, visualization: str) -> str:
+    """Return what the names of all files of a result begin with.
+
+    Args:
+        about: The name of the picture, or of the model that is looked at alone.
+        picture: Whether it is that of a picture, whose ending is left out.
+        visualization: The visualization's name.
+    """
+    return f"{safe_name(Path(about).stem if picture else about)}.{visualization}"
 
 
 def safe_name(name: str) -> str:

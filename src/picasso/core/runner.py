@@ -28,7 +28,7 @@ from picasso.core.errors import (
     PluginError,
     TargetError,
 )
-from picasso.core.estimate import Estimate, Estimating
+from picasso.core.estimate import Estimate, Estimating, Report
 from picasso.core.facts import Capability, Patching, Sample, Task
 from picasso.core.first_pass import first_pass
 from picasso.core.images import Picture
@@ -39,7 +39,7 @@ from picasso.core.registry import Entry
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
 from picasso.core.targets import Target, make_target
-from picasso.core.visualization import AttributionMethod, Context
+from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Subject, Visualization
 
 TargetChoice = int | str | Target
 DEFAULT_TOP = 5
@@ -48,7 +48,7 @@ _KEPT_RESULTS = 16
 
 def explain(
     model: Model,
-    picture: object,
+    picture: object = None,
     visualization: str = "partial-occlusion",
     *,
     target: TargetChoice | Sequence[TargetChoice] | None = None,
@@ -60,7 +60,7 @@ def explain(
     progress: Callable[[int, int, str], None] | None = None,
     **settings: Any,
 ) -> Result | Results:
-    """Explain what a model sees in a picture, or in each of several.
+    """Explain what a model sees in a picture, or in each of several; or show what there is to see of the model alone.
 
     Args:
         model: From `load_model`.
@@ -68,7 +68,8 @@ def explain(
             width, channels) or (n, channels, height, width), or a torch tensor (channels, height, width): the
             network's own input, already preprocessed. For a network of clips a GIF, WebP, PNG, TIFF or .npy of several
             frames, or an array uint8 (frames, height, width, 3). Or a list, data loader or other iterable of any of
-            these, of pairs (x, y) or of dicts with "pixel_values" or "image".
+            these, of pairs (x, y) or of dicts with "pixel_values" or "image". None for a visualization of the model
+            alone: "filters", "feature-visualization", ...
         visualization: Registered name: "partial-occlusion", "grad-cam", "saliency-map", "class-probabilities", ...
         target: What to explain: a class index, a label, "a - b" for a difference, or a list; by default the `top`
             best classes.
@@ -104,7 +105,7 @@ def explain(
     if reason := missing(model, entry):
         raise NotSupportedError(reason, "Choose another visualization.")
 
-    def one(shot: Picture) -> Result:
+    def one(shot: Picture | None) -> Result:
         def made(digest: str = "") -> Result:
             return run(
                 model, shot, entry, checked,
@@ -120,14 +121,18 @@ def explain(
             while len(kept) > _KEPT_RESULTS:
                 kept.pop(next(iter(kept)))
         found: Result = kept[key]
-        return found if found.picture.name == shot.name else _renamed(found, shot)
+        return found if shot is None else _named(found, shot)
 
+    if refuse_subject(entry.load(), picture is not None, (target, place)):
+        return one(None)
     pictures, alone = read_inputs(model, picture)
     return one(next(pictures)) if alone else Results(one(shot) for shot in pictures)
 
 
-def _renamed(result: Result, picture: Picture) -> Result:
-    """Return the result of a picture that was seen before under another name."""
+def _named(result: Result, picture: Picture) -> Result:
+    """Return the result of a picture that may have been seen before under another name."""
+    if result.picture is None or result.picture.name == picture.name:
+        return result
     if "frames" in result.record["model"]:  # how a clip was read is known only then
         picture = replace(picture, notes=result.picture.notes)
     named = {"name": picture.name, "notes": list(picture.notes)}
@@ -142,6 +147,28 @@ def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
         SettingsError: A value is not allowed, or there is no such setting.
     """
     return entry.load().settings_type.read(values)
+
+
+def refuse_subject(kind: type[Visualization[Any]], pictures: bool, asked: Iterable[object] = ()) -> bool:
+    """Say whether a visualization looks at the model alone; refuse pictures there, and none elsewhere.
+
+    Args:
+        kind: The visualization.
+        pictures: Whether pictures are given.
+        asked: What is asked about a picture: targets, a place.
+
+    Raises:
+        ConfigurationError: There are pictures where none is looked at, or there is none.
+        TargetError: Something of a picture is asked about, and none is looked at.
+    """
+    alone = kind.subject is Subject.MODEL
+    if alone and pictures:
+        raise ConfigurationError(f"{kind.title} looks at the model alone.", "Leave the picture out.")
+    if alone and any(one is not None for one in asked):
+        raise TargetError(f"{kind.title} looks at the model alone: it explains no class of a picture.", "Leave it out.")
+    if not alone and not pictures:
+        raise ConfigurationError(f"{kind.title} looks at pictures. Got none.", "Give at least one.")
+    return alone
 
 
 def place_or_channel(at: object, channel: object) -> Place | None:
@@ -200,7 +227,7 @@ def cache_key(
     model: Model,
     entry: Entry,
     settings: Settings,
-    picture: Picture,
+    picture: Picture | None,
     targets: Sequence[TargetChoice],
     top: int,
     seed: int,
@@ -215,7 +242,7 @@ def cache_key(
         model=digest or model.digest,
         visualization=(entry.name, entry.digest, entry.load().version),
         settings=settings.model_dump(mode="json"),
-        picture=picture.digest,
+        picture=picture.digest if picture else "",
         targets=[target_key(choice, model.labels, model.facts.columns, model.facts.task) for choice in targets],
         top=top,
         seed=seed,
@@ -253,7 +280,7 @@ def result_key(
         model: The model's digest.
         visualization: Its name, digest and version.
         settings: Validated settings as JSON.
-        picture: The picture's digest.
+        picture: The picture's digest; "" of the model alone.
         targets: Keys of the chosen targets; empty for the best classes.
         top: How many of the best classes.
         seed: Seed of everything random.
@@ -265,7 +292,7 @@ def result_key(
         "settings": dict(settings),
         "picture": picture,
         "targets": list(targets),
-        "top": None if targets else top,
+        "top": top if picture and not targets else None,
         "seed": seed,
         "at": at,
         "picasso": _version("picasso"),
@@ -322,7 +349,7 @@ def stills_only(title: str, takes_clips: bool, frames: int | None) -> str:
 
 def run(
     model: Model,
-    picture: Picture,
+    picture: Picture | None,
     entry: Entry,
     settings: Settings,
     *,
@@ -335,10 +362,10 @@ def run(
     digest: str = "",
     announce: Callable[[Estimate], None] | None = None,
 ) -> Result:
-    """Run one visualization on one picture.
+    """Run one visualization on one picture, or on the model alone.
 
     Args:
-        model, picture, entry, settings: What to run; the settings are validated.
+        model, picture, entry, settings: What to run; the settings are validated. No picture for the model alone.
         target, top, at, seed: As in `explain`.
         report: Called with (done, total, message) between chunks; raises CanceledError to stop.
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
@@ -349,14 +376,18 @@ def run(
         The result, with all panels.
 
     Raises:
+        ConfigurationError: There is a picture where none is looked at, or none where one is.
         NotSupportedError: The model lacks what the visualization needs.
         OutOfMemoryError: The visualization took more memory than there is.
         PluginError: The visualization raised, or yielded what is no panel.
     """
     kind = entry.load()
-    mend = "This is a bug in the visualization." if entry.origin == "built-in" else f"Mend {entry.path}."
     if reason := missing(model, entry):
         raise NotSupportedError(reason, "Choose another visualization.")
+    shown = _Shown(entry, show)
+    if refuse_subject(kind, picture is not None, (target, at)):
+        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest)
+    assert picture is not None
     started = time.perf_counter()
     sample = model.prepare(picture)
     picture = sample.picture
@@ -366,34 +397,25 @@ def run(
     if model.reads_layer and (reason := unfit_for_channel(model, entry)):
         raise NotSupportedError(reason, "Choose another visualization, or explain a class.")
     asked = [model.target(choice) for choice in targets_of(target)]
-    with _calling(kind.title, model, mend):
+    with shown.calling(model):
         places = kind.begins_with(model, settings)
     before = time.perf_counter()
     first = first_pass(model, sample.x, asked, top, places)
     spent = time.perf_counter() - before
     scores, chosen = first.scores, first.targets
-    panels: dict[str, Panel] = {}
-
-    def keep(panel: Panel) -> None:
-        if not isinstance(panel, Panel):
-            raise PluginError(f"{kind.title} must yield panels. Got {type(panel).__name__}.", mend)
-        panels[panel.id] = panel
-        if show:
-            show(panel)
-
     model.patching = Patching()
     # Copies: a plug-in may reckon and draw in place.
     told = Estimating(model, sample.x, kind.needs, spent, report or _ignore, announce)
-    ctx = Context(model, chosen, scores.copy(), seed, told, keep, show is not None, first.pulled)
+    ctx = Context(model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled)
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
     if model.focus is not None and model.focus.outline is not None and (place is not None or attributes):
-        keep(outlined(view, model.focus))
-    with _calling(kind.title, model, mend):
-        for panel in kind().run(ctx, sample, settings):
-            keep(panel)
+        shown.keep(outlined(view, model.focus))
+    shown.all(model, lambda: kind().run(ctx, sample, settings))
     _check(ctx, attributes)
-    record = _record(model, picture, sample, entry, settings, place, seed, time.perf_counter() - started, digest)
+    record = _record(
+        model, entry, settings, seed, time.perf_counter() - started, digest, preprocessed=sample.frame is not None
+    )
     return Result(
         name=entry.name,
         title=kind.title,
@@ -403,24 +425,78 @@ def run(
         predictions=tuple(model.decode_prob(scores[None])[0]),
         attributions=tuple(ctx.attributions),
         arrays=ctx.arrays,
-        panels=tuple(panels.values()),
-        record=record,
+        panels=tuple(shown.panels.values()),
+        record=record | _record_of_picture(model, picture, sample, place),
     )
 
 
-@contextmanager
-def _calling(title: str, model: Model, mend: str) -> Iterator[None]:
-    """Turn what a visualization raises into one of Picasso's errors."""
-    try:
-        yield
-    except PicassoError:
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, Exception) and model.is_out_of_memory(error):
-            raise OutOfMemoryError(
-                "The device's memory does not suffice.", "Use a smaller batch, a smaller picture or another device."
-            ) from error
-        raise PluginError(f"{title} raised {type(error).__name__}: {error}", mend) from error
+def _run_alone(
+    model: Model, entry: Entry, settings: Settings, seed: int, report: Report, shown: _Shown, digest: str
+) -> Result:
+    """Run a visualization of the model alone."""
+    kind = entry.load()
+    assert issubclass(kind, ModelVisualization)
+    started = time.perf_counter()
+    ctx = Context(model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched)
+    shown.all(model, lambda: kind().look(ctx, settings))
+    return Result(
+        name=entry.name,
+        title=kind.title,
+        picture=None,
+        view=None,
+        targets=(),
+        predictions=(),
+        attributions=(),
+        arrays=ctx.arrays,
+        panels=tuple(shown.panels.values()),
+        record=_record(model, entry, settings, seed, time.perf_counter() - started, digest),
+    )
+
+
+class _Shown:
+    """The panels that a visualization yields or shows, the last of each id; what it raises is put in words.
+
+    Args:
+        entry: The visualization.
+        show: Called with each panel; None where nobody watches.
+    """
+
+    def __init__(self, entry: Entry, show: Callable[[Panel], None] | None) -> None:
+        self.panels: dict[str, Panel] = {}
+        self._title, self._show = entry.load().title, show
+        self._mend = "This is a bug in the visualization." if entry.origin == "built-in" else f"Mend {entry.path}."
+
+    @property
+    def watched(self) -> bool:
+        return self._show is not None
+
+    def keep(self, panel: Panel) -> None:
+        if not isinstance(panel, Panel):
+            raise PluginError(f"{self._title} must yield panels. Got {type(panel).__name__}.", self._mend)
+        self.panels[panel.id] = panel
+        if self._show:
+            self._show(panel)
+
+    def all(self, model: Model, begin: Callable[[], Iterable[Panel]]) -> None:
+        """Keep every panel of a visualization, from its making on."""
+        with self.calling(model):
+            for panel in begin():
+                self.keep(panel)
+
+    @contextmanager
+    def calling(self, model: Model) -> Iterator[None]:
+        """Turn what a visualization raises into one of Picasso's errors."""
+        try:
+            yield
+        except PicassoError:
+            raise
+        except (Exception, SystemExit) as error:
+            if isinstance(error, Exception) and model.is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    "The device's memory does not suffice.",
+                    "Use a smaller batch, a smaller picture or another device.",
+                ) from error
+            raise PluginError(f"{self._title} raised {type(error).__name__}: {error}", self._mend) from error
 
 
 def _check(ctx: Context, attributes: bool) -> None:
@@ -434,17 +510,12 @@ def _check(ctx: Context, attributes: bool) -> None:
 
 
 def _record(
-    model: Model,
-    picture: Picture,
-    sample: Sample,
-    entry: Entry,
-    settings: Settings,
-    place: Place | None,
-    seed: int,
-    seconds: float,
-    digest: str,
+    model: Model, entry: Entry, settings: Settings, seed: int, seconds: float, digest: str, preprocessed: bool = True
 ) -> dict[str, Any]:
-    """Return every choice that was made, as JSON."""
+    """Return every choice that was made about the model and the visualization, as JSON.
+
+    `preprocessed`: whether the model's own preprocessing made its input.
+    """
     kind = entry.load()
     preprocessing = model.hooks.preprocessing
     return {
@@ -465,10 +536,19 @@ def _record(
             "head": str(model.head),
             "score_units": model.facts.units,
             "input_shape": list(model.input_shape),
-            "preprocessing": preprocessing.model_dump(mode="json") if preprocessing and sample.frame else None,
+            "preprocessing": preprocessing.model_dump(mode="json") if preprocessing and preprocessed else None,
             "notes": list(model.facts.notes),
         }
         | ({} if model.facts.frames is None else {"frames": model.facts.frames}),
+        "picture": None,
+        "seconds": round(seconds, 3),
+        "versions": versions(model),
+    }
+
+
+def _record_of_picture(model: Model, picture: Picture, sample: Sample, place: Place | None) -> dict[str, Any]:
+    """Return what was chosen and done about a picture, as JSON."""
+    return {
         "asked": model.focus.about if model.focus else None,
         "at": place.text if place else None,
         "certainty": model.focus.share if model.focus else "score" if model.head == "none" else "probability",
@@ -481,8 +561,6 @@ def _record(
             "frame": vars(sample.frame) if sample.frame else None,
         },
         "patching": str(model.patching) if model.patching.windows else None,
-        "seconds": round(seconds, 3),
-        "versions": versions(model),
     }
 
 

@@ -31,9 +31,10 @@ _TAKEN = re.compile(r"(values|native)_\d+|file|allow_pickle")
 
 
 class Subject(StrEnum):
-    """What a visualization looks at."""
+    """What a visualization looks at: pictures, one after another, or the model alone."""
 
     PICTURES = "pictures"
+    MODEL = "model"
 
 
 class Family(StrEnum):
@@ -47,6 +48,7 @@ class Family(StrEnum):
     RELU_RULES = "ReLU rules"
     FEATURES = "Features"
     ANSWERS = "The model's answer"
+    MODEL = "The model itself"
     MADE = "Pictures made for the model"
     OTHERS = "Others"
 
@@ -56,8 +58,8 @@ class Context:
 
     Attributes:
         model: The model; of a segmenter or detector as it answers about the part of the picture that is asked about.
-        targets: What to explain, best first.
-        scores: The picture's class scores, (classes,).
+        targets: What to explain, best first; none where there is no picture.
+        scores: The picture's class scores, (classes,); of no classes where there is no picture.
         seed: Seed of everything random.
         arrays: Raw arrays that are kept with the result, by name.
         attributions: The maps, once an attribution method has made them.
@@ -186,6 +188,25 @@ class Visualization(ABC, Generic[S]):
     def description(cls) -> str:
         """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+class ModelVisualization(Visualization[S]):
+    """A visualization of the model alone: there is no picture, and nothing of one is in `ctx`."""
+
+    family: ClassVar[Family] = Family.MODEL
+    subject: ClassVar[Subject] = Subject.MODEL
+
+    @abstractmethod
+    def look(self, ctx: Context, settings: S) -> Iterator[Panel]:
+        """Look at the model and yield panels.
+
+        Args:
+            ctx: Model, seed, progress.
+            settings: Validated settings.
+        """
+
+    def run(self, ctx: Context, sample: Sample, settings: S) -> Iterator[Panel]:
+        raise PluginError(f"{self.title} looks at the model alone, not at a picture.")
 
 
 class AttributionMethod(Visualization[S]):

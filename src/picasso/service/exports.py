@@ -6,12 +6,11 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from picasso.core import render
 from picasso.core.errors import NotFoundError, NotSupportedError
-from picasso.core.result import map_files, map_png, safe_name
+from picasso.core.result import map_files, map_png, safe_name, stem_of
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
 from picasso.service.panel_store import read_curve, read_feature_maps, read_heatmap
@@ -47,7 +46,8 @@ def export(
         NotFoundError: There is no such panel, or a file of the result is gone.
         NotSupportedError: The panel has no picture.
     """
-    stem = f"{safe_name(Path(str(result.document['picture']['name'])).stem)}.{result.visualization}"
+    picture = result.document["picture"]
+    stem = stem_of(str((picture or result.document["model"])["name"]), bool(picture), result.visualization)
     if form == "npz":
         data, name = artifacts.get(result.arrays), f"{stem}.npz"
     elif form == "json":

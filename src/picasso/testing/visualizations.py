@@ -28,7 +28,7 @@ from picasso.core.panels import Panel, Template
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
-from picasso.core.visualization import AttributionMethod, Subject, Visualization
+from picasso.core.visualization import AttributionMethod, ModelVisualization, Subject, Visualization
 from picasso.testing.common import rule, small_model, trial_picture, untouched
 
 _RESERVED = ("model", "picture", "visualization", "target", "top", "at", "channel", "seed", "cache", "progress")
@@ -72,6 +72,7 @@ class _Trial:
     def __init__(self, entry: Entry, model: Model) -> None:
         self.entry = entry
         self.model = model
+        self.alone = entry.load().subject is Subject.MODEL
         self.picture = trial_picture(0, 40, 56)
         self.reports: list[tuple[int, int]] = []
         self.shown: list[Panel] = []
@@ -91,6 +92,11 @@ class _Trial:
                 raise CanceledError("Canceled by the trial.")
             self.reports.append((done, total))
 
+        if self.alone:
+            return runner.run(
+                self.model, None, self.entry, settings, seed=choices.get("seed", 0), report=report,
+                show=self.shown.append,
+            )  # fmt: skip
         if self.model.facts.task is Task.DETECTION:  # a box of its own has every class; detections have one each
             side = min(self.picture.height, self.picture.width) / 2
             choices = {"at": (0, 0, side, side)} | choices
@@ -136,7 +142,12 @@ def _check_description(entry: Entry, kind: type[Visualization[Any]]) -> None:
     rule(good, name, f"pitfalls must be a tuple of texts. Got {kind.pitfalls!r}.")
     needs = isinstance(kind.needs, frozenset) and all(isinstance(need, Capability) for need in kind.needs)
     rule(needs, name, f"needs must be a frozenset of Capability. Got {kind.needs!r}.")
-    rule(isinstance(kind.subject, Subject), name, f"subject must be a Subject. Got {kind.subject!r}.")
+    alone = issubclass(kind, ModelVisualization)
+    rule(
+        kind.subject is (Subject.MODEL if alone else Subject.PICTURES),
+        name,
+        f"subject must be that of its base class. Got {kind.subject!r}.",
+    )
     rule(isinstance(kind.version, int) and kind.version >= 1, name, f"version must be >= 1. Got {kind.version!r}.")
 
 
@@ -175,7 +186,7 @@ def _check_run(trial: _Trial, kind: type[Visualization[Any]]) -> None:
     json.loads(result.json())
     result.npz()
     labels = trial.model.labels
-    if len(labels) > 1:
+    if len(labels) > 1 and not trial.alone:
         pair = f"{labels[0]} - {labels[1]}"
         _check_attributions(trial, trial.run(defaults, target=[1, pair]), issubclass(kind, AttributionMethod))
 
