@@ -67,13 +67,14 @@ def main(
 def explain(
     model: ModelWord,
     words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="PICTURE...",
-            help='Files, folders, patterns such as "photos/*.jpg"; and the visualization\'s settings: --window 32px.',
+            help='Files, folders, patterns such as "photos/*.jpg", none where the model alone is looked at; and the '
+            "visualization's settings: --window 32px.",
             show_default=False,
         ),
-    ],
+    ] = None,
     with_: Annotated[
         str,
         typer.Option(
@@ -159,6 +160,7 @@ def explain(
     picasso explain demo:tank-proxy photo.jpg --target "tank - decoy" --json
     picasso explain demo:tank-proxy photo.jpg --with grad-cam --box --mask
     picasso explain demo:tank-proxy photo.jpg --with saliency-map --channel conv3:5
+    picasso explain demo:tank-proxy --with filters
     """
     from picasso.core import registry, runner
     from picasso.shell import explaining, extracting, flags, models, pictures, project
@@ -167,12 +169,11 @@ def explain(
     kind = entry.load()
     pointed = extracting.Extracting(box, mask, part, cut, smooth, not all_parts)
     pointed.check(kind)
-    named, given = flags.split_words(words, kind.settings_type, with_, _options_of_explain())
+    named, given = flags.split_words(words or (), kind.settings_type, with_, _options_of_explain())
     checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
-    found = pictures.find_pictures(named)
-    if not found:
-        raise typer.BadParameter("Give at least one picture.", param_hint="PICTURE...")
     place = runner.place_or_channel(at, channel)
+    alone = runner.refuse_subject(kind.title, kind.subject, bool(named), (target, place))
+    found: list[pictures.Found | None] = [None] if alone else [*pictures.find_pictures(named)]
     runner.refuse_class_of_channel(place, target or ())
     opened = models.open_model(model, opening)
     for word in target or ():  # a wrong target is said at once, before any work

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import HALVES, Shell, files_in
+from tests.core.plugins import ALONE, drop
 
 QUICK = ("--window", "8px", "--stride=8px")
 
@@ -221,3 +222,30 @@ def test_a_channel_takes_the_place_of_the_class(shell: Shell, tmp_path: Path) ->
     layer = shell(*make, "--channel", "conv9:0")
     assert layer.code == 2
     assert "There is no layer 'conv9'." in layer.err
+
+
+def test_the_model_alone_needs_no_picture(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICASSO_HOME", str(tmp_path / "home"))
+    drop(tmp_path / "home" / "visualizations", ALONE, "count.py")
+    answer = shell("explain", HALVES, "--with", "count", "--times", "3", "--out", "looked")
+    assert answer.code == 0, answer.err
+    assert files_in(tmp_path / "looked") == ["Halves.count.json", "Halves.count.npz"]
+    assert "Halves: Count\n" in answer.out
+    assert "Class" not in answer.out
+    told = json.loads(shell("explain", HALVES, "--with", "count", "--json").out)
+    assert told["results"][0]["source"] == "Halves"
+    assert told["results"][0]["picture"] is None
+
+
+def test_a_picture_too_many_or_too_few_is_said(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICASSO_HOME", str(tmp_path / "home"))
+    drop(tmp_path / "home" / "visualizations", ALONE, "count.py")
+    answer = shell("explain", HALVES, "photo.png", "--with", "count")
+    assert answer.code == 2
+    assert "Count looks at the model alone. Leave the picture out." in answer.err
+    answer = shell("explain", HALVES, "--with", "count", "--target", "left")
+    assert answer.code == 2
+    assert "it explains nothing of a picture" in answer.err
+    answer = shell("explain", HALVES)
+    assert answer.code == 2
+    assert "Partial occlusion looks at pictures. Got none. Give at least one." in answer.err

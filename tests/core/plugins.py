@@ -7,6 +7,7 @@ from pathlib import Path
 
 HEADER = """
 import numpy as np
+from pydantic import Field
 from picasso.plugin import *
 """
 
@@ -57,3 +58,21 @@ class Bright(AttributionMethod[Settings]):
         flat = np.ones(sample.x.shape[1:3], np.float32)
 {lines}
 """
+
+
+ALONE = """
+class CountSettings(Settings):
+    times: int = Field(1, ge=1, le=9, title="Times", description="How often they are counted.")
+
+class Count(ModelVisualization[CountSettings]):
+    '''Count the classes.'''
+
+    name, title = "count", "Count"
+
+    def look(self, ctx, settings):
+        for step in range(settings.times):
+            ctx.progress(step + 1, settings.times)
+        ctx.keep("seeded", np.random.default_rng(ctx.seed).integers(1000, size=1))
+        yield Text(id="count", title="Classes", text=f"{len(ctx.model.labels) * settings.times} in {ctx.model.name}")
+"""
+"""A visualization of the model alone."""

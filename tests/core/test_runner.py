@@ -35,8 +35,8 @@ from picasso.core.model import Model
 from picasso.core.panels import Panel, Text
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
-from picasso.testing import small_model, small_transformer
-from tests.core.plugins import MAP, attributing, drop, running
+from picasso.testing import check_visualization, small_model, small_transformer
+from tests.core.plugins import ALONE, MAP, attributing, drop, running
 
 RNG = np.random.default_rng(31)
 PICTURE = RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)
@@ -71,6 +71,63 @@ def explained(model: Model, picture: object = PICTURE, name: str = "bright", **c
     result = picasso.explain(model, picture, name, **choices)
     assert isinstance(result, Result)
     return result
+
+
+# --- the model alone ----------------------------------------------------------------------------------------------
+
+
+def test_the_model_alone_is_looked_at_without_a_picture(model: Model, plugins: Path, tmp_path: Path) -> None:
+    drop(plugins, ALONE, "count.py")
+    result = picasso.explain(model, visualization="count", times=2, seed=5)
+    assert isinstance(result, Result)
+    [panel] = result.panels
+    assert isinstance(panel, Text)
+    assert panel.text == f"{2 * len(LABELS)} in linear"
+    assert (result.picture, result.view, result.targets, result.predictions, result.attributions) == (
+        None,
+        None,
+        (),
+        (),
+        (),
+    )
+    assert result.arrays["seeded"] == np.random.default_rng(5).integers(1000, size=1)
+    assert repr(result) == "Result(count, 'linear')"
+    assert "<h3>Count: linear</h3>" in result._repr_html_()
+    document = json.loads(result.json())
+    assert document["picture"] is None
+    assert document["model"]["preprocessing"] is not None
+    assert (document["settings"], document["seed"]) == ({"times": 2}, 5)
+    assert [path.name for path in result.save(tmp_path / "out")] == ["linear.count.npz", "linear.count.json"]
+
+
+def test_the_model_alone_is_kept_until_a_choice_changes(model: Model, plugins: Path) -> None:
+    drop(plugins, ALONE, "count.py")
+    first = picasso.explain(model, visualization="count")
+    assert picasso.explain(model, visualization="count", top=2) is first
+    assert picasso.explain(model, visualization="count", seed=1) is not first
+    assert picasso.explain(model, visualization="count", times=2) is not first
+
+
+def test_pictures_and_the_model_alone_are_not_taken_for_each_other(model: Model, plugins: Path) -> None:
+    drop(plugins, ALONE, "count.py")
+    drop(plugins, MAP)
+    with pytest.raises(PictureError, match="Count looks at the model alone"):
+        picasso.explain(model, PICTURE, "count")
+    with pytest.raises(PictureError, match="Brightness looks at pictures"):
+        picasso.explain(model, visualization="bright")
+    for asked in ({"target": 0}, {"at": (1, 2)}, {"channel": "conv:1"}):
+        with pytest.raises(TargetError, match="explains nothing of a picture"):
+            picasso.explain(model, visualization="count", **asked)
+
+
+def test_a_view_of_the_model_alone_keeps_the_contract(model: Model, plugins: Path) -> None:
+    check_visualization(drop(plugins, ALONE, "count.py"), model)
+    silent = ALONE.replace("ctx.progress(step + 1, settings.times)", "pass")
+    with pytest.raises(AssertionError, match=r"must call ctx\.progress"):
+        check_visualization(drop(plugins, silent, "count.py"), model)
+    as_picture = ALONE.replace('name, title = "count", "Count"', 'name, title, subject = "count", "Count", "pictures"')
+    with pytest.raises(AssertionError, match="subject must be that of its base class"):
+        check_visualization(drop(plugins, as_picture, "count.py"), model)
 
 
 # --- what comes out -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,19 @@ from sqlalchemy import inspect, text
 
 from picasso.core.errors import ConfigurationError, NotFoundError
 from picasso.service import database as module
+from picasso.service import tables
 from picasso.service.database import Database
-from picasso.service.records import AuditRecord, Fault, ModelState
+from picasso.service.job_store import JobStore
+from picasso.service.records import (
+    AuditRecord,
+    Fault,
+    JobRecord,
+    ModelState,
+    PictureRecord,
+    ResultRecord,
+    State,
+    TaskRecord,
+)
 from picasso.service.store import Store
 from picasso.service.tables import metadata
 
@@ -182,6 +193,44 @@ def test_an_audit_that_comes_again_replaces_its_line(database: Database) -> None
     changed = replace(an_audit(2), key=an_audit(1).key)
     store.add_audit(changed)
     assert store.audits(9) == [changed.line]
+
+
+PICTURE = PictureRecord("d" * 64, "a.png", 4, 4, (), "f" * 64, "image/png", "e" * 64, "2026-01-01T00:00:00.000Z")
+JOB = JobRecord(
+    id="ab12", model="Toy", visualization="saliency-map", settings={}, target=None, top=5, seed=0, at=None,
+    state=State.DONE, error=None, attempts=1, cancel=False, done=1, total=1, message="", process=None,
+    created="2026-01-01T00:00:00.000Z", started=None, finished=None,
+)  # fmt: skip
+RESULT = ResultRecord(
+    "c" * 64, JOB.id, "Toy", "saliency-map", PICTURE.digest, {}, (), "b" * 64, "2026-01-01T00:00:00.000Z"
+)
+
+
+def test_a_migration_that_makes_tables_anew_loses_nothing(database: Database) -> None:
+    script = ScriptDirectory(str(Path(module.__file__).parent / "migrations"))
+    database.upgrade()
+    with database.writing() as connection:
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = :before"),
+            {"before": script.get_revision("0006").down_revision},
+        )
+    store, records = Store(database), JobStore(database)
+    store.add_picture(PICTURE)
+    records.add(JOB, [])
+    store.add_result(RESULT)
+    done = TaskRecord(JOB.id, 0, PICTURE.digest, "a.png", State.DONE, RESULT.key, None)
+    with database.writing() as connection:
+        connection.execute(tables.tasks.insert(), asdict(done))
+    database.upgrade()
+    assert records.tasks([JOB.id]) == {JOB.id: [done]}
+    assert store.result(RESULT.key) == RESULT
+    with database.reading() as connection:
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    records.delete(JOB.id)
+    assert store.result(RESULT.key).job is None
+    store.delete_result(RESULT.key)
+    store.add_result(replace(RESULT, job=None, picture=None))
+    assert store.results(9)[0].picture is None
 
 
 def test_audits_of_old_get_their_lines(database: Database) -> None:

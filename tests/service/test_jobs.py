@@ -6,14 +6,17 @@ import os
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from picasso.core import errors, runner
 from picasso.core.opening import load_model
+from picasso.service.exports import export
 from picasso.service.records import JobRequest, ModelState, State
 from picasso.service.service import Service
+from tests.core.plugins import ALONE, drop
 
 from .conftest import configure, ended, picture, request, running, wait_until
 
@@ -35,6 +38,31 @@ def test_a_job_is_done_and_its_result_is_what_python_gives(service: Service) -> 
     assert (values == result.attributions[0].values).all()
     assert stored.document["targets"] == result.document()["targets"]
     assert stored.document["settings"] == result.document()["settings"]
+
+
+def test_the_model_alone_is_looked_at_without_a_picture(service: Service) -> None:
+    drop(service.configuration.plugins[0], ALONE, "count.py")
+    asked = JobRequest("Toy", "count", (), {"times": 2})
+    job = ended(service, service.jobs.submit(asked))
+    assert job.state is State.DONE, job.error
+    (task,) = service.records.tasks([job.id])[job.id]
+    assert (task.picture, task.name) == (None, "Toy")
+    assert task.result is not None
+    stored = service.store.result(task.result)
+    assert stored.picture is None
+    assert stored.document["picture"] is None
+    assert stored.panels[0]["text"].endswith(" in Toy")
+    assert stored in service.store.results(50)
+    assert service.jobs.submit(asked).state is State.DONE  # at once: it is stored
+    for form, name in (("json", "Toy.count.json"), ("zip", "Toy.count.zip")):
+        assert export(stored, service.artifacts, form).name == name
+    digest = service.pictures.adopt(picture(181), "grey.png").digest
+    with pytest.raises(errors.PictureError, match="looks at the model alone"):
+        service.jobs.submit(replace(asked, pictures=(digest,)))
+    with pytest.raises(errors.TargetError, match="explains nothing of a picture"):
+        service.jobs.submit(replace(asked, target=(0,)))
+    with pytest.raises(errors.PictureError, match="looks at pictures"):
+        service.jobs.submit(JobRequest("Toy", "behave", ()))
 
 
 def test_events_tell_the_whole_story_in_order(service: Service) -> None:

@@ -25,6 +25,7 @@ from picasso.core.errors import (
     NotSupportedError,
     OutOfMemoryError,
     PicassoError,
+    PictureError,
     PluginError,
     TargetError,
 )
@@ -39,7 +40,7 @@ from picasso.core.registry import Entry
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
 from picasso.core.targets import Target, make_target
-from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Subject, Visualization
+from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Subject
 
 TargetChoice = int | str | Target
 DEFAULT_TOP = 5
@@ -98,6 +99,7 @@ def explain(
             f"explain needs a model from load_model. Got {type(model).__name__}.", "Call picasso.load_model first."
         )
     entry = registry.visualization(visualization)
+    kind = entry.load()
     checked, place = read_settings(entry, settings), place_or_channel(at, channel)
     refuse_class_of_channel(place, targets_of(target))
     top, seed = int(top), int(seed)  # NumPy's integers are no JSON
@@ -123,7 +125,7 @@ def explain(
         found: Result = kept[key]
         return found if shot is None else _named(found, shot)
 
-    if refuse_subject(entry.load(), picture is not None, (target, place)):
+    if refuse_subject(kind.title, kind.subject, picture is not None, (targets_of(target), place)):
         return one(None)
     pictures, alone = read_inputs(model, picture)
     return one(next(pictures)) if alone else Results(one(shot) for shot in pictures)
@@ -149,25 +151,25 @@ def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
     return entry.load().settings_type.read(values)
 
 
-def refuse_subject(kind: type[Visualization[Any]], pictures: bool, asked: Iterable[object] = ()) -> bool:
+def refuse_subject(title: str, subject: str, pictures: bool, asked: Iterable[object] = ()) -> bool:
     """Say whether a visualization looks at the model alone; refuse pictures there, and none elsewhere.
 
     Args:
-        kind: The visualization.
+        title, subject: Of the visualization.
         pictures: Whether pictures are given.
         asked: What is asked about a picture: targets, a place.
 
     Raises:
-        ConfigurationError: There are pictures where none is looked at, or there is none.
+        PictureError: There are pictures where none is looked at, or there is none.
         TargetError: Something of a picture is asked about, and none is looked at.
     """
-    alone = kind.subject is Subject.MODEL
+    alone = subject == Subject.MODEL
     if alone and pictures:
-        raise ConfigurationError(f"{kind.title} looks at the model alone.", "Leave the picture out.")
-    if alone and any(one is not None for one in asked):
-        raise TargetError(f"{kind.title} looks at the model alone: it explains no class of a picture.", "Leave it out.")
+        raise PictureError(f"{title} looks at the model alone.", "Leave the picture out.")
+    if alone and any(asked):
+        raise TargetError(f"{title} looks at the model alone: it explains nothing of a picture.", "Leave it out.")
     if not alone and not pictures:
-        raise ConfigurationError(f"{kind.title} looks at pictures. Got none.", "Give at least one.")
+        raise PictureError(f"{title} looks at pictures. Got none.", "Give at least one.")
     return alone
 
 
@@ -376,7 +378,7 @@ def run(
         The result, with all panels.
 
     Raises:
-        ConfigurationError: There is a picture where none is looked at, or none where one is.
+        PictureError: There is a picture where none is looked at, or none where one is.
         NotSupportedError: The model lacks what the visualization needs.
         OutOfMemoryError: The visualization took more memory than there is.
         PluginError: The visualization raised, or yielded what is no panel.
@@ -384,14 +386,13 @@ def run(
     kind = entry.load()
     if reason := missing(model, entry):
         raise NotSupportedError(reason, "Choose another visualization.")
-    shown = _Shown(entry, show)
-    if refuse_subject(kind, picture is not None, (target, at)):
+    shown, place = _Shown(entry, show), read_place(at)
+    if refuse_subject(kind.title, kind.subject, picture is not None, (targets_of(target), place)):
         return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest)
     assert picture is not None
     started = time.perf_counter()
     sample = model.prepare(picture)
     picture = sample.picture
-    place = read_place(at)
     refuse_class_of_channel(place, targets_of(target))
     model = focused(model, sample, place)
     if model.reads_layer and (reason := unfit_for_channel(model, entry)):

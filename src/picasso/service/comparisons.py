@@ -139,7 +139,7 @@ def request_of(store: Store, catalog: Catalog, result: ResultRecord) -> Comparis
         NotFoundError: The model or the visualization is not known any more.
     """
     document = result.document
-    if not document["attributions"]:
+    if not document["attributions"] or result.picture is None:
         raise NotSupportedError("This result has no map of a target, so there is nothing to measure.")
     if "frames" in document["model"]:
         raise NotSupportedError("Maps are measured on still pictures; this model reads clips.")

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from picasso.core.errors import ConfigurationError
 from picasso.service import tables
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration. Known here so that a start without anything to migrate need not import Alembic."""
 BUSY_SECONDS = 15.0
 """How long a write waits for another process's."""
@@ -58,6 +58,24 @@ class Database:
         with self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def _rebuilding(self) -> Iterator[Connection]:
+        """Open a transaction in which tables may be made anew, as SQLite changes a column.
+
+        A table that is dropped for its successor must not take along what refers to its rows, and SQLite can be told
+        so only before a transaction begins.
+        """
+        with self._writer.connect() as connection:
+            driver = connection.connection.dbapi_connection
+            if isinstance(driver, sqlite3.Connection):
+                driver.execute("PRAGMA foreign_keys = OFF")
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if isinstance(driver, sqlite3.Connection):
+                    driver.execute("PRAGMA foreign_keys = ON")
+
     def upgrade(self) -> None:
         """Bring the tables to the newest form; harmless where they have it.
 
@@ -92,7 +110,7 @@ class Database:
         options = Config()
         options.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         known = {script.revision for script in ScriptDirectory.from_config(options).walk_revisions()}
-        with self.writing() as connection:
+        with self._rebuilding() as connection:
             present = self.revision(connection)
             if present is not None and present not in known:
                 raise ConfigurationError(

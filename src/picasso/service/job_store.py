@@ -325,7 +325,7 @@ def _progress(connection: Connection, job: str, task: TaskRecord | None, done: i
     _emit(connection, job, "progress", data)
 
 
-def _result_event(position: int, picture: str, key: str, stored: bool) -> dict[str, Any]:
+def _result_event(position: int, picture: str | None, key: str, stored: bool) -> dict[str, Any]:
     return {"key": key, "picture": picture, "task": position, "stored": stored}
 
 

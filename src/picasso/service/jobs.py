@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from picasso.core import runner
 from picasso.core.asking import read_place
-from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, PictureError, TargetError
+from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
 from picasso.service import audits, comparisons, work
 from picasso.service.cards import Card, unfit
@@ -119,11 +119,14 @@ class Jobs:
 
         Raises:
             NotFoundError: There is no such model, visualization or picture.
-            SettingsError, TargetError, PictureError: A value is not allowed.
+            PictureError: There are pictures where none is looked at, or none where one is.
+            SettingsError, TargetError: A value is not allowed.
             NotSupportedError: The model lacks what the visualization needs.
         """
-        pictures = self._pictures(request)
         visualization = self.catalog.get(request.visualization)
+        title, subject = visualization.title, visualization.subject
+        alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
+        pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
@@ -133,17 +136,19 @@ class Jobs:
         keys = self._keys(request, visualization, settings, pictures)
         stored = self.store.stored(keys)
         id_ = secrets.token_hex(8)
+        subjects: list[tuple[str | None, str]] = [(None, request.model)] if alone else []
+        subjects += [(picture.digest, picture.name) for picture in pictures]
         tasks = [
             TaskRecord(
                 job=id_,
                 position=position,
-                picture=picture.digest,
-                name=picture.name,
+                picture=picture,
+                name=name,
                 state=State.DONE if key in stored else State.QUEUED,
                 result=key if key in stored else None,
                 error=None,
             )
-            for position, (picture, key) in enumerate(zip(pictures, keys or [""] * len(pictures), strict=True))
+            for position, ((picture, name), key) in enumerate(zip(subjects, keys or [""] * len(subjects), strict=True))
         ]
         return self._take(_new_job(id_, request, settings, all(task.state is State.DONE for task in tasks)), tasks)
 
@@ -274,8 +279,6 @@ class Jobs:
         return [(job.id, job.attempts) for job in running if job.dataset is not None]
 
     def _pictures(self, request: JobRequest) -> list[PictureRecord]:
-        if not request.pictures:
-            raise PictureError("A job needs at least one picture.", "Choose one.")
         known = self.store.pictures_of(request.pictures)
         for digest in request.pictures:
             if digest not in known:
@@ -308,13 +311,13 @@ class Jobs:
                 model=card.digest,
                 visualization=(visualization.name, visualization.digest, visualization.version),
                 settings=settings,
-                picture=picture.digest,
+                picture=picture,
                 targets=targets,
                 top=request.top,
                 seed=request.seed,
                 at=place.key if place else "",
             )
-            for picture in pictures
+            for picture in [one.digest for one in pictures] or [""]
         ]
 
     def _stop_within(self, id_: str) -> None:

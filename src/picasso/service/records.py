@@ -116,13 +116,13 @@ class PictureRecord:
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """One picture of a job.
+    """One picture of a job, or the model alone.
 
     Args:
         job: The job.
         position: Its place among the job's pictures, from 0.
-        picture: Digest.
-        name: What the picture was called.
+        picture: Digest; None for the model alone.
+        name: What the picture was called, or the model.
         state: How far it is.
         result: Key of the result, once there is one.
         error: Why it failed.
@@ -130,7 +130,7 @@ class TaskRecord:
 
     job: str
     position: int
-    picture: str
+    picture: str | None
     name: str
     state: State
     result: str | None
@@ -144,7 +144,7 @@ class JobRequest:
     Args:
         model: Name.
         visualization: Registered name.
-        pictures: Digests.
+        pictures: Digests; none for the model alone.
         settings: The visualization's settings, JSON.
         target: Class indices, labels or differences; None for the best classes.
         top: How many of the best classes.
@@ -270,7 +270,7 @@ class ResultRecord:
         key: Equal for equal model, picture and choices.
         job: The job that made it, as long as it is kept.
         model, visualization: Names.
-        picture: Digest.
+        picture: Digest; None of the model alone.
         document: Every choice and number that is no array.
         panels: Panels as JSON; an array is {"artifact", "dtype", "shape"}.
         arrays: Artifact: the raw numbers as NPZ.
@@ -281,7 +281,7 @@ class ResultRecord:
     job: str | None
     model: str
     visualization: str
-    picture: str
+    picture: str | None
     document: dict[str, Any]
     panels: tuple[dict[str, Any], ...]
     arrays: str

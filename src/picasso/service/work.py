@@ -183,7 +183,7 @@ class _Work:
         tasks = self.jobs.tasks([job.id])[job.id]
         methods = choose_methods(model, job.methods, self.place.plugins)
         target, place = job.target[0] if job.target else None, read_place(job.at)
-        pictures = [task.picture for task in tasks]
+        pictures = [task.picture for task in tasks if task.picture is not None]
         key = comparison_key(
             model=model.digest,
             methods=[
@@ -197,7 +197,8 @@ class _Work:
             at=place.key if place else "",
         )
         if not self.store.has_comparison(key):
-            read = (decode_picture(self.artifacts.get(task.picture), task.name) for task in tasks)
+            named = zip(pictures, tasks, strict=True)
+            read = (decode_picture(self.artifacts.get(picture), task.name) for picture, task in named)
             try:
                 comparison = compare_all(
                     model,
@@ -282,7 +283,7 @@ class _Work:
         job = self.job
         if not self.jobs.set_task(task, self.attempt, State.RUNNING):
             raise CanceledError("The job was canceled.")
-        picture = decode_picture(self.artifacts.get(task.picture), task.name)
+        picture = None if task.picture is None else decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
         targets, place = runner.targets_of(target), read_place(job.at)
         key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place)

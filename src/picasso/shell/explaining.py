@@ -1,4 +1,4 @@
-"""Runs one visualization over the pictures of a command line, and shows what came out."""
+"""Runs one visualization over the pictures of a command line, or the model alone, and shows what came out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OF_ONE_PICTURE = ("bad-picture", "model-failed", "bad-output", "bad-plugin")
 
 @dataclass(frozen=True)
 class Choices:
-    """What is done with every picture."""
+    """What is done with every picture, or with the model alone."""
 
     entry: Entry
     settings: Settings
@@ -46,20 +46,20 @@ class Choices:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one picture: a result with its files, or an error."""
+    """What became of one picture, or of the model alone: a result with its files, or an error."""
 
-    source: Path
+    source: str
     result: Result | None = None
     files: tuple[Path, ...] = ()
     error: PicassoError | None = None
 
 
-def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet: bool) -> list[Done]:
+def explain_all(model: Model, pictures: Sequence[Found | None], choices: Choices, quiet: bool) -> list[Done]:
     """Explain pictures one after another and write their files.
 
     Args:
         model: The model.
-        pictures: What to explain.
+        pictures: What to explain; None for the model alone.
         choices: What to do.
         quiet: Whether no progress is shown.
 
@@ -77,21 +77,22 @@ def explain_all(model: Model, pictures: Sequence[Found], choices: Choices, quiet
 
     with progress_bars(console, len(pictures), quiet) as (begin, report):
         for one in pictures:
-            begin(one.path.name)
+            source = model.name if one is None else str(one.path)
+            begin(model.name if one is None else one.path.name)
             try:
                 result = _explain(model, one, choices, report, ignored if quiet else said)
-                extracting, folder = choices.extracting, choices.folder / one.beside
+                extracting, folder = choices.extracting, choices.folder / (Path() if one is None else one.beside)
                 found = extracting.of(result)
                 result = extracting.told(result, found)
                 files = [*result.save(folder), *extracting.save(result, found, folder)]
             except PicassoError as error:
                 if len(pictures) == 1 or error.code not in _OF_ONE_PICTURE:
                     raise
-                finished.append(Done(one.path, error=error))
+                finished.append(Done(source, error=error))
                 if not quiet:
-                    output.print_error(error, where=str(one.path), to=console)
+                    output.print_error(error, where=source, to=console)
             else:
-                finished.append(Done(one.path, result, tuple(files)))
+                finished.append(Done(source, result, tuple(files)))
     return finished
 
 
@@ -100,9 +101,9 @@ def ignored(estimate: Estimate) -> None:
 
 
 def _explain(
-    model: Model, one: Found, choices: Choices, report: Report, announce: Callable[[Estimate], None]
+    model: Model, one: Found | None, choices: Choices, report: Report, announce: Callable[[Estimate], None]
 ) -> Result:
-    picture = read_picture(one.path)
+    picture = None if one is None else read_picture(one.path)
     return runner.run(
         model,
         picture,
@@ -121,13 +122,11 @@ def as_document(finished: Sequence[Done]) -> dict[str, Any]:
     """Return everything that came out, as JSON."""
     return {
         "results": [
-            {"source": str(one.source), "files": [str(file) for file in one.files]} | one.result.document()
+            {"source": one.source, "files": [str(file) for file in one.files]} | one.result.document()
             for one in finished
             if one.result
         ],
-        "errors": [
-            {"source": str(one.source), "error": output.as_document(one.error)} for one in finished if one.error
-        ],
+        "errors": [{"source": one.source, "error": output.as_document(one.error)} for one in finished if one.error],
     }
 
 
@@ -137,15 +136,9 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     good = [(one, one.result) for one in finished if one.result]
     if len(finished) == 1 and good:
         one, result = good[0]
-        console.print(_plain(f"{one.source.name}: {result.title}"), soft_wrap=True)
-        table = output.columns("Class", str(result.record["certainty"]).capitalize(), "Score explained")
-        scores = {a.target.label: a.score for a in result.attributions}
-        for prediction in result.predictions[: max(5, len(result.targets))]:
-            score = scores.get(prediction.label)
-            table.add_row(
-                _plain(prediction.label), f"{prediction.probability:.4f}", "" if score is None else f"{score:.3f}"
-            )
-        console.print(table)
+        console.print(_plain(f"{result.about}: {result.title}"), soft_wrap=True)
+        if result.predictions:
+            console.print(_classes(result))
         for box in result.record.get("boxes", ()):
             console.print(_plain(f"{box['target']}: {_said(box)}"), soft_wrap=True)
         for file in one.files:
@@ -154,7 +147,7 @@ def show(finished: Sequence[Done], folder: Path) -> None:
         table = output.columns("Picture", "Classes, best first", "Files")
         for one, result in good:
             best = ", ".join(f"{p.label} {p.probability:.3f}" for p in result.predictions[:3])
-            table.add_row(_plain(str(one.source)), _plain(best), str(len(one.files)))
+            table.add_row(_plain(one.source), _plain(best), str(len(one.files)))
         console.print(table)
         console.print(f"{len(good)} of {len(finished)} pictures explained; files in {folder}", markup=False)
     _say_tested([result for _, result in good])
@@ -162,6 +155,17 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     if failed:
         bad = output.console(stderr=True)
         bad.print(f"error: {failed} of {len(finished)} pictures could not be explained", style="red")
+
+
+def _classes(result: Result) -> Any:
+    """Return the table of what the model takes a picture for."""
+    table = output.columns("Class", str(result.record["certainty"]).capitalize(), "Score explained")
+    scores = {a.target.label: a.score for a in result.attributions}
+    for prediction in result.predictions[: max(5, len(result.targets))]:
+        score = scores.get(prediction.label)
+        shown = "" if score is None else f"{score:.3f}"
+        table.add_row(_plain(prediction.label), f"{prediction.probability:.4f}", shown)
+    return table
 
 
 def _said(box: dict[str, Any]) -> str:

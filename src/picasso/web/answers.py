@@ -170,10 +170,10 @@ class VisualizationAnswer(BaseModel):
 
 
 class TaskAnswer(BaseModel):
-    """One picture of a job."""
+    """One picture of a job, or the model alone."""
 
     position: int
-    picture: str
+    picture: str | None
     name: str
     state: str
     result: str | None = Field(description="Key of the result.")
@@ -233,7 +233,7 @@ class JobAnswer(BaseModel):
             top=job.top,
             seed=job.seed,
             at=job.at,
-            pictures=[task.picture for task in tasks],
+            pictures=[task.picture for task in tasks if task.picture],
             error=ErrorAnswer.of(job.error),
             attempts=job.attempts,
             progress=ProgressAnswer(done=job.done, total=job.total, message=job.message),
@@ -269,7 +269,7 @@ class ResultSummary(BaseModel):
     model: str
     visualization: str
     title: str
-    picture: PictureAnswer
+    picture: PictureAnswer | None = Field(description="null of a model alone.")
     targets: list[dict[str, Any]]
     at: str | None = Field(description="Where in the picture, as it was asked; null for everywhere and for masks.")
     predictions: list[dict[str, Any]]
@@ -277,7 +277,7 @@ class ResultSummary(BaseModel):
     page: str = Field(description="Address of its page.")
 
     @classmethod
-    def summary(cls, result: ResultRecord, picture: PictureRecord) -> dict[str, Any]:
+    def summary(cls, result: ResultRecord, picture: PictureRecord | None) -> dict[str, Any]:
         """Return the fields that a summary and a whole result share."""
         return {
             "key": result.key,
@@ -285,7 +285,7 @@ class ResultSummary(BaseModel):
             "model": result.model,
             "visualization": result.visualization,
             "title": result.document["visualization"]["title"],
-            "picture": PictureAnswer.of(picture),
+            "picture": PictureAnswer.of(picture) if picture else None,
             "targets": result.document["targets"],
             "at": result.document.get("at"),
             "predictions": result.document["predictions"][:5],
@@ -305,7 +305,12 @@ class ResultAnswer(ResultSummary):
 
     @classmethod
     def of(
-        cls, result: ResultRecord, picture: PictureRecord, template: str, comparison: str | None, measuring: str | None
+        cls,
+        result: ResultRecord,
+        picture: PictureRecord | None,
+        template: str,
+        comparison: str | None,
+        measuring: str | None,
     ) -> ResultAnswer:
         export = f"{PREFIX}/results/{quote(result.key)}/export?format="
         return cls(

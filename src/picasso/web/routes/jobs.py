@@ -32,7 +32,7 @@ class NewJob(BaseModel):
 
     model: str
     visualization: str
-    pictures: list[str] = Field(min_length=1, max_length=1000, description="Digests.")
+    pictures: list[str] = Field([], max_length=1000, description="Digests; none for a view of the model alone.")
     settings: dict[str, Any] = {}
     target: list[int | str] | int | str | None = Field(
         None, description='Class indices, labels or "a - b"; null for the best classes.'

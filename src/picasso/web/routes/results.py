@@ -27,10 +27,11 @@ def list_results(
 ) -> Results:
     """List the newest results, of one model or one visualization if asked."""
     found = service.store.results(limit, model, visualization)
-    pictures = service.store.pictures_of({result.picture for result in found})
+    pictures = service.store.pictures_of({result.picture for result in found if result.picture})
     return Results(
         results=[
-            ResultSummary.model_validate(ResultSummary.summary(result, pictures[result.picture])) for result in found
+            ResultSummary.model_validate(ResultSummary.summary(result, pictures.get(result.picture or "")))
+            for result in found
         ]
     )
 
@@ -42,7 +43,8 @@ def get_result(key: str, service: ServiceNeeded) -> ResultAnswer:
     visualization = service.catalog.all().get(result.visualization)
     template = visualization.template if visualization else ""
     comparison, measuring = service.measured(result)
-    return ResultAnswer.of(result, service.store.picture(result.picture), template, comparison, measuring)
+    picture = service.store.picture(result.picture) if result.picture else None
+    return ResultAnswer.of(result, picture, template, comparison, measuring)
 
 
 @router.get("/{key}/export", response_class=Response)
