@@ -250,6 +250,34 @@ class ManyChannels(Visualization[Settings]):
             limits=(0.0, 1.0), mark=0.0, mark_label="as it is",
         )
 '''
+MODEL_CARD = '''
+"""A view of the model alone."""
+
+import time
+
+from pydantic import Field
+
+from picasso.plugin import ModelVisualization, Settings, Text
+
+
+class ModelCardSettings(Settings):
+    steps: int = Field(1, ge=1, le=1000, title="Steps", description="How many tenths of a second it takes.")
+
+
+class ModelCard(ModelVisualization[ModelCardSettings]):
+    """How many classes there are."""
+
+    name = "model-card"
+    title = "Model card"
+
+    def look(self, ctx, settings):
+        for step in range(settings.steps):
+            ctx.progress(step, settings.steps, f"step {step + 1}")
+            if step:
+                time.sleep(0.1)
+        ctx.progress(settings.steps, settings.steps)
+        yield Text(id="card", title="Classes", text=f"{len(ctx.model.labels)} classes.")
+'''
 BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
 
 
@@ -285,6 +313,7 @@ def furnish(folder: Path) -> None:
         "visualizations/big_map.py": BIG_MAP,
         "visualizations/edges_only.py": EDGES_ONLY,
         "visualizations/many_channels.py": MANY_CHANNELS,
+        "visualizations/model_card.py": MODEL_CARD,
         "visualizations/broken.py": BROKEN,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -7,7 +7,16 @@ from playwright.sync_api import Page, expect
 
 from .conftest import Problems, Server, picture, show_all
 
-PAGES = ("/", "/explain", "/audit", "/history", "/models", "/visualizations", "/nowhere")
+PAGES = (
+    "/",
+    "/explain",
+    "/audit",
+    "/network?model=Plain&view=model-card",
+    "/history",
+    "/models",
+    "/visualizations",
+    "/nowhere",
+)
 WIDTHS = (390, 1440)
 WIDTH = "document.documentElement.scrollWidth"
 FOCUS = """() => {
@@ -75,7 +84,18 @@ def test_a_result_is_accessible(
         assert page.evaluate(WIDTH) <= width
 
 
-@pytest.mark.parametrize("path", ["/", "/explain", "/audit", "/history", "/models", "/visualizations"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/explain",
+        "/audit",
+        "/network?model=demo:tank-proxy&view=model-card",
+        "/history",
+        "/models",
+        "/visualizations",
+    ],
+)
 def test_the_focus_is_always_seen(page: Page, server: Server, problems: Problems, path: str) -> None:
     visit(page, server, path, problems)
     seen = 0

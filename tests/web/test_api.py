@@ -246,7 +246,7 @@ def test_a_result_without_maps(client: httpx.Client, upload: Upload) -> None:
         ({"visualization": "nothing"}, 404, "not-found"),
         ({"visualization": "saliency-map"}, 409, "not-supported"),
         ({"pictures": ["0" * 64]}, 404, "not-found"),
-        ({"pictures": []}, 422, "bad-request"),
+        ({"pictures": []}, 422, "bad-picture"),
         ({"pictures": "all"}, 422, "bad-request"),
         ({"settings": {"window": 3.0}}, 422, "bad-settings"),
         ({"settings": {"windo": 3}}, 422, "bad-settings"),

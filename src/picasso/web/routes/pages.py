@@ -32,6 +32,11 @@ def result(key: str, request: Request, service: ServiceNeeded) -> Response:
     return _page(request, "result", result=service.store.result(key).key)
 
 
+@router.get("/network")
+def network(request: Request) -> Response:
+    return _page(request, "network")
+
+
 @router.get("/compare")
 def compare(request: Request) -> Response:
     return _page(request, "compare")

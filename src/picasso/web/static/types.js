@@ -28,6 +28,8 @@
  *
  * @typedef {object} PanelContext
  * @property {Picture | null} picture
+ * @property {string} model its name
+ * @property {number | null} channel the one of a layer that is shown large at first
  * @property {string} title the visualization's title
  * @property {boolean} [compare] show all maps side by side, without a choice
  * @property {(error: unknown) => void} fail shows what went wrong
@@ -70,16 +72,17 @@
  * @property {Record<string, any>} defaults
  * @property {string} origin
  * @property {string} file
+ * @property {string} subject "pictures", or "model" where it looks at the model alone
  * @property {string} error
  * @property {boolean} attributes whether it explains targets
  * @typedef {"queued" | "running" | "done" | "failed" | "canceled"} State
- * @typedef {{picture: string, state: State, result: string | null, error?: Problem | null, name?: string,
+ * @typedef {{picture: string | null, state: State, result: string | null, error?: Problem | null, name?: string,
  *   thumbnail?: string}} Task
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
  *   tasks: Task[], error?: Problem | null, created?: string, at?: string | null,
  *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null, dataset?: string | null,
  *   audit?: string | null}} Job
- * @typedef {{key: string, document: any, panels: Wire[], picture: Picture, job: string | null,
+ * @typedef {{key: string, document: any, panels: Wire[], picture: Picture | null, job: string | null,
  *   comparison: string | null, measuring: string | null}} StoredResult
  */
 

@@ -23,16 +23,23 @@ function tile(result) {
   const certain = best && (best.probability >= 0 && best.probability <= 1 ? percent(best.probability) : number(best.probability));
   const item = h("li", { class: "tile" },
     h("a", { class: "tile-link", href: `/results/${encodeURIComponent(key)}` },
-      h("span", { class: "tile-picture" }, h("img", { src: picture.thumbnail, alt: "", width: 200, height: 200, loading: "lazy" })),
-      h("span", { class: "tile-name" }, picture.name),
+      h("span", { class: "tile-picture" }, picture
+        ? h("img", { src: picture.thumbnail, alt: "", width: 200, height: 200, loading: "lazy" })
+        : h("span", { class: "tile-alone" }, title)),
+      h("span", { class: "tile-name" }, about(result)),
       best && h("span", {}, `${best.label} ${certain}`),
       at && h("span", { class: "muted" }, spot(at)),
       h("span", { class: "muted" }, title), h("span", { class: "muted" }, model), h("span", { class: "muted" }, ago(created))),
     h("button", {
-      type: "button", class: "tile-delete icon-only quiet", title: "Delete", "aria-label": `Delete ${title} of ${picture.name}`,
+      type: "button", class: "tile-delete icon-only quiet", title: "Delete", "aria-label": `Delete ${title} of ${about(result)}`,
       onclick: () => ask(result, item),
     }, icon("trash")));
   return item;
+}
+
+/** @param {any} result */
+function about({ picture, model }) {
+  return picture?.name ?? model;
 }
 
 /**
@@ -49,7 +56,9 @@ function spot(at) {
  */
 function ask(result, item) {
   place("confirm-what").textContent =
-    `${result.title} of ${result.picture.name} by ${result.model}. The picture stays; the maps can be computed again.`;
+    result.picture
+    ? `${result.title} of ${result.picture.name} by ${result.model}. The picture stays; the maps can be computed again.`
+    : `${result.title} of ${result.model}. The model stays; it can be computed again.`;
   dialog.returnValue = "";
   dialog.addEventListener("close", async () => {
     if (dialog.returnValue !== "delete") return;

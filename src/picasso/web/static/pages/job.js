@@ -6,6 +6,7 @@ import { ago, plural } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
 import { compareHref } from "../parts/compare-address.js";
 import { JobProgress } from "../parts/job-progress.js";
+import { networkHref } from "../parts/network-address.js";
 import { problem } from "../parts/problem.js";
 
 /** @typedef {import("../types.js").Job} Job */
@@ -31,7 +32,8 @@ function heading(job) {
   const finished = job.tasks.filter((task) => task.state === "done").length;
   const query = new URLSearchParams({ model: job.model, visualization: job.visualization, settings: JSON.stringify(job.settings) });
   if (job.at) query.set("at", job.at);
-  for (const task of job.tasks.slice(0, 6)) query.append("picture", task.picture);
+  const alone = job.tasks.some((task) => task.picture === null);
+  for (const task of job.tasks.slice(0, 6)) if (task.picture) query.append("picture", task.picture);
   // Of a job that compares methods or audits one comparison or audit comes out, and no result of each picture.
   const { methods, dataset } = job;
   const again = dataset
@@ -42,23 +44,27 @@ function heading(job) {
     ? job.comparison
       ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")
       : h("a", { class: "button", href: compareHref({
-        model: job.model, pictures: job.tasks.map((task) => task.picture), methods: methods.map(({ name }) => name),
+        model: job.model, pictures: job.tasks.flatMap((task) => task.picture ?? []), methods: methods.map(({ name }) => name),
       }) }, "Compare again")
+    : alone
+    ? h("a", { class: "button", href: networkHref({ model: job.model, view: job.visualization, settings: job.settings }) }, "Run again with other settings")
     : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
-  const of = dataset ? `on ${dataset}` : `of ${plural(job.tasks.length, "picture")}`;
+  const of = dataset ? `on ${dataset}` : alone ? "of the model alone" : `of ${plural(job.tasks.length, "picture")}`;
   document.title = `${job.visualization} ${of} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
       h("h1", {}, dataset ? "Audit" : methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
       h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ` +
-        `${dataset ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
+        `${dataset || alone ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
     over ? again : progress.element);
   if (job.error && job.tasks.every((task) => task.error?.message !== job.error?.message)) show(job.error);
 }
 
 /** @param {import("../types.js").Task} task */
 function tile(task) {
-  const image = h("img", { src: `/api/v1/pictures/${task.picture}/thumbnail`, alt: "", width: 200, height: 200, loading: "lazy" });
+  const image = task.picture
+    ? h("img", { src: `/api/v1/pictures/${task.picture}/thumbnail`, alt: "", width: 200, height: 200, loading: "lazy" })
+    : h("span", { class: "tile-alone" }, "The model alone");
   const name = h("span", { class: "tile-name" }, task.name ?? "");
   const state = h("span", { class: "tile-state" }, h("span", { class: "dot inline", "data-state": task.state }), WORDS[task.state]);
   const body = [h("span", { class: "tile-picture" }, image), name, state];

@@ -4,6 +4,7 @@ import { asApiError, list, post, remove } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { inputSize } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
+import { networkHref } from "../parts/network-address.js";
 import { problem } from "../parts/problem.js";
 import { sentence } from "../parts/record.js";
 
@@ -33,6 +34,7 @@ function entry(model) {
       state === "ready"
         ? [
           h("a", { class: "button", href: `/explain?model=${encodeURIComponent(name)}` }, "Use it"),
+          h("a", { class: "button", href: networkHref({ model: name }) }, "Look inside"),
           card?.task === "classification" && h("a", { class: "button", href: auditHref({ model: name }) }, "Audit it"),
         ]
         : state !== "opening" && h("button", { type: "button", onclick: () => open(name) }, state === "failed" ? "Try again" : "Open"),

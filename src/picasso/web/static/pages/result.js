@@ -13,7 +13,7 @@ try {
   const view = new PicassoResult();
   fill(place, view);
   view.show(result);
-  document.title = `${result.picture.name}: ${result.document.visualization.title} \u00b7 Picasso`;
+  document.title = `${result.picture?.name ?? result.model}: ${result.document.visualization.title} \u00b7 Picasso`;
 } catch (error) {
   fill(place, problem(error));
 } finally {

@@ -34,7 +34,7 @@ function entry(one) {
   const fields = Object.entries(one.schema?.properties ?? {});
   return h("article", { class: "entry", id: one.name },
     h("header", {}, h("h3", {}, one.title), h("code", { class: "muted" }, one.name), h("span", { class: "tag" }, origin),
-      h("a", { class: "button", href: `/explain?visualization=${encodeURIComponent(one.name)}` }, "Use it")),
+      h("a", { class: "button", href: `/${one.subject === "model" ? "network?view" : "explain?visualization"}=${encodeURIComponent(one.name)}` }, "Use it")),
     h("p", {}, one.description),
     one.formula && h("pre", { class: "formula", tabindex: "0", "aria-label": `Formula of ${one.title}` }, h("code", {}, one.formula)),
     h("dl", { class: "facts" },
@@ -61,7 +61,7 @@ function entry(one) {
 function allowed(field, schema) {
   const inner = (field.anyOf ?? [field]).filter((/** @type {any} */ one) => one.type !== "null")[0] ?? field;
   const property = inner.$ref ? schema.$defs?.[inner.$ref.split("/").at(-1)] ?? inner : inner;
-  if (field.picasso?.choices) return "a layer";
+  if (/layers$/.test(field.picasso?.choices ?? "")) return "a layer";
   if (property.enum) return property.enum.join(", ");
   if (property.format === "extent") return "32px, 20%";
   const low = property.minimum ?? property.exclusiveMinimum;

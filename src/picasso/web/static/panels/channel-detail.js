@@ -16,6 +16,7 @@ import { Viewport } from "./viewport.js";
  * @property {number} columns
  * @property {import("../colors.js").Colored} colored
  * @property {HTMLCanvasElement} picture what the model saw
+ * @property {string} inside the address of the channel on the network page
  * @property {[string, number, string][]} facts titles, values and units of its measures
  */
 
@@ -26,6 +27,7 @@ export class ChannelDetail {
     this.title = h("h4", {});
     this.value = h("output", { class: "pane-value" });
     this.facts = h("dl", { class: "channel-facts" });
+    this.inside = h("a", { class: "small" }, "What this channel wants, and which pixels made it fire");
     this.strength = h("input", {
       type: "range", min: 0, max: 100, step: 1, class: "slider",
       oninput: () => display.set({ opacity: Number(this.strength.value) / 100 }),
@@ -34,7 +36,7 @@ export class ChannelDetail {
       h("div", { class: "pane-head" }, this.title, this.value), this.pane.element,
       h("div", { class: "toolbar" },
         h("label", { class: "opacity" }, h("span", {}, "Map strength"), this.strength), zoomControls(this.viewport)),
-      this.facts);
+      this.facts, h("p", {}, this.inside));
     /** @type {Shown | null} */
     this.shown = null;
     this.viewport.addEventListener("cursor", () => this.read());
@@ -51,7 +53,8 @@ export class ChannelDetail {
   /** @param {Shown} shown */
   show(shown) {
     this.shown = shown;
-    const { channel, values, picture, colored, facts } = shown;
+    const { channel, values, picture, colored, facts, inside } = shown;
+    this.inside.href = inside;
     this.viewport.resize(picture.width, picture.height);
     this.element.style.setProperty("--aspect", String(picture.width / picture.height));
     this.title.textContent = `Channel ${channel}`;

@@ -7,6 +7,7 @@ import { number } from "../format.js";
 import { ChannelDetail } from "./channel-detail.js";
 import { ChannelGrid } from "./channel-grid.js";
 import { ColorBar } from "./color-bar.js";
+import { networkHref } from "../parts/network-address.js";
 
 export const kind = "feature-maps";
 const INDEX = "index";
@@ -43,7 +44,7 @@ class FeatureMapsView {
     /** @type {string | null} the order that a person chose */
     this.order = null;
     /** @type {number | null} the channel that a person chose */
-    this.chosen = null;
+    this.chosen = context.channel;
     this.turn = 0;
     this.heading = h("h3", {});
     this.caption = h("p", { class: "caption" });
@@ -136,7 +137,7 @@ class FeatureMapsView {
     const { panel } = loaded; // a newer one may have come, whose arrays are still on their way
     const place = panel.measures.findIndex((one) => one.name === order);
     const ranking = ranked(loaded.maps.shape[0], place < 0 ? null : loaded.measures[place].values);
-    const channel = this.chosen ?? ranking[0];
+    const channel = this.chosen !== null && this.chosen < ranking.length ? this.chosen : ranking[0];
     this.grid.active = this.grid.chosen = channel;
     const [, rows, columns] = loaded.maps.shape;
     this.grid.show(ranking, columns / rows, (one) => this.painted(one).colors);
@@ -206,6 +207,10 @@ class FeatureMapsView {
     this.detail.show({
       channel, rows, columns, values: this.slice(channel), colored: this.painted(channel), picture: loaded.picture,
       facts: panel.measures.map((one, i) => [one.title, loaded.measures[i].values[channel], one.units]),
+      inside: networkHref({
+        model: this.context.model, layer: panel.layer, channel,
+        pictures: this.context.picture ? [this.context.picture.digest] : [],
+      }),
     });
     const limits = this.limits(channel);
     this.bar.show({

@@ -92,7 +92,9 @@ export function words(panel, kept) {
     return { units: `size of the ${panel.units}`, low: "counts little", high: "counts much, for or against" };
   }
   if (panel.sign === "signed") {
-    return { units: panel.units, low: "speaks against the class", high: "the class needs this" };
+    // What is explained may be a channel, whose score is an activation, instead of a class.
+    const what = panel.units.includes("activation") ? "channel" : "class";
+    return { units: panel.units, low: `speaks against the ${what}`, high: `the ${what} needs this` };
   }
   return { units: panel.units, low: "counts little", high: "counts much" };
 }

@@ -71,7 +71,7 @@ export class JobView extends EventTarget {
       several && controls.element, this.state, h("div", { class: "results" }, this.views));
     this.controls = controls;
     job.tasks.forEach((task, i) => {
-      const picture = pictures.get(task.picture);
+      const picture = pictures.get(task.picture ?? "");
       this.views[i].begin({ picture: picture ?? /** @type {any} */ ({ name: task.name ?? "Picture" }), title, model: job.model });
       if (task.result) this.views[i].lazily(task.result);
       else if (task.error) this.views[i].fail(task.error);
@@ -147,6 +147,6 @@ export class JobView extends EventTarget {
   /** @returns {string} the page that compares this method with the usual ones, on these pictures */
   others() {
     const { model, tasks, visualization } = this.job;
-    return compareHref({ model, pictures: tasks.map((task) => task.picture), beside: visualization });
+    return compareHref({ model, pictures: tasks.flatMap((task) => task.picture ?? []), beside: visualization });
   }
 }

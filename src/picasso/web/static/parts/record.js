@@ -9,7 +9,7 @@ import { number, percent, plural } from "../format.js";
  * @returns {HTMLElement}
  */
 export function record(document) {
-  const { model = {}, visualization = {}, settings = {}, picture = {}, versions = {} } = document;
+  const { model = {}, visualization = {}, settings = {}, picture, versions = {} } = document;
   /** @type {[string, any][]} */
   const rows = [
     ["Model", `${model.name}, ${model.framework}, head ${model.head}, scores are ${model.score_units}s`],
@@ -25,9 +25,9 @@ export function record(document) {
     ["Best classes", (document.predictions ?? []).slice(0, 5).map((/** @type {any} */ one) =>
       `${one.label} ${model.head === "none" ? number(one.probability) : percent(one.probability)}`).join(" · ")],
     ["Where", document.asked ?? ""],
-    ["Picture", `${picture.name}, ${picture.width} \u00d7 ${picture.height}`],
-    ["Picture digest", shortened(picture.digest)],
-    ["Picture notes", (picture.notes ?? []).join(" ")],
+    ["Picture", picture ? `${picture.name}, ${picture.width} \u00d7 ${picture.height}` : ""],
+    ["Picture digest", shortened(picture?.digest)],
+    ["Picture notes", (picture?.notes ?? []).join(" ")],
     ["Preprocessing", model.preprocessing ? sentence(model.preprocessing) : "the model file's own hook"],
     ["Model notes", (model.notes ?? []).join(" ")],
     ["Seed", String(document.seed ?? "")],
@@ -81,6 +81,8 @@ function python(document, source) {
   return "import picasso\n\n" +
     `model = picasso.load_model(${literal(source ?? "")})\n` +
     "result = picasso.explain(\n    model,\n" +
-    `    ${literal(document.picture?.name ?? "")},\n    ${literal(document.visualization?.name ?? "")},\n` +
-    `    target=${literal(targets)},\n${document.at ? `    at=${literal(document.at)},\n` : ""}    seed=${document.seed ?? 0},\n${settings})\n`;
+    (document.picture
+      ? `    ${literal(document.picture.name)},\n    ${literal(document.visualization?.name ?? "")},\n    target=${literal(targets)},\n`
+      : `    visualization=${literal(document.visualization?.name ?? "")},\n`) +
+    `${document.at ? `    at=${literal(document.at)},\n` : ""}    seed=${document.seed ?? 0},\n${settings})\n`;
 }

@@ -3,6 +3,7 @@
 import { asApiError, get } from "../api.js";
 import { announce, fill, freshId, h, icon } from "../dom.js";
 import { panelKind } from "../panels/index.js";
+import { networkHref } from "./network-address.js";
 import { problem } from "./problem.js";
 import { record } from "./record.js";
 
@@ -14,6 +15,7 @@ import { record } from "./record.js";
  * @property {Picture | null} picture
  * @property {string} title the visualization's title
  * @property {string} model
+ * @property {number | null} [channel] the one of a layer that is shown large at first
  */
 
 export class PicassoResult extends HTMLElement {
@@ -85,7 +87,7 @@ export class PicassoResult extends HTMLElement {
     this.result = result;
     this.dataset.state = "done";
     this.dataset.key = result.key;
-    this.heading = { picture, title: document.visualization.title, model: document.model.name };
+    this.heading = { ...this.heading, picture, title: document.visualization.title, model: document.model.name };
     fill(this.tested, testedLine(document));
     fill(this.brush);
     fill(this.belief);
@@ -145,8 +147,8 @@ export class PicassoResult extends HTMLElement {
     const { picture, title, model } = this.heading;
     fill(this.head,
       h("div", { class: "result-title" },
-        h("h2", {}, picture?.name ?? "Result"),
-        h("p", {}, [title, model].filter(Boolean).join(" \u00b7 "))),
+        h("h2", {}, picture?.name ?? title ?? "Result"),
+        h("p", {}, [picture && title, model].filter(Boolean).join(" \u00b7 "))),
       this.result && this.dataset.state === "done" ? this.actions(this.result) : null);
   }
 
@@ -168,7 +170,7 @@ export class PicassoResult extends HTMLElement {
       return line;
     };
     const copy = h("button", { type: "button", onclick: () => copyLink(copy, path) }, icon("link"), h("span", {}, "Copy link"));
-    this.opener = h("button", {
+    this.opener = picture && h("button", {
       type: "button", "aria-expanded": "false", "aria-controls": this.brush.id, onclick: () => this.paint(),
     }, icon("brush"), h("span", {}, "What if\u2026"));
     const { frames } = document.model;
@@ -250,6 +252,7 @@ export class PicassoResult extends HTMLElement {
   listing() {
     if (!this.result) return null;
     const { document, picture } = this.result;
+    if (!picture) return null;
     return {
       predictions: document.predictions ?? [],
       scores: document.model.head === "none",
@@ -284,12 +287,12 @@ export class PicassoResult extends HTMLElement {
    * @param {Wire[]} panels
    */
   mountView(name, panels) {
-    const { picture, title } = this.heading;
+    const { picture, title, model, channel = null } = this.heading;
     const fail = (/** @type {unknown} */ error) => {
       // While panels are coming, the numbers of a replaced one may be gone before they are fetched; the next is here soon.
       if (this.dataset.state !== "coming") fill(this.state, problem(error));
     };
-    const context = { picture, title, listing: () => this.listing(), fail };
+    const context = { picture, title, model, channel, listing: () => this.listing(), fail };
     const view = panelKind(panels[0].kind).mount(panels, context);
     this.views.set(name, view);
     this.body.append(view.element);
@@ -310,11 +313,12 @@ function testedLine({ tested }) {
 
 /**
  * @param {any} document
- * @param {Picture} picture
+ * @param {Picture | null} picture
  * @param {string} [target] another class than before
- * @returns {string} the workbench with the same choices
+ * @returns {string} the page that runs it, with the same choices
  */
 function againHref(document, picture, target) {
+  if (!picture) return networkHref({ model: document.model.name, view: document.visualization.name, ...partOf(document) });
   const query = new URLSearchParams({
     model: document.model.name, picture: picture.digest, visualization: document.visualization.name,
     settings: JSON.stringify(document.settings ?? {}),
@@ -326,6 +330,14 @@ function againHref(document, picture, target) {
   else if (explained.join("\n") === best.join("\n")) query.set("top", String(explained.length));
   else for (const label of explained) query.append("target", label);
   return `/explain?${query}`;
+}
+
+/**
+ * @param {any} document of a view of the model alone
+ * @returns {{settings: Record<string, any>, layer?: string}}
+ */
+function partOf({ settings = {} }) {
+  return { settings, ...(typeof settings.layer === "string" && settings.layer && { layer: settings.layer }) };
 }
 
 /**

@@ -36,7 +36,7 @@ export class VisualizationList extends EventTarget {
   /** @param {string} wanted */
   async load(wanted) {
     try {
-      this.known = await list("/visualizations");
+      this.known = (await list("/visualizations")).filter((one) => one.subject === "pictures");
     } catch (error) {
       fill(this.place, problem(error, { label: "Try again", act: () => this.load(wanted) }));
       return;

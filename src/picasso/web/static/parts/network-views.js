@@ -1,0 +1,104 @@
+/** Which visualizations look at the model, a layer, a channel or a class, and how each is asked. */
+
+/** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
+/** @typedef {Pick<import("./network-address.js").NetworkState, "layer" | "channel" | "label">} Chosen */
+/** @typedef {"model" | "layer" | "channel" | "class"} Level */
+
+/** Of the methods that find which pixels made a channel fire, those that are offered at once. */
+const PIXELS = ["guided-backpropagation", "deconvnet", "saliency-map"];
+/** The order of the views that a reader is likely to want first; others follow. */
+const FIRST = ["architecture", "activations", "feature-visualization", "filters", "inversion", ...PIXELS];
+
+/**
+ * @param {Chosen} chosen
+ * @returns {Level}
+ */
+export function levelOf({ layer, channel, label }) {
+  if (label) return "class";
+  if (!layer) return "model";
+  return channel === null ? "layer" : "channel";
+}
+
+/**
+ * What a visualization's settings say they are: "layers", "channels", "classes", "objective".
+ *
+ * @param {VisualizationInfo} view
+ * @returns {Map<string, {name: string, several: boolean}>} the setting by what it takes
+ */
+export function slots(view) {
+  /** @type {Map<string, {name: string, several: boolean}>} */
+  const found = new Map();
+  for (const [name, property] of Object.entries(view.schema?.properties ?? {})) {
+    const choices = /** @type {any} */ (property).picasso?.choices;
+    const several = Boolean(/** @type {any} */ (property).picasso?.several);
+    if (choices) found.set(choices === "spatial-layers" ? "layers" : choices, { name, several });
+  }
+  return found;
+}
+
+/**
+ * @param {VisualizationInfo} view
+ * @param {Level} level
+ */
+function looksAt(view, level) {
+  const has = slots(view);
+  if (view.attributes) return level === "channel" && PIXELS.includes(view.name);
+  if (level === "layer") return has.has("layers") || has.has("objective");
+  // The maps of a layer's channels show one of them large.
+  const maps = view.subject === "pictures" && has.get("layers")?.several === false;
+  if (level === "channel") return has.has("channels") || has.has("objective") || maps;
+  if (level === "class") return has.has("classes") || has.has("objective");
+  if (has.has("objective")) return false;
+  return has.has("layers") ? Boolean(has.get("layers")?.several) : view.subject === "model";
+}
+
+/**
+ * @param {VisualizationInfo[]} known
+ * @param {Chosen} chosen
+ * @returns {VisualizationInfo[]} the views of what is chosen, in their order
+ */
+export function viewsOf(known, chosen) {
+  const level = levelOf(chosen);
+  const rank = (/** @type {VisualizationInfo} */ view) => (FIRST.indexOf(view.name) + 1 || FIRST.length + 1);
+  return known.filter((view) => !view.error && looksAt(view, level)).sort((a, b) => rank(a) - rank(b));
+}
+
+/**
+ * @param {VisualizationInfo} view
+ * @param {Chosen} chosen
+ * @returns {Record<string, any>} the settings that say what is looked at
+ */
+export function aim(view, chosen) {
+  const { layer, channel, label } = chosen;
+  const has = slots(view);
+  /** @type {Record<string, any>} */
+  const settings = {};
+  const put = (/** @type {string} */ what, /** @type {any} */ value) => {
+    const slot = has.get(what);
+    if (slot && value !== "" && value !== null) settings[slot.name] = value;
+  };
+  put("layers", layer);
+  put("channels", channel);
+  put("classes", label);
+  put("objective", label ? `class:${label}` : channel === null ? layer : `${layer}:${channel}`);
+  return settings;
+}
+
+/**
+ * @param {VisualizationInfo} view
+ * @param {Chosen} chosen
+ * @returns {string | null} the channel that an attribution method explains, as a place is written
+ */
+export function placeOf(view, { layer, channel }) {
+  return view.attributes && channel !== null ? `channel=${layer}:${channel}` : null;
+}
+
+/**
+ * @param {VisualizationInfo} view
+ * @returns {any} the schema of what is left to choose
+ */
+export function freeSchema(view) {
+  const taken = new Set([...slots(view).values()].map(({ name }) => name));
+  const properties = Object.entries(view.schema?.properties ?? {}).filter(([name]) => !taken.has(name));
+  return { ...view.schema, properties: Object.fromEntries(properties) };
+}

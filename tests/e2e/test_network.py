@@ -1,0 +1,147 @@
+"""The network page: every part of a model a click away, at an address that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from .conftest import Problems, Server, picture
+
+
+def asked(page: Page) -> dict[str, str]:
+    """Return what the address says."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def opened(page: Page, server: Server, query: str) -> None:
+    page.goto(f"{server.address}/network?{query}")
+    page.wait_for_selector("#network[data-ready]")
+
+
+def done(page: Page) -> Any:
+    """Wait for the result, and return its locator."""
+    page.wait_for_selector("picasso-result[data-state=done]", timeout=60_000)
+    return page.locator("picasso-result")
+
+
+def result(page: Page, server: Server) -> dict[str, Any]:
+    found: dict[str, Any] = server.get(f"/results/{done(page).get_attribute('data-key')}")
+    return found
+
+
+def test_a_layer_and_a_channel_have_addresses(page: Page, server: Server, axe: Callable[..., None]) -> None:
+    digest = server.upload(picture(seed=80), "inside.png")
+    opened(page, server, f"model=demo:tank-proxy&picture={digest}&view=model-card")
+    expect(done(page).locator(".result-body")).to_contain_text("2 classes.")
+    page.get_by_role("searchbox", name="Search the layers").fill("relu2")
+    expect(page.locator("#parts [data-layer]")).to_have_count(1)
+    page.locator("#parts [data-layer=relu2]").click()
+    expect(page.get_by_role("heading", name="relu2", exact=True)).to_be_visible()
+    expect(page.locator("#views [aria-current]")).to_have_text("Activations")
+    assert (asked(page)["layer"], asked(page)["picture"]) == ("relu2", digest)
+    assert result(page, server)["document"]["settings"]["layer"] == "relu2"
+    page.get_by_label("Channel", exact=True).fill("7")
+    page.get_by_label("Channel", exact=True).press("Enter")
+    expect(page.locator(".channel-detail h4")).to_have_text("Channel 7")
+    assert asked(page)["channel"] == "7"
+    axe(page)
+    page.locator("#views").get_by_text("Guided backpropagation").click()
+    found = result(page, server)
+    assert (found["at"], found["visualization"]) == ("channel=relu2:7", "guided-backpropagation")
+    expect(page.locator(".bar-words")).to_contain_text("the channel needs this")
+    address = page.url
+    page.go_back()
+    expect(page.locator("#views [aria-current]")).to_have_text("Activations")
+    page.go_back()
+    expect(page.get_by_label("Channel", exact=True)).to_have_value("")
+    page.goto(address)
+    assert result(page, server)["key"] == found["key"]
+    expect(page.get_by_label("Channel", exact=True)).to_have_value("7")
+
+
+def test_a_channel_of_the_maps_leads_to_its_own_page(page: Page, server: Server) -> None:
+    digest = server.upload(picture(seed=81), "leads.png")
+    key = server.run("demo:tank-proxy", digest, "activations", settings={"layer": "relu3"})
+    page.goto(f"{server.address}/results/{key}")
+    page.get_by_role("link", name="What this channel wants").click()
+    page.wait_for_selector("#network[data-ready]")
+    assert (asked(page)["model"], asked(page)["layer"], asked(page)["picture"]) == ("demo:tank-proxy", "relu3", digest)
+    assert asked(page)["channel"].isdigit()
+
+
+def test_arrow_keys_go_through_the_layers(page: Page, server: Server) -> None:
+    opened(page, server, "model=demo:tank-proxy&view=model-card")
+    page.locator("#parts [data-layer=conv1]").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="norm1", exact=True)).to_be_visible()
+    assert asked(page)["layer"] == "norm1"
+
+
+def test_a_model_without_layers_says_what_it_can(page: Page, server: Server) -> None:
+    opened(page, server, "model=Plain&view=model-card")
+    expect(done(page).locator(".result-body")).to_contain_text("3 classes.")
+    expect(page.locator("#parts [data-layer]")).to_have_count(0)
+    expect(page.get_by_label("Channel", exact=True)).to_have_count(0)
+    page.locator("#views").get_by_text("Inversion").click()
+    expect(page.locator("#state")).to_contain_text(
+        "Inversion needs activations, gradients, which this function model lacks."
+    )
+
+
+def test_long_work_is_canceled_and_run_again(page: Page, server: Server) -> None:
+    opened(page, server, 'model=Plain&view=model-card&settings={"steps":400}')
+    expect(page.locator(".progress-words")).to_contain_text("step 2")
+    page.keyboard.press("Escape")
+    expect(page.locator("picasso-result")).to_contain_text("Canceled.")
+    page.locator(".settings summary").click()
+    page.get_by_label("Steps").fill("2")
+    page.get_by_label("Steps").blur()
+    page.keyboard.press("Control+Enter")
+    assert result(page, server)["document"]["settings"] == {"steps": 2}
+    assert asked(page)["settings"] == '{"steps":2}'
+
+
+def test_leaving_a_run_ends_it(page: Page, server: Server) -> None:
+    opened(page, server, 'model=demo:tank-proxy&view=model-card&settings={"steps":401}')
+    expect(page.locator(".progress-words")).to_contain_text("step 2")
+    page.locator("#parts [data-layer=conv2]").click()
+    done(page)
+    [left] = [job for job in server.get("/jobs?limit=50")["jobs"] if job["settings"] == {"steps": 401}]
+    assert left["state"] == "canceled"
+
+
+def test_a_wrong_address_is_said(page: Page, server: Server, problems: Problems) -> None:
+    problems.expect("status of 4")
+    opened(page, server, "model=demo:tank-proxy&layer=conv99")
+    expect(page.locator("#stage")).to_contain_text("conv99")
+    expect(page.locator("#stage .problem")).to_contain_text("There is no layer 'conv99'")
+    opened(page, server, 'model=Plain&view=model-card&settings={"steps":0}')
+    expect(page.locator("#stage")).to_contain_text("greater than or equal to 1")
+
+
+def test_what_looks_at_the_model_alone_is_kept_in_every_list(page: Page, server: Server) -> None:
+    opened(page, server, "model=Plain&view=model-card&settings={%22steps%22:3}")
+    key = done(page).get_attribute("data-key")
+    page.get_by_role("link", name="Run again").click()
+    page.wait_for_selector("#network[data-ready]")
+    assert done(page).get_attribute("data-key") == key
+    page.goto(f"{server.address}/history?visualization=model-card")
+    expect(page.locator(".tile").first).to_contain_text("Plain")
+    page.locator(".tile-link").first.click()
+    expect(page.locator("picasso-result h2")).to_have_text("Model card")
+    page.locator(".record summary").click()
+    expect(page.locator(".record")).to_contain_text('visualization="model-card"')
+    job = next(one for one in server.get("/jobs")["jobs"] if one["visualization"] == "model-card")
+    page.goto(f"{server.address}/jobs/{job['id']}")
+    expect(page.locator("#job-head")).to_contain_text("of the model alone")
+    page.goto(f"{server.address}/explain?model=Plain")
+    page.wait_for_selector("[data-ready]")
+    expect(page.locator("[data-visualization=model-card]")).to_have_count(0)
+    page.goto(f"{server.address}/visualizations")
+    page.locator("#model-card").get_by_role("link", name="Use it").click()
+    page.wait_for_selector("#network[data-ready]")
+    assert asked(page)["view"] == "model-card"
