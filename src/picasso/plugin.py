@@ -102,6 +102,7 @@ from picasso.core.tones import (
     to_pixels,
     with_luminance,
 )
+from picasso.core.trunk import trunk_layers
 from picasso.core.visualization import AttributionMethod, Context, Family, ModelVisualization, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
@@ -273,6 +274,7 @@ __all__ = [
     "to_probabilities",
     "total_variation",
     "transplant",
+    "trunk_layers",
     "unmoved",
     "with_luminance",
 ]

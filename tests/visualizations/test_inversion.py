@@ -239,6 +239,11 @@ def test_a_rate_that_is_too_high_is_said_and_no_empty_picture_is_shown() -> None
         inverted(turned(), layers="turn", rate=1e-6, steps=5)
 
 
+def test_priors_that_outweigh_the_picture_itself_are_blamed_and_not_the_rate() -> None:
+    with pytest.raises(SettingsError, match="total_variation and alpha_norm must be lower here"):
+        inverted(turned(), layers="turn", steps=5, total_variation=1e4)
+
+
 def test_of_several_layers_the_one_that_diverges_is_said_and_the_others_are_shown() -> None:
     result = inverted(turned(), layers="turn, head", rate=3, steps=60, total_variation=0, parametrization="pixels")
     shown = [caption.split(":")[0] for caption in row(result).captions[1:]]

@@ -35,12 +35,13 @@ from picasso.plugin import (
     alpha_norm,
     eight_bit,
     total_variation,
+    trunk_layers,
 )
 
 Numbers = NDArray[np.float64]
 
 SPREAD_OVER = (1 / 12, 1 / 2, 1)
-"""Where in the list of layers those lie that are looked at by default, from the first to the last with space."""
+"""Where those layers lie that are looked at by default, from the first to the last through which everything flows."""
 NOISE = 0.01
 """Of the grey picture with which the search begins, so that no two channels of the network are alike to it."""
 FALL = 1.7
@@ -143,10 +144,15 @@ class Inversion(Visualization[InversionSettings]):
                 if not search.step(step):
                     break
                 if ctx.watched and step % SEEN == SEEN - 1:
-                    ctx.show(_row(sample, scale, searches[: number + 1]))
+                    ctx.show(_row(sample, scale, searches[: number + 1], search.now))
             search.end()
         ctx.progress(total, total)
         if all(search.lost for search in searches):
+            if all(search.outweighed for search in searches):
+                raise SettingsError(
+                    "total_variation and alpha_norm must be lower here: even the picture itself counts as worse than "
+                    f"grey. Got {settings.total_variation:g} and {settings.alpha_norm:g}."
+                )
             raise SettingsError(
                 f"rate must be {'lower' if any(search.diverged for search in searches) else 'higher, or steps more,'} "
                 f"here: no step came nearer to the output of {', '.join(names)} than grey is. Got {settings.rate:g}."
@@ -213,6 +219,8 @@ class _Search:
         lost: Whether no step was better than the grey picture with which it began.
         diverged: Whether the end was worse than that grey.
         rose: Whether the end was much worse than the best step.
+        outweighed: Whether not even the true picture would be better, since it is not as smooth and grey as was asked.
+        now: The picture of the last step, and how far its output was from the picture's, shifted as it was.
     """
 
     def __init__(self, ctx: Context, scale: EightBit, layer: str, code: Array, settings: InversionSettings) -> None:
@@ -228,7 +236,8 @@ class _Search:
         self._parameters = self._made.start(self._random, NOISE)
         self._adam = Adam(settings.rate, slower=FORGETS)
         self.picture = self._made.picture(self._parameters)
-        self.error, self.lost, self.diverged, self.rose = np.inf, False, False, False
+        self.now = self.picture, np.inf
+        self.error, self.lost, self.diverged, self.rose, self.outweighed = np.inf, False, False, False, False
         self.course = np.full(settings.steps + 1, np.nan)
         self._best, self._ended_early = np.inf, False
         self._first = self._loss(self.picture, self._error(self.picture))[0]
@@ -241,6 +250,7 @@ class _Search:
         moved = np.roll(made, shift, axis=(0, 1))
         pulled = self._model.pullback(self._scale.read(255 * moved)[None], [self._target], (INPUT,), swift=True)
         self.course[number] = error = float(self._target(pulled.outputs)[0])
+        self.now = made, error
         loss, slopes = self._loss(made, error)
         if not shift.any():
             self._note(made, error, loss)
@@ -263,6 +273,7 @@ class _Search:
         self.lost = self._best > NOTHING * self._first
         self.diverged = self._ended_early or loss > self._first
         self.rose = loss > 2 * self._best
+        self.outweighed = self._loss(self._scale.levels / 255, 0.0)[0] > NOTHING * self._first
 
     def _error(self, made: Numbers) -> float:
         outputs = self._model.activations(self._scale.read(255 * made)[None], [self.layer])
@@ -308,17 +319,23 @@ def _layers(model: Model, written: str) -> list[str]:
             raise NotFoundError(f"There is no layer '{name}'.", f"The last are {', '.join(known[-3:])}.")
     if not known:
         raise NotSupportedError("The network shows no layers.")
-    among = [layer.name for layer in layers if layer.spatial] or known
+    among = [layer.name for layer in trunk_layers(model)] or known
     return list(dict.fromkeys(names or [among[round((len(among) - 1) * share)] for share in SPREAD_OVER]))
 
 
-def _row(sample: Sample, scale: EightBit, searches: list[_Search]) -> Images:
-    """Show the picture, and beside it what each layer brings back."""
+def _row(sample: Sample, scale: EightBit, searches: list[_Search], now: tuple[Numbers, float] | None = None) -> Images:
+    """Show the picture, and beside it what each layer brings back; of the last one at work what it is at `now`."""
+    found = [(search.picture, search.error) for search in searches]
+    if now is not None:
+        found[-1] = now
     return Images(
         id="inverted",
         title="The picture, and what each layer brings back",
-        pictures=(sample.view, *(scale.shown(255 * search.picture) for search in searches)),
-        captions=("the picture", *(f"{search.layer}: error {search.error:.2g}" for search in searches)),
+        pictures=(sample.view, *(scale.shown(255 * picture) for picture, _ in found)),
+        captions=(
+            "the picture",
+            *(f"{search.layer}: error {error:.2g}" for search, (_, error) in zip(searches, found, strict=True)),
+        ),
     )
 
 
@@ -334,7 +351,9 @@ def _said(searches: list[_Search], scale: EightBit, settings: InversionSettings,
     for search in searches:
         if search.lost:
             why = (
-                f"the rate of {settings.rate:g} is too high"
+                "the priors outweigh it, so smoothness and nearness to grey must be lower"
+                if search.outweighed
+                else f"the rate of {settings.rate:g} is too high"
                 if search.diverged
                 else "more steps or a higher rate may help"
             )

@@ -29,6 +29,7 @@ from picasso.plugin import (
     blurred,
     map_strides,
     moved,
+    trunk_layers,
 )
 
 Color = Literal["mean", "grey", "black"]
@@ -214,10 +215,10 @@ def _layers(model: Model, written: str) -> list[str]:
     if written:
         return list(dict.fromkeys(name.strip() for name in written.split(",") if name.strip()))
     last = model.default_layer()
-    names = [layer.name for layer in model.layers() if layer.spatial]
     if last is None:
         return []
-    names = names[: names.index(last.name) + 1]
+    order = [layer.name for layer in model.layers()]
+    names = [layer.name for layer in trunk_layers(model) if order.index(layer.name) <= order.index(last.name)]
     return [names[place] for place in np.unique(np.linspace(0, len(names) - 1, LAYERS).round().astype(int))]
 
 
@@ -351,8 +352,10 @@ def _equivariance(
     exact = ", ".join(f"{name} {one.exact}" for name, one in mapped.items())
     said = (
         "How alike the features of the moved picture are to the moved features: 1 where the layer moves along. "
-        f"A map moves exactly by whole cells, flips and quarter turns, at so many of the {count} amounts: {exact}. "
-        "Elsewhere it is interpolated between its cells, which costs likeness that the network is not to blame for."
+        f"A map moves exactly by whole cells, flips and quarter turns, at so many of the {count} amounts: {exact}; but "
+        "flips and turns suppose that its cells lie centered in the picture, which more padding on one side spoils by "
+        "a part of a cell. Elsewhere it is interpolated between its cells, which costs likeness that the network is "
+        "not to blame for."
     )
     if settings.fill != "wrap":
         said += " Cells that come from beyond the map's edge are left out."

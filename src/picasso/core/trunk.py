@@ -1,0 +1,49 @@
+"""Layers through which everything flows on its way from the picture to the answer."""
+
+from __future__ import annotations
+
+from picasso.core.errors import NotSupportedError
+from picasso.core.facts import Layer
+from picasso.core.graph import Graph
+from picasso.core.model import Model
+
+
+def trunk_layers(model: Model) -> tuple[Layer, ...]:
+    """Return the layers with space of which none is a side branch, in the order of execution.
+
+    What a layer within a branch says is not all that the network still knows at that depth: the other branches carry
+    the rest.
+
+    Returns:
+        Those that every path from the input to every output goes through. All with space where the network cannot be
+        read as an op graph, or where fewer than three are left.
+    """
+    spatial = tuple(layer for layer in model.layers() if layer.spatial)
+    try:
+        through = bottlenecks(model.graph())
+    except NotSupportedError:
+        return spatial
+    kept = tuple(layer for layer in spatial if layer.name in through)
+    return kept if len(kept) >= 3 else spatial
+
+
+def bottlenecks(graph: Graph) -> frozenset[str]:
+    """Return the names of the layers whose output every path from the input to every output of a graph goes through."""
+    place = {op.name: number for number, op in enumerate(graph.ops)}
+    last = dict.fromkeys(place, 0)
+    for op in graph.ops:
+        for name in op.inputs:
+            last[name] = place[op.name]
+    for name in graph.outputs.values():
+        last[name] = len(graph.ops)
+    of_layer = {op.layer: op.name for op in graph.ops if op.layer}  # the last operation of each makes its output
+    found, moving, reach = set[str](), {graph.ops[0].name}, last[graph.ops[0].name]
+    for number, op in enumerate(graph.ops[1:], 1):
+        if moving.isdisjoint(op.inputs):
+            continue  # made of constants
+        moving.add(op.name)
+        # Whatever was made before is read for the last time here: there is no way around this operation.
+        if reach <= number and of_layer.get(op.layer) == op.name:
+            found.add(op.layer)
+        reach = max(reach, last[op.name])
+    return frozenset(found)
