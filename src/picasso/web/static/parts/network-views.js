@@ -66,9 +66,10 @@ export function viewsOf(known, chosen) {
 /**
  * @param {VisualizationInfo} view
  * @param {Chosen} chosen
+ * @param {string[]} labels the model's classes
  * @returns {Record<string, any>} the settings that say what is looked at
  */
-export function aim(view, chosen) {
+export function aim(view, chosen, labels) {
   const { layer, channel, label } = chosen;
   const has = slots(view);
   /** @type {Record<string, any>} */
@@ -80,7 +81,8 @@ export function aim(view, chosen) {
   put("layers", layer);
   put("channels", channel);
   put("classes", label);
-  put("objective", label ? `class:${label}` : channel === null ? layer : `${layer}:${channel}`);
+  // A class goes by its number there: a label may hold what is read as a sign.
+  put("objective", label ? `class:${labels.indexOf(label)}` : channel === null ? layer : `${layer}:${channel}`);
   return settings;
 }
 
