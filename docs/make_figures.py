@@ -29,7 +29,7 @@ TASKS = {"segmentation-mask": "demo:segmenter", "detected-boxes": "demo:detector
 """Visualizations of whole answers, and whose answer is drawn."""
 STRONGEST: dict[str, Any] = {"target": "tank", "order": "effect", "shown": 24}
 """Which channels of the two tank models are drawn."""
-MADE = {"fooling": "demo:tank-honest", "inversion": "demo:tank-honest"}
+MADE = dict.fromkeys(("fooling", "inversion", "decoding"), "demo:tank-honest")
 """Visualizations that make pictures, and for whom."""
 HEIGHT, GAP, LINE = 300, 16, 26
 ROWS = 10

@@ -16,6 +16,7 @@ from picasso.core.activation_maps import (
     feature_maps,
     unmoved,
 )
+from picasso.core.album import album
 from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
@@ -23,6 +24,7 @@ from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurre
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.eight_bit import EightBit, eight_bit
@@ -102,7 +104,7 @@ from picasso.core.tones import (
     to_pixels,
     with_luminance,
 )
-from picasso.core.trunk import trunk_layers
+from picasso.core.trunk import read_layers, trunk_layers
 from picasso.core.visualization import AttributionMethod, Context, Family, ModelVisualization, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
@@ -142,6 +144,7 @@ __all__ = [
     "Channels",
     "Context",
     "Curve",
+    "Decoder",
     "EightBit",
     "Extent",
     "Family",
@@ -151,6 +154,7 @@ __all__ = [
     "FourierParameters",
     "Goal",
     "GradientMap",
+    "Grid",
     "Head",
     "Heatmap",
     "Images",
@@ -209,6 +213,7 @@ __all__ = [
     "Watched",
     "Wide",
     "Windows",
+    "album",
     "alpha_norm",
     "among_tokens",
     "baseline",
@@ -247,6 +252,7 @@ __all__ = [
     "outside",
     "over_channels",
     "pulled_back",
+    "read_layers",
     "read_regions",
     "recompressed",
     "rectangle",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picasso.core.errors import NotSupportedError
+from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import Layer
 from picasso.core.graph import Graph
 from picasso.core.model import Model
@@ -25,6 +25,30 @@ def trunk_layers(model: Model) -> tuple[Layer, ...]:
         return spatial
     kept = tuple(layer for layer in spatial if layer.name in through)
     return kept if len(kept) >= 3 else spatial
+
+
+def read_layers(model: Model, written: str, spread: tuple[float, ...]) -> list[str]:
+    """Return the names of the layers that were asked for, or of some that are spread over the depth.
+
+    Args:
+        model: The model.
+        written: Names, separated by commas; "" for the usual ones.
+        spread: Where these lie, 0 for the first through which everything flows, 1 for the last.
+
+    Raises:
+        NotFoundError: There is no such layer.
+        NotSupportedError: The network shows none.
+    """
+    known = [layer.name for layer in model.layers()]
+    # A comma may be part of a name.
+    names = [written] if written in known else [name.strip() for name in written.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise NotFoundError(f"There is no layer '{name}'.", f"The last are {', '.join(known[-3:])}.")
+    if not known:
+        raise NotSupportedError("The network shows no layers.")
+    among = [layer.name for layer in trunk_layers(model)] or known
+    return list(dict.fromkeys(names or [among[round((len(among) - 1) * share)] for share in spread]))
 
 
 def bottlenecks(graph: Graph) -> frozenset[str]:

@@ -20,8 +20,6 @@ from picasso.plugin import (
     Family,
     FourierParameters,
     Images,
-    Model,
-    NotFoundError,
     NotSupportedError,
     Panel,
     Parametrization,
@@ -34,8 +32,8 @@ from picasso.plugin import (
     Visualization,
     alpha_norm,
     eight_bit,
+    read_layers,
     total_variation,
-    trunk_layers,
 )
 
 Numbers = NDArray[np.float64]
@@ -132,7 +130,7 @@ class Inversion(Visualization[InversionSettings]):
         model = ctx.whole
         if not model.pulls_layers:
             raise NotSupportedError(f"Gradients of {model.framework} models begin at their scores, not at a layer.")
-        names, scale = _layers(model, settings.layers), eight_bit(model, sample)
+        names, scale = read_layers(model, settings.layers, SPREAD_OVER), eight_bit(model, sample)
         codes = model.activations(sample.x, names)
         searches = [_Search(ctx, scale, name, codes[name], settings) for name in names]
         total = settings.steps * len(searches)
@@ -302,25 +300,6 @@ def _parametrization(settings: InversionSettings, scale: EightBit) -> Parametriz
     if settings.parametrization == "pixels":
         return PixelParameters((height, width, channels))
     return FourierParameters((height, width, channels), scale.colors, scale.reverse, FALL, squash=False)
-
-
-def _layers(model: Model, written: str) -> list[str]:
-    """Return the layers that were asked for, or three that are spread over the depth.
-
-    Raises:
-        NotFoundError: There is no such layer.
-        NotSupportedError: The network has none.
-    """
-    layers = model.layers()
-    known = [layer.name for layer in layers]
-    names = [written] if written in known else [name.strip() for name in written.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise NotFoundError(f"There is no layer '{name}'.", f"The last are {', '.join(known[-3:])}.")
-    if not known:
-        raise NotSupportedError("The network shows no layers.")
-    among = [layer.name for layer in trunk_layers(model)] or known
-    return list(dict.fromkeys(names or [among[round((len(among) - 1) * share)] for share in SPREAD_OVER]))
 
 
 def _row(sample: Sample, scale: EightBit, searches: list[_Search], now: tuple[Numbers, float] | None = None) -> Images:
