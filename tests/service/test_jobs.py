@@ -20,6 +20,20 @@ from tests.core.plugins import ALONE, drop
 
 from .conftest import configure, ended, picture, request, running, wait_until
 
+LEARNER = """
+class LearnerSettings(Settings):
+    album: str = Field("", title="Album", description="A folder.", json_schema_extra={"picasso": {"choices": "album"}})
+
+class Learner(Visualization[LearnerSettings]):
+    '''Learn nothing.'''
+
+    name, title = "learner", "Learner"
+
+    def run(self, ctx, sample, settings):
+        ctx.progress(1, 1)
+        yield Text(id="said", title="Learned from", text=settings.album or "nothing")
+"""
+
 
 def test_a_job_is_done_and_its_result_is_what_python_gives(service: Service) -> None:
     digest = service.pictures.adopt(picture(180), "grey.png").digest
@@ -63,6 +77,19 @@ def test_the_model_alone_is_looked_at_without_a_picture(service: Service) -> Non
         service.jobs.submit(replace(asked, target=(0,)))
     with pytest.raises(errors.PictureError, match="looks at pictures"):
         service.jobs.submit(JobRequest("Toy", "behave", ()))
+
+
+def test_a_page_names_data_sets_and_no_folders(service: Service, tmp_path: Path) -> None:
+    drop(service.configuration.plugins[0], LEARNER, "learner.py")
+    digest = service.pictures.adopt(picture(182), "grey.png").digest
+    asked = JobRequest("Toy", "learner", (digest,))
+    with pytest.raises(errors.SettingsError, match="album must be a data set of this server"):
+        service.jobs.submit(replace(asked, settings={"album": str(tmp_path)}))
+    assert service.store.add_dataset("mine", str(tmp_path))
+    for name in ("mine", str(tmp_path), ""):
+        job = ended(service, service.jobs.submit(replace(asked, settings={"album": name})))
+        assert job.state is State.DONE, job.error
+        assert job.settings == {"album": name and str(tmp_path)}
 
 
 def test_events_tell_the_whole_story_in_order(service: Service) -> None:

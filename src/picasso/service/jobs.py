@@ -14,7 +14,7 @@ from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.service import audits, comparisons, work
+from picasso.service import albums, audits, comparisons, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
@@ -63,6 +63,7 @@ class Jobs:
         catalog: The visualizations.
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
+        paths: Whether a page may name any path of this machine.
         audit_ended: Called, from the jobs' own thread, when an audit has ended, however it did.
     """
 
@@ -73,6 +74,7 @@ class Jobs:
         catalog: Catalog,
         place: Place,
         warm: int,
+        paths: bool,
         audit_ended: Callable[[], object],
     ) -> None:
         self.store = store
@@ -80,7 +82,7 @@ class Jobs:
         self.catalog = catalog
         self.place = place
         self.what_ifs = WhatIfs(store, records)
-        self._audit_ended = audit_ended
+        self._audit_ended, self._paths = audit_ended, paths
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -128,6 +130,7 @@ class Jobs:
         alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
         pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
+        settings = albums.resolved(visualization.settings, settings, self.store, self._paths)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
         place = read_place(request.at)

@@ -110,7 +110,15 @@ class Service:
             opening_seconds=configuration.opening_seconds,
         )
         self._uploads = Uploads(configuration.data / "datasets", self.store)
-        self.jobs = Jobs(self.store, self.records, self.catalog, place, configuration.warm, self._sweep_leftovers)
+        self.jobs = Jobs(
+            self.store,
+            self.records,
+            self.catalog,
+            place,
+            configuration.warm,
+            configuration.allow_add,
+            self._sweep_leftovers,
+        )
         self._lock = FolderLock(configuration.data)
         self._preparing = threading.Thread(target=self._prepare, name="picasso-prepare", daemon=True)
 
