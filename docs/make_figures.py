@@ -136,6 +136,10 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             results = [picasso.explain(model, drawn.pixels, name, **STRONGEST) for model in models]
             sheets = [panel for one in results for panel in one.panels if isinstance(panel, FeatureMaps)]
             yield name, _stacked([panel.contact_sheet() for panel in sheets])
+        elif name == "filters":
+            results = [picasso.explain(model, visualization=name) for model in models]
+            sheets = [panel for one in results for panel in one.panels if isinstance(panel, FeatureMaps)]
+            yield name, _stacked([panel.contact_sheet() for panel in sheets])
         elif named := (TASKS | MADE).get(name):
             result = picasso.explain(picasso.load_model(named), drawn.pixels, name)
             assert isinstance(result, Result)

@@ -27,6 +27,7 @@ from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
+from picasso.core.visualization import Subject
 from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
@@ -102,7 +103,8 @@ def _measured(entry: Entry) -> Iterator[str]:
     makers: list[Callable[[], Model]] = [] if demo in named.values() else [small_model, small_transformer]
     for make in (*makers, partial(load_model, demo)):
         model = make()
-        picture = read_picture(model.prepare(read_picture(_plain())).view, "trial")
+        alone = entry.load().subject is Subject.MODEL
+        picture = None if alone else read_picture(model.prepare(read_picture(_plain())).view, "trial")
         with suppress(NotSupportedError):  # the network is built otherwise than it needs
             result = runner.run(model, picture, entry, entry.load().settings_type(), top=1)
             break

@@ -35,6 +35,7 @@ from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
+from picasso.core.kernels import Kernels, chroma, find_kernels, likenesses, strengths
 from picasso.core.kinds import Kinds, region_of
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
@@ -75,6 +76,7 @@ from picasso.core.paths import (
 )
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.priors import alpha_norm, total_variation
+from picasso.core.receptive_field import ReceptiveFields
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
     Fill,
@@ -159,6 +161,7 @@ __all__ = [
     "Heatmap",
     "Images",
     "Intervention",
+    "Kernels",
     "Kinds",
     "Layer",
     "LayerMap",
@@ -190,6 +193,7 @@ __all__ = [
     "Pullback",
     "Quality",
     "QuerySettings",
+    "ReceptiveFields",
     "Rectangles",
     "Reduction",
     "RegionSettings",
@@ -221,6 +225,7 @@ __all__ = [
     "blurred",
     "bounded",
     "channel_maps",
+    "chroma",
     "class_colors",
     "coarse_to_fine",
     "colorize",
@@ -232,12 +237,14 @@ __all__ = [
     "enlarge",
     "feature_maps",
     "fill",
+    "find_kernels",
     "from_baselines",
     "gradient_map",
     "grown",
     "jpeg_quality",
     "lay_grid",
     "lay_values",
+    "likenesses",
     "lit",
     "log_chroma",
     "luminance",
@@ -272,6 +279,7 @@ __all__ = [
     "sparsity",
     "spectrum",
     "stand",
+    "strengths",
     "suppress",
     "surface",
     "switches",

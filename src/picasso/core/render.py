@@ -53,6 +53,13 @@ def colorize(values: Array, sign: Sign, limits: tuple[float, float]) -> Pixels:
     return np.asarray(colors, dtype=np.uint8)
 
 
+def in_colors(values: Array, limits: tuple[float, float]) -> Pixels:
+    """Show three numbers at each place as red, green and blue, (h, w, 3) -> uint8: dark at the low limit."""
+    low, high = limits
+    place = np.clip((values.astype(np.float64) - low) / ((high - low) or 1.0), 0, 1)
+    return np.asarray(np.round(place * 255), dtype=np.uint8)
+
+
 def overlay(
     picture: Pixels,
     values: Array,

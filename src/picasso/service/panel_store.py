@@ -141,7 +141,8 @@ def read_feature_maps(wire: dict[str, Any], artifacts: Artifacts) -> FeatureMaps
     values = {key: value for key, value in wire.items() if key != "kind"}
     low, high = values["limits"]
     measures = tuple(ChannelMeasure(**one | {"values": array(one["values"])}) for one in values["measures"])
-    given = {"values": array(wire["values"]), "picture": array(wire["picture"]), "measures": measures}
+    picture = array(wire["picture"]) if wire["picture"] else None
+    given = {"values": array(wire["values"]), "picture": picture, "measures": measures}
     return FeatureMaps(**values | given | {"limits": (low, high)})
 
 

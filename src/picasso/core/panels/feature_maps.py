@@ -16,6 +16,8 @@ from picasso.core.preprocessing import Array
 
 SIDE, GAP, LINE, COLUMNS = 64, 8, 16, 12
 """Of the contact sheet: longer side of a map, space between maps, height of a line of text, maps in a row."""
+WIDE, MOST = 480, 1024
+"""How wide the sheet becomes where a few maps have room to be larger, and how large a map that is alone."""
 _INK, _PAPER = (30, 30, 34), (255, 255, 255)
 INDEX = "index"
 """The order of the channels' numbers."""
@@ -40,11 +42,12 @@ class ChannelMeasure:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureMaps(Panel):
-    """Every channel of a layer, over the picture that it is looked at through.
+    """Every channel of a layer, over the picture that it is looked at through; or every kernel, over none.
 
     Args:
-        values: float32 (channels, rows, columns), in the order of the channels' numbers.
-        picture: What the model saw, uint8 (h, w, 3).
+        values: float32 (channels, rows, columns), in the order of the channels' numbers; or (channels, rows, columns,
+            3), whose three numbers are shown as red, green and blue, dark at the low limit and bright at the high one.
+        picture: What the model saw, uint8 (h, w, 3); None where the maps lie over no picture.
         layer: The layer's name.
         units: Units of a value, for the color bar.
         sign: "signed": diverging colors, zero in the middle; "unsigned": sequential from zero.
@@ -53,11 +56,12 @@ class FeatureMaps(Panel):
         measures: By what the channels can be ordered.
         order: Name of the measure by which they are ordered at first, or `INDEX`.
         sheet: How many channels the static form shows.
+        noun: What one of the maps is of.
     """
 
     kind: ClassVar[str] = "feature-maps"
     values: Array
-    picture: NDArray[np.uint8]
+    picture: NDArray[np.uint8] | None
     layer: str
     units: str
     sign: Literal["signed", "unsigned"]
@@ -66,6 +70,7 @@ class FeatureMaps(Panel):
     measures: tuple[ChannelMeasure, ...] = ()
     order: str = INDEX
     sheet: int = 48
+    noun: Literal["channel", "kernel"] = "channel"
 
     def ranking(self) -> NDArray[np.intp]:
         """Return the numbers of all channels in their order, (channels,)."""
@@ -74,7 +79,9 @@ class FeatureMaps(Panel):
     def html(self) -> str:
         named = {measure.name: measure.title.lower() for measure in self.measures}
         shown = min(self.sheet, len(self.values))
-        said = f"{shown} of {len(self.values)} channels of {self.layer}, ordered by {named.get(self.order, self.order)}"
+        said = f"{shown} of {len(self.values)} {self.noun}s of {self.layer}"
+        said += f", ordered by {named.get(self.order, self.order)}"
+        said = said if len(self.values) > 1 else f"{self.layer}, one map"
         return (
             f'<h4>{escape(self.title)}</h4><figure style="margin:0"><img style="max-width:100%" alt="{escape(said)}" '
             f'src="{render.data_url(self.contact_sheet())}"><figcaption>{escape(said)}. {escape(self.caption)}'
@@ -84,8 +91,11 @@ class FeatureMaps(Panel):
     def contact_sheet(self) -> Image.Image:
         """Draw the first `sheet` channels in their order as small maps with their numbers, over the color bar."""
         numbers = self.ranking()[: self.sheet]
-        rows, columns = self.values.shape[1:]
-        scale = SIDE / max(rows, columns)
+        rows, columns = self.values.shape[1:3]
+        most = WIDE // max(1, len(numbers))
+        if len(self.values) == 1:  # in its own resolution where that is larger
+            most = max(most, min(MOST, max(rows, columns)))
+        scale = max(SIDE, most) / max(rows, columns)
         size = max(1, round(columns * scale)), max(1, round(rows * scale))
         how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX
         across = min(COLUMNS, max(1, len(numbers)))
@@ -96,17 +106,23 @@ class FeatureMaps(Panel):
         draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
         for place, number in enumerate(numbers):
             left, top = place % across * step[0], place // across * step[1]
-            colors = render.colorize(self.values[number], self.sign, self.limits)
-            sheet.paste(render.to_image(colors).resize(size, how), (left, top))
+            sheet.paste(render.to_image(self._colors(self.values[number])).resize(size, how), (left, top))
             draw.text((left + size[0] / 2, top + size[1] + LINE / 2), str(number), _INK, font, "mm")
         self._bar(sheet, down * step[1])
         return sheet
+
+    def _colors(self, values: Array) -> NDArray[np.uint8]:
+        """Return a map as a picture, uint8 (rows, columns, 3)."""
+        if values.ndim == 3:
+            return render.in_colors(values, self.limits)
+        return render.colorize(values, self.sign, self.limits)
 
     def _bar(self, sheet: Image.Image, top: int) -> None:
         """Draw the color bar with its limits and units over the sheet's whole width."""
         draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
         ramp = np.linspace(*self.limits, sheet.width, dtype=np.float32)[None].repeat(LINE - 4, 0)
-        sheet.paste(render.to_image(render.colorize(ramp, self.sign, self.limits)), (0, top))
+        ramp = ramp if self.values.ndim == 3 else np.repeat(ramp[..., None], 3, axis=2)
+        sheet.paste(render.to_image(self._colors(ramp)), (0, top))
         draw.rectangle((0, top, sheet.width - 1, top + LINE - 5), outline=_INK)
         low, high = self.limits
         for x, value, anchor in ((0, low, "lt"), (sheet.width / 2, (low + high) / 2, "mt"), (sheet.width, high, "rt")):

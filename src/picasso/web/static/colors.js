@@ -50,6 +50,31 @@ export function colorize(values, width, height, map, [low, high]) {
   return { colors: toCanvas(image), unknown: holes ? toCanvas(mask(values, width, height)) : null };
 }
 
+/** From dark to bright: what one of three numbers at a place does to its color.
+ *
+ * @type {ColorMap}
+ */
+export const BRIGHTNESS = Array.from({ length: 256 }, (_, i) => [i, i, i]);
+
+/**
+ * Shows three numbers at each place as red, green and blue: dark at the low limit, bright at the high one.
+ *
+ * @param {ArrayLike<number>} values
+ * @param {number} width
+ * @param {number} height
+ * @param {Limits} limits
+ * @returns {Colored}
+ */
+export function inColors(values, width, height, [low, high]) {
+  const factor = 255 / (high - low || 1);
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i += 1) {
+    for (let color = 0; color < 3; color += 1) image.data[4 * i + color] = Math.round((values[3 * i + color] - low) * factor);
+    image.data[4 * i + 3] = 255;
+  }
+  return { colors: toCanvas(image), unknown: null };
+}
+
 /**
  * @param {ArrayLike<number>} values
  * @param {number} width

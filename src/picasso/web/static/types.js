@@ -16,8 +16,8 @@
  * @typedef {Wire & {x: number[], lines: {label: string, values: (number | null)[]}[], x_title: string, y_title: string,
  *   ticks: string[], limits: [number, number] | null, mark: number | null, mark_label: string}} CurveWire
  * @typedef {Wire & {
- *   values: ArrayRef, picture: ArrayRef, layer: string, units: string, sign: "signed" | "unsigned",
- *   limits: [number, number], clipped: number, order: string, sheet: number,
+ *   values: ArrayRef, picture: ArrayRef | null, layer: string, units: string, sign: "signed" | "unsigned",
+ *   limits: [number, number], clipped: number, order: string, sheet: number, noun: string,
  *   measures: {name: string, title: string, units: string, values: ArrayRef}[]
  * }} FeatureMapsWire
  * @typedef {Wire & {text?: string}} TextWire

@@ -12,14 +12,14 @@ const AHEAD = 2;
  * Events: "choose" with the number of a channel.
  */
 export class ChannelGrid {
-  /** @param {string} label what it holds, for screen readers */
-  constructor(label) {
+  constructor() {
     this.inner = h("div", { class: "channel-inner", role: "presentation" });
     this.element = /** @type {HTMLElement} */ (h("div", {
-      class: "channel-grid", role: "listbox", tabindex: "0", "aria-label": label,
+      class: "channel-grid", role: "listbox", tabindex: "0",
       onscroll: () => this.draw(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event),
     }, this.inner));
     this.prefix = `channel-${Math.random().toString(36).slice(2, 8)}`;
+    this.noun = "channel";
     /** @type {number[]} channels in their order */
     this.ranking = [];
     /** @type {(channel: number) => HTMLCanvasElement} */
@@ -34,6 +34,16 @@ export class ChannelGrid {
     this.frame = 0;
     this.observer = new ResizeObserver(() => this.layout());
     this.observer.observe(this.element);
+  }
+
+  /**
+   * Says what it holds, for screen readers.
+   *
+   * @param {string} noun one of them: "channel"
+   */
+  name(noun) {
+    this.noun = noun;
+    this.element.setAttribute("aria-label", `All ${noun}s. Arrow keys move, Enter shows one large.`);
   }
 
   /**
@@ -117,7 +127,7 @@ export class ChannelGrid {
     canvas.setAttribute("aria-hidden", "true");
     const cell = h("div", {
       class: "channel-cell", role: "option", id: `${this.prefix}-${channel}`, "aria-posinset": rank + 1,
-      "aria-setsize": this.ranking.length, "aria-label": `channel ${channel}`, "data-channel": channel,
+      "aria-setsize": this.ranking.length, "aria-label": `${this.noun} ${channel}`, "data-channel": channel,
       onclick: () => {
         this.active = channel;
         this.choose(channel);

@@ -1,7 +1,7 @@
-/** Every channel of a layer as a small map; one of them large over the picture. */
+/** Every channel or kernel of a layer as a small map; one of them large, over the picture where there is one. */
 
 import { loadArray, pictureCanvas } from "../arrays.js";
-import { colorMaps, colorize } from "../colors.js";
+import { BRIGHTNESS, colorMaps, colorize, inColors } from "../colors.js";
 import { announce, fill, h } from "../dom.js";
 import { number } from "../format.js";
 import { ChannelDetail } from "./channel-detail.js";
@@ -54,7 +54,9 @@ class FeatureMapsView {
       type: "number", min: 0, step: 1, inputmode: "numeric", class: "channel-finder",
       onchange: () => this.find(Number(this.finder.value)),
     });
-    this.grid = new ChannelGrid("Channels. Arrow keys move, Enter shows one large.");
+    this.findable = h("span", {});
+    this.rescalable = h("label", { class: "switch" }, this.scales, h("span", {}, "Each on its own scale"));
+    this.grid = new ChannelGrid();
     this.detail = new ChannelDetail();
     this.bar = new ColorBar();
     this.grid.element.addEventListener("choose", (event) => this.choose(/** @type {CustomEvent} */ (event).detail));
@@ -62,9 +64,7 @@ class FeatureMapsView {
       this.heading,
       h("div", { class: "toolbar" },
         h("label", { class: "choice" }, h("span", {}, "Order"), this.orders),
-        h("label", { class: "choice" }, h("span", {}, "Go to channel"), this.finder),
-        h("label", { class: "switch", title: "Shows each channel from zero to its own largest value." },
-          this.scales, h("span", {}, "Each on its own scale"))),
+        h("label", { class: "choice" }, this.findable, this.finder), this.rescalable),
       h("div", { class: "feature-body" },
         h("div", { class: "feature-main" }, this.grid.element, this.bar.element), this.detail.element),
       this.caption);
@@ -77,11 +77,14 @@ class FeatureMapsView {
   /** @param {FeatureMapsWire[]} panels */
   update(panels) {
     [this.panel] = panels;
-    const { id, title, caption, measures, values, order } = this.panel;
+    const { id, title, caption, measures, values, order, noun } = this.panel;
     this.element.dataset.panel = id;
     this.heading.textContent = title;
     this.caption.textContent = caption;
     this.finder.max = String(values.shape[0] - 1);
+    this.findable.textContent = `Go to ${noun}`;
+    this.rescalable.title = `Shows each ${noun} from zero to its own largest value.`;
+    this.grid.name(noun);
     const wanted = this.order ?? order;
     fill(this.orders, [["Number", INDEX], ...measures.map((one) => [one.title, one.name])].map(([words, name]) =>
       h("option", { value: name, selected: name === wanted }, words)));
@@ -114,11 +117,11 @@ class FeatureMapsView {
     const { turn } = this;
     try {
       const [maps, picture, colors, ...measures] = await Promise.all([
-        loadArray(panel.values), loadArray(panel.picture), colorMaps(),
+        loadArray(panel.values), panel.picture && loadArray(panel.picture), colorMaps(),
         ...panel.measures.map((one) => loadArray(one.values)),
       ]);
       if (turn !== this.turn) return;
-      this.loaded = { panel, maps, colors, measures, picture: pictureCanvas(picture) };
+      this.loaded = { panel, maps, colors, measures, picture: picture && pictureCanvas(picture) };
       this.reorder(this.order ?? panel.order, this.order !== null);
       this.element.dataset.ready = panel.values.url;
     } catch (error) {
@@ -155,7 +158,7 @@ class FeatureMapsView {
   find(channel) {
     const count = this.panel?.values.shape[0] ?? 0;
     if (!Number.isInteger(channel) || channel < 0 || channel >= count) {
-      announce(`There are channels 0 to ${count - 1}.`);
+      announce(`There are ${this.panel?.noun}s 0 to ${count - 1}.`);
       return;
     }
     this.grid.go(channel);
@@ -166,13 +169,13 @@ class FeatureMapsView {
   choose(channel) {
     this.chosen = channel;
     this.enlarge(channel);
-    announce(`Channel ${channel}`);
+    announce(`${this.panel?.noun} ${channel}`);
   }
 
   /** @param {number} channel */
   slice(channel) {
     const { values, shape } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded).maps;
-    const size = shape[1] * shape[2];
+    const size = shape.slice(1).reduce((product, side) => product * side, 1);
     return values.subarray(channel * size, (channel + 1) * size);
   }
 
@@ -191,7 +194,9 @@ class FeatureMapsView {
   /** @param {number} channel */
   painted(channel) {
     const { panel, maps, colors } = /** @type {NonNullable<typeof this.loaded>} */ (this.loaded);
-    return colorize(this.slice(channel), maps.shape[2], maps.shape[1], colors[panel.sign], this.limits(channel));
+    const [, rows, columns, three] = maps.shape;
+    if (three) return inColors(this.slice(channel), columns, rows, this.limits(channel));
+    return colorize(this.slice(channel), columns, rows, colors[panel.sign], this.limits(channel));
   }
 
   /**
@@ -203,18 +208,19 @@ class FeatureMapsView {
     const { loaded } = this;
     if (!loaded) return;
     const { panel } = loaded;
-    const [, rows, columns] = loaded.maps.shape;
+    const [, rows, columns, three] = loaded.maps.shape;
     this.detail.show({
-      channel, rows, columns, values: this.slice(channel), colored: this.painted(channel), picture: loaded.picture,
+      channel, noun: panel.noun, rows, columns, three: Boolean(three), values: this.slice(channel), colored: this.painted(channel), picture: loaded.picture,
       facts: panel.measures.map((one, i) => [one.title, loaded.measures[i].values[channel], one.units]),
-      inside: networkHref({
+      inside: panel.noun === "kernel" ? null : networkHref({
         model: this.context.model, layer: panel.layer, channel,
         pictures: this.context.picture ? [this.context.picture.digest] : [],
       }),
     });
     const limits = this.limits(channel);
     this.bar.show({
-      map: loaded.colors[panel.sign], limits, units: this.own ? `${panel.units}, channel ${channel}` : panel.units,
+      map: three ? BRIGHTNESS : loaded.colors[panel.sign], limits,
+      units: this.own ? `${panel.units}, ${panel.noun} ${channel}` : panel.units,
       low: limits[0] < 0 ? "negative" : "none", high: limits[0] < 0 ? "positive" : "most",
       clipped: this.own ? 0 : panel.clipped,
     });
