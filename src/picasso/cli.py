@@ -120,7 +120,8 @@ def explain(
             "--channel",
             metavar="LAYER:NUMBER",
             help="Explain a channel of a layer instead of a class, both counted from 0: conv5:37, its mean; "
-            "conv5:37@3,4, its value at row 3, column 4 of the layer's map. `picasso inspect` lists the layers.",
+            "conv5:37@3,4, its value at row 3, column 4 of the layer's map; conv5:37@max, where it is largest. "
+            "`picasso inspect` lists the layers.",
             rich_help_panel=LOOK,
         ),
     ] = "",

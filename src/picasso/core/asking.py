@@ -141,14 +141,16 @@ def focused(model: Model, sample: Sample, place: Place | None) -> Model:
 
 
 def outlined(view: NDArray[np.uint8], focus: Focus) -> Images:
-    """Show which part of the picture is asked about: the rest is dimmed, its edge is drawn in white on black."""
-    assert focus.outline is not None
-    inside = focus.outline
+    """Show what is marked of the picture as asked about: the rest is dimmed, its edge is drawn in white on black."""
+    inside = focus.marked
+    assert inside is not None
     shown = np.where(inside[..., None], view, view // 3 + 40).astype(np.uint8)
     near = np.zeros_like(inside)
-    for axis in (0, 1):
-        for step in (-1, 1):
-            near |= np.roll(inside, step, axis) != inside
+    across, down = np.diff(inside, axis=1), np.diff(inside, axis=0)
+    near[:, 1:] |= across
+    near[:, :-1] |= across
+    near[1:] |= down
+    near[:-1] |= down
     shown[near & inside] = 255
     shown[near & ~inside] = 0
     if inside.sum() == 1:
@@ -156,7 +158,7 @@ def outlined(view: NDArray[np.uint8], focus: Focus) -> Images:
     return Images(
         id="asked",
         title="What is explained",
-        caption=f"The scores are those of {focus.about}.",
+        caption=focus.sentence,
         pictures=(shown,),
         captions=(focus.about,),
     )

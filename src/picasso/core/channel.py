@@ -7,23 +7,28 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picasso.core.errors import NotFoundError, NotSupportedError, TargetError
 from picasso.core.facts import Capability
 from picasso.core.focus import Focus
 from picasso.core.hooks import Prediction
 from picasso.core.preprocessing import Array
+from picasso.core.receptive_field import ReceptiveFields, Region
 from picasso.core.targets import LAYER
 
 if TYPE_CHECKING:
     from picasso.core.facts import Layer, Sample
     from picasso.core.model import Model
 
-HINT = 'Write layer:channel, "conv5:37", or with a place of the layer, "conv5:37@row,column".'
-_WRITTEN = re.compile(r"(?P<layer>.+):(?P<channel>\d+)(?:@(?P<row>\d+),(?P<column>\d+))?")
+HINT = (
+    'Write layer:channel, "conv5:37", or with a place of the layer, "conv5:37@row,column", or "conv5:37@max" for where '
+    "it is largest."
+)
+_WRITTEN = re.compile(r"(?P<layer>.+):(?P<channel>\d+)(?:@(?:(?P<max>max)|(?P<row>\d+),(?P<column>\d+)))?")
 
 
 @dataclass(frozen=True)
@@ -33,28 +38,33 @@ class Channel:
     Args:
         layer: The layer's name.
         number: Which of its channels.
-        place: (row, column) in the layer's own map, or None for the mean over all of it.
+        place: (row, column) in the layer's own map; "max" for the place where it is largest, which only a picture
+            tells; or None for the mean over all of it.
     """
 
     layer: str
     number: int
-    place: tuple[int, int] | None = None
+    place: tuple[int, int] | Literal["max"] | None = None
 
     @property
     def text(self) -> str:
         """What a person writes for it."""
+        if self.place == "max":
+            return f"{self.layer}:{self.number}@max"
         where = "" if self.place is None else f"@{self.place[0]},{self.place[1]}"
         return f"{self.layer}:{self.number}{where}"
 
     @property
     def words(self) -> str:
         """Say which it is."""
+        if self.place == "max":
+            return f"channel {self.number} of {self.layer}, where it is largest"
         where = "its mean" if self.place is None else f"at row {self.place[0]}, column {self.place[1]}"
         return f"channel {self.number} of {self.layer}, {where}"
 
 
 def read_channel(said: object) -> Channel:
-    """Read a channel: "conv5:37", or "conv5:37@3,4" for its value at row 3, column 4 of the layer's map.
+    """Read a channel: "conv5:37"; "conv5:37@3,4" for its value at row 3, column 4 of the layer's map; "conv5:37@max".
 
     Raises:
         TargetError: It is not written so.
@@ -64,8 +74,10 @@ def read_channel(said: object) -> Channel:
     found = _WRITTEN.fullmatch(said.strip()) if isinstance(said, str) else None
     if found is None:
         raise TargetError(f"The channel to explain was not understood: {said!r}.", HINT)
-    place = None if found["row"] is None else (int(found["row"]), int(found["column"]))
-    return Channel(found["layer"], int(found["channel"]), place)
+    layer, number = found["layer"], int(found["channel"])
+    if found["max"]:
+        return Channel(layer, number, "max")
+    return Channel(layer, number, None if found["row"] is None else (int(found["row"]), int(found["column"])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +87,28 @@ class ChannelFocus(Focus):
     Args:
         channel: Which.
         weights: float32, the shape of the layer without its channels: what each position counts, summing to 1.
+        region: Of a unit at one place its receptive field; None where that is not known, and for the mean.
+        size: (height, width) of the network's input.
     """
 
     channel: Channel
     weights: Array
+    region: Region | None = None
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def marked(self) -> NDArray[np.bool_] | None:
+        return None if self.region is None else self.region.mask(self.size)
+
+    @property
+    def sentence(self) -> str:
+        if self.region is None:
+            return super().sentence
+        seen = f"{self.region.height} x {self.region.width} of {self.size[0]} x {self.size[1]} pixels"
+        return (
+            f"The score is that of {self.about}. Its receptive field, {seen}: {self.region.words}. Nothing outside can "
+            "change it."
+        )
 
     @property
     def layer(self) -> str:
@@ -118,19 +148,37 @@ def focus_on_channel(model: Model, sample: Sample, channel: Channel) -> ChannelF
     count = values.shape[-1]
     if channel.number >= count:
         raise TargetError(f"The channels of '{layer.name}' are 0..{count - 1}. Got {channel.number}.", HINT)
+    found, about = channel, channel.words
+    if channel.place == "max":
+        found = replace(channel, place=_largest(layer, values[0, ..., channel.number]))
+        about = f"{found.words}, where it is largest in this picture"
+    place = found.place if isinstance(found.place, tuple) else None
+    weights = _weights(layer, values.shape[1:-1], place)
     focus = ChannelFocus(
-        labels=(channel.text,),
+        labels=(found.text,),
         classes=1,
         predictions=(),
-        about=channel.words,
+        about=about,
         share="activation",
         outline=None,
         least=-np.inf,
-        channel=channel,
-        weights=_weights(layer, values.shape[1:-1], channel),
+        channel=found,
+        weights=weights,
+        region=None if place is None else _field(whole, layer, weights, found.number),
+        size=whole.input_shape[:2],
     )
     score = float(focus.read({LAYER: values})[0, 0])
-    return replace(focus, predictions=(Prediction(0, channel.text, score),))
+    return replace(focus, predictions=(Prediction(0, found.text, score),))
+
+
+def _field(model: Model, layer: Layer, weights: Array, channel: int) -> Region | None:
+    """Return the receptive field of the one unit that counts; None where it is not known, or the unit sees nothing."""
+    (place,) = np.argwhere(weights)
+    try:
+        region = ReceptiveFields(model.graph()).of(layer, (*(int(one) for one in place), channel))
+    except NotSupportedError:  # the network cannot be read
+        return None
+    return region if region is not None and region.height else None
 
 
 def _layer(model: Model, name: str) -> Layer:
@@ -141,18 +189,13 @@ def _layer(model: Model, name: str) -> Layer:
     return layers[name]
 
 
-def _weights(layer: Layer, shape: tuple[int, ...], channel: Channel) -> Array:
+def _weights(layer: Layer, shape: tuple[int, ...], place: tuple[int, int] | None) -> Array:
     """Return what each position of a layer counts: all the same, or one alone."""
     weights = np.zeros(shape, np.float32)
-    if channel.place is None:
+    if place is None:
         weights[...] = 1 / max(1, weights.size)
         return weights
-    grid = layer.grid or (shape if len(shape) == 2 else None)
-    if grid is None:
-        raise NotSupportedError(
-            f"The output of '{layer.name}', {(*shape, 'channels')}, has no rows and columns.", "Leave the place out."
-        )
-    (row, column), (rows, columns) = channel.place, grid
+    (row, column), (rows, columns) = place, _grid(layer, shape)
     if row >= rows or column >= columns:
         raise TargetError(
             f"The map of '{layer.name}' has {rows} rows and {columns} columns, from 0. Got {row}, {column}.", HINT
@@ -162,3 +205,21 @@ def _weights(layer: Layer, shape: tuple[int, ...], channel: Channel) -> Array:
     else:  # class and register tokens come before those of the patches
         weights[shape[0] - rows * columns + row * columns + column] = 1
     return weights
+
+
+def _grid(layer: Layer, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many rows and columns a layer's map has; `shape` is that of its output without the channels."""
+    if layer.grid is not None:
+        return layer.grid
+    if len(shape) != 2:
+        raise NotSupportedError(
+            f"The output of '{layer.name}', {(*shape, 'channels')}, has no rows and columns.", "Leave the place out."
+        )
+    return shape[0], shape[1]
+
+
+def _largest(layer: Layer, values: Array) -> tuple[int, int]:
+    """Return the row and column of the layer's map at which a channel's values (positions) are largest, the first."""
+    rows, columns = _grid(layer, values.shape)
+    place = int(values.reshape(-1)[-rows * columns :].argmax())
+    return place // columns, place % columns

@@ -48,6 +48,16 @@ class Focus(ABC):
     least: float
 
     @property
+    def marked(self) -> NDArray[np.bool_] | None:
+        """What is marked of the picture as asked about, bool (height, width) of the network's input, or None."""
+        return self.outline
+
+    @property
+    def sentence(self) -> str:
+        """Say below the marked picture what is asked about."""
+        return f"The scores are those of {self.about}."
+
+    @property
     def layer(self) -> str:
         """The layer whose values are read, `outputs[LAYER]`, instead of the network's outputs; "" for these."""
         return ""

@@ -80,6 +80,8 @@ def explain(
             default each class over its own predicted mask, or each of the best detections.
         channel: A channel of a layer instead of a class: "conv5:37" for the mean of channel 37 of the layer conv5,
             "conv5:37@3,4" for its value at row 3, column 4 of the layer's map; channels and places count from 0.
+            "conv5:37@max" for its value where it is largest in this picture. The pixels that the unit at a place can
+            depend on, its receptive field, are marked in the picture.
         seed: Seed of everything random.
         cache: Whether a result that this model gave before for the same picture and choices is returned at once.
         progress: Called with (done, total, message).
@@ -410,7 +412,7 @@ def run(
     ctx = Context(model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled)
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
-    if model.focus is not None and model.focus.outline is not None and (place is not None or attributes):
+    if model.focus is not None and model.focus.marked is not None and (place is not None or attributes):
         shown.keep(outlined(view, model.focus))
     shown.all(model, lambda: kind().run(ctx, sample, settings))
     _check(ctx, attributes)

@@ -49,6 +49,7 @@ class FiltersSettings(Settings):
         title="Output channel",
         description="Whose kernels are shown, one for each input channel; counted from 0. Left empty: all where "
         "a kernel reads colors or one channel, a matrix where kernels are 1 x 1, else the strongest channel.",
+        json_schema_extra={"picasso": {"choices": "channels"}},
     )
     order: Literal["index", "strength", "likeness", "color"] = Field(
         "strength",

@@ -6,7 +6,7 @@ const FEW = 6;
 const EDGES = ["left", "top", "right", "bottom"];
 const SHOWN = 40;
 
-const CHANNEL = /^channel=(.+):(\d+)((?:@\d+,\d+)?)$/;
+const CHANNEL = /^channel=(.+):(\d+)((?:@\d+,\d+|@max)?)$/;
 
 /** @typedef {{value: number | string, label: string}} Choice */
 /** @typedef {import("../types.js").Layer} Layer */
