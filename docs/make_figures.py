@@ -161,6 +161,13 @@ def turned() -> Curve:
     return replace(curves[0], lines=lines, y_title="probability of a tank")
 
 
+def known_where() -> Curve:
+    """What each layer of a tank model knows of where an object is."""
+    result = picasso.explain(picasso.load_model(MODELS[1]), visualization="where-information")
+    assert isinstance(result, Result)
+    return next(panel for panel in result.panels if isinstance(panel, Curve))
+
+
 def _row(pictures: Sequence[Any]) -> Image.Image:
     """Lay square pictures side by side, small."""
     canvas = Image.new("RGB", (len(pictures) * (SMALL + 8) - 8, SMALL), "white")
@@ -223,9 +230,10 @@ def main() -> None:
         path = FOLDER / "methods" / f"{name}.webp"
         picture.save(path, quality=82, method=6)
         sys.stdout.write(f"{path}\n")
-    path = FOLDER / "methods" / "transformations.svg"
-    path.write_text(turned().svg(alone=True) + "\n", encoding="utf-8")
-    sys.stdout.write(f"{path}\n")
+    for name, curve in (("transformations", turned()), ("where-information", known_where())):
+        path = FOLDER / "methods" / f"{name}.svg"
+        path.write_text(curve.svg(alone=True) + "\n", encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
 
 
 if __name__ == "__main__":

@@ -74,8 +74,10 @@ from picasso.core.paths import (
     pulled_back,
     target_scores,
 )
+from picasso.core.planting import Planted, plant, read_drawn
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.priors import alpha_norm, total_variation
+from picasso.core.probing import explained, pooled
 from picasso.core.receptive_field import ReceptiveFields
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
@@ -187,6 +189,7 @@ __all__ = [
     "PixelParameters",
     "Pixels",
     "Plane",
+    "Planted",
     "Prediction",
     "Preprocessing",
     "Property",
@@ -235,6 +238,7 @@ __all__ = [
     "divide",
     "eight_bit",
     "enlarge",
+    "explained",
     "feature_maps",
     "fill",
     "find_kernels",
@@ -258,7 +262,10 @@ __all__ = [
     "on_patches",
     "outside",
     "over_channels",
+    "plant",
+    "pooled",
     "pulled_back",
+    "read_drawn",
     "read_layers",
     "read_regions",
     "recompressed",
