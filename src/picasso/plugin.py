@@ -35,7 +35,7 @@ from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
-from picasso.core.kernels import Kernels, chroma, find_kernels, likenesses, strengths
+from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
@@ -74,10 +74,10 @@ from picasso.core.paths import (
     pulled_back,
     target_scores,
 )
-from picasso.core.planting import Planted, plant, read_drawn
+from picasso.core.planting import Planted, plant_objects, read_drawn
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.priors import alpha_norm, total_variation
-from picasso.core.probing import explained, pooled
+from picasso.core.probing import cell_means, explained_variance
 from picasso.core.receptive_field import ReceptiveFields
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
@@ -227,8 +227,8 @@ __all__ = [
     "blend",
     "blurred",
     "bounded",
+    "cell_means",
     "channel_maps",
-    "chroma",
     "class_colors",
     "coarse_to_fine",
     "colorize",
@@ -238,7 +238,7 @@ __all__ = [
     "divide",
     "eight_bit",
     "enlarge",
-    "explained",
+    "explained_variance",
     "feature_maps",
     "fill",
     "find_kernels",
@@ -246,9 +246,11 @@ __all__ = [
     "gradient_map",
     "grown",
     "jpeg_quality",
+    "kernel_chroma",
+    "kernel_likenesses",
+    "kernel_strengths",
     "lay_grid",
     "lay_values",
-    "likenesses",
     "lit",
     "log_chroma",
     "luminance",
@@ -262,8 +264,7 @@ __all__ = [
     "on_patches",
     "outside",
     "over_channels",
-    "plant",
-    "pooled",
+    "plant_objects",
     "pulled_back",
     "read_drawn",
     "read_layers",
@@ -286,7 +287,6 @@ __all__ = [
     "sparsity",
     "spectrum",
     "stand",
-    "strengths",
     "suppress",
     "surface",
     "switches",

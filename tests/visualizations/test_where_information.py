@@ -15,8 +15,8 @@ from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import Layer
 from picasso.core.model import Model
 from picasso.core.panels import Curve, Images
-from picasso.core.planting import LARGEST, SMALLEST, plant, read_drawn
-from picasso.core.probing import FOLDS, PENALTIES, explained, mixed, pooled
+from picasso.core.planting import LARGEST, SMALLEST, plant_objects, read_drawn
+from picasso.core.probing import FOLDS, PENALTIES, cell_means, explained_variance, mixed
 from tests.models import channel_twins as twins
 
 SIZE = picasso.Preprocessing(size=(40, 48))
@@ -74,34 +74,34 @@ def test_the_probe_is_ridge_with_every_picture_left_out(width: int) -> None:
     """Of fewer numbers than pictures, and of more."""
     values = RNG.normal(size=(28, width)).astype(np.float32)
     truths = np.stack([values[:, 0] + 0.5 * RNG.normal(size=28), values[:, :3].sum(1), RNG.normal(size=28)], 1)
-    np.testing.assert_allclose(explained(values, truths), slow(values, truths), atol=1e-6)
+    np.testing.assert_allclose(explained_variance(values, truths), slow(values, truths), atol=1e-6)
 
 
 def test_what_lies_in_a_layer_linearly_is_read_and_noise_is_not() -> None:
     truths = RNG.normal(size=(400, 2))
     mix = RNG.normal(size=(2, 50))
     values = (truths @ mix + 0.01 * RNG.normal(size=(400, 50))).astype(np.float32)
-    assert explained(values, truths).min() > 0.999
+    assert explained_variance(values, truths).min() > 0.999
     noise = RNG.normal(size=(400, 2000)).astype(np.float32)
-    assert np.abs(explained(noise, truths)).max() < 0.05
-    assert explained(np.ones((400, 7), np.float32), truths) == pytest.approx(np.zeros(2), abs=0.05)
+    assert np.abs(explained_variance(noise, truths)).max() < 0.05
+    assert explained_variance(np.ones((400, 7), np.float32), truths) == pytest.approx(np.zeros(2), abs=0.05)
 
 
 def test_cells_are_the_means_of_adaptive_pooling() -> None:
     values = RNG.normal(size=(3, 12, 8, 5)).astype(np.float32)
     expected = nn.functional.adaptive_avg_pool2d(torch.from_numpy(values.transpose(0, 3, 1, 2)), 4)
-    found = pooled(Layer("map", "Conv2d", (12, 8, 5)), values, 4)
+    found = cell_means(Layer("map", "Conv2d", (12, 8, 5)), values, 4)
     np.testing.assert_allclose(found, expected.permute(0, 2, 3, 1).reshape(3, -1).numpy(), atol=1e-6)
-    uneven = pooled(Layer("map", "Conv2d", (7, 3, 5)), values[:, :7, :3], 4)
+    uneven = cell_means(Layer("map", "Conv2d", (7, 3, 5)), values[:, :7, :3], 4)
     assert uneven.shape == (3, 4 * 3 * 5)
     means = [values[:, lo:hi, :3].mean(1) for lo, hi in ((0, 2), (2, 4), (4, 5), (5, 7))]
     np.testing.assert_allclose(uneven, np.stack(means, 1).reshape(3, -1), atol=1e-6)
     tokens = RNG.normal(size=(3, 2 + 6 * 4, 5)).astype(np.float32)
-    found = pooled(Layer("block", "Block", (26, 5), grid=(6, 4)), tokens, 2)
+    found = cell_means(Layer("block", "Block", (26, 5), grid=(6, 4)), tokens, 2)
     patches = tokens[:, 2:].reshape(3, 2, 3, 2, 2, 5).mean((2, 4)).reshape(3, -1)
     np.testing.assert_allclose(found, np.concatenate([tokens[:, :2].reshape(3, -1), patches], 1), atol=1e-6)
     vector = RNG.normal(size=(3, 9)).astype(np.float32)
-    np.testing.assert_array_equal(pooled(Layer("fc", "Linear", (9,)), vector, 4), vector)
+    np.testing.assert_array_equal(cell_means(Layer("fc", "Linear", (9,)), vector, 4), vector)
 
 
 def test_numbers_beyond_the_most_are_mixed_and_keep_their_products() -> None:
@@ -111,7 +111,7 @@ def test_numbers_beyond_the_most_are_mixed_and_keep_their_products() -> None:
     np.testing.assert_array_equal(few, mixed(values))
     lengths = (few.astype(np.float64) ** 2).sum(1) / (values.astype(np.float64) ** 2).sum(1)
     assert np.abs(lengths - 1).max() < 0.15
-    assert pooled(Layer("wide", "Linear", (50_000,)), values, 4).shape == (20, 4096)
+    assert cell_means(Layer("wide", "Linear", (50_000,)), values, 4).shape == (20, 4096)
 
 
 # --- the pictures ----------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_numbers_beyond_the_most_are_mixed_and_keep_their_products() -> None:
 
 @pytest.mark.parametrize("shape", ["bar", "ellipse"])
 def test_what_is_said_of_the_object_is_what_its_pixels_show(shape: Any) -> None:
-    planted = plant(range(40), (160, 200), shape, seed=1)
+    planted = plant_objects(range(40), (160, 200), shape, seed=1)
     assert planted.pixels.shape == (40, 160, 200, 3)
     for place in range(40):
         rows, columns = np.nonzero(planted.pixels[place].min(axis=2) > 165)
@@ -136,13 +136,13 @@ def test_what_is_said_of_the_object_is_what_its_pixels_show(shape: Any) -> None:
 
 
 def test_what_is_drawn_is_drawn_evenly_and_depends_on_its_number_alone() -> None:
-    many = plant(range(600), (24, 32), "bar", seed=5)
+    many = plant_objects(range(600), (24, 32), "bar", seed=5)
     facts = np.stack([many.x, many.y, np.log(many.scale), np.cos(2 * many.angle), np.sin(2 * many.angle)])
     assert np.abs(np.corrcoef(facts) - np.eye(5)).max() < 0.15
     assert many.x.mean() == pytest.approx(16, abs=0.6)
-    again = plant([7, 3], (24, 32), "bar", seed=5)
+    again = plant_objects([7, 3], (24, 32), "bar", seed=5)
     np.testing.assert_array_equal(again.pixels, many.pixels[[7, 3]])
-    assert not np.array_equal(plant([7], (24, 32), "bar", seed=6).pixels[0], many.pixels[7])
+    assert not np.array_equal(plant_objects([7], (24, 32), "bar", seed=6).pixels[0], many.pixels[7])
 
 
 def test_the_network_reads_the_drawn_pixels_whole() -> None:
@@ -157,7 +157,10 @@ def test_the_network_reads_the_drawn_pixels_whole() -> None:
             return self.fc(x.mean((2, 3)))
 
     seen = picasso.Preprocessing(size=24, resize="crop", short_side=32, color="bgr", mean=(0.1, 0.2, 0.3))
-    model, pixels = picasso.load_model(Mean().eval(), preprocessing=seen), plant([0, 1], (24, 24), "bar", 0).pixels
+    model, pixels = (
+        picasso.load_model(Mean().eval(), preprocessing=seen),
+        plant_objects([0, 1], (24, 24), "bar", 0).pixels,
+    )
     expected = pixels[..., ::-1] / np.float32(255) - np.array([0.1, 0.2, 0.3], np.float32)
     np.testing.assert_allclose(read_drawn(model, pixels), expected, atol=1e-6)
 

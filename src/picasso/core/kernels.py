@@ -92,7 +92,7 @@ def _channels(op: g.Op, given: Sequence[tuple[int, ...]]) -> tuple[int, ...] | N
     return None
 
 
-def strengths(weight: Array) -> Array:
+def kernel_strengths(weight: Array) -> Array:
     """Return how strong each kernel is: the root of the sum of its squared weights, (kernels,).
 
     Args:
@@ -102,12 +102,12 @@ def strengths(weight: Array) -> Array:
     return np.asarray(np.sqrt((flat**2).sum(axis=1)), np.float32)
 
 
-def likenesses(weight: Array) -> Array:
+def kernel_likenesses(weight: Array) -> Array:
     """Return how alike each kernel is to the strongest, (kernels,): the cosine of the angle between them, -1..1.
 
     A kernel of zeros has none: NaN.
     """
-    flat, sizes = weight.reshape(len(weight), -1).astype(np.float64), strengths(weight).astype(np.float64)
+    flat, sizes = weight.reshape(len(weight), -1).astype(np.float64), kernel_strengths(weight).astype(np.float64)
     best = int(sizes.argmax())
     products = flat @ flat[best]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -115,7 +115,7 @@ def likenesses(weight: Array) -> Array:
     return np.asarray(np.where(sizes > 0, found, np.nan), np.float32)
 
 
-def chroma(weight: Array) -> Array:
+def kernel_chroma(weight: Array) -> Array:
     """Return which share of each kernel's squared weights is color, (kernels,), 0..1: 0 for grey, 1 for color alone.
 
     Args:

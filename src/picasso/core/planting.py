@@ -47,7 +47,7 @@ class Planted:
     angle: NDArray[np.float64]
 
 
-def plant(numbers: Sequence[int], size: tuple[int, int], shape: Shape, seed: int) -> Planted:
+def plant_objects(numbers: Sequence[int], size: tuple[int, int], shape: Shape, seed: int) -> Planted:
     """Draw pictures with a bright object on a smooth random ground.
 
     Args:

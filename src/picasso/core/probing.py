@@ -20,7 +20,7 @@ MOST_NUMBERS = 2**13
 _MIXED = 2**12
 
 
-def pooled(layer: Layer, values: Array, side: int) -> Array:
+def cell_means(layer: Layer, values: Array, side: int) -> Array:
     """Return the numbers of a layer from which is read: means over the cells of a grid for what has space.
 
     Args:
@@ -61,7 +61,7 @@ def mixed(values: Array) -> Array:
     return np.asarray(turned.reshape(len(values), -1, _MIXED).sum(axis=1), np.float32)
 
 
-def explained(values: Array, truths: Wide) -> Wide:
+def explained_variance(values: Array, truths: Wide) -> Wide:
     """Return the share of the variance of each truth that a linear probe explains on pictures that it was not fit to.
 
     Ridge regression with an intercept; each fold's penalty is that of the least leave-one-out error on the others,

@@ -22,12 +22,12 @@ from picasso.plugin import (
     ReceptiveFields,
     Settings,
     SettingsError,
-    chroma,
     find_kernels,
-    likenesses,
+    kernel_chroma,
+    kernel_likenesses,
+    kernel_strengths,
     shared_limits,
     shrunk,
-    strengths,
 )
 
 CLIP = 0.001
@@ -84,7 +84,7 @@ class Filters(ModelVisualization[FiltersSettings]):
         ctx.progress(0, 1, "Reading the kernels")
         kernels = _chosen(ctx.model, settings)
         many, each, rows, columns = kernels.weight.shape
-        strong = strengths(kernels.weight)
+        strong = kernel_strengths(kernels.weight)
         ctx.keep("strength", strong)
         limits = shared_limits([kernels.weight], "signed", CLIP)
         if settings.order == "color" and not _reads_colors(ctx.model, kernels):
@@ -158,8 +158,8 @@ def _about(model: Model, kernels: Kernels) -> str:
 
 def _measures(weight: Array) -> list[ChannelMeasure]:
     return [
-        ChannelMeasure("strength", "Strength", "root of the sum of squared weights", strengths(weight)),
-        ChannelMeasure("likeness", "Likeness to the strongest", "cosine", likenesses(weight)),
+        ChannelMeasure("strength", "Strength", "root of the sum of squared weights", kernel_strengths(weight)),
+        ChannelMeasure("likeness", "Likeness to the strongest", "cosine", kernel_likenesses(weight)),
     ]
 
 
@@ -187,7 +187,7 @@ def _colored(
         clipped=_beyond(colors, limits),
         measures=(
             *_measures(colors),
-            ChannelMeasure("color", "Color", "share of the squared weights, 0 for grey", chroma(colors)),
+            ChannelMeasure("color", "Color", "share of the squared weights, 0 for grey", kernel_chroma(colors)),
         ),
         order=settings.order,
         sheet=settings.shown,

@@ -21,9 +21,9 @@ from picasso.plugin import (
     Panel,
     Planted,
     Settings,
-    explained,
-    plant,
-    pooled,
+    cell_means,
+    explained_variance,
+    plant_objects,
     read_drawn,
     read_layers,
 )
@@ -78,14 +78,14 @@ class WhereInformation(ModelVisualization[WhereInformationSettings]):
 
     def look(self, ctx: Context, settings: WhereInformationSettings) -> Iterator[Panel]:
         layers, size = _layers(ctx.model, settings.layers), ctx.model.input_shape[:2]
-        yield _examples(plant(range(EXAMPLES), size, settings.shape, ctx.seed))
+        yield _examples(plant_objects(range(EXAMPLES), size, settings.shape, ctx.seed))
         numbers, truths = _asked(ctx, layers, size, settings)
         total = settings.pictures + len(numbers)
         shuffled = truths[np.random.default_rng(ctx.seed).permutation(len(truths))]
         found: list[Wide] = []
         for done, (name, values) in enumerate(numbers.items()):
             ctx.progress(settings.pictures + done, total, f"Reading from {name}")
-            both = explained(values, np.concatenate([truths, shuffled], axis=1))
+            both = explained_variance(values, np.concatenate([truths, shuffled], axis=1))
             found.append(np.stack([_joined(one, truths) for one in np.split(both, 2)]))
         ctx.keep("r2", np.stack([one[0] for one in found]))
         ctx.keep("r2_shuffled", np.stack([one[1] for one in found]))
@@ -114,12 +114,12 @@ def _asked(
     step = model.batch_size
     for start in range(0, settings.pictures, step):
         ctx.progress(start, settings.pictures + 1 + len(layers), f"{start} of {settings.pictures} pictures")
-        planted = plant(range(start, min(start + step, settings.pictures)), size, settings.shape, ctx.seed)
+        planted = plant_objects(range(start, min(start + step, settings.pictures)), size, settings.shape, ctx.seed)
         x = read_drawn(model, planted.pixels)
         values = model.activations(x, names)
-        parts[INPUT].append(pooled(Layer(INPUT, "Input", (*size, channels)), x, settings.grid))
+        parts[INPUT].append(cell_means(Layer(INPUT, "Input", (*size, channels)), x, settings.grid))
         for layer in layers:
-            parts[layer.name].append(pooled(layer, values[layer.name], settings.grid))
+            parts[layer.name].append(cell_means(layer, values[layer.name], settings.grid))
         truths.append(_truths(planted))
     return {name: np.concatenate(found) for name, found in parts.items()}, np.concatenate(truths)
 

@@ -6,6 +6,8 @@ const FEW = 6;
 const EDGES = ["left", "top", "right", "bottom"];
 const SHOWN = 40;
 
+/** How the place in a layer's map is written at which a channel is largest. */
+const LARGEST = "@max";
 const CHANNEL = /^channel=(.+):(\d+)((?:@\d+,\d+|@max)?)$/;
 
 /** @typedef {{value: number | string, label: string}} Choice */
@@ -83,7 +85,10 @@ export class TargetPicker extends EventTarget {
   /** @returns {string} "the 5 best classes" */
   words() {
     if (this.place.hidden) return "";
-    if (this.ofChannel()) return `channel ${this.channel.number} of ${this.channel.layer}`;
+    if (this.ofChannel()) {
+      const { layer, number, place } = this.channel;
+      return `channel ${number} of ${layer}${place === LARGEST ? " where it is largest" : ""}`;
+    }
     if (this.mode === "chosen" && this.chosen.length) {
       const names = this.chosen.map((choice) => choice.label);
       return names.length > 3 ? `${names.length} chosen classes` : names.join(" and ");
@@ -155,12 +160,31 @@ export class TargetPicker extends EventTarget {
     return input;
   }
 
-  /** A layer and one of its channels. */
+  /** A layer, one of its channels, and where in its map. */
   channels() {
-    const count = () => this.layers.find((one) => one.name === this.channel.layer)?.shape.at(-1) ?? 1;
+    const chosen = () => this.layers.find((one) => one.name === this.channel.layer);
+    const count = () => chosen()?.shape.at(-1) ?? 1;
+    // A place belongs to the channel that an address gave it for; where it is largest is asked of any with space.
+    const kept = () => (this.channel.place === LARGEST && chosen()?.spatial ? LARGEST : "");
+    const where = h("select", {
+      "aria-label": "Where in its map", onchange: () => {
+        this.channel = { ...this.channel, place: where.value };
+        this.#changed();
+      },
+    });
+    const offer = () => {
+      const { place } = this.channel;
+      const places = [["", "its mean"], [LARGEST, "where it is largest"]];
+      if (place && place !== LARGEST) places.push([place, `at row ${place.slice(1).replace(",", ", column ")}`]);
+      fill(where, places.map(([value, words]) => h("option", { value }, words)));
+      where.value = place;
+      where.hidden = !chosen()?.spatial;
+    };
     const layer = h("select", {
       "aria-label": "Layer", class: "layer", onchange: () => {
-        this.channel = { layer: layer.value, number: this.channel.number, place: "" };
+        this.channel = { ...this.channel, layer: layer.value };
+        this.channel.place = kept();
+        offer();
         number.max = String(count() - 1);
         this.channel.number = Math.min(this.channel.number, count() - 1);
         number.value = String(this.channel.number);
@@ -172,12 +196,14 @@ export class TargetPicker extends EventTarget {
       type: "number", min: 0, max: count() - 1, step: 1, value: this.channel.number, class: "short",
       "aria-label": "Channel, counted from 0", onchange: () => {
         const wanted = Math.round(Number(number.value)) || 0;
-        this.channel = { ...this.channel, number: Math.max(0, Math.min(count() - 1, wanted)), place: "" };
+        this.channel = { ...this.channel, number: Math.max(0, Math.min(count() - 1, wanted)), place: kept() };
+        offer();
         number.value = String(this.channel.number);
         this.#changed();
       },
     });
-    return h("div", { class: "channel" }, layer, number);
+    offer();
+    return h("div", { class: "channel" }, layer, number, where);
   }
 
   few() {
