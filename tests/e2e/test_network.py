@@ -50,7 +50,7 @@ def test_a_layer_and_a_channel_have_addresses(page: Page, server: Server, axe: C
     axe(page)
     page.locator("#views").get_by_text("Guided backpropagation").click()
     found = result(page, server)
-    assert (found["at"], found["visualization"]) == ("channel=relu2:7", "guided-backpropagation")
+    assert (found["at"], found["visualization"]) == ("channel=relu2:7@max", "guided-backpropagation")
     expect(page.locator(".bar-words")).to_contain_text("the channel needs this")
     address = page.url
     page.go_back()

@@ -180,7 +180,7 @@ async function run() {
   const why = reason(one);
   const pictures = one.subject === "pictures" ? tray.pictures.map(({ digest }) => digest) : [];
   const body = {
-    model: model.name, visualization: one.name, pictures, settings: { ...settings.values(), ...aim(one, state, model.card?.labels ?? []) }, at: placeOf(one, state),
+    model: model.name, visualization: one.name, pictures, settings: { ...settings.values(), ...aim(one, state, model.card?.labels ?? []) }, at: placeOf(one, state, model.card?.layers ?? []),
   };
   const key = JSON.stringify([body, state.channel]);
   if (key === asked) return;

@@ -89,10 +89,13 @@ export function aim(view, chosen, labels) {
 /**
  * @param {VisualizationInfo} view
  * @param {Chosen} chosen
- * @returns {string | null} the channel that an attribution method explains, as a place is written
+ * @param {import("../types.js").Layer[]} layers
+ * @returns {string | null} what an attribution method explains, as a place is written: the unit that fires most
  */
-export function placeOf(view, { layer, channel }) {
-  return view.attributes && channel !== null ? `channel=${layer}:${channel}` : null;
+export function placeOf(view, { layer, channel }, layers) {
+  if (!view.attributes || channel === null) return null;
+  const spatial = layers.find(({ name }) => name === layer)?.spatial;
+  return `channel=${layer}:${channel}${spatial ? "@max" : ""}`;
 }
 
 /**
