@@ -27,6 +27,7 @@ from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
+from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
@@ -50,7 +51,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
-from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
+from picasso.core.panels import Bars, Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel, Template, Text
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
@@ -149,6 +150,7 @@ __all__ = [
     "Context",
     "Curve",
     "Decoder",
+    "Drawing",
     "EightBit",
     "Extent",
     "Family",
@@ -179,6 +181,7 @@ __all__ = [
     "Move",
     "Moved",
     "Need",
+    "NetworkGraph",
     "NotFoundError",
     "NotSupportedError",
     "Panel",
@@ -255,10 +258,12 @@ __all__ = [
     "log_chroma",
     "luminance",
     "map_strides",
+    "maps_to_scale",
     "matte",
     "moments",
     "moved",
     "nearest",
+    "network_graph",
     "noise_level",
     "of_query",
     "on_patches",
@@ -268,6 +273,7 @@ __all__ = [
     "pulled_back",
     "read_drawn",
     "read_layers",
+    "read_network",
     "read_regions",
     "recompressed",
     "rectangle",
@@ -279,6 +285,7 @@ __all__ = [
     "score_coalitions",
     "score_masked",
     "seam",
+    "share_line",
     "shared_limits",
     "shrunk",
     "sketch_due",

@@ -3,10 +3,23 @@
 from picasso.core.panels.bars import Bars
 from picasso.core.panels.base import Panel
 from picasso.core.panels.curve import Curve
+from picasso.core.panels.drawing import Drawing
 from picasso.core.panels.feature_maps import FeatureMaps
+from picasso.core.panels.graph import NetworkGraph
 from picasso.core.panels.heatmap import Heatmap
 from picasso.core.panels.images import Images
 from picasso.core.panels.template import Template
 from picasso.core.panels.text import Text
 
-__all__ = ["Bars", "Curve", "FeatureMaps", "Heatmap", "Images", "Panel", "Template", "Text"]
+__all__ = [
+    "Bars",
+    "Curve",
+    "Drawing",
+    "FeatureMaps",
+    "Heatmap",
+    "Images",
+    "NetworkGraph",
+    "Panel",
+    "Template",
+    "Text",
+]
