@@ -21,7 +21,7 @@ from picasso.core.errors import NotFoundError, PictureError, TargetError
 from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
-from picasso.core.panels import Curve, FeatureMaps, Heatmap, Images, Panel
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel
 from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 from picasso.core.tested import Standing, Tested, what_is_known
@@ -126,8 +126,8 @@ class Result:
 
         Returns:
             The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`; where it is no attribution
-            method, also the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`, and curves as
-            `.svg`.
+            method, also the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`, curves and
+            drawings as `.svg`, and graphs as `.svg`, `.dot` and `.tex`.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
@@ -283,11 +283,18 @@ def file_labels(labels: Iterable[str]) -> list[str]:
 
 
 def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
-    """Return the pictures of panels: `<panel>.png`, `<panel>-1.png` and so on of several, `<panel>.svg` of a curve."""
+    """Return the pictures of panels: `<panel>.png`, `<panel>-1.png` and so on of several, `<panel>.svg` of a curve.
+
+    A drawing is an SVG, too; a graph is one, a file for Graphviz (`.dot`) and one for LaTeX (`.tex`).
+    """
     contents: dict[str, bytes] = {}
     for panel in panels:
         if isinstance(panel, Curve):
             contents[f"{safe_name(panel.id)}.svg"] = panel.svg(alone=True).encode()
+        if isinstance(panel, Drawing):
+            contents[f"{safe_name(panel.id)}.svg"] = panel.svg.encode()
+        if isinstance(panel, NetworkGraph):
+            contents |= {f"{safe_name(panel.id)}.{ending}": text.encode() for ending, text in panel.files().items()}
         if isinstance(panel, FeatureMaps):
             contents[f"{safe_name(panel.id)}.png"] = render.png(panel.contact_sheet())
         if isinstance(panel, Images):

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from picasso.core import render
 from picasso.core.errors import NotFoundError, NotSupportedError
-from picasso.core.result import map_files, map_png, safe_name, stem_of
+from picasso.core.result import image_files, map_files, map_png, safe_name, stem_of
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import read_curve, read_feature_maps, read_heatmap
+from picasso.service.panel_store import read_curve, read_drawing, read_feature_maps, read_graph, read_heatmap
 from picasso.service.records import ResultRecord
 
 Format = Literal["npz", "json", "png", "zip"]
@@ -99,6 +99,8 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     for wire in result.panels:
         if wire["kind"] == "curve":
             contents[f"{safe_name(str(wire['id']))}.svg"] = read_curve(wire).svg(alone=True).encode()
+        if wire["kind"] in ("graph", "drawing"):
+            contents |= image_files([read_graph(wire) if wire["kind"] == "graph" else read_drawing(wire)])
         if wire["kind"] == "feature-maps":
             contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from picasso.core.diagram import Arc, Box, Role
 from picasso.core.errors import PluginError
-from picasso.core.panels import Curve, FeatureMaps, Heatmap, Panel
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.preprocessing import Frame
@@ -153,3 +154,16 @@ def read_curve(wire: dict[str, Any]) -> Curve:
     limits = (values["limits"][0], values["limits"][1]) if values["limits"] else None
     given = {"x": tuple(values["x"]), "ticks": tuple(values["ticks"]), "lines": lines, "limits": limits}
     return Curve(**values | given)
+
+
+def read_graph(wire: dict[str, Any]) -> NetworkGraph:
+    """Return a kept graph."""
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    boxes = tuple(Box(**one | {"role": Role(one["role"]), "shape": tuple(one["shape"])}) for one in wire["boxes"])
+    given = {"boxes": boxes, "arcs": tuple(Arc(**one) for one in wire["arcs"]), "notes": tuple(wire["notes"])}
+    return NetworkGraph(**values | given)
+
+
+def read_drawing(wire: dict[str, Any]) -> Drawing:
+    """Return a kept drawing."""
+    return Drawing(**{key: value for key, value in wire.items() if key != "kind"})

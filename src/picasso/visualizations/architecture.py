@@ -70,8 +70,8 @@ class Architecture(ModelVisualization[ArchitectureSettings]):
             yield Drawing(
                 id="to-scale",
                 title="Maps to scale",
-                caption="Each block is the output of one or more steps in a row: its height and depth follow the logarithm of the "
-                "map's sides, its width that of its channels. Dashed: data that skips blocks.",
+                caption="Each block is the output of one or more steps in a row: its height and depth follow the "
+                "logarithm of the map's sides, its width that of its channels. Dashed: data that skips blocks.",
                 svg=maps_to_scale(boxes, arcs, f"The maps of {name}, from the input to the output"),
             )
         ctx.progress(2, 2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from picasso.core.diagram.boxes import WHOLE, Arc, Box, Role, opened_at_first
 from picasso.core.diagram.layered import ENTRY, lay_out
-from picasso.core.diagram.steps import Network, Step, segments, weightiest
+from picasso.core.diagram.steps import Network, segments, weightiest
 
 
 @dataclass
@@ -102,7 +102,7 @@ def _tangled(network: Network, members: Sequence[int], key: dict[int, tuple[str,
     edges = _edges(network, members, key)
     left = set(key.values())
     for end in (1, 0):  # take away what nothing leads to, then what leads to nothing
-        while loose := left - {edge[end] for edge in edges}:  # type: ignore[operator]
+        while loose := left - {edge[end] for edge in edges}:
             left -= loose
             edges = {edge for edge in edges if edge[0] in left and edge[1] in left}
     return left
@@ -184,7 +184,8 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 def _flows(network: Network, boxes: Sequence[Box], numbers: dict[int, int]) -> dict[int, set[tuple[int, int]]]:
     """Return what flows between the boxes of each block, each (source, target); the block itself is its border."""
-    flows: dict[int, set[tuple[int, int]]] = {WHOLE: set()} | {n: set() for n, box in enumerate(boxes) if box.block}
+    flows: dict[int, set[tuple[int, int]]] = {WHOLE: set()}
+    flows.update((number, set()) for number, box in enumerate(boxes) if box.block)
 
     def blocks(number: int) -> list[int]:
         """Return a box and the blocks around it, from the outermost."""

@@ -84,7 +84,8 @@ class Arc:
 
 def within(boxes: Sequence[Box]) -> dict[int, list[int]]:
     """Return the numbers of the boxes in each block, and in `WHOLE`, in their order."""
-    found: dict[int, list[int]] = {WHOLE: []} | {number: [] for number, box in enumerate(boxes) if box.block}
+    found: dict[int, list[int]] = {WHOLE: []}
+    found.update((number, []) for number, box in enumerate(boxes) if box.block)
     for number, box in enumerate(boxes):
         found[box.parent].append(number)
     return found

@@ -103,11 +103,13 @@ class _Columns:
 
     def _free(self, first: int, last: int, wanted: int, barred: frozenset[int] = frozenset()) -> int:
         """Return the column nearest to a wanted one, those to the right first, that is free from row to row."""
-        beyond = 1 + max((column for _, column in self.taken), default=-1)
+        beyond: int = 1 + max((column for _, column in self.taken), default=-1)
         for column in (*range(wanted, beyond), *reversed(range(wanted)), max(beyond, wanted)):
             if column not in barred and not any((row, column) in self.taken for row in range(first, last + 1)):
                 return column
-        return next(column for column in range(beyond, beyond + len(barred) + 1) if column not in barred)
+        while beyond in barred:
+            beyond += 1
+        return beyond
 
     def _passes(self, source: int) -> tuple[int, int]:
         """Return the rows that a box's lane passes, first and one past the last."""

@@ -22,6 +22,8 @@ LANE = 2.0
 """Width of a column that holds no box."""
 BETWEEN, CLOSE, GAP = 18.0, 7.0, 26.0
 """Space between columns, between two that hold no box, and between rows."""
+TIP = 6.0
+"""Height of the tip of an arc."""
 
 Point = tuple[float, float]
 

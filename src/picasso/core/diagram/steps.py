@@ -190,7 +190,19 @@ def _joined(graph: Graph, layers: tuple[Layer, ...]) -> Network:
                 reads[place], 0, op.multiply_adds,
             )
         )  # fmt: skip
-    return Network(tuple(steps), _blocks(layers, blocks), {})
+    return Network(tuple(steps), _blocks(layers, blocks), {}, _undrawn(layers, steps, blocks))
+
+
+def _undrawn(layers: tuple[Layer, ...], steps: list[Step], blocks: set[tuple[str, ...]]) -> tuple[str, ...]:
+    """Say which layers have no step: those that change nothing, as dropout at rest."""
+    drawn = {step.layer for step in steps}
+    left = [layer for layer in layers if layer.name not in drawn and segments(layer.name) not in blocks]
+    if not left:
+        return ()
+    kinds = ", ".join(sorted({layer.kind for layer in left}))
+    if len(left) == 1:
+        return (f"1 layer has no operation of its own and is not drawn: {kinds}.",)
+    return (f"{len(left)} layers have no operation of their own and are not drawn: {kinds}.",)
 
 
 def _block_of(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from html import escape
+from itertools import pairwise
 
 from picasso.core.diagram.boxes import Arc, Box, Role
-from picasso.core.diagram.placing import HEAD, Path, Place, place, small
+from picasso.core.diagram.placing import HEAD, TIP, Path, Place, place, small
 from picasso.core.diagram.words import compact, facts, shortened, size, totals
 
 COLORS: dict[Role, str] = {
@@ -25,6 +26,8 @@ COLORS: dict[Role, str] = {
 _INK, _MUTED, _LINE, _PAPER, _EDGE = "#1b1c18", "#6a6860", "#d5d2c8", "#ffffff", "#8b887d"
 _FILLS = ("#fbfbf9", "#f4f3ee", "#ebe9e1")
 """Of open blocks, by their depth in turn."""
+_BOLD, _PLAIN = 6.7, 5.9
+"""About the width of a letter of a name, and of the rest, in points."""
 _FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
 
 
@@ -54,15 +57,21 @@ def draw(boxes: Sequence[Box], arcs: Sequence[Arc], opened: Collection[int], tit
 
 
 def bent(path: Path) -> str:
-    """Return an arc as the `d` of an SVG path: straight where it stays in a column, else bent from down to down."""
+    """Return an arc as the `d` of an SVG path: straight where it stays in a column, else bent from down to down.
+
+    Its last piece is straight, so that its tip points down.
+    """
     points = path.points
     said = [f"M{points[0][0]:g} {points[0][1]:g}"]
-    for (x, y), (left, top) in zip(points, points[1:], strict=False):
+    for (x, y), (left, top) in pairwise(points):
         if x == left:
             said.append(f"V{top:g}")
         else:
-            middle = (y + top) / 2
-            said.append(f"C{x:g} {middle:g} {left:g} {middle:g} {left:g} {top:g}")
+            end = top - TIP if (left, top) == points[-1] else top
+            middle = (y + end) / 2
+            said.append(f"C{x:g} {middle:g} {left:g} {middle:g} {left:g} {end:g}")
+            if end != top:
+                said.append(f"V{top:g}")
     return "".join(said)
 
 
@@ -73,7 +82,7 @@ def leaves(arc: Arc) -> bool:
 
 def _tip(path: Path) -> str:
     x, y = path.points[-1]
-    return f"<path d='M{x - 3.5:g} {y - 6:g}L{x + 3.5:g} {y - 6:g}L{x:g} {y:g}Z'/>"
+    return f"<path d='M{x - 3.5:g} {y - TIP:g}L{x + 3.5:g} {y - TIP:g}L{x:g} {y:g}Z'/>"
 
 
 def _depth(boxes: Sequence[Box], number: int) -> int:
@@ -96,12 +105,12 @@ def _head(box: Box, one: Place, parameters: int, multiply_adds: int) -> str:
     right = one.left + one.width - 10
     y = one.top + HEAD / 2 + 4
     kind = shortened(box.kind, 14)
-    most = int((one.width - 28) / 6.6) - len(kind)
+    most = int((one.width - 34 - len(kind) * _PLAIN) / _BOLD)
     return (
         f"<g><title>{escape(_said(box, parameters, multiply_adds))}</title>"
         f"<path d='M{one.left + 0.5:g} {one.top + HEAD:g}v{9 - HEAD:g}a7.5 7.5 0 0 1 7.5 -7.5h{one.width - 16:g}"
         f"a7.5 7.5 0 0 1 7.5 7.5v{HEAD - 9:g}z' fill='#e8e9dc'/>"
-        f"{_text(one.left + 12, y, shortened(box.label, max(6, most)), 12, _INK, bold=True)}"
+        f"{_text(one.left + 12, y, shortened(box.label, max(6, most), end=True), 12, _INK, bold=True)}"
         f"{_text(right, y, kind, 11, _MUTED, 'end')}</g>"
     )
 
@@ -126,13 +135,15 @@ def _step(box: Box, one: Place, parameters: int, multiply_adds: int) -> str:
         )
     left, right = one.left + 12, one.left + one.width - 10
     shape, count = size(box.shape), _count(box)
-    room = int((one.width - 26) / 6.4)
+    room = one.width - 30
+    name = shortened(box.label, max(6, int((room - len(shape) * _PLAIN) / _BOLD)), end=True)
+    kind = shortened(box.kind, max(6, int((room - len(count) * _PLAIN) / _PLAIN)))
     parts = [
         f"<g>{said}{behind}{frame.format(6)}",
         f"<rect x='{one.left:g}' y='{one.top + 6:g}' width='4' height='{one.height - 12:g}' fill='{color}'/>",
-        _text(left, one.top + 17, shortened(box.label, max(8, room - len(shape))), 12, _INK, bold=True),
+        _text(left, one.top + 17, name, 12, _INK, bold=True),
         _text(right, one.top + 17, shape, 11, _MUTED, "end"),
-        _text(left, one.top + 32, shortened(box.kind, max(8, room - len(count))), 11, _MUTED),
+        _text(left, one.top + 32, kind, 11, _MUTED),
         _text(right, one.top + 32, count, 11, _MUTED, "end"),
     ]
     for y, part, all_of, shade in (
@@ -140,7 +151,9 @@ def _step(box: Box, one: Place, parameters: int, multiply_adds: int) -> str:
         (41.5, box.multiply_adds, multiply_adds, "#2f6db3"),
     ):
         if part and all_of:
-            width = max(1.0, (one.width - 22) * part / all_of)
+            full = one.width - 22
+            width = max(1.0, full * part / all_of)
+            parts.append(f"<rect x='{left:g}' y='{one.top + y + 1:g}' width='{full:g}' height='0.5' fill='{_LINE}'/>")
             parts.append(f"<rect x='{left:g}' y='{one.top + y:g}' width='{width:.1f}' height='2.5' fill='{shade}'/>")
     return "".join(parts) + "</g>"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from picasso.core.diagram.boxes import Arc, Box
-from picasso.core.diagram.placing import HEAD, Path, Point, place, small
+from picasso.core.diagram.placing import HEAD, TIP, Path, Point, place, small
 from picasso.core.diagram.svg import COLORS, leaves
 from picasso.core.diagram.words import compact, shortened
 
@@ -89,7 +90,7 @@ def _words(box: Box, left: float, right: float, top: float) -> list[str]:
     if box.block:
         count = f"{box.steps} steps" + (f", {count}" if count else "")
     said = (
-        ("west", left, 14, rf"\textbf{{{tex(shortened(box.label, max(8, 30 - len(shape))))}}}"),
+        ("west", left, 14, rf"\textbf{{{tex(shortened(box.label, max(8, 30 - len(shape)), end=True))}}}"),
         ("east", right, 14, rf"\color{{muted}}{tex(shape)}"),
         ("west", left, 32, rf"\color{{muted}}{tex(shortened(box.kind, max(8, 32 - len(count))))}"),
         ("east", right, 32, rf"\color{{muted}}{tex(count)}"),
@@ -103,12 +104,17 @@ def _text(x: float, y: float, anchor: str, text: str) -> str:
 
 def _arc(path: Path, arc: Arc) -> str:
     said = [_at(path.points[0])]
-    for before, after in zip(path.points, path.points[1:], strict=False):
+    for before, after in pairwise(path.points):
         if before[0] == after[0]:
             said.append(f"-- {_at(after)}")
         else:
-            middle = (before[1] + after[1]) / 2
-            said.append(f".. controls {_at((before[0], middle))} and {_at((after[0], middle))} .. {_at(after)}")
+            end = after[1] - TIP if after == path.points[-1] else after[1]
+            middle = (before[1] + end) / 2
+            said.append(
+                f".. controls {_at((before[0], middle))} and {_at((after[0], middle))} .. {_at((after[0], end))}"
+            )
+            if end != after[1]:
+                said.append(f"-- {_at(after)}")
     return rf"\draw[rule{'' if leaves(arc) else ', -latex'}] {' '.join(said)};"
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import pairwise
 
 from picasso.core.diagram.boxes import WHOLE, Arc, Box, Role, opened_at_first, within
 from picasso.core.diagram.placing import small
@@ -19,7 +20,7 @@ _HIGH, _WIDE, _LEAST = 130.0, 58.0, 5.0
 """Of the largest map and of the most channels, and of one; between them it is the logarithm that counts."""
 _OBLIQUE, _SLANT = 0.34, 0.62
 """How long the third side is drawn, and how much it rises."""
-_APART, _LABEL, _LINE = 22.0, 84.0, 13.0
+_APART, _LABEL, _LINE = 20.0, 96.0, 13.0
 """Space between blocks, width of a label, height of a line."""
 _INK, _MUTED, _EDGE = "#1b1c18", "#6a6860", "#8b887d"
 _TO = " \u2013 "
@@ -89,7 +90,8 @@ def _add(found: list[Stage], box: Box) -> None:
     """Add a box to the last stage, where its maps are as those, or begin another."""
     last = found[-1] if found else None
     if last is None or last.shape != box.shape or last.role is Role.INPUT:
-        found.append(Stage(box.label, box.kind, box.role, box.shape, box.parameters))
+        label = box.name if box.label.isdigit() else box.label  # a number alone says little
+        found.append(Stage(label, box.kind, box.role, box.shape, box.parameters))
         return
     heavier = (box.parameters or 0) > (last.parameters or 0)
     known = [count for count in (last.parameters, box.parameters) if count is not None]
@@ -130,9 +132,9 @@ def maps_to_scale(boxes: Sequence[Box], arcs: Sequence[Arc], title: str) -> str:
         drawn.append(_label(stage, x + room / 2, below))
         x += room + _APART
     flows = [
-        f"<path d='M{before[1] + 3:.1f} {axis:g}H{after[0] - 7:.1f}'/><path d='M{after[0] - 8:.1f} {axis - 3:g}l6 3l-6 3z' "
-        f"fill='{_EDGE}' stroke='none'/>"
-        for before, after in zip(ends, ends[1:], strict=False)
+        f"<path d='M{before[1] + 3:.1f} {axis:g}H{after[0] - 7:.1f}'/>"
+        f"<path d='M{after[0] - 8:.1f} {axis - 3:g}l6 3l-6 3z' fill='{_EDGE}' stroke='none'/>"
+        for before, after in pairwise(ends)
     ]
     for level, (one, other) in enumerate(sorted(skips, key=lambda skip: skip[1] - skip[0])):
         high = top - _HIGH * _OBLIQUE * _SLANT - 8 - 11 * (level % 6)
@@ -183,9 +185,9 @@ def _block(stage: Stage, left: float, top: float, wide: float, height: float, de
 
 def _label(stage: Stage, middle: float, top: float) -> str:
     lines = [
-        (shortened(stage.label, 15), 11, _INK, " font-weight='600'"),
+        (shortened(stage.label, 16, end=True), 11, _INK, " font-weight='600'"),
         (size(stage.shape), 10, _INK, ""),
-        (shortened(stage.kind, 14) if stage.count == 1 else f"{stage.count} in a row", 10, _MUTED, ""),
+        (shortened(stage.kind, 17) if stage.count == 1 else f"{stage.count} in a row", 10, _MUTED, ""),
         (f"{compact(stage.parameters)} par." if stage.parameters else "", 10, _MUTED, ""),
     ]
     return "".join(

@@ -41,9 +41,17 @@ def totals(boxes: Sequence[Box], elsewhere: int = 0) -> tuple[int, int]:
     return sum(box.parameters or 0 for box in roots) + elsewhere, sum(box.multiply_adds or 0 for box in roots)
 
 
-def shortened(text: str, most: int) -> str:
-    """Return a text of so many letters at most; of a long one the end is kept, which tells names apart."""
-    return text if len(text) <= most else f"\u2026{text[-(most - 1) :]}"
+def shortened(text: str, most: int, *, end: bool = False) -> str:
+    """Return a text of so many letters at most.
+
+    Args:
+        text: The text.
+        most: How many letters it may have.
+        end: Whether its end is kept, which tells the names of layers apart; else its beginning.
+    """
+    if len(text) <= most:
+        return text
+    return f"\u2026{text[-(most - 1) :]}" if end else f"{text[: most - 1]}\u2026"
 
 
 def facts(box: Box, parameters: int, multiply_adds: int) -> list[str]:

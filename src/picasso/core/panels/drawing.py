@@ -14,7 +14,7 @@ from picasso.core.panels.base import Panel
 
 _SPACE = "{http://www.w3.org/2000/svg}"
 _TAGS = frozenset(
-    "svg g defs title desc rect line polyline polygon path circle ellipse text tspan linearGradient stop clipPath".split()
+    ("svg", "g", "title", "desc", "rect", "line", "polyline", "polygon", "path", "circle", "ellipse", "text", "tspan")
 )
 _LOCAL = re.compile(r"url\(\s*['\"]?#", re.ASCII)
 

@@ -20,6 +20,14 @@
  *   limits: [number, number], clipped: number, order: string, sheet: number, noun: string,
  *   measures: {name: string, title: string, units: string, values: ArrayRef}[]
  * }} FeatureMapsWire
+ * @typedef {Wire & {svg: string}} DrawingWire
+ * @typedef {{
+ *   name: string, label: string, kind: string, role: string, shape: number[], layer: string,
+ *   parameters: number | null, multiply_adds: number | null, parent: number, row: number, column: number,
+ *   steps: number, opened: boolean
+ * }} GraphBox
+ * @typedef {{block: number, source: number, target: number, lane: number}} GraphArc
+ * @typedef {Wire & {boxes: GraphBox[], arcs: GraphArc[], elsewhere: number, notes: string[]}} GraphWire
  * @typedef {Wire & {text?: string}} TextWire
  * @typedef {Wire & {html?: string}} TemplateWire
  *
