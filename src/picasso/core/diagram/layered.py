@@ -103,8 +103,9 @@ class _Columns:
 
     def _free(self, first: int, last: int, wanted: int, barred: frozenset[int] = frozenset()) -> int:
         """Return the column nearest to a wanted one, those to the right first, that is free from row to row."""
-        beyond: int = 1 + max((column for _, column in self.taken), default=-1)
-        for column in (*range(wanted, beyond), *reversed(range(wanted)), max(beyond, wanted)):
+        beyond = 1 + max((column for _, column in self.taken), default=-1)
+        nearest: list[int] = [*range(wanted, beyond), *reversed(range(wanted)), max(beyond, wanted)]
+        for column in nearest:
             if column not in barred and not any((row, column) in self.taken for row in range(first, last + 1)):
                 return column
         while beyond in barred:

@@ -164,21 +164,17 @@ def _joined(graph: Graph, layers: tuple[Layer, ...]) -> Network:
     ops = [op for op in graph.ops if not isinstance(op, Constant)]
     number = {op.name: place for place, op in enumerate(ops)}
     reads = [tuple(number[name] for name in op.inputs if name in number) for op in ops]
-    readers: dict[int, list[int]] = defaultdict(list)
-    for place, read in enumerate(reads):
-        for source in read:
-            readers[source].append(place)
     paths: list[tuple[str, ...] | None] = []
     for op in ops:
         inside = segments(op.layer) if op.layer else None
         paths.append(None if inside is None else inside if inside in blocks else _key(op.layer))
+    homes = _homes(reads, paths, blocks)
     steps: list[Step] = []
     for place, op in enumerate(ops):
         path = paths[place]
         layer = known.get(op.layer) if path is not None and path not in blocks else None
         if path is None or path in blocks:  # an operation that lies in a block, and in no layer of it
-            around = path if path is not None else _block_of(place, reads, readers, paths, steps)
-            path = paths[place] = (*around, f"{_said(op)} {op.name}")
+            path = (*homes[place], f"{_said(op)} {op.name}")
             name, label = f"{op.layer} {_said(op)}".strip(), _said(op)
         else:
             name, label = op.layer, _label(op.layer)
@@ -205,26 +201,33 @@ def _undrawn(layers: tuple[Layer, ...], steps: list[Step], blocks: set[tuple[str
     return (f"{len(left)} layers have no operation of their own and are not drawn: {kinds}.",)
 
 
-def _block_of(
-    place: int,
-    reads: list[tuple[int, ...]],
-    readers: dict[int, list[int]],
-    paths: list[tuple[str, ...] | None],
-    steps: list[Step],
-) -> tuple[str, ...]:
-    """Return the block in which an operation without a layer lies.
+def _homes(
+    reads: list[tuple[int, ...]], paths: list[tuple[str, ...] | None], blocks: set[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """Return the block in which each operation lies.
 
-    That is the deepest that holds all that it reads, or something that it reads and something that reads it.
+    One without a layer lies in the deepest block that holds every layer before it and every layer after it, over other
+    operations without layers.
     """
-    before = [steps[source].path[:-1] for source in reads[place]]
-    after = [path[:-1] for one in readers[place] if (path := paths[one]) is not None]
-    found = [_shared(before)] if before else []
-    found += [_shared([one, other]) for one in before for other in after]
-    return max(found, key=len, default=())
+    own = [None if path is None else path if path in blocks else path[:-1] for path in paths]
+    whole: set[tuple[str, ...]] = {()}
+    before: list[set[tuple[str, ...]]] = []
+    for place, inside in enumerate(own):
+        found = set[tuple[str, ...]]().union(*(before[source] for source in reads[place])) or whole
+        before.append(found if inside is None else {inside})
+    after: list[set[tuple[str, ...]]] = [set() for _ in own]
+    for place in reversed(range(len(own))):
+        inside = own[place]
+        after[place] = after[place] or whole
+        for source in reads[place]:
+            after[source] |= after[place] if inside is None else {inside}
+    return [
+        inside if inside is not None else _shared([*before[place], *after[place]]) for place, inside in enumerate(own)
+    ]
 
 
 def _shared(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return how far paths are the same."""
+    """Return how far paths are the same: the first and the last of them in order tell."""
     first, last = min(paths), max(paths)
     same = 0
     while same < min(len(first), len(last)) and first[same] == last[same]:
