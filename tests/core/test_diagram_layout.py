@@ -202,7 +202,7 @@ def check_places(boxes: Sequence[Box], arcs: Sequence[Arc], places: Places, open
             )  # fmt: skip
             assert apart, f"{boxes[one].name} overlaps {boxes[other].name}"
     for number, inner in seen.items():
-        assert 0 <= inner.left
+        assert inner.left >= 0
         assert inner.left + inner.width <= places.width
         assert inner.top + inner.height <= places.height
         if boxes[number].parent != WHOLE:

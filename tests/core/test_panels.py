@@ -16,7 +16,20 @@ from PIL import Image
 
 from picasso.core import panels as module
 from picasso.core import render
-from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
+from picasso.core.diagram import Arc, Box, Role
+from picasso.core.errors import PluginError
+from picasso.core.panels import (
+    Bars,
+    Curve,
+    Drawing,
+    FeatureMaps,
+    Heatmap,
+    Images,
+    NetworkGraph,
+    Panel,
+    Template,
+    Text,
+)
 from picasso.core.panels.curve import DASHES, Line, round_numbers
 from picasso.core.panels.feature_maps import COLUMNS, GAP, LINE, SIDE, ChannelMeasure
 from picasso.core.preprocessing import Frame
@@ -75,7 +88,25 @@ CURVE = Curve(
     mark=0.0,
     mark_label=BAD,
 )
-ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE, CHANNELS, CURVE)
+GRAPH = NetworkGraph(
+    id="graph",
+    title=BAD,
+    boxes=(
+        Box(BAD, BAD, BAD, Role.INPUT, (6, 8, 3), "", None, None, -1, 1, -1),
+        Box("block", BAD, BAD, Role.BLOCK, (6, 8, 4), BAD, 30, 40, -1, 2, -1, 2, True),
+        Box("block.conv", "conv", "Conv2d", Role.CONV, (6, 8, 4), "block.conv", 30, 40, 1, 1, 0),
+        Box("add", BAD, "add", Role.JOIN, (6, 8, 4), "", 0, 0, 1, 2, -1),
+    ),
+    arcs=(Arc(-1, 0, 1), Arc(1, 1, 2), Arc(1, 2, 3), Arc(1, 1, 3, 1), Arc(1, 3, 1)),
+    elsewhere=3,
+    notes=(BAD,),
+)
+DRAWING = Drawing(
+    id="drawing",
+    title=BAD,
+    svg="<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><rect width='9' height='9'/></svg>",
+)
+ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE, CHANNELS, CURVE, GRAPH, DRAWING)
 
 
 def put_back(wire: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -108,7 +139,9 @@ def test_the_wire_is_json_beside_arrays_and_nothing_is_lost(panel: Panel) -> Non
 
 def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return plain(dataclasses.asdict(value))
+    if isinstance(value, Role):
+        return str(value)
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -147,9 +180,10 @@ def test_html_is_escaped_and_without_script(panel: Panel) -> None:
 
     Reader().feed(html)
     plain = {"h4", "p", "figure", "figcaption", "img", "ul", "li", "table", "tr", "td", "div", "details", "summary"}
-    drawn = {"svg", "g", "line", "polyline", "circle", "text", "title"}
-    assert tags <= (plain | drawn if isinstance(panel, Curve) else plain)
-    if not isinstance(panel, Curve):  # a drawing has many, none of which can hold script
+    drawn = {"svg", "g", "line", "polyline", "circle", "text", "title", "rect", "path"}
+    draws = isinstance(panel, Curve | NetworkGraph)
+    assert tags <= (plain | drawn if draws else plain)
+    if not draws:  # a drawing has many, none of which can hold script
         assert attributes <= {"alt", "src", "style"}
     assert not any(name.startswith("on") or "href" in name for name in attributes)
 
@@ -277,3 +311,27 @@ def test_the_ends_of_a_curve_are_round_and_hold_all_values() -> None:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert round_numbers(low, high, 5) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("svg", "why"),
+    [
+        ("<p>no</p>", "must be an <svg>"),
+        ("<svg", "is no SVG"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "shapes and text alone"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'><style>*{}</style></svg>", "shapes and text alone"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'><image href='http://x'/></svg>", "shapes and text alone"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'><foreignObject/></svg>", "shapes and text alone"),
+        ("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "must not lead elsewhere"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'><rect fill='url(http://x)'/></svg>", "must not lead elsewhere"),
+        ("<!DOCTYPE svg [<!ENTITY a 'b'>]><svg xmlns='http://www.w3.org/2000/svg'>&a;</svg>", "must not declare"),
+    ],
+)
+def test_a_drawing_is_shapes_and_text_and_nothing_else(svg: str, why: str) -> None:
+    with pytest.raises(PluginError, match=why):
+        Drawing(id="drawing", title="t", svg=svg)
+
+
+def test_a_drawing_is_shown_as_a_picture_of_itself() -> None:
+    (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', DRAWING.html())
+    assert base64.b64decode(data).decode() == DRAWING.svg

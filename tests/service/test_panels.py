@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
+from picasso.core.diagram import Arc, Box, Role
 from picasso.core.errors import NotFoundError
-from picasso.core.panels import FeatureMaps
+from picasso.core.panels import Drawing, FeatureMaps, NetworkGraph
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import Replaced, keep_panel, read_feature_maps
+from picasso.service.panel_store import Replaced, keep_panel, read_drawing, read_feature_maps, read_graph
 from picasso.service.records import JobRequest, State
 from picasso.service.service import Service
 
@@ -192,3 +193,26 @@ def test_kept_channels_come_back_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.values, panel.values)
     np.testing.assert_array_equal(again.measures[0].values, panel.measures[0].values)
     assert again.contact_sheet().tobytes() == panel.contact_sheet().tobytes()
+
+
+def test_kept_graphs_and_drawings_come_back_as_they_were(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    boxes = (
+        Box("input", "input", "input", Role.INPUT, (8, 8, 3), "", None, None, -1, 1, -1),
+        Box("stem", "stem", "Sequential", Role.BLOCK, (4, 4, 6), "stem", 12, 34, -1, 2, -1, 1, True),
+        Box("stem.conv", "conv", "Conv2d", Role.CONV, (4, 4, 6), "stem.conv", 12, 34, 1, 1, 0),
+    )
+    graph = NetworkGraph(
+        id="graph",
+        title="t",
+        caption="c",
+        boxes=boxes,
+        arcs=(Arc(-1, 0, 1), Arc(1, 1, 2, 1)),
+        elsewhere=5,
+        notes=("n",),
+    )
+    again = read_graph(keep_panel(graph, artifacts)[0])
+    assert vars(again) == vars(graph)
+    assert again.files() == graph.files()
+    drawing = Drawing(id="d", title="t", svg="<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert vars(read_drawing(keep_panel(drawing, artifacts)[0])) == vars(drawing)

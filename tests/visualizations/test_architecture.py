@@ -219,7 +219,7 @@ def test_what_lets_nobody_look_inside_is_refused(network: nn.Module) -> None:
         return np.stack([x.mean((1, 2, 3)), -x.mean((1, 2, 3))], 1)
 
     for closed in (scores, torch.jit.trace(network, torch.zeros(1, 3, 20, 24))):
-        with pytest.raises(NotSupportedError, match="Architecture needs activations, which this .* model lacks"):
+        with pytest.raises(NotSupportedError, match=r"Architecture needs activations, which this .* model lacks"):
             picasso.explain(picasso.load_model(closed, preprocessing=SIZE), visualization="architecture")
 
 

@@ -42,7 +42,7 @@ def to_tikz(boxes: Sequence[Box], arcs: Sequence[Arc], opened: Collection[int], 
     """
     found = place(boxes, arcs, opened)
     lines = [
-        f"% {' '.join(''.join(letter if letter.isprintable() else ' ' for letter in title).split())}",
+        f"% {''.join(letter if 32 <= ord(letter) < 127 else '?' for letter in title)}",
         r"\documentclass[tikz,border=4pt]{standalone}",
         r"\usepackage[T1]{fontenc}",
         r"\usepackage[utf8]{inputenc}",
