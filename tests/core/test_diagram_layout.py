@@ -217,8 +217,8 @@ def check_places(boxes: Sequence[Box], arcs: Sequence[Arc], places: Places, open
         arc = arcs[path.arc]
         beside = [seen[number] for number in within(boxes)[arc.block]]
         for x, y in curve(path.points):
-            for box in beside:
-                inside = box.left < x < box.left + box.width and box.top + 1e-6 < y < box.top + box.height - 1e-6
+            for spot in beside:
+                inside = spot.left < x < spot.left + spot.width and spot.top + 1e-6 < y < spot.top + spot.height - 1e-6
                 assert not inside, f"{arc} crosses a box"
 
 
