@@ -17,7 +17,7 @@ from picasso.core import registry, render, runner
 from picasso.core.errors import NotSupportedError
 from picasso.core.images import read_picture
 from picasso.core.intervention import Seen
-from picasso.core.panels import Curve, FeatureMaps, Heatmap, Images
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, Images
 from picasso.core.panels.curve import Line
 from picasso.core.result import Result
 from picasso.core.visualization import AttributionMethod
@@ -168,6 +168,13 @@ def known_where() -> Curve:
     return next(panel for panel in result.panels if isinstance(panel, Curve))
 
 
+def drawn_to_scale() -> str:
+    """The maps of the network of the tank models, as `architecture` draws them."""
+    result = picasso.explain(picasso.load_model(MODELS[0]), visualization="architecture")
+    assert isinstance(result, Result)
+    return next(panel.svg for panel in result.panels if isinstance(panel, Drawing))
+
+
 def _row(pictures: Sequence[Any]) -> Image.Image:
     """Lay square pictures side by side, small."""
     canvas = Image.new("RGB", (len(pictures) * (SMALL + 8) - 8, SMALL), "white")
@@ -230,9 +237,11 @@ def main() -> None:
         path = FOLDER / "methods" / f"{name}.webp"
         picture.save(path, quality=82, method=6)
         sys.stdout.write(f"{path}\n")
-    for name, curve in (("transformations", turned()), ("where-information", known_where())):
+    curves = (("transformations", turned()), ("where-information", known_where()))
+    drawn = {name: curve.svg(alone=True) for name, curve in curves} | {"architecture": drawn_to_scale()}
+    for name, svg in drawn.items():
         path = FOLDER / "methods" / f"{name}.svg"
-        path.write_text(curve.svg(alone=True) + "\n", encoding="utf-8")
+        path.write_text(svg + "\n", encoding="utf-8")
         sys.stdout.write(f"{path}\n")
 
 

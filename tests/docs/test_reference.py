@@ -39,7 +39,7 @@ def test_every_map_has_its_picture_but_those_of_transformers() -> None:
     pictures = {"segmentation-mask", "detected-boxes", "activations", "decoding", "filters", "fooling", "inversion"}
     assert shown == maps - transformers | pictures
     drawn = {path.stem for path in (DOCS / "images" / "methods").glob("*.svg")}
-    assert drawn == {"transformations", "where-information"}
+    assert drawn == {"architecture", "transformations", "where-information"}
 
 
 def test_what_must_be_there_is_there(maker: ModuleType) -> None:

@@ -278,6 +278,40 @@ class ModelCard(ModelVisualization[ModelCardSettings]):
         ctx.progress(settings.steps, settings.steps)
         yield Text(id="card", title="Classes", text=f"{len(ctx.model.labels)} classes.")
 '''
+DEEP_NETWORK = '''
+"""A network of 240 layers that is known beforehand."""
+
+from picasso.core.diagram import Network, Role, Step, network_graph
+from picasso.plugin import Drawing, ModelVisualization, NetworkGraph, Settings
+
+
+def deep():
+    """Return thirty blocks of eight layers in three stages, each block with a skip around it."""
+    steps = [Step("input", ("input",), "input", "input", Role.INPUT, (64, 64, 3), "", ())]
+    for number in range(240):
+        block, inside = divmod(number, 8)
+        path = (f"stage{block // 10}", f"block{block}", f"layer{number}")
+        role = (Role.CONV, Role.NORM, Role.ACTIVATION, Role.POOL)[number % 4]
+        reads = (number,) if inside < 7 else (number, block * 8)
+        steps.append(
+            Step(".".join(path), path, path[-1], f"Kind{number % 4}", role, (32, 32, 8), ".".join(path), reads, 10, 7)
+        )
+    return Network(tuple(steps), {}, {}, ("A note.",))
+
+
+class DeepNetwork(ModelVisualization[Settings]):
+    """Its graph, and a drawing."""
+
+    name = "deep-network"
+    title = "Deep network"
+
+    def look(self, ctx, settings):
+        ctx.progress(1, 1)
+        boxes, arcs = network_graph(deep(), 10)
+        yield NetworkGraph(id="graph", title="Deep", caption="A caption.", boxes=boxes, arcs=arcs, notes=("A note.",))
+        svg = "<svg xmlns='http://www.w3.org/2000/svg' width='300' height='40'><rect width='300' height='40'/></svg>"
+        yield Drawing(id="drawn", title="A drawing", svg=svg)
+'''
 BROKEN = "from picasso.plugin import Visualization\n\n\nclass Broken(Visualization:\n    pass\n"
 
 
@@ -314,6 +348,7 @@ def furnish(folder: Path) -> None:
         "visualizations/edges_only.py": EDGES_ONLY,
         "visualizations/many_channels.py": MANY_CHANNELS,
         "visualizations/model_card.py": MODEL_CARD,
+        "visualizations/deep_network.py": DEEP_NETWORK,
         "visualizations/broken.py": BROKEN,
     }.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -94,7 +94,7 @@ def within(boxes: Sequence[Box]) -> dict[int, list[int]]:
 def opened_at_first(boxes: Sequence[Box], shown: int) -> frozenset[int]:
     """Return which blocks are open at first: one depth after another, while no more boxes than `shown` are seen.
 
-    Blocks around fewer than `FEW` boxes are opened whatever comes out.
+    Where fewer than `FEW` boxes would be seen, blocks are opened one by one, until they are as many.
     """
     inside = within(boxes)
     opened: set[int] = set()
@@ -102,7 +102,10 @@ def opened_at_first(boxes: Sequence[Box], shown: int) -> frozenset[int]:
     level = [number for number in inside[WHOLE] if boxes[number].block]
     while level:
         after = seen + sum(len(inside[number]) for number in level)
-        if after > shown and seen >= FEW:
+        if after > shown:
+            while level and seen < FEW:
+                opened.add(level[0])
+                seen += len(inside[level.pop(0)])
             break
         opened.update(level)
         seen = after

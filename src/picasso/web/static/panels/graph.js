@@ -195,7 +195,6 @@ class GraphView {
       const beside = this.inside?.get(box.parent) ?? [];
       drawn.setAttribute("aria-posinset", String(beside.indexOf(number) + 1));
       drawn.setAttribute("aria-setsize", String(beside.length));
-      drawn.setAttribute("aria-label", [box.label, box.kind, sized(box.shape)].filter(Boolean).join(", "));
       if (isBlock(box)) drawn.setAttribute("aria-expanded", String(one.opened));
       if (one.opened) {
         const back = s("rect", {
