@@ -186,6 +186,24 @@ def test_a_drawing_is_a_picture(view: Page) -> None:
     assert image.evaluate("(one) => one.naturalWidth") == 300
 
 
+def test_every_form_can_be_downloaded(view: Page, server: Server, key: str) -> None:
+    view.get_by_text("Export", exact=True).click()
+    addresses = view.locator(".result-actions .menu a").evaluate_all("(all) => all.map((one) => one.href)")
+    found = {}
+    for address in addresses:
+        answer = server.api.get(address)
+        answer.raise_for_status()
+        found[answer.headers["content-disposition"].split("architecture.")[-1].split(".", 1)[-1]] = answer.text[:30]
+    assert len(found) == len(addresses) == 7
+    wire = next(panel for panel in server.get(f"/results/{key}")["panels"] if panel["kind"] == "graph")
+    for form, text in read_graph(wire).files().items():
+        answer = server.api.get(f"/results/{key}/export?format={form}&panel=graph")
+        assert answer.text == text
+        assert "attachment" in answer.headers["content-disposition"]
+    assert server.api.get(f"/results/{key}/export?format=dot&panel=drawn").status_code == 409
+    assert server.api.get(f"/results/{key}/export?format=png").status_code == 409
+
+
 def test_everything_is_in_the_archive(server: Server, key: str) -> None:
     answer = server.api.get(f"/results/{key}/export?format=zip")
     answer.raise_for_status()

@@ -5,20 +5,32 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from picasso.core import render
 from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.panels import Panel
 from picasso.core.result import image_files, map_files, map_png, safe_name, stem_of
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
 from picasso.service.panel_store import read_curve, read_drawing, read_feature_maps, read_graph, read_heatmap
 from picasso.service.records import ResultRecord
 
-Format = Literal["npz", "json", "png", "zip"]
+Format = Literal["npz", "json", "png", "zip", "svg", "dot", "tex"]
 _DRAWABLE = ("heatmap", "feature-maps", "images")
-_TYPES = {"npz": "application/octet-stream", "json": "application/json", "png": "image/png", "zip": "application/zip"}
+_LINES = {"svg": ("graph", "drawing", "curve"), "dot": ("graph",), "tex": ("graph",)}
+"""Which kinds of panels are drawn with lines, by format."""
+_TYPES = {
+    "npz": "application/octet-stream",
+    "json": "application/json",
+    "png": "image/png",
+    "zip": "application/zip",
+    "svg": "image/svg+xml",
+    "dot": "text/vnd.graphviz",
+    "tex": "application/x-tex",
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +50,14 @@ def export(
     Args:
         result: The result.
         artifacts: Where its arrays are.
-        form: "npz": the raw numbers. "json": every choice. "png": one panel. "zip": everything.
-        panel: For "png": which panel; by default the first map or picture.
+        form: "npz": the raw numbers. "json": every choice. "png": one panel. "svg": one graph, drawing or curve. "dot",
+            "tex": one graph, for Graphviz or LaTeX. "zip": everything.
+        panel: Which panel; by default the first that has the format.
         bar: For "png": with color bar.
 
     Raises:
         NotFoundError: There is no such panel, or a file of the result is gone.
-        NotSupportedError: The panel has no picture.
+        NotSupportedError: The panel has no such picture.
     """
     picture = result.document["picture"]
     stem = stem_of(str((picture or result.document["model"])["name"]), bool(picture), result.visualization)
@@ -53,9 +66,13 @@ def export(
     elif form == "json":
         data, name = _document(result), f"{stem}.json"
     elif form == "png":
-        chosen = _drawable(result, panel)
+        chosen = _drawable(result, panel, _DRAWABLE)
         label = safe_name(str(chosen.get("target") or chosen["id"]))
         data, name = _draw(chosen, artifacts, bar, _warning(result)), f"{stem}.{label}{'.bar' if bar else ''}.png"
+    elif form in _LINES:
+        chosen = _drawable(result, panel, _LINES[form])
+        label = safe_name(str(chosen["id"]))
+        data, name = image_files([_lines(chosen)])[f"{label}.{form}"], f"{stem}.{label}.{form}"
     else:
         data, name = _archive(result, artifacts, stem), f"{stem}.zip"
     return Export(name, _TYPES[form], data)
@@ -65,15 +82,25 @@ def _document(result: ResultRecord) -> bytes:
     return json.dumps(as_now(result.document), indent=2, ensure_ascii=False).encode()
 
 
-def _drawable(result: ResultRecord, panel: str | None) -> dict[str, Any]:
+def _lines(wire: dict[str, Any]) -> Panel:
+    """Return a kept graph, drawing or curve."""
+    read: dict[str, Callable[[dict[str, Any]], Panel]] = {
+        "graph": read_graph,
+        "drawing": read_drawing,
+        "curve": read_curve,
+    }
+    return read[wire["kind"]](wire)
+
+
+def _drawable(result: ResultRecord, panel: str | None, kinds: Sequence[str]) -> dict[str, Any]:
     if panel is None:
-        found = [wire for kind in _DRAWABLE for wire in result.panels if wire["kind"] == kind]
+        found = [wire for kind in kinds for wire in result.panels if wire["kind"] == kind]
         if not found:
             raise NotSupportedError("This result has no picture.", "Export it as npz or json.")
         return found[0]
     for wire in result.panels:
         if wire["id"] == panel:
-            if wire["kind"] not in _DRAWABLE:
+            if wire["kind"] not in kinds:
                 raise NotSupportedError(f"The panel '{panel}' has no picture.", "Export it as npz or json.")
             return wire
     known = ", ".join(str(wire["id"]) for wire in result.panels)
@@ -97,10 +124,8 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     maps = [read_heatmap(wire, artifacts) for wire in result.panels if wire["kind"] == "heatmap"]
     contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps, _warning(result))
     for wire in result.panels:
-        if wire["kind"] == "curve":
-            contents[f"{safe_name(str(wire['id']))}.svg"] = read_curve(wire).svg(alone=True).encode()
-        if wire["kind"] in ("graph", "drawing"):
-            contents |= image_files([read_graph(wire) if wire["kind"] == "graph" else read_drawing(wire)])
+        if wire["kind"] in _LINES["svg"]:
+            contents |= image_files([_lines(wire)])
         if wire["kind"] == "feature-maps":
             contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):

@@ -308,7 +308,8 @@ class GraphView {
     const number = hovered ?? this.chosen;
     const box = number === null ? null : this.boxes[number];
     if (!box) {
-      fill(this.facts, h("span", { class: "muted" }, "Point at a box to see its numbers; click a block to open or close it."));
+      const more = this.boxes.some(isBlock) ? " Click a block to open or close it." : "";
+      fill(this.facts, h("span", { class: "muted" }, `Point at a box to see its numbers.${more}`));
       return;
     }
     const part = (/** @type {number | null} */ value, /** @type {number} */ all, /** @type {string} */ what) =>

@@ -192,6 +192,11 @@ export class PicassoResult extends HTMLElement {
           maps.length > 0 && mapItem("PNG", "the map over the picture", ""),
           maps.length > 0 && mapItem("PNG with color bar", "ready for a paper", "&bar=1"),
           channels && item("PNG", "the first channels side by side", `format=png&panel=${encodeURIComponent(channels.id)}`),
+          panels.filter(({ kind }) => ["graph", "drawing", "curve"].includes(kind)).map(({ id, kind, title }) => [
+            item("SVG", title, `format=svg&panel=${encodeURIComponent(id)}`),
+            kind === "graph" && item("DOT", `${title}, for Graphviz`, `format=dot&panel=${encodeURIComponent(id)}`),
+            kind === "graph" && item("TeX", `${title}, for LaTeX`, `format=tex&panel=${encodeURIComponent(id)}`),
+          ]).flat(),
           item("NPZ", "the raw numbers", "format=npz"),
           item("JSON", "every choice that was made", "format=json"),
           item("ZIP", "all of it", "format=zip"))));
