@@ -297,3 +297,45 @@ def test_real_weights_of_squeezenet_in_three_frameworks_are_one_network(shared_d
 
 def _facts(box: Box) -> tuple[tuple[int, ...], int | None, int | None]:
     return box.shape, box.parameters, box.multiply_adds
+
+
+def test_where_parameters_are_counted_from_operations_a_difference_is_said(tmp_path: Path) -> None:
+    """A TensorFlow graph holds its bias within the norm: 4 x 27 weights and 2 x 4 of the norm, of 4 x 27 + 3 x 4."""
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, use_bias=False),
+        ]
+    )
+    network.get_layer(index=0).bias.assign(np.arange(1, 5, dtype=np.float32))
+    network.export(tmp_path / "saved", verbose=False)
+    opened = picasso.load_model(tmp_path / "saved", preprocessing=picasso.Preprocessing(size=12))
+    found = picasso.explain(opened, visualization="architecture")
+    assert isinstance(found, Result)
+    graph = found.panels[0]
+    assert isinstance(graph, NetworkGraph)
+    counted = sum(box.parameters or 0 for box in graph.boxes if box.parent == WHOLE)
+    print(graph.notes, opened.facts.size)
+    assert counted == 0
+    assert f": {counted}. The model says that it has {opened.facts.size}." in graph.notes[-1]
+    assert opened.facts.size > counted
+
+
+def test_a_network_of_clips_has_an_architecture() -> None:
+    clips = nn.Sequential(
+        nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    opened = picasso.load_model(clips.eval(), preprocessing=SIZE, frames=4)
+    found = picasso.explain(opened, visualization="architecture")
+    assert isinstance(found, Result)
+    graph = found.panels[0]
+    assert isinstance(graph, NetworkGraph)
+    assert graph.boxes[0].shape == (4, 20, 24, 3)
+    assert [(box.name, box.shape, box.parameters) for box in graph.boxes if box.parameters] == [
+        ("0", (4, 20, 24, 4), 4 * 81 + 4), ("4", (2,), 10),
+    ]  # fmt: skip

@@ -190,15 +190,15 @@ def _joined(graph: Graph, layers: tuple[Layer, ...]) -> Network:
 
 
 def _undrawn(layers: tuple[Layer, ...], steps: list[Step], blocks: set[tuple[str, ...]]) -> tuple[str, ...]:
-    """Say which layers have no step: those that change nothing, as dropout at rest."""
+    """Say which layers have no step: those that change nothing, as dropout at rest, or that a reader put together."""
     drawn = {step.layer for step in steps}
     left = [layer for layer in layers if layer.name not in drawn and segments(layer.name) not in blocks]
     if not left:
         return ()
     kinds = ", ".join(sorted({layer.kind for layer in left}))
     if len(left) == 1:
-        return (f"1 layer has no operation of its own and is not drawn: {kinds}.",)
-    return (f"{len(left)} layers have no operation of their own and are not drawn: {kinds}.",)
+        return (f"1 layer is not drawn, since it changes nothing or is one with another: {kinds}.",)
+    return (f"{len(left)} layers are not drawn, since they change nothing or are one with others: {kinds}.",)
 
 
 def _homes(
@@ -262,7 +262,7 @@ def _blocks(layers: tuple[Layer, ...], paths: set[tuple[str, ...]]) -> dict[tupl
 def _with_parameters(model: Model, network: Network, graph: Graph | None = None) -> Network:
     """Add how many numbers were learned in each step; of a layer that runs several times the first counts."""
     if Capability.PARAMETERS not in model.capabilities:
-        return network if graph is None else _weights(network, graph)
+        return network if graph is None else _weights(network, graph, model.facts.size)
     first: dict[tuple[str, ...], int] = {}
     for place, step in enumerate(network.steps):
         first.setdefault(segments(step.layer) if step.layer else step.path, place)
@@ -280,8 +280,8 @@ def _with_parameters(model: Model, network: Network, graph: Graph | None = None)
     return replace(network, steps=steps, own=dict(own))
 
 
-def _weights(network: Network, graph: Graph) -> Network:
-    """Count the weights of operations, where a model does not show its parameters."""
+def _weights(network: Network, graph: Graph, known: int) -> Network:
+    """Count the weights of operations, where a model does not show its parameters but how many they are: `known`."""
     seen: set[int] = set()
     steps = list(network.steps)
     for place, op in enumerate(op for op in graph.ops if not isinstance(op, Constant)):
@@ -292,7 +292,9 @@ def _weights(network: Network, graph: Graph) -> Network:
                 count += 0 if id(value) in seen else value.size
                 seen.add(id(value))
         steps[place] = replace(steps[place], parameters=count)
-    note = "Parameters are counted from the weights of the operations, norms as a scale and a shift."
+    note = "Parameters are counted from the weights of the operations, norms as a scale and a shift"
+    counted = sum(step.parameters or 0 for step in steps)
+    note += f": {counted:,}. The model says that it has {known:,}." if known and known != counted else "."
     return replace(network, steps=tuple(steps), notes=(*network.notes, note))
 
 
