@@ -242,3 +242,18 @@ def test_two_boxes_of_a_chain_are_centered_one_below_the_other() -> None:
     middle = first.left + WIDTH / 2
     assert path.points[0] == (middle, first.top + HEIGHT)
     assert path.points[-1] == (middle, second.top)
+
+
+def test_a_skip_leaves_below_its_row_and_comes_back_above_the_row_of_its_reader() -> None:
+    """a -> b -> c with a skip a -> c: the lane runs beside b, from its top to its bottom."""
+    boxes, arcs = network_graph(network(step("a"), step("b", 0), step("c", 0, 1)), 30)
+    places = place(boxes, arcs, ())
+    a, b, c = (places.boxes[number] for number in range(3))
+    (skip,) = (path for path in places.paths if arcs[path.arc].lane != MIDDLE)
+    lane = skip.points[2][0]
+    assert lane > b.left + b.width
+    middle = a.left + a.width / 2
+    assert skip.points == (
+        (middle, a.top + a.height), (middle, a.top + a.height), (lane, b.top), (lane, b.top + b.height), (middle, c.top),
+    )  # fmt: skip
+    assert [one.left + one.width / 2 for one in (b, c)] == [middle, middle]
