@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import combinations, pairwise
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from picasso.core.diagram.blocks import network_graph
 from picasso.core.diagram.boxes import WHOLE, Arc, Box, Role, opened_at_first, within
 from picasso.core.diagram.layered import ENTRY, MIDDLE, Layout, lay_out
 from picasso.core.diagram.placing import HEIGHT, WIDTH, Places, place
-from picasso.core.diagram.steps import Network, Step
+from picasso.core.diagram.steps import Network, Step, read_network
+from picasso.core.facts import Layer
+from picasso.core.graph import Activation, Builder, Elementwise, GlobalPool, Graph, Linear
 
 
 def step(name: str, *reads: int, path: Sequence[str] = ()) -> Step:
@@ -254,6 +258,45 @@ def test_a_skip_leaves_below_its_row_and_comes_back_above_the_row_of_its_reader(
     assert lane > b.left + b.width
     middle = a.left + a.width / 2
     assert skip.points == (
-        (middle, a.top + a.height), (middle, a.top + a.height), (lane, b.top), (lane, b.top + b.height), (middle, c.top),
+        (middle, a.top + a.height), (middle, a.top + a.height), (lane, b.top), (lane, b.top + b.height),
+        (middle, c.top),
     )  # fmt: skip
     assert [one.left + one.width / 2 for one in (b, c)] == [middle, middle]
+
+
+# --- operations without layers -----------------------------------------------------------------------------------
+
+
+class Known:
+    """A model of which only the graph is known."""
+
+    framework, capabilities = "Test", frozenset[str]()
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph, self.whole = graph, self
+        self.facts = SimpleNamespace(size=0)
+
+    def graph(self) -> Graph:
+        return self._graph
+
+    def layers(self) -> tuple[Layer, ...]:
+        return ()
+
+
+def test_an_operation_without_a_layer_lies_in_the_block_that_holds_all_around_it() -> None:
+    """The square between b.one and b.two lies in b, over another such; the mean between b.two and fc in none."""
+    build = Builder()
+    x = build.input((3, 4, 4))
+    x = build.add(Activation, [x], layer="a", function="relu")
+    one = build.add(Activation, [x], layer="b.one", function="relu")
+    inner = build.add(Activation, [build.add(Activation, [one], function="square")], function="sqrt")
+    two = build.add(Elementwise, [inner, one], layer="b.two", function="add")
+    mean = build.add(GlobalPool, [two], function="mean")
+    out = build.add(Linear, [mean], layer="fc", weight=np.ones((2, 3), np.float32))
+    out = build.add(Activation, [out], function="exp")
+    boxes, _ = network_graph(read_network(Known(build.graph({"scores": out}))), 30)  # type: ignore[arg-type]
+    assert [(box.label, boxes[box.parent].label if box.parent != WHOLE else "") for box in boxes] == [
+        ("input", ""), ("a", ""), ("b", ""), ("one", "b"), ("square", "b"), ("sqrt", "b"), ("two", "b"),
+        ("global mean", ""), ("fc", ""), ("exp", ""),
+    ]  # fmt: skip
+    assert [box.parameters for box in boxes if box.label == "fc"] == [6]
