@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import picasso
+from picasso.core.diagram import read_network
 from picasso.core.diagram.boxes import WHOLE, Box, Role
 from picasso.core.errors import NotSupportedError
 from picasso.core.model import Model
@@ -165,6 +166,38 @@ def test_shapes_parameters_and_compute_are_those_of_pytorch(network: nn.Module, 
             checked += 1
     assert checked == len(shapes) - 1  # all but the dropout
     assert sum(box.multiply_adds or 0 for box in graph.boxes if not box.block) == sum(work.values())
+
+
+def test_what_a_layer_reads_is_what_torch_fx_finds(network: nn.Module, model: Model) -> None:
+    """The layers from which each layer's data comes, over operations that are none."""
+    traced = torch.fx.symbolic_trace(network)
+    calls: dict[str, int] = {}
+    named: dict[torch.fx.Node, str] = {}
+    for node in traced.graph.nodes:
+        if node.op == "call_module" and node.target != "drop":
+            calls[node.target] = calls.get(node.target, 0) + 1
+            named[node] = node.target if calls[node.target] == 1 else f"{node.target}:{calls[node.target]}"
+        elif node.op == "placeholder":
+            named[node] = "input"
+
+    def layers_before(node: torch.fx.Node) -> set[str]:
+        found: set[str] = set()
+        for source in node.all_input_nodes:
+            found |= {named[source]} if source in named else layers_before(source)
+        return found
+
+    expected = {name: layers_before(node) for node, name in named.items()}
+    steps = read_network(model).steps
+
+    def steps_before(number: int) -> set[str]:
+        found: set[str] = set()
+        for source in steps[number].reads:
+            layer = steps[source].layer or (steps[source].name if not steps[source].reads else "")
+            found |= {layer} if layer else steps_before(source)
+        return found
+
+    drawn = {step.layer or step.name: steps_before(at) for at, step in enumerate(steps) if step.layer or not step.reads}
+    assert drawn == expected
 
 
 def test_what_is_not_drawn_is_said(graph: NetworkGraph) -> None:

@@ -1,19 +1,16 @@
 /** The network as boxes and arcs: blocks open and close, a search finds layers, and a click chooses one. */
 
 import { announce, fill, freshId, h, icon } from "../dom.js";
-import { compact, percent, plural } from "../format.js";
+import { percent, plural } from "../format.js";
+import { drawBox, s, sized } from "./graph-boxes.js";
 import { HEAD, TIP, WHOLE, bent, isBlock, isSmall, place, within } from "./graph-places.js";
 
 export const kind = "graph";
-const SPACE = "http://www.w3.org/2000/svg";
 const LEAST = 0.1;
 const MOST = 3;
 const STEP = 1.25;
 /** How far a pointer moves before a press is a drag, in pixels. */
 const SLACK = 4;
-/** About the width of a letter in pixels. */
-const BOLD = 6.7;
-const PLAIN = 5.9;
 
 /** @typedef {import("../types.js").GraphWire} GraphWire */
 /** @typedef {import("../types.js").GraphBox} GraphBox */
@@ -24,34 +21,6 @@ export function mount(panels) {
   view.update(panels);
   return view;
 }
-
-/**
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {...(Node | string)} children
- * @returns {SVGElement}
- */
-function s(tag, attributes, ...children) {
-  const element = /** @type {SVGElement} */ (document.createElementNS(SPACE, tag));
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  element.append(...children);
-  return element;
-}
-
-/**
- * @param {string} text
- * @param {number} room in pixels
- * @param {number} glyph
- * @param {boolean} [end] whether the end is kept, which tells names apart
- */
-function fitted(text, room, glyph, end = false) {
-  const most = Math.max(4, Math.floor(room / glyph));
-  if (text.length <= most) return text;
-  return end ? `\u2026${text.slice(1 - most)}` : `${text.slice(0, most - 1)}\u2026`;
-}
-
-/** @param {number[]} shape */
-const sized = (shape) => shape.join(" \u00d7 ");
 
 class GraphView {
   constructor() {
@@ -66,6 +35,7 @@ class GraphView {
     this.active = 0;
     /** @type {number | null} */
     this.chosen = null;
+    this.totals = { parameters: 0, work: 0 };
     /** @type {number[]} */
     this.matches = [];
     this.match = 0;
@@ -130,12 +100,14 @@ class GraphView {
     this.view.setAttribute("aria-label", `${panel.title}: ${plural(panel.boxes.length, "box", "boxes")}`);
     fill(this.notes, panel.notes.map((note) => h("li", {}, note)));
     const roots = panel.boxes.filter((box) => box.parent === WHOLE);
-    this.parameters = panel.elsewhere + roots.reduce((sum, box) => sum + (box.parameters ?? 0), 0);
-    this.work = roots.reduce((sum, box) => sum + (box.multiply_adds ?? 0), 0);
+    this.totals = {
+      parameters: panel.elsewhere + roots.reduce((sum, box) => sum + (box.parameters ?? 0), 0),
+      work: roots.reduce((sum, box) => sum + (box.multiply_adds ?? 0), 0),
+    };
     const roles = [...new Set(panel.boxes.filter((box) => !isSmall(box)).map((box) => box.role))];
     fill(this.key, roles.map((role) => h("li", { "data-role": role }, h("i", {}), role)),
-      this.parameters > 0 && h("li", { class: "of-parameters" }, h("i", {}), "share of the parameters"),
-      this.work > 0 && h("li", { class: "of-work" }, h("i", {}), "share of the multiplications"));
+      this.totals.parameters > 0 && h("li", { class: "of-parameters" }, h("i", {}), "share of the parameters"),
+      this.totals.work > 0 && h("li", { class: "of-work" }, h("i", {}), "share of the multiplications"));
     const blocks = panel.boxes.some(isBlock);
     this.all.hidden = this.none.hidden = !blocks;
     if (!before || before.boxes.length !== panel.boxes.length) {
@@ -184,7 +156,7 @@ class GraphView {
     for (const [number, one] of places.boxes) {
       if ((one.top > last || one.top + one.height < first) && number !== this.active) continue;
       const box = this.boxes[number];
-      const drawn = one.opened ? this.head(box, one) : isSmall(box) ? this.small(box, one) : this.step(box, one);
+      const drawn = drawBox(box, one, this.totals);
       drawn.setAttribute("id", `${this.prefix}-${number}`);
       drawn.setAttribute("data-number", String(number));
       drawn.setAttribute("data-role", box.role);
@@ -215,58 +187,6 @@ class GraphView {
     }
     this.stage.replaceChildren(blocks, arcs, boxes);
     this.mark();
-  }
-
-  /**
-   * @param {GraphBox} box
-   * @param {import("./graph-places.js").Place} one
-   */
-  step(box, { left, top, width, height }) {
-    const group = s("g", {});
-    if (isBlock(box)) group.append(s("rect", { class: "behind", x: left + 3, y: top + 3, width, height, rx: 6 }));
-    const shape = sized(box.shape);
-    const size = box.parameters ? `${compact(box.parameters)} par.` : "";
-    const count = isBlock(box) ? [plural(box.steps, "step"), size].filter(Boolean).join(", ") : size;
-    const room = width - 30;
-    group.append(
-      s("rect", { class: "frame", x: left, y: top, width, height, rx: 6 }),
-      s("rect", { class: "edge", x: left, y: top + 6, width: 4, height: height - 12 }),
-      s("text", { class: "name", x: left + 12, y: top + 17 }, fitted(box.label, room - shape.length * PLAIN, BOLD, true)),
-      s("text", { class: "more", x: left + width - 10, y: top + 17, "text-anchor": "end" }, shape),
-      s("text", { class: "more", x: left + 12, y: top + 32 }, fitted(box.kind, room - count.length * PLAIN, PLAIN)),
-      s("text", { class: "more", x: left + width - 10, y: top + 32, "text-anchor": "end" }, count));
-    const bar = (/** @type {number | null} */ part, /** @type {number} */ all, /** @type {string} */ name, /** @type {number} */ y) => {
-      if (part && all) {
-        group.append(s("rect", { class: "track", x: left + 12, y: top + y + 1, width: width - 22, height: 0.5 }),
-          s("rect", { class: name, x: left + 12, y: top + y, width: Math.max(1, (width - 22) * part / all), height: 2.5 }));
-      }
-    };
-    bar(box.parameters, this.parameters ?? 0, "of-parameters", 38);
-    bar(box.multiply_adds, this.work ?? 0, "of-work", 41.5);
-    return group;
-  }
-
-  /**
-   * @param {GraphBox} box
-   * @param {import("./graph-places.js").Place} one
-   */
-  small(box, { left, top, width, height }) {
-    return s("g", {}, s("rect", { class: "frame pill", x: left, y: top, width, height, rx: 13 }),
-      s("text", { class: "name plain", x: left + width / 2, y: top + height / 2 + 4, "text-anchor": "middle" },
-        fitted(box.label, width - 16, PLAIN)));
-  }
-
-  /**
-   * @param {GraphBox} box
-   * @param {import("./graph-places.js").Place} one
-   */
-  head(box, { left, top, width }) {
-    const kind = fitted(box.kind, width / 2, PLAIN);
-    return s("g", {},
-      s("path", { class: "head frame", d: `M${left + 0.5} ${top + HEAD}v${9 - HEAD}a8 8 0 0 1 8 -8.500h${width - 17}a8 8 0 0 1 8 8.500v${HEAD - 9}z` }),
-      s("path", { class: "fold", d: `M${left + 9} ${top + 10}l4 4l4 -4` }),
-      s("text", { class: "name", x: left + 24, y: top + 16 }, fitted(box.label, width - 44 - kind.length * PLAIN, BOLD, true)),
-      s("text", { class: "more", x: left + width - 10, y: top + 16, "text-anchor": "end" }, kind));
   }
 
   /** @param {number} number */
@@ -317,8 +237,8 @@ class GraphView {
     fill(this.facts, h("b", {}, box.name), h("span", {}, box.kind),
       box.steps > 1 && h("span", {}, plural(box.steps, "step")),
       box.shape.length > 0 && h("span", {}, `output ${sized(box.shape)}`),
-      part(box.parameters, this.parameters ?? 0, "parameters"),
-      part(box.multiply_adds, this.work ?? 0, "multiplications"));
+      part(box.parameters, this.totals.parameters, "parameters"),
+      part(box.multiply_adds, this.totals.work, "multiplications"));
   }
 
   /**
