@@ -27,6 +27,7 @@ from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
+from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
@@ -50,6 +51,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
+from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import Bars, Curve, FeatureMaps, Heatmap, Images, Panel, Template, Text
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
@@ -74,6 +76,7 @@ from picasso.core.paths import (
     pulled_back,
     target_scores,
 )
+from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
 from picasso.core.planting import Planted, plant_objects, read_drawn
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.priors import alpha_norm, total_variation
@@ -94,6 +97,7 @@ from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, Relevance
 from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
+from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
@@ -158,6 +162,7 @@ __all__ = [
     "FourierParameters",
     "Goal",
     "GradientMap",
+    "GreyCanvas",
     "Grid",
     "Head",
     "Heatmap",
@@ -171,6 +176,7 @@ __all__ = [
     "Likeness",
     "Line",
     "LrpRule",
+    "MadePicture",
     "Mask",
     "MaskedSettings",
     "Model",
@@ -181,11 +187,14 @@ __all__ = [
     "Need",
     "NotFoundError",
     "NotSupportedError",
+    "Objective",
     "Panel",
     "Parametrization",
     "Patching",
     "PathSettings",
+    "PhaseParameters",
     "PicassoError",
+    "PictureSearch",
     "PixelParameters",
     "Pixels",
     "Plane",
@@ -209,9 +218,11 @@ __all__ = [
     "Rules",
     "Sample",
     "ScoreSettings",
+    "SearchPlan",
     "Seen",
     "Settings",
     "SettingsError",
+    "Shaking",
     "SmallestChange",
     "Target",
     "Template",
@@ -239,6 +250,7 @@ __all__ = [
     "eight_bit",
     "enlarge",
     "explained_variance",
+    "falling_magnitudes",
     "feature_maps",
     "fill",
     "find_kernels",
@@ -256,6 +268,7 @@ __all__ = [
     "luminance",
     "map_strides",
     "matte",
+    "measured_magnitudes",
     "moments",
     "moved",
     "nearest",
@@ -268,6 +281,7 @@ __all__ = [
     "pulled_back",
     "read_drawn",
     "read_layers",
+    "read_objectives",
     "read_regions",
     "recompressed",
     "rectangle",
