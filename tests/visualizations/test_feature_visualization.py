@@ -391,8 +391,9 @@ def squeezenet(shared_data: Path) -> Model:
 
 def test_a_real_network_is_sure_of_the_picture_made_for_a_class(shared_data: Path) -> None:
     model = squeezenet(shared_data)
-    result = made(model, objective="zebra; fire2:3", steps=24)
-    assert re.search(r"probability (9\d|100)%", pictures(result).captions[0])
+    result = made(model, objective="zebra; fire2:3", steps=40)
+    assert re.search(r"probability ([5-9]\d|100)%", pictures(result).captions[0])
+    assert float(result.arrays["reached"][0]) > 10 * float(result.arrays["grey"][0])
     pulled = model.pullback(result.arrays["made"][:1], [model.target(340)], (INPUT,))
     assert int(pulled.outputs["scores"][0].argmax()) == 340
     assert float(result.arrays["reached"][1]) > 3 * float(result.arrays["grey"][1])

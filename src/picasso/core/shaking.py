@@ -60,17 +60,15 @@ class Shake:
         """Return the derivative by the picture of what has these slopes (h, w, c) by the moved one."""
         given = np.moveaxis(slopes, -1, 0)
         height, width = len(self.rows), len(self.columns)
-        wide = np.empty((len(given), height * width), np.float64)
-        cells = self.cells.ravel()
-        for values, out in zip(given, wide, strict=True):
-            lower = values * self.down
-            out[:] = 0
-            for start, part in ((0, values - lower), (width, lower)):
-                right = part * self.right
-                part -= right
-                for place, shares in ((start, part), (start + 1, right)):
-                    out[place:] += np.bincount(cells, shares.ravel(), minlength=height * width)[: out.size - place]
-        folded: Wide = wide.reshape(len(given), height, width)
+        four = np.add.outer((0, 1, width, width + 1), self.cells).ravel()
+        shares = np.empty((4, *self.cells.shape))  # as wide as the sums are: they are not converted again
+        folded: Wide = np.empty((len(given), height, width))
+        for values, out in zip(given, folded, strict=True):
+            np.multiply(values, self.down, out=shares[2])
+            np.subtract(values, shares[2], out=shares[0])
+            np.multiply(shares[::2], self.right, out=shares[1::2])
+            shares[::2] -= shares[1::2]
+            out[...] = np.bincount(four, shares.ravel(), minlength=out.size).reshape(out.shape)
         for axis, places in enumerate((self.rows, self.columns)):
             folded = _folded(folded, axis + 1, places, self.corner[axis], self.cells.shape[axis])
         return np.moveaxis(folded.astype(slopes.dtype, copy=False), 0, -1)
@@ -153,6 +151,11 @@ def _folded(values: Wide, axis: int, places: NDArray[np.intp], start: int, side:
     low, high = max(start, 0), max(min(start + len(places), side), 0)
     if high > low:
         made[low:high] = values[low - start : high - start]
+    above, below = values[: low - start], values[high - start :]
+    if high > low and max(len(above), len(below)) <= side:  # each side is mirrored once
+        made[: len(above)] += above[::-1]
+        made[side - len(below) :] += below[::-1]
+        return np.moveaxis(made, 0, axis)
     for number, (place, value) in enumerate(zip(places, values, strict=True), start):
         if not low <= number < high:
             made[place] += value
