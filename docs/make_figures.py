@@ -140,6 +140,10 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             results = [picasso.explain(model, visualization=name) for model in models]
             sheets = [panel for one in results for panel in one.panels if isinstance(panel, FeatureMaps)]
             yield name, _stacked([panel.contact_sheet() for panel in sheets])
+        elif name == "feature-visualization":
+            results = [picasso.explain(model, visualization=name) for model in models]
+            made = [panel for one in results for panel in one.panels if isinstance(panel, Images)]
+            yield name, _row([picture for panel in made for picture in panel.pictures])
         elif named := (TASKS | MADE).get(name):
             result = picasso.explain(picasso.load_model(named), drawn.pixels, name)
             assert isinstance(result, Result)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks import attributing, attributions_page, measuring
+from benchmarks import attributing, attributions_page, bench_inside, measuring
 from benchmarks.attributing import METHODS, PICASSO, Cost
 from benchmarks.attribution_rivals import FORWARD, FRAMEWORK, LOOP
 from benchmarks.measuring import Effort, Grid, Measured, Row, Windows
@@ -80,3 +80,19 @@ def test_the_section_names_what_is_missed_and_keeps_the_page_before_it() -> None
     assert once.startswith("# Page\n\nBefore.\n\n<!--")
     assert attributions_page.with_section(once, text) == once
     assert attributions_page.section_of(once) == text
+
+
+def test_looking_inside_is_measured_against_a_plain_loop_and_captum() -> None:
+    network = replace(NETWORKS["squeezenet"], side=64)
+    found = bench_inside.climbs(network, "features.7", 8)
+    ours, theirs = found[bench_inside.PICASSO], found[bench_inside.PYTORCH]
+    assert 0 < ours.network < ours.seconds
+    assert theirs.seconds > 0
+    assert ours.course[-1][1] > 0
+    assert theirs.until(-1.0) <= theirs.seconds
+    assert theirs.until(1e9) == float("inf")
+    costs = bench_inside.layers(network, "features.7", 1)
+    assert set(costs) == {bench_inside.PICASSO, "Captum"}
+    text = "\n".join(bench_inside.report(network, "features.7", found, 8))
+    for words in ("of it not the network's", "times as fast as the plain loop's", "the same activation is there"):
+        assert words in text

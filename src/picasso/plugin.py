@@ -28,6 +28,7 @@ from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
+from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
@@ -51,6 +52,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
+from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import Bars, Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel, Template, Text
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
@@ -75,6 +77,7 @@ from picasso.core.paths import (
     pulled_back,
     target_scores,
 )
+from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
 from picasso.core.planting import Planted, plant_objects, read_drawn
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.priors import alpha_norm, total_variation
@@ -95,6 +98,7 @@ from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, Relevance
 from picasso.core.relu_rules import ruled_gradients, switches
 from picasso.core.render import colorize, shared_limits
 from picasso.core.settings import Extent, Settings
+from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
@@ -160,6 +164,7 @@ __all__ = [
     "FourierParameters",
     "Goal",
     "GradientMap",
+    "GreyCanvas",
     "Grid",
     "Head",
     "Heatmap",
@@ -173,6 +178,7 @@ __all__ = [
     "Likeness",
     "Line",
     "LrpRule",
+    "MadePicture",
     "Mask",
     "MaskedSettings",
     "Model",
@@ -184,11 +190,14 @@ __all__ = [
     "NetworkGraph",
     "NotFoundError",
     "NotSupportedError",
+    "Objective",
     "Panel",
     "Parametrization",
     "Patching",
     "PathSettings",
+    "PhaseParameters",
     "PicassoError",
+    "PictureSearch",
     "PixelParameters",
     "Pixels",
     "Plane",
@@ -212,9 +221,11 @@ __all__ = [
     "Rules",
     "Sample",
     "ScoreSettings",
+    "SearchPlan",
     "Seen",
     "Settings",
     "SettingsError",
+    "Shaking",
     "SmallestChange",
     "Target",
     "Template",
@@ -242,6 +253,7 @@ __all__ = [
     "eight_bit",
     "enlarge",
     "explained_variance",
+    "falling_magnitudes",
     "feature_maps",
     "fill",
     "find_kernels",
@@ -260,6 +272,7 @@ __all__ = [
     "map_strides",
     "maps_to_scale",
     "matte",
+    "measured_magnitudes",
     "moments",
     "moved",
     "nearest",
@@ -274,6 +287,7 @@ __all__ = [
     "read_drawn",
     "read_layers",
     "read_network",
+    "read_objectives",
     "read_regions",
     "recompressed",
     "rectangle",

@@ -128,3 +128,15 @@ def test_blue_green_red_is_red_green_blue_the_other_way_round() -> None:
 def test_the_logistic_function_bears_any_number() -> None:
     values = np.array([-1e9, -1.0, 0.0, 1.0, 1e9])
     np.testing.assert_allclose(logistic(values), [0, 1 / (1 + np.e), 0.5, np.e / (1 + np.e), 1])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_single_precision_stays_single_and_agrees(shape: tuple[int, int, int]) -> None:
+    for made in kinds(shape):
+        parameters, slopes = made.start(np.random.default_rng(0), 0.3), np.random.default_rng(1).normal(size=shape)
+        single = parameters.astype(np.float32)
+        picture, pulled = made.picture(single), made.pull(single, slopes.astype(np.float32))
+        assert picture.dtype == pulled.dtype == np.float32
+        np.testing.assert_allclose(picture, made.picture(parameters), atol=1e-5)
+        np.testing.assert_allclose(pulled, made.pull(parameters, slopes), atol=1e-4)
+        np.testing.assert_array_equal(made.pull(single, slopes.astype(np.float32), picture), pulled)

@@ -36,7 +36,8 @@ def test_every_map_has_its_picture_but_those_of_transformers() -> None:
     kinds = {name: entry.load() for name, entry in registry.visualizations([]).items()}
     maps = {name for name, kind in kinds.items() if issubclass(kind, AttributionMethod)}
     transformers = {name for name, kind in kinds.items() if kind.family is Family.TRANSFORMERS}
-    pictures = {"segmentation-mask", "detected-boxes", "activations", "decoding", "filters", "fooling", "inversion"}
+    made = {"decoding", "feature-visualization", "fooling", "inversion"}
+    pictures = {"segmentation-mask", "detected-boxes", "activations", "filters"} | made
     assert shown == maps - transformers | pictures
     drawn = {path.stem for path in (DOCS / "images" / "methods").glob("*.svg")}
     assert drawn == {"architecture", "transformations", "where-information"}

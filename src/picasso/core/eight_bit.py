@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from picasso.core.facts import Sample
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
-Wide = NDArray[np.float64]
+Wide = NDArray[np.floating[Any]]
 _NEAR = 1e-3
 """What lies so near to a whole level was one, and lost it to single precision on the way through the scaling."""
 
@@ -35,29 +37,35 @@ class EightBit:
     colors: bool
     reverse: bool = False
 
-    @property
+    @cached_property
     def unit(self) -> Wide:
         """What one level is in the network's numbers, (h, w, c); 0 where it reads the same of black and of white."""
         return (self.white - self.black) / 255
 
-    @property
+    @cached_property
     def movable(self) -> NDArray[np.bool_]:
         """Which of the numbers depend on the picture at all, (h, w, c): bars that padding adds do not."""
         return np.asarray(self.unit != 0)
 
     @property
-    def levels(self) -> Wide:
+    def levels(self) -> NDArray[np.float64]:
         """The picture in 0..255, (h, w, c); 0 where nothing can move."""
         unit, movable = self.unit, self.movable
         found = np.where(movable, (self.x - self.black) / np.where(movable, unit, 1), 0)
         whole = np.round(found) if self.colors else found
-        return np.clip(np.where(np.abs(found - whole) < _NEAR, whole, found), 0, 255)
+        return np.asarray(np.clip(np.where(np.abs(found - whole) < _NEAR, whole, found), 0, 255), np.float64)
 
     def read(self, levels: Wide) -> Array:
         """Return what the network reads of levels (..., h, w, c) in 0..255; never beyond black and white."""
         between = self.black + levels * self.unit
-        ends = np.float32(np.minimum(self.black, self.white)), np.float32(np.maximum(self.black, self.white))
-        return np.where(self.movable, np.clip(np.float32(between), *ends), self.x)
+        return np.where(self.movable, np.clip(np.float32(between), *self._ends), self.x)
+
+    @cached_property
+    def _ends(self) -> tuple[Array, Array]:
+        """The smallest and the largest number that the network reads at each place."""
+        return np.minimum(self.black, self.white).astype(np.float32), np.maximum(self.black, self.white).astype(
+            np.float32
+        )
 
     def shown(self, levels: Wide) -> NDArray[np.uint8]:
         """Return levels (h, w, c) as a picture, uint8 (h, w, 3): one channel as grey, of many the first three."""

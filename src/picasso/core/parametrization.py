@@ -3,6 +3,8 @@
 Gradient descent moves what it is given. Given pixels it moves each by itself, and makes grain; given waves, long ones
 as readily as they occur in photographs, and colors that vary independently there, it finds shapes first.
 
+Parameters in single precision make pictures in single precision, in a fraction of the time.
+
 References:
     Olah, Mordvintsev and Schubert 2017, doi:10.23915/distill.00007 (appendix "Preconditioning and parameterization").
 """
@@ -12,11 +14,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Wide = NDArray[np.float64]
+Wide = NDArray[np.floating[Any]]
 COLORS = np.array(
     [
         [0.997, -0.287, 0.070],
@@ -52,8 +55,14 @@ class Parametrization(ABC):
         """Return the picture, (h, w, c) in 0..1."""
 
     @abstractmethod
-    def pull(self, parameters: Wide, slopes: Wide) -> Wide:
-        """Return the derivative by the parameters of what has these slopes (h, w, c) by the picture."""
+    def pull(self, parameters: Wide, slopes: Wide, made: Wide | None = None) -> Wide:
+        """Return the derivative by the parameters of what has these slopes (h, w, c) by the picture.
+
+        Args:
+            parameters: Where.
+            slopes: The derivative by the picture.
+            made: The picture of these parameters, where it is there already.
+        """
 
     @abstractmethod
     def of(self, picture: Wide) -> Wide:
@@ -80,7 +89,7 @@ class PixelParameters(Parametrization):
     def picture(self, parameters: Wide) -> Wide:
         return parameters
 
-    def pull(self, parameters: Wide, slopes: Wide) -> Wide:
+    def pull(self, parameters: Wide, slopes: Wide, made: Wide | None = None) -> Wide:
         return slopes
 
     def of(self, picture: Wide) -> Wide:
@@ -148,35 +157,57 @@ class FourierParameters(Parametrization):
         field = self._field(parameters)
         return logistic(field) if self.squash else 0.5 + _CONTRAST * field
 
-    def pull(self, parameters: Wide, slopes: Wide) -> Wide:
-        made = self.picture(parameters)
-        fields = slopes * (made * (1 - made) if self.squash else _CONTRAST) @ self._mix
-        spectrum = np.fft.rfft2(fields, axes=(0, 1), norm="ortho") * self._twice[:, None]
-        return _parts(spectrum) * self.scale
+    def pull(self, parameters: Wide, slopes: Wide, made: Wide | None = None) -> Wide:
+        made = self.picture(parameters) if made is None else made
+        slopes = slopes.astype(parameters.dtype, copy=False)
+        fields = slopes * (made * (1 - made) if self.squash else _CONTRAST)
+        spectrum = waves_of(fields @ self._mix.astype(parameters.dtype))
+        return _parts(spectrum) * self._slopes.astype(parameters.dtype)
 
     def of(self, picture: Wide) -> Wide:
         inside = np.clip(picture, _WITHIN, 1 - _WITHIN)
         field = np.log(inside / (1 - inside)) if self.squash else (picture - 0.5) / _CONTRAST
         fields = field @ np.linalg.inv(self._mix).T
-        return np.asarray(_parts(np.fft.rfft2(fields, axes=(0, 1), norm="ortho")) / self.scale)
+        return np.asarray(_parts(waves_of(fields)) / self.scale)
 
     def bounded(self, parameters: Wide) -> Wide:
+        if self.squash:
+            return parameters
         made = self.picture(parameters)
-        if self.squash or (made.min() >= 0 and made.max() <= 1):
+        if made.min() >= 0 and made.max() <= 1:
             return parameters
         return self.of(np.clip(made, 0, 1))
 
+    @cached_property
+    def _slopes(self) -> Wide:
+        """How the sum of the waves moves with each parameter: a wave of the half stands for its mirror image, too."""
+        return np.asarray(self.scale * self._twice[:, None, None])
+
     def _field(self, parameters: Wide) -> Wide:
         """Return the sum of the waves, (h, w, c)."""
-        waves = (parameters * self.scale) @ np.array([1, 1j])
-        return np.asarray(np.fft.irfft2(waves, s=self.shape[:2], axes=(0, 1), norm="ortho") @ self._mix.T)
+        scaled = np.ascontiguousarray(parameters * self.scale.astype(parameters.dtype))
+        waves = scaled.view(np.result_type(parameters.dtype, np.complex64))[..., 0]
+        return sum_of(waves, self.shape[1]) @ self._mix.T.astype(parameters.dtype)
+
+
+def waves_of(fields: Wide) -> NDArray[Any]:
+    """Return the waves (h, w // 2 + 1, c) of which fields (h, w, c) are made, as long together as these."""
+    # One channel after the other in memory is several times faster.
+    spectrum = np.fft.rfft2(np.ascontiguousarray(np.moveaxis(fields, -1, 0)), norm="ortho")
+    return np.moveaxis(spectrum, 0, -1)
+
+
+def sum_of(waves: NDArray[Any], width: int) -> Wide:
+    """Return the fields (h, w, c) of which these are the waves (h, w // 2 + 1, c)."""
+    field = np.fft.irfft2(np.ascontiguousarray(np.moveaxis(waves, -1, 0)), s=(len(waves), width), norm="ortho")
+    return np.moveaxis(field, 0, -1)
 
 
 def logistic(values: Wide) -> Wide:
     """Return 1 / (1 + exp(-values)), also where the power is too large to be a number."""
-    small = np.exp(-np.abs(values))
-    return np.asarray(np.where(values >= 0, 1, small) / (1 + small))
+    with np.errstate(over="ignore"):  # an infinite power makes the 0 that is meant
+        return np.asarray(1 / (1 + np.exp(-values)))
 
 
-def _parts(waves: NDArray[np.complex128]) -> Wide:
+def _parts(waves: NDArray[Any]) -> Wide:
     return np.stack([waves.real, waves.imag], axis=-1)

@@ -2,14 +2,17 @@
 
 References:
     Mahendran and Vedaldi 2015, arXiv:1412.0035, sections 3 and 3.1.
+    Olah, Mordvintsev and Schubert 2017, doi:10.23915/distill.00007 (frequency penalization).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Wide = NDArray[np.float64]
+Wide = NDArray[np.floating[Any]]
 
 
 def total_variation(picture: Wide, power: float = 2.0) -> tuple[float, Wide]:
@@ -53,3 +56,22 @@ def alpha_norm(picture: Wide, alpha: float = 6.0) -> tuple[float, Wide]:
     pixels = picture.shape[0] * picture.shape[1]
     size = np.abs(far)
     return float((size**alpha).sum() / pixels), 2 * alpha * np.sign(far) * size ** (alpha - 1) / pixels
+
+
+def high_frequencies(picture: Wide) -> tuple[float, Wide]:
+    """Return how much of a picture lies in short waves, and its slopes.
+
+    Args:
+        picture: (h, w, c) in 0..1.
+
+    Returns:
+        The mean over the pixels of the sum over the channels of the squares of what is left of each wave when it is
+        scaled by its frequency, 1 for the shortest along an axis (two pixels); and the derivative by each number.
+    """
+    height, width = picture.shape[:2]
+    down, across = 2 * np.fft.fftfreq(height)[:, None], 2 * np.fft.rfftfreq(width)[None]
+    spectrum = np.fft.rfft2(picture, axes=(0, 1)) * (down**2 + across**2)[..., None]
+    # The square of a wave's length is its product with the same wave weighed by the square of its frequency.
+    weighed = np.fft.irfft2(spectrum, s=(height, width), axes=(0, 1))
+    pixels = height * width
+    return float((picture * weighed).sum() / pixels), np.asarray(2 * weighed / pixels, picture.dtype)

@@ -36,7 +36,7 @@ from picasso.plugin import (
     total_variation,
 )
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 SPREAD_OVER = (1 / 12, 1 / 2, 1)
 """Where those layers lie that are looked at by default, from the first to the last through which everything flows."""
