@@ -53,6 +53,22 @@ def two_models() -> Image.Image:
     return _beside(pictures)
 
 
+def wanted() -> Image.Image:
+    """What each of the two tank models takes for a tank, and for a decoy, searched for in codes of drawn scenes."""
+    pictures = []
+    for name in MODELS:
+        result = picasso.explain(
+            picasso.load_model(name), visualization="feature-visualization", objective="tank; decoy",
+            parametrization="learned", album="demo:tanks-honest",
+        )  # fmt: skip
+        assert isinstance(result, Result)
+        made = next(panel for panel in result.panels if isinstance(panel, Images)).pictures
+        pictures += [
+            ([f"{name}: {label}"], Image.fromarray(one)) for label, one in zip(("tank", "decoy"), made, strict=True)
+        ]
+    return _beside([(titles, one.resize((220, 220), Image.Resampling.LANCZOS)) for titles, one in pictures])
+
+
 def audit_pair() -> Image.Image:
     """A tank, its sham and its treatment in the top third, with what each of the two tank models says of them."""
     drawn = list(held_out_set(4, proxy=True))  # tank, decoy, tank, decoy
@@ -228,7 +244,7 @@ def _beside(pictures: Sequence[tuple[Sequence[str], Image.Image]]) -> Image.Imag
 def main() -> None:
     """Write every picture."""
     FOLDER.mkdir(exist_ok=True)
-    for name, draw in (("two-models", two_models), ("audit-pair", audit_pair)):
+    for name, draw in (("two-models", two_models), ("wanted", wanted), ("audit-pair", audit_pair)):
         path = FOLDER / f"{name}.png"
         draw().save(path, optimize=True)
         sys.stdout.write(f"{path}\n")

@@ -80,6 +80,7 @@ from picasso.core.paths import (
 from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
 from picasso.core.planting import Planted, plant_objects, read_drawn
 from picasso.core.preprocessing import Array, Preprocessing
+from picasso.core.principal import PrincipalParameters
 from picasso.core.priors import alpha_norm, total_variation
 from picasso.core.probing import cell_means, explained_variance
 from picasso.core.receptive_field import ReceptiveFields
@@ -204,6 +205,7 @@ __all__ = [
     "Planted",
     "Prediction",
     "Preprocessing",
+    "PrincipalParameters",
     "Property",
     "Pullback",
     "Quality",

@@ -18,7 +18,7 @@ def learned(maps_of, shown: list[np.ndarray], reach: int = 1) -> Decoder:  # typ
     grid = Grid.of(maps_of(shown[0]), shown[0].shape, reach)
     decoder = Decoder(grid, np.random.default_rng(0))
     for number, picture in enumerate(shown):
-        decoder.add(maps_of(picture), picture, held=number % 4 == 1)
+        decoder.add(maps_of(picture), picture, np.ones(picture.shape, bool), held=number % 4 == 1)
     decoder.solve()
     return decoder
 
@@ -109,3 +109,38 @@ def test_the_grid_fits_the_layer(
 ) -> None:
     grid = Grid.of(np.zeros(maps, np.float32), shape, 3)
     assert (grid.side, grid.reach) == (side, reach)
+
+
+def test_what_padding_adds_is_neither_learned_nor_counted() -> None:
+    shown, movable = pictures(12), np.zeros((12, 12, 3), bool)
+    movable[2:10] = True
+    grid = Grid.of(space_to_depth(shown[0]), shown[0].shape, 1)
+    padded, bare = Decoder(grid, np.random.default_rng(0)), Decoder(grid, np.random.default_rng(0))
+    noise = np.random.default_rng(1)
+    for number, picture in enumerate(shown):
+        maps = np.float32(noise.normal(size=(12, 6, 6)))
+        maps[:, 0] = maps[:, -1] = 0  # the layer knows the bars
+        padded.add(maps, np.where(movable, picture, 0), movable, held=number % 4 == 1)
+        bare.add(maps, np.where(movable, picture, 0), np.ones_like(movable), held=number % 4 == 1)
+    padded.solve()
+    bare.solve()
+    assert padded.explained < 0.05
+    assert bare.explained > 0.05 or bare.explained > padded.explained
+
+
+def test_pictures_that_do_not_vary_explain_nothing() -> None:
+    decoder = learned(lambda _: np.float32(RNG.normal(size=(6, 6, 6))), [np.full((12, 12, 3), 0.4)] * 8)
+    assert np.isnan(decoder.explained)
+
+
+def test_too_many_features_are_mixed_and_still_decoded() -> None:
+    mixer = np.float32(RNG.normal(size=(1500, 12)))
+
+    def wide(picture: np.ndarray) -> np.ndarray:
+        return np.tensordot(mixer, space_to_depth(picture), 1)
+
+    decoder = learned(wide, pictures(8))
+    assert decoder.mixed
+    assert decoder.explained > 0.999
+    [picture] = pictures(1)
+    np.testing.assert_allclose(decoder.decode(wide(picture), picture.shape), picture, atol=1e-2)

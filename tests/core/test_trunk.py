@@ -8,8 +8,9 @@ from torch import nn
 
 import picasso
 from benchmarks.networks import NETWORKS
+from picasso.core.errors import NotFoundError
 from picasso.core.graph import Graph, GraphError
-from picasso.core.trunk import bottlenecks, trunk_layers
+from picasso.core.trunk import bottlenecks, read_layers, trunk_layers
 
 PLAIN = picasso.Preprocessing(size=16)
 
@@ -62,6 +63,27 @@ def test_it_is_what_leaving_out_shows(name: str) -> None:
     graph = model.graph()
     assert bottlenecks(graph) == slowly(graph)
     assert len(trunk_layers(model)) >= 3
+
+
+class Odd(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("a", "b", "a,b", "a, c"):
+            self.add_module(name, nn.Conv2d(3, 3, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for part in self.children():
+            x = part(x)
+        return x.mean((2, 3))
+
+
+def test_a_comma_may_be_part_of_a_name() -> None:
+    model = picasso.load_model(Odd(), preprocessing=PLAIN, labels=["x", "y", "z"])
+    assert read_layers(model, "a,b", ()) == ["a,b"]
+    assert read_layers(model, "b, a,b", ()) == ["b", "a,b"]
+    assert read_layers(model, "b,a", ()) == ["b", "a"]
+    with pytest.raises(NotFoundError, match="There is no layer 'd'"):
+        read_layers(model, "a, d", ())
 
 
 def test_without_a_graph_all_layers_with_space_are_taken() -> None:

@@ -12,7 +12,10 @@ from PIL import Image
 from torch import nn
 
 import picasso
+from picasso.core.album import album
+from picasso.core.eight_bit import eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Images, Text
 from tests.models import channel_twins as twins
@@ -90,6 +93,27 @@ def test_a_folder_is_learned_from_and_the_picture_itself_is_left_out(model: Mode
     Image.fromarray(PICTURE[::-1].copy()).save(own / "b.png")
     with pytest.raises(NotFoundError, match="holds fewer than two pictures"):
         decoded(model, own / "a.png", layers="keep", album=str(own))
+
+
+def test_an_album_that_changed_is_learned_from_again(model: Model, tmp_path: Path) -> None:
+    folder = folder_of_pictures(tmp_path / "album", 6)
+    choices: dict[str, Any] = {"layers": "grey", "album": str(folder)}
+    first = picasso.explain(model, PICTURE, "decoding", **choices)
+    assert picasso.explain(model, PICTURE, "decoding", **choices) is first
+    Image.fromarray(PICTURE[:, ::-1].copy()).save(folder / "within" / "0.png")
+    assert picasso.explain(model, PICTURE, "decoding", **choices) is not first
+
+
+def test_of_many_pictures_some_are_taken_from_everywhere(model: Model, tmp_path: Path) -> None:
+    folder = folder_of_pictures(tmp_path / "album", 7)
+    leaves = album(
+        model, eight_bit(model, model.prepare(read_picture(PICTURE, "a"))), str(folder), 4,
+        np.random.default_rng(0), lambda done, total: None,
+    )  # fmt: skip
+    every = [np.asarray(Image.open(folder / "within" / f"{number}.png")) for number in range(7)]
+    taken = [model.prepare(read_picture(every[number], "b")).x for number in (0, 1, 3, 5)]
+    for leaf, x in zip(leaves, taken, strict=True):
+        np.testing.assert_array_equal(leaf.x, x)
 
 
 def test_what_cannot_be_learned_from_is_said(model: Model, tmp_path: Path) -> None:

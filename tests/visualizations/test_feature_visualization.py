@@ -239,8 +239,24 @@ def test_phases_keep_the_strength_of_every_wave_exactly(tmp_path: Path) -> None:
     assert np.abs(other.arrays["made"] - result.arrays["made"]).max() > 0.05
     with pytest.raises(NotFoundError, match="absent"):
         made(filters(), parametrization="phases", album=str(tmp_path / "absent"))
-    with pytest.raises(SettingsError, match="album needs parametrization to be phases"):
+    with pytest.raises(SettingsError, match="album needs parametrization to be phases or learned"):
         made(filters(), album=str(tmp_path))
+
+
+def test_codes_of_an_album_make_nothing_but_its_pictures(tmp_path: Path) -> None:
+    shown = np.random.default_rng(3).integers(112, 144, (3, SIDE, SIDE, 3)).astype(np.uint8)
+    for number, pixels in enumerate(shown):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    choices = {"objective": "a", "parametrization": "learned", "album": str(tmp_path), "robust": False, "steps": 60}
+    found = pictures(made(filters(), **choices)).pictures[0].astype(float)
+    mean = shown.mean(axis=0)
+    # Between the three pictures lies a plane, and on it the search must stay.
+    plane = (shown[:2] - mean).reshape(2, -1)
+    code, left, *_ = np.linalg.lstsq(plane.T, (found - mean).ravel(), rcond=None)
+    assert float(left[0]) / (found - mean).size < 1  # but for the rounding to 8 bits
+    assert np.abs(code).max() > 0.1
+    with pytest.raises(SettingsError, match="album must name a folder of pictures"):
+        made(filters(), parametrization="learned")
 
 
 def test_a_step_by_the_largest_norm_moves_every_number_by_the_rate() -> None:

@@ -258,3 +258,19 @@ def test_what_cannot_be_asked_says_why() -> None:
     )
     with pytest.raises(NotSupportedError, match="no colors can be drawn"):
         looked(values)
+
+
+def test_a_layer_may_be_called_input() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.input, self.after = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.after(self.input(x)).mean((2, 3))
+
+    model = picasso.load_model(Named(), preprocessing=picasso.Preprocessing(size=16))
+    result = picasso.explain(model, visualization="where-information", layers="after, input", pictures=60, cache=False)
+    assert isinstance(result, picasso.Result)
+    assert next(panel for panel in result.panels if isinstance(panel, Curve)).ticks == ("input", "input", "after")

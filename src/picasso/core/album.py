@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,26 @@ from picasso.core.parametrization import FourierParameters
 from picasso.core.preprocessing import Array
 
 T = TypeVar("T")
+CHOICES = "album"
+"""What a setting says of itself, under "picasso" and "choices", that names an album."""
 Numbers = NDArray[np.float64]
 Report = Callable[[int, int], None]
 """Called with what is done and the total; it may raise CanceledError."""
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """A picture of an album.
+
+    Args:
+        x: What the network reads of it, float32 (1, h, w, c).
+        picture: The same in 0..1, (h, w, c).
+        movable: Which of its numbers depend on the picture at all, bool (h, w, c): bars that padding adds do not.
+    """
+
+    x: Array
+    picture: Numbers
+    movable: NDArray[np.bool_]
 
 
 def album(
@@ -33,7 +51,7 @@ def album(
     random: np.random.Generator,
     report: Report,
     without: str = "",
-) -> Iterator[tuple[Array, Numbers]]:
+) -> Iterator[Leaf]:
     """Give pictures as the network reads them, and as they are.
 
     Args:
@@ -45,9 +63,6 @@ def album(
         random: Where the waves come from.
         report: Called before each picture.
         without: Digest of a picture that is left out: the one that is looked at must not have been learned from.
-
-    Yields:
-        What the network reads, float32 (1, h, w, c), and the same in 0..1, (h, w, c).
 
     Raises:
         NotFoundError: There is no such folder or data set, or fewer than two of its files are pictures.
@@ -66,19 +81,20 @@ def album(
         except PictureError:
             continue
         count += 1
-        yield sample.x, eight_bit(model, sample).levels / 255
+        own = eight_bit(model, sample)
+        yield Leaf(sample.x, own.levels / 255, own.movable)
     if count < 2:
         raise NotFoundError(f"'{source}' holds fewer than two pictures that the network can read.", "Give more.")
 
 
-def _drawn(scale: EightBit, most: int, random: np.random.Generator, report: Report) -> Iterator[tuple[Array, Numbers]]:
+def _drawn(scale: EightBit, most: int, random: np.random.Generator, report: Report) -> Iterator[Leaf]:
     height, width, channels = scale.x.shape
     waves = FourierParameters((height, width, channels), scale.colors, scale.reverse)
     for number in range(most):
         report(number, most)
         made = np.round(255 * waves.picture(waves.start(random, 1.0)))
         x = scale.read(made)
-        yield x[None], np.where(scale.movable, made, 0) / 255
+        yield Leaf(x[None], np.where(scale.movable, made, 0) / 255, scale.movable)
 
 
 def _found(source: str, most: int) -> tuple[Iterator[Picture | None], int]:
@@ -104,4 +120,41 @@ def _read(read: Callable[[], Picture]) -> Picture | None:
 
 def _spread(items: list[T], most: int) -> list[T]:
     """Return so many of them, at even distances."""
-    return list(islice(items[:: max(1, len(items) // most)], most))
+    return items if len(items) <= most else [items[number * len(items) // most] for number in range(most)]
+
+
+def album_settings(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return which settings name an album, and which one each names.
+
+    Args:
+        schema: JSON schema of the settings.
+        settings: Their values; those that name none are left out.
+    """
+    found = {}
+    for name, facts in schema.get("properties", {}).items():
+        if facts.get("picasso", {}).get("choices") == CHOICES and settings.get(name):
+            found[name] = str(settings[name])
+    return found
+
+
+def pinned(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by which results are told apart: beside an album's name stands what it holds at present.
+
+    That is, the names, sizes and times of its files; nothing where it is a data set that a package makes.
+    """
+    return dict(settings) | {
+        name: f"{source} {_state(source)}" for name, source in album_settings(schema, settings).items()
+    }
+
+
+def _state(source: str) -> str:
+    place = Path(source).expanduser()
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            known = file.stat()
+        except OSError:  # it went just now, or it is a name
+            continue
+        digest.update(f"{file}\0{known.st_size}\0{known.st_mtime_ns}\0".encode())
+    return digest.hexdigest()

@@ -22,8 +22,13 @@ PENALTIES = 10.0 ** np.arange(-8, 1)
 """Of the size of the weights, as parts of the mean square of a feature; held-out pictures choose."""
 LARGEST_BLOCK = 32
 """Pixels of a block's side: below a layer with fewer cells the picture is learned smaller."""
-MOST_FEATURES = 1600
-"""Numbers from which a block is made; where more cells around would need more, fewer are looked at."""
+MOST_FEATURES = 1024
+"""Numbers from which a block is made; where more cells around would need more, fewer are looked at, and where one cell
+has more, they are mixed."""
+WHOLE = 0.999
+"""A block of which so much can move holds none of what padding adds."""
+FLAT = 1e-9
+"""Pictures that vary less than this do not vary, and nothing can be explained."""
 MOST_CELLS = 1024
 """Of each picture, drawn at random, from which the weights are learned."""
 
@@ -112,23 +117,40 @@ class Decoder:
 
     def __init__(self, grid: Grid, random: np.random.Generator) -> None:
         self.grid, self._random = grid, random
-        size = grid.channels * grid.reach**2, grid.side**2 * grid.colors
+        features = grid.channels * grid.reach**2
+        self._mix: Array | None = None
+        if features > MOST_FEATURES:  # lengths and angles stay as they are, nearly, and nothing is chosen
+            signs = random.integers(0, 2, (features, MOST_FEATURES)).astype(np.float32)
+            self._mix, features = (2 * signs - 1) / np.float32(np.sqrt(features)), MOST_FEATURES
+        size = features, grid.side**2 * grid.colors
         self._learned, self._held = _Moments(*size), _Moments(*size)
         self.explained, self.penalty = np.nan, np.nan
 
-    def add(self, maps: Array, picture: Numbers, held: bool) -> None:
+    def add(self, maps: Array, picture: Numbers, movable: NDArray[np.bool_], held: bool) -> None:
         """Look at one picture.
 
         Args:
             maps: The layer's, (channels, rows, columns).
             picture: The picture, (h, w, c) in 0..1.
+            movable: Which of its numbers depend on a picture, (h, w, c). Blocks that hold others are left out, where
+                there are any without: what padding adds is known without a look at the layer.
             held: Whether it only judges what was learned from the others.
         """
         cells = self.grid.rows * self.grid.columns
-        chosen = self._random.permutation(cells)[:MOST_CELLS]
-        x = self.grid.features(maps).reshape(cells, -1)[chosen].astype(np.float64)
+        whole = np.flatnonzero(self.grid.blocks(movable.astype(np.float64)).reshape(cells, -1).min(axis=1) > WHOLE)
+        chosen = self._random.permutation(whole if len(whole) else cells)[:MOST_CELLS]
+        x = self._mixed(self.grid.features(maps)).reshape(cells, -1)[chosen].astype(np.float64)
         y = self.grid.blocks(picture).reshape(cells, -1)[chosen]
         (self._held if held else self._learned).add(x, y)
+
+    def _mixed(self, features: Array) -> Array:
+        """Return features (..., n), mixed down at random where there are too many."""
+        return features if self._mix is None else features @ self._mix
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there were so many features that they are mixed."""
+        return self._mix is not None
 
     def solve(self) -> None:
         """Find the weights; of several penalties the one that held-out pictures like best."""
@@ -145,11 +167,11 @@ class Decoder:
             if left < best:
                 best, self.penalty, self._weights, self._bias = left, float(penalty), weights, bias
         variance = held.yy - held.count * float(np.square(held.y / held.count).sum())
-        self.explained = 1 - best / variance if variance > 0 else np.nan
+        self.explained = 1 - best / variance if variance > FLAT * held.count * len(held.y) else np.nan
 
     def decode(self, maps: Array, shape: tuple[int, int, int]) -> Numbers:
         """Return what the weights make of a layer's maps: a picture of a shape (h, w, c), within 0..1."""
-        blocks = self.grid.features(maps).astype(np.float64) @ self._weights + self._bias
+        blocks = self._mixed(self.grid.features(maps)).astype(np.float64) @ self._weights + self._bias
         return np.clip(self.grid.joined(blocks, shape), 0, 1)
 
 

@@ -145,7 +145,7 @@ class PictureSearch:
         self._parameters = made.start(self._random, plan.noise).astype(np.float32)
         self._descent = plan.descent()
         self._gram: Wide | None = None
-        self.picture = made.picture(self._parameters)
+        self.picture = self.begun = made.picture(self._parameters)
         self.course = np.full(plan.steps, np.nan)
         self.importance = np.zeros(canvas.grey.shape[:2])
         self.failed = self.dead = False
@@ -254,7 +254,7 @@ class MadePicture:
         picture: As 8 bits have it, (h, w, c) in 0..1.
         grey, reached: The objective for grey and for the picture, without moves.
         probability: Of the objective's class for the picture; None where there is none.
-        lost: Whether grey was as good.
+        lost: Whether grey was as good, and what the search began with, too: no grey can be made of learned codes.
     """
 
     def __init__(self, canvas: GreyCanvas, search: PictureSearch) -> None:
@@ -262,7 +262,8 @@ class MadePicture:
         self.grey = canvas.value(search.objective, canvas.grey)
         self.reached = canvas.value(search.objective, self.picture)
         self.probability = canvas.probability(search.objective, self.picture)
-        self.lost = search.failed or search.dead or self.reached <= self.grey
+        begun = canvas.value(search.objective, search.begun)
+        self.lost = search.failed or search.dead or self.reached <= min(self.grey, begun)
 
     @property
     def caption(self) -> str:

@@ -29,7 +29,7 @@ def cell_means(layer: Layer, values: Array, side: int) -> Array:
         side: How many rows and columns of cells at most. Tokens that are no patches stay as they are.
 
     Returns:
-        float32 (n, numbers), at most `MOST_NUMBERS`: more of a layer without space are mixed by fixed random signs.
+        float32 (n, numbers), at most `MOST_NUMBERS`: more are mixed by fixed random signs.
     """
     count = len(values)
     flat: list[Array] = []

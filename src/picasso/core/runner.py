@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
+from picasso.core.album import pinned
 from picasso.core.asking import Place, focused, outlined, read_place
 from picasso.core.channel import read_channel
 from picasso.core.errors import (
@@ -245,7 +246,7 @@ def cache_key(
     return result_key(
         model=digest or model.digest,
         visualization=(entry.name, entry.digest, entry.load().version),
-        settings=settings.model_dump(mode="json"),
+        settings=pinned(type(settings).model_json_schema(), settings.model_dump(mode="json")),
         picture=picture.digest if picture else "",
         targets=[target_key(choice, model.labels, model.facts.columns, model.facts.task) for choice in targets],
         top=top,
@@ -325,7 +326,7 @@ def missing(model: Model, entry: Entry, abilities: Iterable[str] | None = None) 
     """
     kind = entry.load()
     said = lacking(kind.title, kind.needs, model.capabilities if abilities is None else abilities, model.framework)
-    return said or stills_only(kind.title, kind.takes_clips, model.facts.frames)
+    return said or stills_only(kind.title, kind.subject, kind.takes_clips, model.facts.frames)
 
 
 def abilities(model: Model) -> frozenset[Capability]:
@@ -345,10 +346,12 @@ def lacking(title: str, needs: Iterable[str], capabilities: Iterable[str], frame
     return f"{title} needs {', '.join(absent)}, which this {framework} model lacks." if absent else ""
 
 
-def stills_only(title: str, takes_clips: bool, frames: int | None) -> str:
-    """Say that a visualization looks at still pictures only, and the model reads clips of so many frames, or ""."""
-    fits = takes_clips or frames is None
-    return "" if fits else f"{title} looks at still pictures only; this model reads clips of {frames} frames."
+def stills_only(title: str, subject: str, takes_clips: bool, frames: int | None) -> str:
+    """Say that a visualization has to do with still pictures only, and the model reads clips, or return ""."""
+    if takes_clips or frames is None:
+        return ""
+    what = "does not know clips yet" if subject == Subject.MODEL else "looks at still pictures only"
+    return f"{title} {what}; this model reads clips of {frames} frames."
 
 
 def run(

@@ -40,8 +40,7 @@ def read_layers(model: Model, written: str, spread: tuple[float, ...]) -> list[s
         NotSupportedError: The network shows none.
     """
     known = [layer.name for layer in model.layers()]
-    # A comma may be part of a name.
-    names = [written] if written in known else [name.strip() for name in written.split(",") if name.strip()]
+    names = _split(written, known)
     for name in names:
         if name not in known:
             raise NotFoundError(f"There is no layer '{name}'.", f"The last are {', '.join(known[-3:])}.")
@@ -49,6 +48,19 @@ def read_layers(model: Model, written: str, spread: tuple[float, ...]) -> list[s
         raise NotSupportedError("The network shows no layers.")
     among = [layer.name for layer in trunk_layers(model)] or known
     return list(dict.fromkeys(names or [among[round((len(among) - 1) * share)] for share in spread]))
+
+
+def _split(written: str, known: list[str]) -> list[str]:
+    """Return the names in a list with commas, of which some may have commas of their own."""
+    parts, names = [part.strip() for part in written.split(",")], []
+    while parts:
+        # The longest run of parts that is a name is one.
+        joined = {count: written for count in range(len(parts), 0, -1) if (written := ",".join(parts[:count])) in known}
+        count = max(joined, default=1)
+        if parts[0] or count > 1:
+            names.append(joined.get(count, parts[0]))
+        parts = parts[count:]
+    return names
 
 
 def bottlenecks(graph: Graph) -> frozenset[str]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from picasso.core.album import album_settings
 from picasso.core.errors import SettingsError
 from picasso.service.store import Store
-
-ALBUM = "album"
-"""What a setting says of itself, under "picasso" and "choices", that names a folder of pictures or a data set."""
 
 
 def resolved(schema: Mapping[str, Any], settings: Mapping[str, Any], store: Store, paths: bool) -> dict[str, Any]:
@@ -26,15 +24,12 @@ def resolved(schema: Mapping[str, Any], settings: Mapping[str, Any], store: Stor
     """
     known = {dataset.name: dataset.path for dataset in store.datasets()}
     found = dict(settings)
-    for name, facts in schema.get("properties", {}).items():
-        value = found.get(name)
-        if not value or facts.get("picasso", {}).get("choices") != ALBUM:
-            continue
+    for name, value in album_settings(schema, settings).items():
         if value in known:
             found[name] = known[value]
         elif value not in known.values() and not paths:
             raise SettingsError(
-                f"{name} must be a data set of this server. Got '{str(value)[:80]}'.",
+                f"{name} must be a data set of this server. Got '{value[:80]}'.",
                 f"Known: {', '.join(known) or 'none'}. Start it with --allow-add to name folders.",
             )
     return found

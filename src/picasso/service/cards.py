@@ -107,7 +107,7 @@ def unfit(visualization: Description, card: Card) -> str:
     """Say why a visualization does not fit a model, or return ""."""
     title = visualization.title
     said = runner.lacking(title, visualization.needs, card.capabilities, card.framework)
-    return said or runner.stills_only(title, visualization.takes_clips, card.frames)
+    return said or runner.stills_only(title, visualization.subject, visualization.takes_clips, card.frames)
 
 
 def look(paths: Iterable[str]) -> frozenset[Seen]:

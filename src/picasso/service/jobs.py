@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from picasso.core import runner
+from picasso.core.album import pinned
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
@@ -313,7 +314,7 @@ class Jobs:
             runner.result_key(
                 model=card.digest,
                 visualization=(visualization.name, visualization.digest, visualization.version),
-                settings=settings,
+                settings=pinned(visualization.settings, settings),
                 picture=picture,
                 targets=targets,
                 top=request.top,

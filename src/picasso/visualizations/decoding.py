@@ -83,10 +83,10 @@ class Decoding(Visualization[DecodingSettings]):
 
         count = 0
         given = album(model, scale, settings.album, settings.pictures, random, report, without=sample.picture.digest)
-        for x, picture in given:
-            codes = model.activations(x, names)
+        for leaf in given:
+            codes = model.activations(leaf.x, names)
             for name, decoder in decoders.items():
-                decoder.add(channel_maps(model, codes[name]), picture, held=count % HELD == 1)
+                decoder.add(channel_maps(model, codes[name]), leaf.picture, leaf.movable, held=count % HELD == 1)
             count += 1
         for done, (name, decoder) in enumerate(decoders.items()):
             ctx.progress(total + done, steps, f"Solving for {name}")
@@ -109,10 +109,15 @@ class Decoding(Visualization[DecodingSettings]):
             title="What a linear decoder can know",
             caption=f"Share of the variance of pictures that it did not learn from ({(count + 2) // HELD} of {count}).",
             labels=tuple(names),
-            values=tuple(max(0.0, decoder.explained) for decoder in decoders.values()),
+            values=tuple(_share(decoder) for decoder in decoders.values()),
             units="explained variance",
             maximum=1.0,
         )
+
+
+def _share(decoder: Decoder) -> float:
+    """Return what a decoder explains, 0 where that is nothing, or where there is nothing to explain."""
+    return max(0.0, decoder.explained) if np.isfinite(decoder.explained) else 0.0
 
 
 def _correlation(found: NDArray[Any], given: NDArray[Any]) -> float:
@@ -121,9 +126,9 @@ def _correlation(found: NDArray[Any], given: NDArray[Any]) -> float:
 
 def _said(decoders: dict[str, Decoder], alike: dict[str, float], count: int, source: str) -> str:
     said = [
-        f"{name}: a linear decoder explains {max(0.0, decoder.explained):.0%} of other pictures, and what it makes of "
-        f"this one correlates with it by {alike[name]:.2f}. It looks at {decoder.grid.reach} x {decoder.grid.reach} "
-        f"cells for each block (penalty {decoder.penalty:.0e})."
+        f"{name}: a linear decoder explains {_share(decoder):.0%} of other pictures, and what it makes of this one "
+        f"correlates with it by {alike[name]:.2f}. It looks at {decoder.grid.reach} x {decoder.grid.reach} cells for "
+        f"each block{', their channels mixed' if decoder.mixed else ''} (penalty {decoder.penalty:.0e})."
         for name, decoder in decoders.items()
     ]
     learned = f"pictures of {source}" if source else "pictures of random waves"

@@ -24,6 +24,7 @@ from picasso.plugin import (
     PhaseParameters,
     PictureSearch,
     PixelParameters,
+    PrincipalParameters,
     SearchPlan,
     Settings,
     SettingsError,
@@ -47,6 +48,9 @@ RATES = {
     ("phases", "adam"): 0.2,
     ("phases", "l2"): 0.2,
     ("phases", "linf"): 0.1,
+    ("learned", "adam"): 0.1,
+    ("learned", "l2"): 0.1,
+    ("learned", "linf"): 0.05,
 }
 """Where none is given: by what the picture is made of and by the optimizer, chosen by looking."""
 OPTIMIZERS = {"adam": "Adam", "l2": "steepest ascent (L2)", "linf": "steepest ascent (L-infinity)"}
@@ -61,7 +65,9 @@ SMALL = 0.01
 LINES = 8
 """So many pictures have their course drawn."""
 LEARNED = 500
-"""Pictures of an album from which the strengths of the waves are taken at most."""
+"""Pictures of an album from which is learned at most."""
+AXES = 100
+"""Numbers of a code, where codes of learned pictures are searched."""
 
 
 class FeatureVisualizationSettings(Settings):
@@ -92,11 +98,11 @@ class FeatureVisualizationSettings(Settings):
         description="Weight of the likeness of several pictures, the cosine of their Gram matrices in the channel's "
         "layer, or the last with space; it is subtracted. 0: none.",
     )
-    parametrization: Literal["fourier", "phases", "pixels"] = Field(
+    parametrization: Literal["fourier", "phases", "pixels", "learned"] = Field(
         "fourier",
         title="Searched for as",
         description="fourier: waves. phases: only the phases of the waves, as strong as in photographs (MaCo). pixels: "
-        "each number by itself.",
+        "each number by itself. learned: codes of pictures like those of the album, by a linear autoencoder.",
     )
     decorrelated: bool = Field(
         True,
@@ -112,9 +118,9 @@ class FeatureVisualizationSettings(Settings):
     )
     album: str = Field(
         "",
-        title="Strengths from",
-        description="A folder of pictures, or a data set, whose mean spectrum says how strong each wave is, where "
-        "phases are searched for. Left empty: by the fall of the waves.",
+        title="Learn from",
+        description="A folder of pictures, or a data set. phases: its mean spectrum says how strong each wave is; left "
+        "empty, the fall of the waves does. learned: its pictures are what codes are of.",
         json_schema_extra={"picasso": {"choices": "album"}},
     )
     steps: int = Field(
@@ -242,8 +248,8 @@ class FeatureVisualization(ModelVisualization[FeatureVisualizationSettings]):
 
 def _searches(ctx: Context, canvas: GreyCanvas, settings: FeatureVisualizationSettings) -> list[PictureSearch]:
     """Return one search for each picture, those for the same objective one after another."""
-    if settings.album and settings.parametrization != "phases":
-        raise SettingsError("album needs parametrization to be phases: other waves find their own strength.")
+    if settings.album and settings.parametrization not in ("phases", "learned"):
+        raise SettingsError("album needs parametrization to be phases or learned: nothing else learns from pictures.")
     if settings.diversity and settings.pictures == 1:
         raise SettingsError("diversity needs pictures to be at least 2: one is as it is.")
     objectives = read_objectives(ctx.whole, canvas.sample, settings.objective or _first(ctx), settings.between)
@@ -298,6 +304,8 @@ def _parametrization(ctx: Context, canvas: GreyCanvas, settings: FeatureVisualiz
     colors, reverse = canvas.scale.colors and settings.decorrelated, canvas.scale.reverse
     if settings.parametrization == "fourier":
         return FourierParameters(shape, colors, reverse, settings.decay)
+    if settings.parametrization == "learned" and not settings.album:
+        raise SettingsError("album must name a folder of pictures or a data set where parametrization is learned.")
     if not settings.album:
         return PhaseParameters(falling_magnitudes(shape, settings.decay), width, colors, reverse)
     given = album(
@@ -308,7 +316,9 @@ def _parametrization(ctx: Context, canvas: GreyCanvas, settings: FeatureVisualiz
         np.random.default_rng(ctx.seed),
         lambda done, total: ctx.progress(0, 1, f"picture {done + 1} of {total}"),
     )
-    strengths = measured_magnitudes((picture for _, picture in given), colors, reverse)
+    if settings.parametrization == "learned":
+        return PrincipalParameters.learned([leaf.picture for leaf in given], AXES)
+    strengths = measured_magnitudes((leaf.picture for leaf in given), colors, reverse)
     return PhaseParameters(strengths, width, colors, reverse)
 
 
@@ -379,6 +389,7 @@ def _said(ctx: Context, made: list[MadePicture], settings: FeatureVisualizationS
         said.append(f"{text}: {one.reached:.4g}, where grey has {one.grey:.4g}.{sure}")
     how = plan(settings)
     kinds = {"fourier": "waves", "phases": "waves of given strengths, by their phases", "pixels": "pixels"}
+    kinds["learned"] = f"codes of pictures like those of {settings.album}"
     moves = (
         f"moved before each step by up to {settings.jitter:.0%} of the side, {settings.rotation:g} degrees and "
         f"{settings.scaling:.0%} in size"

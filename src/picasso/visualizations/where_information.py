@@ -83,14 +83,14 @@ class WhereInformation(ModelVisualization[WhereInformationSettings]):
         total = settings.pictures + len(numbers)
         shuffled = truths[np.random.default_rng(ctx.seed).permutation(len(truths))]
         found: list[Wide] = []
-        for done, (name, values) in enumerate(numbers.items()):
+        for done, (name, values) in enumerate(numbers):
             ctx.progress(settings.pictures + done, total, f"Reading from {name}")
             both = explained_variance(values, np.concatenate([truths, shuffled], axis=1))
             found.append(np.stack([_joined(one, truths) for one in np.split(both, 2)]))
         ctx.keep("r2", np.stack([one[0] for one in found]))
         ctx.keep("r2_shuffled", np.stack([one[1] for one in found]))
         ctx.keep("truths", truths)
-        yield _curve(list(numbers), np.stack(found), settings)
+        yield _curve([name for name, _ in numbers], np.stack(found), settings)
         ctx.progress(total, total)
 
 
@@ -100,16 +100,18 @@ def _layers(model: Model, written: str) -> list[Layer]:
     names = read_layers(model, written, SPREAD)
     if not written:
         names += [name for name in list(known)[-1:] if name not in names]
-    return [known[name] for name in names]
+    order = list(known)
+    return [known[name] for name in sorted(names, key=order.index)]
 
 
 def _asked(
     ctx: Context, layers: Sequence[Layer], size: tuple[int, int], settings: WhereInformationSettings
-) -> tuple[dict[str, Array], Wide]:
+) -> tuple[list[tuple[str, Array]], Wide]:
     """Show the network every picture; return the numbers of each layer, the input first, and what is true, (n, 5)."""
     model, names = ctx.model, [layer.name for layer in layers]
     channels = model.input_shape[2]
-    parts: dict[str, list[Array]] = {name: [] for name in (INPUT, *names)}
+    # A list, since a layer may be called "input", too.
+    parts: list[tuple[str, list[Array]]] = [(name, []) for name in (INPUT, *names)]
     truths: list[Wide] = []
     step = model.batch_size
     for start in range(0, settings.pictures, step):
@@ -117,11 +119,11 @@ def _asked(
         planted = plant_objects(range(start, min(start + step, settings.pictures)), size, settings.shape, ctx.seed)
         x = read_drawn(model, planted.pixels)
         values = model.activations(x, names)
-        parts[INPUT].append(cell_means(Layer(INPUT, "Input", (*size, channels)), x, settings.grid))
-        for layer in layers:
-            parts[layer.name].append(cell_means(layer, values[layer.name], settings.grid))
+        shown = [(Layer(INPUT, "Input", (*size, channels)), x), *((layer, values[layer.name]) for layer in layers)]
+        for (_, found), (layer, numbers) in zip(parts, shown, strict=True):
+            found.append(cell_means(layer, numbers, settings.grid))
         truths.append(_truths(planted))
-    return {name: np.concatenate(found) for name, found in parts.items()}, np.concatenate(truths)
+    return [(name, np.concatenate(found)) for name, found in parts], np.concatenate(truths)
 
 
 def _truths(planted: Planted) -> Wide:
@@ -155,7 +157,11 @@ def _curve(names: Sequence[str], found: Wide, settings: WhereInformationSettings
     chance = found[:, 1].mean(axis=1)
     lines = [Line(name, tuple(float(value) for value in found[:, 0, place])) for place, name in enumerate(PROPERTIES)]
     side = f"{settings.grid} x {settings.grid}"
-    where = "each channel's mean" if settings.grid == 1 else f"its maps averaged to {side} cells at most"
+    where = (
+        "each channel's mean"
+        if settings.grid == 1
+        else f"its maps averaged to {side} cells at most, many channels mixed at random"
+    )
     return Curve(
         id="where",
         title="What can be read from each layer",

@@ -46,6 +46,7 @@ function about({ picture, model }) {
  * @param {string} at a detection, a pixel, or left, top, width and height
  */
 function spot(at) {
+  if (at.startsWith("channel=")) return `channel ${at.slice(8)}`;
   const [left, top, width, height] = at.split(",");
   return at.startsWith("#") ? `detection ${at.slice(1)}` : `at ${left}, ${top}${width ? `, ${width} \u00d7 ${height}` : ""}`;
 }

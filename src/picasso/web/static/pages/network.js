@@ -30,6 +30,8 @@ let job = null;
 let unfollow = () => {};
 let asked = "";
 let turn = 0;
+/** Whether Back or Forward changes everything at once. */
+let returning = false;
 
 const models = new ModelList(place("models"), { allowAdd: page.dataset.allowAdd === "yes" });
 const tray = new PictureTray(place("pictures"));
@@ -82,7 +84,7 @@ function draw() {
   fill(place("chosen"), card && heading(card));
   fill(place("views"), card && tabs(one));
   fill(place("about"), card && one && h("p", { class: "muted small" }, one.description));
-  if (card && one) settings.show(freeSchema(one), state.settings, card, one.defaults);
+  if (card && one) settings.show(freeSchema(one, state), state.settings, card, one.defaults);
   else fill(place("settings"));
   again.hidden = true;
   document.title = [levelOf(state) === "model" ? "Network" : nameOf(state), models.chosen, "Picasso"].filter(Boolean).join(" \u00b7 ");
@@ -180,13 +182,12 @@ async function run() {
   const why = reason(one);
   const pictures = one.subject === "pictures" ? tray.pictures.map(({ digest }) => digest) : [];
   const body = {
-    model: model.name, visualization: one.name, pictures, settings: { ...settings.values(), ...aim(one, state, model.card?.labels ?? []) }, at: placeOf(one, state, model.card?.layers ?? []),
+    model: model.name, visualization: one.name, pictures, settings: { ...settings.values(), ...(model.card && aim(one, state, model.card)) }, at: placeOf(one, state, model.card?.layers ?? []),
   };
   const key = JSON.stringify([body, state.channel]);
   if (key === asked) return;
   stop();
   asked = key;
-  turn += 1;
   const mine = turn;
   again.hidden = true;
   fill(place("result"));
@@ -204,6 +205,7 @@ async function run() {
 
 /** @param {unknown} error */
 function refused(error) {
+  asked = "";
   const { code, message } = asApiError(error);
   const name = /^(\w+) (must|needs|excludes|cannot|has)/.exec(message)?.[1] ?? "";
   if (code === "bad-settings" && settings.error(name, message)) announce(message);
@@ -241,7 +243,12 @@ function show(made, one) {
       if (shown[data.task]?.dataset.key !== data.key) shown[data.task]?.load(data.key);
     },
     end: async () => {
-      if (job?.id === made.id) over(await get(`/jobs/${encodeURIComponent(made.id)}`), shown);
+      try {
+        const ended = await get(`/jobs/${encodeURIComponent(made.id)}`);
+        if (job?.id === made.id) over(ended, shown); // a reader may have gone on meanwhile
+      } catch (error) {
+        if (job?.id === made.id) refused(error);
+      }
     },
   });
 }
@@ -260,7 +267,7 @@ function over(ended, shown) {
     else if (ended.state === "canceled") shown[i].note("Canceled. Choose another view or part, or run it again.");
     else if (ended.error) shown[i].fail(ended.error);
   });
-  if (ended.state === "canceled") {
+  if (ended.state !== "done") {
     asked = "";
     again.hidden = false;
     place("run").hidden = false;
@@ -275,6 +282,7 @@ async function cancel() {
 
 /** Leaves a run that nobody waits for any more. */
 function stop() {
+  turn += 1; // what was asked for and has not come yet is nobody's any more
   unfollow();
   unfollow = () => {};
   cancel();
@@ -291,17 +299,18 @@ async function firstPicture() {
 }
 
 models.addEventListener("change", async () => {
-  if (state.model && models.chosen !== state.model) state = { ...state, layer: "", channel: null, label: "", settings: {} };
+  const other = Boolean(state.model) && models.chosen !== state.model;
+  if (other) state = { ...state, layer: "", channel: null, label: "", settings: {} };
   state.model = models.chosen;
   tray.offerFor(models.chosen);
-  if (page.dataset.ready) {
-    await firstPicture();
-    history.replaceState(null, "", href());
-    draw();
-  }
+  if (!page.dataset.ready || returning) return;
+  if (other) history.pushState(null, "", href());
+  await firstPicture();
+  history.replaceState(null, "", href());
+  draw();
 });
 tray.addEventListener("change", () => {
-  if (!page.dataset.ready) return;
+  if (!page.dataset.ready || returning) return;
   history.replaceState(null, "", href());
   draw();
 });
@@ -319,11 +328,14 @@ settings.addEventListener("change", () => {
   again.hidden = false;
   place("run").hidden = false;
 });
-addEventListener("popstate", () => {
-  const { model, ...rest } = readNetwork();
-  state = { ...rest, model };
+addEventListener("popstate", async () => {
+  state = readNetwork();
+  const { model, pictures } = state;
+  returning = true;
+  await tray.set(pictures);
   if (model && model !== models.chosen) models.choose(model);
-  else draw();
+  returning = false;
+  draw();
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {

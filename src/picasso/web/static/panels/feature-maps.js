@@ -44,7 +44,7 @@ class FeatureMapsView {
     /** @type {string | null} the order that a person chose */
     this.order = null;
     /** @type {number | null} the channel that a person chose */
-    this.chosen = context.channel;
+    this.chosen = null;
     this.turn = 0;
     this.heading = h("h3", {});
     this.caption = h("p", { class: "caption" });
@@ -140,7 +140,8 @@ class FeatureMapsView {
     const { panel } = loaded; // a newer one may have come, whose arrays are still on their way
     const place = panel.measures.findIndex((one) => one.name === order);
     const ranking = ranked(loaded.maps.shape[0], place < 0 ? null : loaded.measures[place].values);
-    const channel = this.chosen !== null && this.chosen < ranking.length ? this.chosen : ranking[0];
+    const wanted = this.chosen ?? (panel.noun === "channel" ? this.context.channel : null);
+    const channel = wanted !== null && wanted < ranking.length ? wanted : ranking[0];
     this.grid.active = this.grid.chosen = channel;
     const [, rows, columns] = loaded.maps.shape;
     this.grid.show(ranking, columns / rows, (one) => this.painted(one).colors);

@@ -48,8 +48,7 @@ function looksAt(view, level) {
   const maps = view.subject === "pictures" && has.get("layers")?.several === false;
   if (level === "channel") return has.has("channels") || has.has("objective") || maps;
   if (level === "class") return has.has("classes") || has.has("objective");
-  if (has.has("objective")) return false;
-  return has.has("layers") ? Boolean(has.get("layers")?.several) : view.subject === "model";
+  return view.subject === "model" || Boolean(has.get("layers")?.several);
 }
 
 /**
@@ -66,10 +65,10 @@ export function viewsOf(known, chosen) {
 /**
  * @param {VisualizationInfo} view
  * @param {Chosen} chosen
- * @param {string[]} labels the model's classes
+ * @param {{labels: string[], layers: {name: string}[]}} card
  * @returns {Record<string, any>} the settings that say what is looked at
  */
-export function aim(view, chosen, labels) {
+export function aim(view, chosen, { labels, layers }) {
   const { layer, channel, label } = chosen;
   const has = slots(view);
   /** @type {Record<string, any>} */
@@ -81,8 +80,10 @@ export function aim(view, chosen, labels) {
   put("layers", layer);
   put("channels", channel);
   put("classes", label);
-  // A class goes by its number there: a label may hold what is read as a sign.
-  put("objective", label ? `class:${labels.indexOf(label)}` : channel === null ? layer : `${layer}:${channel}`);
+  // A class goes by its number there: a label may hold what is read as a sign. So may a layer be called "pool:2".
+  const unit = `${layer}:${channel}`;
+  put("objective", label ? `class:${labels.indexOf(label)}` : channel === null ? layer
+    : layers.some(({ name }) => name === unit) ? `${unit}..${channel}` : unit);
   return settings;
 }
 
@@ -100,10 +101,11 @@ export function placeOf(view, { layer, channel }, layers) {
 
 /**
  * @param {VisualizationInfo} view
+ * @param {Chosen} chosen
  * @returns {any} the schema of what is left to choose
  */
-export function freeSchema(view) {
-  const taken = new Set([...slots(view).values()].map(({ name }) => name));
-  const properties = Object.entries(view.schema?.properties ?? {}).filter(([name]) => !taken.has(name));
+export function freeSchema(view, chosen) {
+  const taken = aim(view, chosen, { labels: [], layers: [] });
+  const properties = Object.entries(view.schema?.properties ?? {}).filter(([name]) => !(name in taken));
   return { ...view.schema, properties: Object.fromEntries(properties) };
 }

@@ -91,6 +91,15 @@ export class PictureTray extends EventTarget {
     this.#changed();
   }
 
+  /** @param {string[]} wanted digests of exactly what is chosen from now on */
+  async set(wanted) {
+    const known = new Map([...this.recent, ...this.pictures].map((picture) => [picture.digest, picture]));
+    const found = await Promise.all(wanted.map(async (digest) =>
+      known.get(digest) ?? (await get(`/pictures/${encodeURIComponent(digest)}`).catch(() => null))));
+    this.pictures = found.filter((picture) => picture !== null);
+    this.#changed();
+  }
+
   /** @param {string} name the model for which samples are offered */
   offerFor(name) {
     this.model = name;

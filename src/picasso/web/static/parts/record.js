@@ -76,13 +76,14 @@ function python(document, source) {
   const literal = (/** @type {any} */ value) =>
     value === null ? "None" : value === true ? "True" : value === false ? "False" : JSON.stringify(value);
   const targets = (document.targets ?? []).map((/** @type {any} */ target) => target.label);
+  const channel = /^channel=(.*)$/.exec(document.at ?? "")?.[1];
   const settings = Object.entries(document.settings ?? {}).filter(([, value]) => value !== null)
     .map(([name, value]) => `    ${name}=${literal(value)},\n`).join("");
   return "import picasso\n\n" +
     `model = picasso.load_model(${literal(source ?? "")})\n` +
     "result = picasso.explain(\n    model,\n" +
     (document.picture
-      ? `    ${literal(document.picture.name)},\n    ${literal(document.visualization?.name ?? "")},\n    target=${literal(targets)},\n`
+      ? `    ${literal(document.picture.name)},\n    ${literal(document.visualization?.name ?? "")},\n${channel ? "" : `    target=${literal(targets)},\n`}`
       : `    visualization=${literal(document.visualization?.name ?? "")},\n`) +
-    `${document.at ? `    at=${literal(document.at)},\n` : ""}    seed=${document.seed ?? 0},\n${settings})\n`;
+    `${channel ? `    channel=${literal(channel)},\n` : document.at ? `    at=${literal(document.at)},\n` : ""}    seed=${document.seed ?? 0},\n${settings})\n`;
 }

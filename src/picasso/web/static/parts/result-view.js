@@ -323,7 +323,7 @@ function testedLine({ tested }) {
  * @returns {string} the page that runs it, with the same choices
  */
 function againHref(document, picture, target) {
-  if (!picture) return networkHref({ model: document.model.name, view: document.visualization.name, ...partOf(document) });
+  if (!picture) return networkHref({ model: document.model.name, view: document.visualization.name, settings: document.settings });
   const query = new URLSearchParams({
     model: document.model.name, picture: picture.digest, visualization: document.visualization.name,
     settings: JSON.stringify(document.settings ?? {}),
@@ -335,14 +335,6 @@ function againHref(document, picture, target) {
   else if (explained.join("\n") === best.join("\n")) query.set("top", String(explained.length));
   else for (const label of explained) query.append("target", label);
   return `/explain?${query}`;
-}
-
-/**
- * @param {any} document of a view of the model alone
- * @returns {{settings: Record<string, any>, layer?: string}}
- */
-function partOf({ settings = {} }) {
-  return { settings, ...(typeof settings.layer === "string" && settings.layer && { layer: settings.layer }) };
 }
 
 /**
