@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .conftest import Problems, Server, picture
 
@@ -145,3 +145,88 @@ def test_what_looks_at_the_model_alone_is_kept_in_every_list(page: Page, server:
     page.locator("#model-card").get_by_role("link", name="Use it").click()
     page.wait_for_selector("#network[data-ready]")
     assert asked(page)["view"] == "model-card"
+
+
+def slowly(page: Page, seconds: float, of: str) -> None:
+    """Answer requests that run the visualization `of` late."""
+
+    def late(route: Route) -> None:
+        if of in (route.request.post_data or ""):
+            page.wait_for_timeout(1000 * seconds)
+        route.continue_()
+
+    page.route("**/api/v1/jobs", late)
+
+
+def test_a_click_on_the_architecture_leads_to_the_layer(page: Page, server: Server) -> None:
+    opened(page, server, "model=demo:tank-honest")
+    expect(page.locator("#views [aria-current]")).to_have_text("Architecture")
+    done(page)
+    page.locator('.graph-box[data-name="conv3"]').click()
+    expect(page.get_by_role("heading", name="conv3", exact=True)).to_be_visible()
+    assert asked(page)["layer"] == "conv3"
+
+
+def test_a_class_has_a_picture_made_for_it(page: Page, server: Server) -> None:
+    opened(page, server, 'model=demo:tank-honest&class=decoy&settings={"steps":8}')
+    found = result(page, server)
+    assert found["visualization"] == "feature-visualization"
+    assert (found["document"]["settings"]["objective"], found["document"]["settings"]["steps"]) == ("class:1", 8)
+    page.locator("#parts [data-class=tank]").click()
+    assert result(page, server)["document"]["settings"]["objective"] == "class:0"
+
+
+def test_what_is_late_is_not_shown_under_another_part(page: Page, server: Server) -> None:
+    opened(page, server, "model=demo:tank-proxy&view=model-card")
+    done(page)
+    slowly(page, 1.0, '"filters"')
+    page.locator("#parts [data-layer=conv1]").click()
+    page.locator("#views").get_by_text("Filters").click()
+    page.locator("#parts [data-layer=relu5]").click()
+    page.locator("#views").get_by_text("Activations").click()
+    assert result(page, server)["visualization"] == "activations"
+    page.wait_for_timeout(1500)
+    expect(page.locator("picasso-result")).to_have_count(1)
+    assert result(page, server)["document"]["settings"]["layer"] == "relu5"
+
+
+def test_what_failed_can_be_run_again(page: Page, server: Server, problems: Problems) -> None:
+    problems.expect("Failed to load resource|net::ERR")
+    opened(page, server, "model=Plain&view=model-card")
+    done(page)
+    page.route("**/api/v1/jobs", lambda route: route.abort(), times=1)
+    page.locator(".settings summary").click()
+    page.get_by_label("Steps").fill("4")
+    page.get_by_label("Steps").blur()
+    page.get_by_role("button", name="Run with these settings").click()
+    expect(page.locator("#state")).to_contain_text("The server does not answer")
+    page.get_by_role("button", name="Run with these settings").click()
+    assert result(page, server)["document"]["settings"] == {"steps": 4}
+
+
+def test_back_brings_the_pictures_back(page: Page, server: Server) -> None:
+    one, other = (server.upload(picture(seed=seed), f"{seed}.png") for seed in (83, 84))
+    opened(page, server, f"model=demo:tank-proxy&layer=conv1&view=activations&picture={one}")
+    expect(done(page).locator("h2")).to_have_text("83.png")
+    page.locator("#parts [data-layer=conv2]").click()
+    done(page)
+    page.locator("#pictures-part summary").click()
+    page.get_by_role("button", name="Remove 83.png").click()
+    page.get_by_role("button", name="Add 84.png").first.click()
+    expect(page.locator("picasso-result h2")).to_have_text("84.png")
+    assert asked(page)["picture"] == other
+    page.go_back()
+    expect(page.get_by_role("heading", name="conv1", exact=True)).to_be_visible()
+    expect(page.locator("picasso-result h2")).to_have_text("83.png")
+
+
+def test_what_is_learned_from_can_be_named_here(page: Page, server: Server) -> None:
+    digest = server.upload(picture(seed=85), "learn.png")
+    opened(page, server, f"model=demo:tank-proxy&layer=conv2&view=decoding&picture={digest}")
+    done(page)
+    page.locator(".settings summary").click()
+    page.get_by_label("Learn from").fill("shades")
+    page.get_by_label("Learn from").blur()
+    page.get_by_role("button", name="Run with these settings").click()
+    expect(page.locator("picasso-result")).to_contain_text("shades")
+    assert result(page, server)["document"]["settings"]["layers"] == "conv2"
