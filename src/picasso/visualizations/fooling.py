@@ -56,6 +56,7 @@ class FoolingSettings(Settings):
         title="Toward",
         description="The class, by label or index, that the picture is to be taken for. Left empty: any other than the "
         "one that is explained.",
+        json_schema_extra={"picasso": {"choices": "classes"}},
     )
     largest: float = Field(
         16, gt=0, le=255, title="Largest change", description="Up to which size a change is looked for, in 255ths."

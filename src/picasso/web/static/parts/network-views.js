@@ -79,7 +79,7 @@ export function aim(view, chosen, { labels, layers }) {
   };
   put("layers", layer);
   put("channels", channel);
-  put("classes", label);
+  put("classes", label && String(labels.indexOf(label)));
   // A class goes by its number there: a label may hold what is read as a sign. So may a layer be called "pool:2".
   const unit = `${layer}:${channel}`;
   put("objective", label ? `class:${labels.indexOf(label)}` : channel === null ? layer
