@@ -120,6 +120,15 @@ def result(browser: Browser, address: str, folder: Path) -> None:
             page.screenshot(path=folder / f"{name}.png")
 
 
+def network(browser: Browser, address: str, folder: Path) -> None:
+    """Draw the network page: the whole, and a layer."""
+    for name, part in (("network", ""), ("network-layer", "&layer=relu4&view=activations")):
+        with opened(browser, f"{address}/network?model=demo:tank-honest{part}") as page:
+            page.wait_for_selector("picasso-result[data-state=done] [data-ready]")
+            page.wait_for_timeout(800)
+            page.screenshot(path=folder / f"{name}.png")
+
+
 def main() -> None:
     """Draw everything."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
@@ -129,6 +138,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         story(browser, address, folder)
         result(browser, workbench(browser, address, folder), folder)
+        network(browser, address, folder)
         for name in ("models", "visualizations", "history"):
             with opened(browser, f"{address}/{name}") as page:
                 page.wait_for_selector("[aria-busy]", state="detached")

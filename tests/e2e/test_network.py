@@ -230,3 +230,29 @@ def test_what_is_learned_from_can_be_named_here(page: Page, server: Server) -> N
     page.get_by_role("button", name="Run with these settings").click()
     expect(page.locator("picasso-result")).to_contain_text("shades")
     assert result(page, server)["document"]["settings"]["layers"] == "conv2"
+
+
+def test_pictures_stand_side_by_side_and_show_the_same_channel(page: Page, server: Server) -> None:
+    digests = [server.upload(picture(seed=seed), f"{seed}.png") for seed in (86, 87)]
+    pictures = "&".join(f"picture={digest}" for digest in digests)
+    opened(page, server, f"model=demo:tank-proxy&layer=relu3&view=activations&{pictures}")
+    expect(page.locator("picasso-result[data-state=done]")).to_have_count(2, timeout=60_000)
+    first, second = page.locator("picasso-result").all()
+    boxes = [one.bounding_box() for one in (first, second)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    for one in (first, second):
+        expect(one.locator(".feature-maps[data-ready]")).to_have_count(1)
+    first.get_by_label("Order").select_option("index")
+    expect(second.get_by_label("Order")).to_have_value("index")
+    second.get_by_label("Go to channel").fill("11")
+    second.get_by_label("Go to channel").press("Enter")
+    for one in (first, second):
+        expect(one.locator(".channel-detail h4")).to_have_text("Channel 11")
+    first.get_by_label("Order").select_option("strength")
+    numbers = [one.locator(".channel-grid [role=option]").all_inner_texts()[:5] for one in (first, second)]
+    assert numbers[0] == numbers[1]
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

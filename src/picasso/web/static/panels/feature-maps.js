@@ -36,6 +36,9 @@ export function ranked(count, keys) {
   return channels.sort((a, b) => (key(a) === key(b) ? a - b : key(a) > key(b) ? -1 : 1));
 }
 
+/** Says to the other pictures of a page which channel or order of a layer somebody chose: they show the same. */
+const together = new EventTarget();
+
 class FeatureMapsView {
   /** @param {import("../types.js").PanelContext} context */
   constructor(context) {
@@ -43,12 +46,14 @@ class FeatureMapsView {
     this.own = false;
     /** @type {string | null} the order that a person chose */
     this.order = null;
+    /** @type {number[] | null} the same, by the numbers of the picture in whose view it was chosen */
+    this.ranking = null;
     /** @type {number | null} the channel that a person chose */
     this.chosen = null;
     this.turn = 0;
     this.heading = h("h3", {});
     this.caption = h("p", { class: "caption" });
-    this.orders = h("select", { onchange: () => this.reorder(this.orders.value) });
+    this.orders = h("select", { onchange: () => this.choose({ order: this.orders.value }) });
     this.scales = h("input", { type: "checkbox", role: "switch", onchange: () => this.rescale() });
     this.finder = h("input", {
       type: "number", min: 0, step: 1, inputmode: "numeric", class: "channel-finder",
@@ -59,7 +64,8 @@ class FeatureMapsView {
     this.grid = new ChannelGrid();
     this.detail = new ChannelDetail();
     this.bar = new ColorBar();
-    this.grid.element.addEventListener("choose", (event) => this.choose(/** @type {CustomEvent} */ (event).detail));
+    this.grid.element.addEventListener("choose", (event) =>
+      this.choose({ channel: /** @type {CustomEvent} */ (event).detail }));
     this.element = h("section", { class: "plain-panel feature-maps", "data-kind": kind },
       this.heading,
       h("div", { class: "toolbar" },
@@ -68,6 +74,8 @@ class FeatureMapsView {
       h("div", { class: "feature-body" },
         h("div", { class: "feature-main" }, this.grid.element, this.bar.element), this.detail.element),
       this.caption);
+    this.onOther = (/** @type {Event} */ event) => this.follow(/** @type {CustomEvent} */ (event).detail);
+    together.addEventListener("chosen", this.onOther);
     this.near = false;
     this.observer = new IntersectionObserver((entries) => this.appear(entries[entries.length - 1].isIntersecting),
       { rootMargin: "1200px" });
@@ -122,7 +130,7 @@ class FeatureMapsView {
       ]);
       if (turn !== this.turn) return;
       this.loaded = { panel, maps, colors, measures, picture: picture && pictureCanvas(picture) };
-      this.reorder(this.order ?? panel.order, this.order !== null);
+      this.rank();
       this.element.dataset.ready = panel.values.url;
     } catch (error) {
       if (turn === this.turn) this.context.fail(error);
@@ -130,22 +138,58 @@ class FeatureMapsView {
   }
 
   /**
-   * @param {string} order a measure's name
-   * @param {boolean} [asked] whether a person chose it
+   * Shows the channels in their order, and the chosen one large.
    */
-  reorder(order, asked = true) {
-    if (asked) this.order = order;
-    const { loaded } = this;
+  rank() {
+    const { loaded, order } = this;
     if (!loaded) return;
-    const { panel } = loaded; // a newer one may have come, whose arrays are still on their way
-    const place = panel.measures.findIndex((one) => one.name === order);
-    const ranking = ranked(loaded.maps.shape[0], place < 0 ? null : loaded.measures[place].values);
+    const { panel, maps, measures } = loaded; // a newer one may have come, whose arrays are still on their way
+    const [count, rows, columns] = maps.shape;
+    const place = panel.measures.findIndex((one) => one.name === (order ?? panel.order));
+    const ranking = this.ranking?.length === count ? this.ranking : ranked(count, place < 0 ? null : measures[place].values);
     const wanted = this.chosen ?? (panel.noun === "channel" ? this.context.channel : null);
-    const channel = wanted !== null && wanted < ranking.length ? wanted : ranking[0];
+    const channel = wanted !== null && wanted < count ? wanted : ranking[0];
     this.grid.active = this.grid.chosen = channel;
-    const [, rows, columns] = loaded.maps.shape;
     this.grid.show(ranking, columns / rows, (one) => this.painted(one).colors);
     this.enlarge(channel);
+  }
+
+  /**
+   * Does what a person chose, here and in the views of the same layer for other pictures.
+   *
+   * @param {{channel?: number, order?: string}} what
+   */
+  choose({ channel, order }) {
+    const { layer, noun, values } = /** @type {FeatureMapsWire} */ (this.panel);
+    const told = { from: this, layer, noun, count: values.shape[0], channel, order };
+    if (channel !== undefined) {
+      this.chosen = channel;
+      this.enlarge(channel);
+      announce(`${noun} ${channel}`);
+    }
+    if (order !== undefined) {
+      Object.assign(this, { order, ranking: null });
+      this.rank();
+      this.ranking = this.grid.ranking;
+    }
+    together.dispatchEvent(new CustomEvent("chosen", { detail: { ...told, ranking: this.ranking } }));
+  }
+
+  /**
+   * Does as was done in another picture's view of the same layer.
+   *
+   * @param {{from: FeatureMapsView, layer: string, noun: string, count: number, channel?: number, order?: string, ranking: number[] | null}} told
+   */
+  follow({ from, layer, noun, count, channel, order, ranking }) {
+    const { panel } = this;
+    if (from === this || !panel || panel.layer !== layer || panel.noun !== noun || panel.values.shape[0] !== count) return;
+    if (channel !== undefined) this.chosen = channel;
+    if (order !== undefined) {
+      Object.assign(this, { order, ranking });
+      this.orders.value = order;
+    }
+    this.rank();
+    if (channel !== undefined) this.grid.go(channel);
   }
 
   rescale() {
@@ -164,13 +208,6 @@ class FeatureMapsView {
     }
     this.grid.go(channel);
     this.grid.choose(channel);
-  }
-
-  /** @param {number} channel */
-  choose(channel) {
-    this.chosen = channel;
-    this.enlarge(channel);
-    announce(`${this.panel?.noun} ${channel}`);
   }
 
   /** @param {number} channel */
@@ -230,6 +267,7 @@ class FeatureMapsView {
 
   close() {
     this.turn += 1;
+    together.removeEventListener("chosen", this.onOther);
     this.observer.disconnect();
     this.grid.close();
     this.detail.close();
