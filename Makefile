@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 AXE := node_modules/axe-core/axe.min.js
 
 ORACLES := .venv-oracles
-.PHONY: help demo test check format docs screenshots bench bench-audit oracles constraints clean
+.PHONY: help demo test coverage check format docs screenshots bench bench-audit oracles constraints clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,10 +30,12 @@ help: ## List these commands.
 demo: $(DEMO_STAMP) ## Install what the demo needs, start it and open the browser.
 	$(BIN)/picasso demo
 
-test: check $(AXE) ## Check, then run every test, with coverage.
+test: check $(AXE) ## Check, then run every test.
 	scripts/install_browser.sh
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 15 \
-		--cov --cov-report term $(PYTEST_ARGS) < /dev/null
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 25 $(PYTEST_ARGS) < /dev/null
+
+coverage: PYTEST_ARGS += --cov --cov-report term
+coverage: test ## The same with coverage, which takes a quarter longer.
 
 check: $(DEV_STAMP) ## Format, lint, types, imports between rooms, listed skips, docs.
 	$(BIN)/ruff format --check .

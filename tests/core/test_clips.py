@@ -239,9 +239,11 @@ def test_what_looks_at_pictures_only_says_so() -> None:
     entry = registry.visualization("saliency-map")
     assert runner.missing(model(3), registry.visualization("class-probabilities")) == ""
     assert "needs gradients" in runner.missing(model(3), entry)
-    said = runner.stills_only("Saliency map", False, 3)
+    said = runner.stills_only("Saliency map", "pictures", False, 3)
     assert said == "Saliency map looks at still pictures only; this model reads clips of 3 frames."
-    assert runner.stills_only("Saliency map", False, None) == runner.stills_only("Saliency map", True, 3) == ""
+    assert "does not know clips yet" in runner.stills_only("Filters", "model", False, 3)
+    for takes, frames in ((False, None), (True, 3)):
+        assert runner.stills_only("Saliency map", "pictures", takes, frames) == ""
 
 
 def test_a_plug_in_that_knows_no_clips_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

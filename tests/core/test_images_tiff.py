@@ -397,7 +397,7 @@ def test_hostile_tiffs_are_refused_fast_and_quietly(name: str, caplog: pytest.Lo
     started = time.process_time()
     with pytest.raises(PictureError, match=said):
         decode_picture(data)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 20  # quadratic work would take minutes
     assert not [record for record in caplog.records if record.name == "tifffile"]
 
 

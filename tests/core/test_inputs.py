@@ -226,7 +226,7 @@ def test_arrays_for_a_network_of_values() -> None:
         (np.zeros((1, 4, 16, 20, 3), np.float32), "An array must be"),
         ({"a": 1}, "None of the keys a is known to hold a picture"),
         (7, "must be a path, bytes"),
-        (None, "Got NoneType"),
+        (None, "looks at pictures. Got none"),
         ([7], "Got int"),
     ],
 )

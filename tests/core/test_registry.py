@@ -218,7 +218,7 @@ def test_a_broken_plugin_is_listed_with_its_traceback(tmp_path: Path, text: str,
 
 def test_the_traceback_names_the_plugins_file_and_line(tmp_path: Path) -> None:
     entry = broken(tmp_path, "x = 1\ny = x / 0")
-    assert f'File "{entry.path}", line 5' in entry.error
+    assert f'File "{entry.path}", line 6' in entry.error
 
 
 def test_a_broken_plugin_leaves_no_module_behind(tmp_path: Path) -> None:

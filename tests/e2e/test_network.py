@@ -245,13 +245,13 @@ def test_pictures_stand_side_by_side_and_show_the_same_channel(page: Page, serve
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
     for one in (first, second):
         expect(one.locator(".feature-maps[data-ready]")).to_have_count(1)
-    first.get_by_label("Order").select_option("index")
-    expect(second.get_by_label("Order")).to_have_value("index")
+    first.get_by_role("combobox", name="Order").select_option("index")
+    expect(second.get_by_role("combobox", name="Order")).to_have_value("index")
     second.get_by_label("Go to channel").fill("11")
     second.get_by_label("Go to channel").press("Enter")
     for one in (first, second):
         expect(one.locator(".channel-detail h4")).to_have_text("Channel 11")
-    first.get_by_label("Order").select_option("strength")
+    first.get_by_role("combobox", name="Order").select_option("strength")
     numbers = [one.locator(".channel-grid [role=option]").all_inner_texts()[:5] for one in (first, second)]
     assert numbers[0] == numbers[1]
     page.set_viewport_size({"width": 390, "height": 800})

@@ -31,10 +31,10 @@ GREEDY = """
 
 @pytest.fixture(scope="module")
 def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose models may take 0.6 GB, and 3 seconds to open."""
+    """A service whose models may take 0.6 GB, and 8 seconds to open."""
     folder = tmp_path_factory.mktemp("tight")
     greedy = write(folder / "greedy.py", GREEDY)
-    configuration = configure(folder, names=("Toy", "Sleepy"), memory=0.6, opening_seconds=3)
+    configuration = configure(folder, names=("Toy", "Sleepy"), memory=0.6, opening_seconds=8)
     more = (*configuration.models, configuration.models[0].model_copy(update={"source": f"{greedy}:Greedy"}))
     made = Service(configuration.model_copy(update={"models": more}))
     made.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,13 @@ class DecodingSettings(Settings):
         json_schema_extra={"picasso": {"choices": "album"}},
     )
     pictures: int = Field(48, ge=4, le=2000, title="Pictures", description="So many are learned from at most.")
-    reach: Literal[1, 3, 5, 7] = Field(
-        3, title="Reach", description="Cells along each axis from which a block is made, where that is not too much."
+    reach: int = Field(
+        3,
+        ge=1,
+        le=7,
+        title="Reach",
+        description="Cells along each axis from which a block is made, where that is not too much; an even number "
+        "counts as the odd one above it.",
     )
 
 
@@ -74,7 +79,7 @@ class Decoding(Visualization[DecodingSettings]):
         own = model.activations(sample.x, names)
         maps = {name: channel_maps(model, own[name]) for name in names}
         random = np.random.default_rng(ctx.seed)
-        grids = {name: Grid.of(maps[name], shape, settings.reach) for name in names}
+        grids = {name: Grid.of(maps[name], shape, settings.reach | 1) for name in names}
         decoders = {name: Decoder(grid, random) for name, grid in grids.items()}
         total, steps = settings.pictures, settings.pictures + len(names)
 
