@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.parametrization import waves_of
-from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes, mixed
+from picasso.core.parametrization import color_mix, waves_of
+from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
 
 SHAPES = [(6, 8, 3), (7, 5, 3), (5, 6, 1)]
 
@@ -32,7 +32,7 @@ def test_every_wave_keeps_its_strength_whatever_the_phases(shape: tuple[int, int
     made = made_of(shape)
     for seed in range(3):
         picture = made.picture(made.start(np.random.default_rng(seed)))
-        field = np.log(picture / (1 - picture)) @ np.linalg.inv(mixed(shape[2], True, True)).T
+        field = np.log(picture / (1 - picture)) @ np.linalg.inv(color_mix(shape[2], True, True)).T
         np.testing.assert_allclose(np.abs(waves_of(field)), made.magnitudes, atol=1e-9)
         np.testing.assert_allclose(np.square(field).mean(axis=(0, 1)), 1)
         np.testing.assert_allclose(made.picture(made.of(picture)), picture, atol=1e-9)

@@ -106,9 +106,9 @@ def test_cells_are_the_means_of_adaptive_pooling() -> None:
 
 def test_numbers_beyond_the_most_are_mixed_and_keep_their_products() -> None:
     values = RNG.normal(size=(20, 50_000)).astype(np.float32)
-    few = mixed(values)
+    few = mixed(values, 4096)
     assert few.shape == (20, 4096)
-    np.testing.assert_array_equal(few, mixed(values))
+    np.testing.assert_array_equal(few, mixed(values, 4096))
     lengths = (few.astype(np.float64) ** 2).sum(1) / (values.astype(np.float64) ** 2).sum(1)
     assert np.abs(lengths - 1).max() < 0.15
     assert cell_means(Layer("wide", "Linear", (50_000,)), values, 4).shape == (20, 4096)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso.core.preprocessing import Array
+from picasso.core.probing import mixed
 
 Numbers = NDArray[np.float64]
 PENALTIES = 10.0 ** np.arange(-8, 1)
@@ -117,12 +118,7 @@ class Decoder:
 
     def __init__(self, grid: Grid, random: np.random.Generator) -> None:
         self.grid, self._random = grid, random
-        features = grid.channels * grid.reach**2
-        self._mix: Array | None = None
-        if features > MOST_FEATURES:  # lengths and angles stay as they are, nearly, and nothing is chosen
-            signs = random.integers(0, 2, (features, MOST_FEATURES)).astype(np.float32)
-            self._mix, features = (2 * signs - 1) / np.float32(np.sqrt(features)), MOST_FEATURES
-        size = features, grid.side**2 * grid.colors
+        size = min(grid.channels * grid.reach**2, MOST_FEATURES), grid.side**2 * grid.colors
         self._learned, self._held = _Moments(*size), _Moments(*size)
         self.explained, self.penalty = np.nan, np.nan
 
@@ -139,18 +135,20 @@ class Decoder:
         cells = self.grid.rows * self.grid.columns
         whole = np.flatnonzero(self.grid.blocks(movable.astype(np.float64)).reshape(cells, -1).min(axis=1) > WHOLE)
         chosen = self._random.permutation(whole if len(whole) else cells)[:MOST_CELLS]
-        x = self._mixed(self.grid.features(maps)).reshape(cells, -1)[chosen].astype(np.float64)
+        x = self._features(maps)[chosen]
         y = self.grid.blocks(picture).reshape(cells, -1)[chosen]
         (self._held if held else self._learned).add(x, y)
 
-    def _mixed(self, features: Array) -> Array:
-        """Return features (..., n), mixed down at random where there are too many."""
-        return features if self._mix is None else features @ self._mix
+    def _features(self, maps: Array) -> Numbers:
+        """Return the numbers from which each cell's block is made, (cells, numbers)."""
+        found = self.grid.features(maps)
+        flat = found.reshape(-1, found.shape[-1])
+        return (mixed(flat, MOST_FEATURES) if self.mixed else flat).astype(np.float64)
 
     @property
     def mixed(self) -> bool:
-        """Whether there were so many features that they are mixed."""
-        return self._mix is not None
+        """Whether there are so many features that they are mixed."""
+        return self.grid.channels * self.grid.reach**2 > MOST_FEATURES
 
     def solve(self) -> None:
         """Find the weights; of several penalties the one that held-out pictures like best."""
@@ -171,7 +169,7 @@ class Decoder:
 
     def decode(self, maps: Array, shape: tuple[int, int, int]) -> Numbers:
         """Return what the weights make of a layer's maps: a picture of a shape (h, w, c), within 0..1."""
-        blocks = self._mixed(self.grid.features(maps)).astype(np.float64) @ self._weights + self._bias
+        blocks = self._features(maps) @ self._weights + self._bias
         return np.clip(self.grid.joined(blocks, shape), 0, 1)
 
 

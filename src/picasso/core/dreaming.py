@@ -82,16 +82,11 @@ class GreyCanvas:
         self.sample: Sample = model.prepare(read_picture(np.full((height, width, 3), 128, np.uint8), "grey"))
         self.scale: EightBit = eight_bit(model, self.sample)
         self.unit = (255 * self.scale.unit).astype(np.float32)
-        ends = np.float32(self.scale.black), np.float32(self.scale.white)
-        self._black, self._ends = ends[0], (np.minimum(*ends), np.maximum(*ends))
         self.grey = np.full(self.scale.x.shape, 0.5, np.float32)
 
     def read(self, picture: Wide) -> Array:
         """Return what the network reads of a picture (h, w, c) in 0..1, as a batch of one."""
-        # As the scale does, in single precision: once for each step.
-        made = self._black + self.unit * picture.astype(np.float32, copy=False)
-        np.clip(made, *self._ends, out=made)
-        return np.where(self.scale.movable, made, self.scale.x)[None]
+        return self.scale.read(np.float32(255) * picture.astype(np.float32, copy=False))[None]
 
     def value(self, objective: Objective, picture: Wide) -> float:
         """Return what an objective is of a picture (h, w, c) in 0..1."""

@@ -56,9 +56,17 @@ class EightBit:
         return np.asarray(np.clip(np.where(np.abs(found - whole) < _NEAR, whole, found), 0, 255), np.float64)
 
     def read(self, levels: Wide) -> Array:
-        """Return what the network reads of levels (..., h, w, c) in 0..255; never beyond black and white."""
-        between = self.black + levels * self.unit
-        return np.where(self.movable, np.clip(np.float32(between), *self._ends), self.x)
+        """Return what the network reads of levels (..., h, w, c) in 0..255; never beyond black and white.
+
+        Levels in single precision are reckoned with in single precision.
+        """
+        black, unit = self._single if levels.dtype == np.float32 else (self.black, self.unit)
+        return np.where(self.movable, np.clip(np.float32(black + levels * unit), *self._ends), self.x)
+
+    @cached_property
+    def _single(self) -> tuple[Array, Array]:
+        """Black and one level in single precision."""
+        return self.black.astype(np.float32), self.unit.astype(np.float32)
 
     @cached_property
     def _ends(self) -> tuple[Array, Array]:

@@ -144,10 +144,7 @@ class FourierParameters(Parametrization):
 
     @cached_property
     def _mix(self) -> Wide:
-        """The network's channels (rows) by the colors that are searched."""
-        if not self.colors or self.shape[2] != 3:
-            return np.eye(self.shape[2])
-        return COLORS[::-1] if self.reverse else COLORS
+        return color_mix(self.shape[2], self.colors, self.reverse)
 
     def start(self, random: np.random.Generator, spread: float = 0.0) -> Wide:
         height, width, channels = self.shape
@@ -188,6 +185,13 @@ class FourierParameters(Parametrization):
         scaled = np.ascontiguousarray(parameters * self.scale.astype(parameters.dtype))
         waves = scaled.view(np.result_type(parameters.dtype, np.complex64))[..., 0]
         return sum_of(waves, self.shape[1]) @ self._mix.T.astype(parameters.dtype)
+
+
+def color_mix(channels: int, colors: bool, reverse: bool) -> Wide:
+    """Return the network's channels (rows) by the colors that are searched."""
+    if not colors or channels != 3:
+        return np.eye(channels)
+    return COLORS[::-1] if reverse else COLORS
 
 
 def waves_of(fields: Wide) -> NDArray[Any]:

@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, Wide, logistic, sum_of, waves_of
+from picasso.core.parametrization import (
+    FourierParameters,
+    Parametrization,
+    Wide,
+    color_mix,
+    logistic,
+    sum_of,
+    waves_of,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +46,7 @@ class PhaseParameters(Parametrization):
 
     @cached_property
     def _mix(self) -> Wide:
-        return mixed(self.magnitudes.shape[2], self.colors, self.reverse)
+        return color_mix(self.magnitudes.shape[2], self.colors, self.reverse)
 
     def start(self, random: np.random.Generator, spread: float = 0.0) -> Wide:
         """Return phases drawn from the whole circle: of waves of these strengths there is no grey."""
@@ -86,13 +94,6 @@ class PhaseParameters(Parametrization):
         return phases
 
 
-def mixed(channels: int, colors: bool, reverse: bool) -> Wide:
-    """Return the network's channels (rows) by the colors that are searched."""
-    if not colors or channels != 3:
-        return np.eye(channels)
-    return COLORS[::-1] if reverse else COLORS
-
-
 def falling_magnitudes(shape: tuple[int, int, int], decay: float) -> Wide:
     """Return strengths that fall with the frequency to a power, such that the field's deviation is 1 in each color.
 
@@ -123,7 +124,7 @@ def measured_magnitudes(pictures: Iterable[Wide], colors: bool, reverse: bool) -
 
 
 def _unmixed(channels: int, colors: bool, reverse: bool) -> Wide:
-    return np.asarray(np.linalg.inv(mixed(channels, colors, reverse)).T)
+    return np.asarray(np.linalg.inv(color_mix(channels, colors, reverse)).T)
 
 
 def _field(picture: Wide) -> Wide:

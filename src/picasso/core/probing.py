@@ -42,7 +42,7 @@ def cell_means(layer: Layer, values: Array, side: int) -> Array:
         for axis in (1, 2):
             values = _averaged(values, axis, min(side, values.shape[axis]))
     found = np.concatenate([*flat, values.reshape(count, -1)], axis=1).astype(np.float32)
-    return mixed(found) if found.shape[1] > MOST_NUMBERS else found
+    return mixed(found, _MIXED) if found.shape[1] > MOST_NUMBERS else found
 
 
 def _averaged(values: Array, axis: int, cells: int) -> Array:
@@ -52,13 +52,13 @@ def _averaged(values: Array, axis: int, cells: int) -> Array:
     return np.concatenate(parts, axis)
 
 
-def mixed(values: Array) -> Array:
-    """Return fewer numbers (n, 4096) that keep the products of pictures about: sums of them with fixed random signs."""
+def mixed(values: Array, count: int) -> Array:
+    """Return fewer numbers (n, count) that keep the products of rows about: sums of them with fixed random signs."""
     rng = np.random.default_rng(0)
     width = values.shape[1]
     order, signs = rng.permutation(width), rng.choice(np.array([-1, 1], np.float32), width)
-    turned = np.pad(values[:, order] * signs, ((0, 0), (0, -width % _MIXED)))
-    return np.asarray(turned.reshape(len(values), -1, _MIXED).sum(axis=1), np.float32)
+    turned = np.pad(values[:, order] * signs, ((0, 0), (0, -width % count)))
+    return np.asarray(turned.reshape(len(values), -1, count).sum(axis=1), np.float32)
 
 
 def explained_variance(values: Array, truths: Wide) -> Wide:
