@@ -32,6 +32,8 @@ let asked = "";
 let turn = 0;
 /** Whether Back or Forward changes everything at once. */
 let returning = false;
+/** The model that an address asked for and that is not there. */
+let lost = "";
 
 const models = new ModelList(place("models"), { allowAdd: page.dataset.allowAdd === "yes" });
 const tray = new PictureTray(place("pictures"));
@@ -106,11 +108,11 @@ function heading(card) {
   const layer = card.layers.find(({ name }) => name === state.layer);
   const level = levelOf(state);
   const facts = level === "model" ? `${card.framework} \u00b7 ${plural(card.layers.length, "layer")} \u00b7 ${compact(card.parameters)} parameters`
-    : level === "class" ? `class ${card.labels.indexOf(state.label)} of ${card.labels.length}`
+    : level === "class" ? (card.labels.includes(state.label) ? `class ${card.labels.indexOf(state.label)} of ${card.labels.length}` : "no class of this model")
     : layer ? `${layer.kind} \u00b7 ${layer.shape.join(" \u00d7 ")}` : "";
-  return h("div", { class: "chosen-head" },
+  return [lost && h("p", { class: "result-note" }, `There is no model '${lost}' here. This is ${models.chosen}.`), h("div", { class: "chosen-head" },
     h("div", {}, h("h2", {}, level === "channel" ? state.layer : nameOf(state)), h("p", { class: "muted" }, facts)),
-    layer && stepper(layer.shape[layer.shape.length - 1]));
+    layer && stepper(layer.shape[layer.shape.length - 1]))];
 }
 
 /**
@@ -300,7 +302,10 @@ async function firstPicture() {
 
 models.addEventListener("change", async () => {
   const other = Boolean(state.model) && models.chosen !== state.model;
-  if (other) state = { ...state, layer: "", channel: null, label: "", settings: {} };
+  if (other) {
+    lost = models.models.some(({ name }) => name === state.model) ? "" : state.model;
+    state = { ...state, layer: "", channel: null, label: "", settings: {} };
+  }
   state.model = models.chosen;
   tray.offerFor(models.chosen);
   if (!page.dataset.ready || returning) return;

@@ -79,10 +79,12 @@ export function aim(view, chosen, { labels, layers }) {
   };
   put("layers", layer);
   put("channels", channel);
-  put("classes", label && String(labels.indexOf(label)));
-  // A class goes by its number there: a label may hold what is read as a sign. So may a layer be called "pool:2".
+  // A class goes by its number: a label may hold what is read as a sign. One that is not there is refused by name.
+  const number = labels.includes(label) ? String(labels.indexOf(label)) : label;
+  put("classes", number);
+  // A layer may be called "pool:2".
   const unit = `${layer}:${channel}`;
-  put("objective", label ? `class:${labels.indexOf(label)}` : channel === null ? layer
+  put("objective", label ? `class:${number}` : channel === null ? layer
     : layers.some(({ name }) => name === unit) ? `${unit}..${channel}` : unit);
   return settings;
 }
