@@ -36,6 +36,7 @@ from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
+from picasso.core.index import MOST_PICTURES, PROPERTIES, PictureIndex, Reading, index_pictures
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
@@ -127,7 +128,9 @@ __all__ = [
     "LAYER",
     "MASKS",
     "MASKS_AT_ONCE",
+    "MOST_PICTURES",
     "OFFSET",
+    "PROPERTIES",
     "SATURATED",
     "SCORES",
     "SHADES",
@@ -198,6 +201,7 @@ __all__ = [
     "PathSettings",
     "PhaseParameters",
     "PicassoError",
+    "PictureIndex",
     "PictureSearch",
     "PixelParameters",
     "Pixels",
@@ -210,6 +214,7 @@ __all__ = [
     "Pullback",
     "Quality",
     "QuerySettings",
+    "Reading",
     "ReceptiveFields",
     "Rectangles",
     "Reduction",
@@ -262,6 +267,7 @@ __all__ = [
     "from_baselines",
     "gradient_map",
     "grown",
+    "index_pictures",
     "jpeg_quality",
     "kernel_chroma",
     "kernel_likenesses",
