@@ -54,7 +54,26 @@ from picasso.core.masking import (
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
 from picasso.core.objective import Objective, read_objectives
-from picasso.core.panels import Bars, Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel, Template, Text
+from picasso.core.panels import (
+    Atlas,
+    Bars,
+    Coloring,
+    Curve,
+    Drawing,
+    FeatureMaps,
+    Gallery,
+    Group,
+    Heatmap,
+    Images,
+    Matrix,
+    NetworkGraph,
+    Panel,
+    Scatter,
+    Template,
+    Text,
+    Tile,
+    make_atlas,
+)
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
@@ -139,6 +158,7 @@ __all__ = [
     "ActivationMapSettings",
     "Adam",
     "Array",
+    "Atlas",
     "Attack",
     "Attention",
     "AttentionLayer",
@@ -155,6 +175,7 @@ __all__ = [
     "ChannelMeasure",
     "ChannelSettings",
     "Channels",
+    "Coloring",
     "Context",
     "Curve",
     "Decoder",
@@ -166,10 +187,12 @@ __all__ = [
     "Fill",
     "Found",
     "FourierParameters",
+    "Gallery",
     "Goal",
     "GradientMap",
     "GreyCanvas",
     "Grid",
+    "Group",
     "Head",
     "Heatmap",
     "Images",
@@ -185,6 +208,7 @@ __all__ = [
     "MadePicture",
     "Mask",
     "MaskedSettings",
+    "Matrix",
     "Model",
     "ModelFile",
     "ModelVisualization",
@@ -227,6 +251,7 @@ __all__ = [
     "Role",
     "Rules",
     "Sample",
+    "Scatter",
     "ScoreSettings",
     "SearchPlan",
     "Seen",
@@ -237,6 +262,7 @@ __all__ = [
     "Target",
     "Template",
     "Text",
+    "Tile",
     "Visualization",
     "Watched",
     "Wide",
@@ -277,6 +303,7 @@ __all__ = [
     "lit",
     "log_chroma",
     "luminance",
+    "make_atlas",
     "map_strides",
     "maps_to_scale",
     "matte",
