@@ -30,13 +30,14 @@ from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
+from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
-from picasso.core.index import MOST_PICTURES, PROPERTIES, PictureIndex, Reading, index_pictures
+from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, Reading, cut, index_pictures
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
@@ -177,6 +178,7 @@ __all__ = [
     "Channels",
     "Coloring",
     "Context",
+    "Crops",
     "Curve",
     "Decoder",
     "Drawing",
@@ -279,6 +281,7 @@ __all__ = [
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "cut",
     "cut_out",
     "dead_channels",
     "deblocked",
@@ -311,6 +314,7 @@ __all__ = [
     "moments",
     "moved",
     "nearest",
+    "nearest_neighbors",
     "network_graph",
     "noise_level",
     "of_query",
@@ -318,6 +322,7 @@ __all__ = [
     "outside",
     "over_channels",
     "plant_objects",
+    "principal_axes",
     "pulled_back",
     "read_drawn",
     "read_layers",
@@ -352,6 +357,8 @@ __all__ = [
     "total_variation",
     "transplant",
     "trunk_layers",
+    "tsne",
+    "umap",
     "unmoved",
     "with_luminance",
 ]
