@@ -17,6 +17,7 @@ from picasso.core.activation_maps import (
     unmoved,
 )
 from picasso.core.album import album
+from picasso.core.annotations import other_labels
 from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
@@ -24,6 +25,7 @@ from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurre
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
@@ -104,6 +106,7 @@ from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.principal import PrincipalParameters
 from picasso.core.priors import alpha_norm, total_variation
 from picasso.core.probing import cell_means, explained_variance
+from picasso.core.proportions import share_interval
 from picasso.core.receptive_field import ReceptiveFields
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
@@ -309,6 +312,7 @@ __all__ = [
     "make_atlas",
     "map_strides",
     "maps_to_scale",
+    "match_classes",
     "matte",
     "measured_magnitudes",
     "moments",
@@ -319,6 +323,7 @@ __all__ = [
     "noise_level",
     "of_query",
     "on_patches",
+    "other_labels",
     "outside",
     "over_channels",
     "plant_objects",
@@ -339,6 +344,7 @@ __all__ = [
     "score_coalitions",
     "score_masked",
     "seam",
+    "share_interval",
     "share_line",
     "shared_limits",
     "shrunk",

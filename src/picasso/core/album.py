@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.annotations import annotations_file
 from picasso.core.dataset import read_dataset
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import DatasetError, NotFoundError, PictureError
@@ -140,7 +141,8 @@ def album_settings(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> di
 def pinned(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings by which results are told apart: beside an album's name stands what it holds at present.
 
-    That is, the names, sizes and times of its files; nothing where it is a data set that a package makes.
+    That is, the names, sizes and times of its files and of the labels that people gave; the latter alone where it is a
+    data set that a package makes.
     """
     return dict(settings) | {
         name: f"{source} {_state(source)}" for name, source in album_settings(schema, settings).items()
@@ -150,6 +152,7 @@ def pinned(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
 def _state(source: str) -> str:
     place = Path(source).expanduser()
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    files.append(annotations_file(source))
     digest = hashlib.sha256()
     for file in files:
         try:
