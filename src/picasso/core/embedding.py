@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from picasso.core.errors import NotSupportedError
 from picasso.core.preprocessing import Array
 
-LEAST = 4
-"""Pictures that can be laid out by their neighborhoods at all."""
 _ROWS = 512
 """Pictures that are compared with all others at a time."""
 _EVERY = 25
@@ -42,14 +40,16 @@ def principal_axes(codes: Array, count: int = 2) -> tuple[Array, NDArray[np.floa
         Pearson 1901, On lines and planes of closest fit, doi:10.1080/14786440109462720.
     """
     centered = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
-    values, vectors = np.linalg.eigh(centered.T @ centered)
-    axes = vectors[:, ::-1][:, :count]
-    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1, 1)
-    found = np.zeros((len(codes), count), np.float32)
-    found[:, : axes.shape[1]] = centered @ axes
-    total = float(np.maximum(values, 0).sum())
-    shares = np.zeros(count)
-    shares[: axes.shape[1]] = np.maximum(values[::-1][:count], 0) / (total or 1.0)
+    wide = centered.shape[1] > len(centered)
+    # The smaller of two matrices that have the same eigenvalues: a flattened layer has tens of thousands of numbers.
+    values, vectors = np.linalg.eigh(centered @ centered.T if wide else centered.T @ centered)
+    values, vectors = np.maximum(values[::-1][:count], 0), vectors[:, ::-1][:, :count]
+    axes = centered.T @ vectors if wide else vectors
+    turned = np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1, 1)
+    along = vectors * np.sqrt(values) if wide else centered @ vectors
+    found, shares = np.zeros((len(codes), count), np.float32), np.zeros(count)
+    found[:, : len(values)] = along * turned
+    shares[: len(values)] = values / (np.square(centered).sum() or 1.0)
     return found, shares
 
 
