@@ -84,7 +84,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
 
     search = TSNE(
         perplexity=min(perplexity, (len(codes) - 1) / 3),
-        metric="cosine",
+        metric="euclidean",
         initialization="pca",
         early_exaggeration_iter=_EARLY,
         n_iter=_LATE,
@@ -95,7 +95,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own dependencies
-        return np.asarray(search.fit(codes), np.float32)
+        return np.asarray(search.fit(_unit(codes)), np.float32)
 
 
 def umap(codes: Array, neighbors: int, seed: int) -> Array:
@@ -153,8 +153,7 @@ def nearest_neighbors(codes: Array, count: int) -> tuple[NDArray[np.int32], Arra
         zeros has cosine 0 with every other.
     """
     count = min(count, len(codes) - 1)
-    lengths = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
-    unit = np.divide(codes, lengths, out=np.zeros(codes.shape), where=lengths > 0).astype(np.float32)
+    unit = _unit(codes)
     places = np.zeros((len(codes), count), np.int32)
     cosines = np.zeros((len(codes), count), np.float32)
     for start in range(0, len(codes), _ROWS):
@@ -165,3 +164,9 @@ def nearest_neighbors(codes: Array, count: int) -> tuple[NDArray[np.int32], Arra
         places[start : start + len(alike)] = order
         cosines[start : start + len(alike)] = np.take_along_axis(alike, order, axis=1)
     return places, cosines
+
+
+def _unit(codes: Array) -> Array:
+    """Return codes of length 1, so that distances are those of angles; codes of zeros stay so."""
+    lengths = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
+    return np.divide(codes, lengths, out=np.zeros(codes.shape), where=lengths > 0).astype(np.float32)

@@ -294,7 +294,8 @@ def _observed(model: Model, x: Array, readings: Sequence[Reading]) -> tuple[Obse
 def _jpeg(view: NDArray[np.uint8]) -> bytes:
     image, file = Image.fromarray(view), io.BytesIO()
     image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.BOX)
-    image.save(file, "JPEG", quality=_QUALITY)
+    # Colors at full size: of a receptive field of few pixels they would else be those around it.
+    image.save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return file.getvalue()
 
 

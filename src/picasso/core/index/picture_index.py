@@ -97,7 +97,7 @@ class PictureIndex:
 
     def said(self) -> str:
         """Say in one or two sentences what was looked at and what was left out."""
-        words = f"{len(self):,} pictures of {self.dataset.name}"
+        words = f"{len(self):,} picture{'' if len(self) == 1 else 's'} of {self.dataset.name}"
         if len(self.dataset) > len(self) + len(self.unreadable):
             words += f", evenly chosen from {len(self.dataset):,}"
         if skipped := (*self.dataset.skipped, *self.unreadable):

@@ -62,5 +62,5 @@ def make_atlas(pictures: Iterable[NDArray[np.uint8]], count: int, side: int) -> 
         left = number % columns * side + (side - size[0]) // 2
         sheet.paste(image, (left, number // columns * side + (side - size[1]) // 2))
     file = io.BytesIO()
-    sheet.save(file, "JPEG", quality=_QUALITY)
+    sheet.save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return Atlas(np.frombuffer(file.getvalue(), np.uint8), side, columns, count)
