@@ -82,7 +82,7 @@ BUILT_OTHERWISE = {
 """Networks for visualizations that need a certain kind, and how the small one is refused, which is none of it."""
 
 LATE = {"embedding": ("umap",)}
-"""Packages that compile themselves for half a minute: here it is seen that they may be missing, elsewhere what they do."""
+"""Packages that compile themselves for half a minute: here they are missing, what they do is seen elsewhere."""
 
 OF_CLASSIFIERS = {"errors"}
 """Visualizations that ask of a picture which class it is, and not of its pixels or boxes."""

@@ -91,6 +91,12 @@ def test_tsne_keeps_two_groups_apart_also_with_silent_codes_and_shows_its_way() 
     assert ((nearest < 15) == (np.arange(30) < 15)[:, None]).all()
 
 
+@pytest.mark.parametrize("codes", [np.zeros((9, 4), np.float32), np.arange(1, 10, dtype=np.float32)[:, None]])
+def test_codes_without_angles_are_refused(codes: np.ndarray) -> None:
+    with pytest.raises(NotSupportedError, match="all codes point the same way"):
+        tsne(codes, 5, 0, quiet, quiet)
+
+
 def test_umap_keeps_two_groups_apart_and_leaves_tensorflow_alone() -> None:
     codes = two_groups(15)
     before = "tensorflow" in sys.modules

@@ -133,10 +133,10 @@ def test_pictures_without_labels_and_models_of_one_score(tmp_path: Path) -> None
         torch.nn.Flatten(),
         torch.nn.Linear(4, 1),
     )
-    model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=SIDE))
+    model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=SIDE), labels=("one",))
     panel = scatter(embedded(model, tmp_path))
     assert panel.neighbors.shape == (8, 7)
-    assert [one.name for one in panel.colorings] in ([], ["prediction"])
+    assert panel.colorings == ()
     (tmp_path / "0.png").unlink()
     with pytest.raises(NotSupportedError, match=r"at least 8 pictures\. Got 7"):
         embedded(model, tmp_path)

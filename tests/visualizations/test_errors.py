@@ -213,4 +213,4 @@ def test_what_has_no_classes_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(NotSupportedError, match="The model has no class 'zebra'"):
         counted(classifier(), tmp_path)
     with pytest.raises(NotSupportedError, match="classifiers with at least two classes"):
-        counted(picasso.load_model(Brightness(1), preprocessing=picasso.Preprocessing(size=SIDE)), tmp_path)
+        counted(classifier(("light",)), tmp_path)

@@ -64,7 +64,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
         sketch: Called with the layout so far.
 
     Raises:
-        NotSupportedError: openTSNE is not installed.
+        NotSupportedError: openTSNE is not installed, or there is no angle between any two codes.
 
     References:
         van der Maaten and Hinton 2008; Kobak and Berens 2019, doi:10.1038/s41467-019-13056-x (start and exaggeration).
@@ -73,7 +73,9 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
         from openTSNE import TSNE
     except ImportError:
         raise _lacking("t-SNE", "openTSNE") from None
-
+    unit = _unit(codes)
+    if (unit == unit[0]).all():
+        raise NotSupportedError("t-SNE has nothing to lay out: all codes point the same way.", "Choose another layer.")
     done = 0
 
     def step(iteration: int, error: float, embedding: Any) -> None:
@@ -95,7 +97,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own dependencies
-        return np.asarray(search.fit(_unit(codes)), np.float32)
+        return np.asarray(search.fit(unit), np.float32)
 
 
 def umap(codes: Array, neighbors: int, seed: int) -> Array:
