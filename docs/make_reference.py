@@ -16,17 +16,21 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from PIL import Image
 
 from picasso.auditing import moved, thresholds
 from picasso.core import registry, runner
-from picasso.core.errors import NotSupportedError, PicassoError, by_code
-from picasso.core.images import read_picture
+from picasso.core.errors import NotSupportedError, PicassoError, SettingsError, by_code
+from picasso.core.images import Picture, read_picture
 from picasso.core.intervention import Intervention, Role
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
+from picasso.core.result import Result
 from picasso.core.visualization import Subject
 from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
 from picasso.shell import output
@@ -106,7 +110,7 @@ def _measured(entry: Entry) -> Iterator[str]:
         alone = entry.load().subject is Subject.MODEL
         picture = None if alone else read_picture(model.prepare(read_picture(_plain())).view, "trial")
         with suppress(NotSupportedError):  # the network is built otherwise than it needs
-            result = runner.run(model, picture, entry, entry.load().settings_type(), top=1)
+            result = _result(model, picture, entry)
             break
     if result.attributions:
         one = result.attributions[0]
@@ -119,10 +123,24 @@ def _measured(entry: Entry) -> Iterator[str]:
         )
 
 
-def _plain() -> Any:
+def _result(model: Model, picture: Picture | None, entry: Entry) -> Result:
+    """Run a visualization by its defaults; one that cannot do without a folder gets one of noise, in two classes."""
+    settings = entry.load().settings_type()
+    try:
+        return runner.run(model, picture, entry, settings, top=1)
+    except SettingsError:
+        with TemporaryDirectory() as folder:
+            for number in range(12):
+                place = Path(folder) / model.labels[number % 2]
+                place.mkdir(exist_ok=True)
+                Image.fromarray(_plain(number)).save(place / f"{number}.png")
+            return runner.run(model, picture, entry, settings.model_copy(update={"album": folder}), top=1)
+
+
+def _plain(seed: int = 0) -> Any:
     import numpy as np
 
-    return np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 
 
 _ROLES = {
