@@ -1,7 +1,7 @@
 /** A visualization's settings: a form made from the JSON schema of its Settings class. */
 
 import { fill, freshId, h } from "../dom.js";
-import { extentField, numberField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
+import { albumField, extentField, numberField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
 
 /**
  * @typedef {object} Field
@@ -14,6 +14,16 @@ import { extentField, numberField, segmentedField, selectField, severalField, sw
 
 const SEGMENTS_UP_TO = 5;
 
+/**
+ * @param {any} schema JSON schema of an object
+ * @returns {string | null} the setting that names pictures without which there is nothing to see
+ */
+export function neededAlbum(schema) {
+  const found = Object.entries(schema?.properties ?? {}).find(([, one]) =>
+    /** @type {any} */ (one).picasso?.choices === "album" && /** @type {any} */ (one).picasso.required);
+  return found?.[0] ?? null;
+}
+
 /** Events: "change" when a value changed. */
 export class SettingsForm extends EventTarget {
   /** @param {HTMLElement} place */
@@ -24,6 +34,8 @@ export class SettingsForm extends EventTarget {
     this.fields = new Map();
     this.summary = h("span", { class: "settings-summary" });
     this.details = h("details", { class: "settings" });
+    /** @type {import("./fields.js").Albums} */
+    this.albums = { names: [], paths: false };
   }
 
   /**
@@ -39,7 +51,7 @@ export class SettingsForm extends EventTarget {
       const { property, nullable } = resolve(raw, schema);
       const start = defaults[name] ?? property.default ?? null;
       const id = freshId("setting");
-      const field = build(property, { id, name, nullable, start, card, change: () => this.changed(name) });
+      const field = build(property, { id, name, nullable, start, card, albums: this.albums, change: () => this.changed(name) });
       field.set(name in values ? values[name] : start);
       const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
       this.fields.set(name, { field, error, default: start, title: property.title ?? name });
@@ -152,6 +164,7 @@ function resolve(raw, schema) {
  * @property {boolean} nullable
  * @property {any} start the default
  * @property {import("../types.js").Card | null} card
+ * @property {import("./fields.js").Albums} albums
  * @property {() => void} change
  */
 
@@ -163,6 +176,7 @@ function resolve(raw, schema) {
 function build(property, options) {
   const choices = property.picasso?.choices;
   if (choices === "spatial-layers" || choices === "layers") return layerField(property.picasso, options);
+  if (choices === "album") return albumField(property.picasso, options);
   if (property.enum) {
     return property.enum.length <= SEGMENTS_UP_TO && !options.nullable && property.enum.join("").length < 28
       ? segmentedField(property.enum, options)

@@ -1,0 +1,407 @@
+/** The plane on which points lie: drawn, zoomed, moved and brushed, by pointer and by keys. */
+
+import { h } from "../dom.js";
+
+const LOOKS = 8;
+const NEAR = 14;
+const PICTURES_UP_TO = 220;
+const EDGE = 24;
+
+/**
+ * Events: "choose" with the number of a point; "brush" with the numbers of those within a drawn line, none to let go.
+ */
+export class ScatterPlane extends EventTarget {
+  constructor() {
+    super();
+    /** @type {"brush" | "move"} what dragging does */
+    this.mode = "brush";
+    this.points = new Float32Array();
+    /** @type {string[]} */
+    this.names = [];
+    /** @type {ArrayLike<number>} */
+    this.values = [];
+    /** @type {number[]} rank of each value: its look */
+    this.ranks = [];
+    /** @type {number | null} */
+    this.only = null;
+    /** @type {Set<number>} */
+    this.marked = new Set();
+    this.active = -1;
+    this.scale = 1;
+    this.shift = [0, 0];
+    /** @type {[number, number][]} */
+    this.line = [];
+    this.frame = 0;
+    this.canvas = h("canvas", {
+      class: "scatter-canvas", tabindex: "0", role: "application", "aria-label": "Pictures as points",
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event),
+      onpointerdown: (/** @type {PointerEvent} */ event) => this.down(event),
+      onpointermove: (/** @type {PointerEvent} */ event) => this.move(event),
+      onpointerup: (/** @type {PointerEvent} */ event) => this.up(event),
+      onpointercancel: () => this.drop(),
+      onpointerleave: () => this.hover(-1),
+      ondblclick: () => this.zoom(1.6),
+    });
+    this.canvas.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
+      if (!event.ctrlKey && document.activeElement !== this.canvas) return; // the page scrolls
+      event.preventDefault();
+      this.zoom(Math.exp(-event.deltaY / 300), this.at(event));
+    }, { passive: false });
+    this.tip = h("div", { class: "scatter-tip", hidden: true });
+    this.across = h("p", { class: "scatter-x" });
+    this.upward = h("p", { class: "scatter-y" });
+    this.element = h("div", { class: "scatter-plane" }, this.upward, h("div", { class: "scatter-place" }, this.canvas, this.tip), this.across);
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.canvas);
+    this.scheme = matchMedia("(prefers-color-scheme: dark)");
+    this.onScheme = () => this.draw();
+    this.scheme.addEventListener("change", this.onScheme);
+  }
+
+  /**
+   * @param {Float32Array} points pairs
+   * @param {string[]} names
+   * @param {import("./atlas.js").Atlas} atlas
+   * @param {{x: string, y: string}} titles
+   * @param {boolean} stay whether they are the points that were shown, moved: the view stays as it is
+   */
+  show(points, names, atlas, titles, stay) {
+    Object.assign(this, { points, names });
+    this.atlas = atlas;
+    this.across.textContent = `${titles.x} \u2192`;
+    this.upward.textContent = `\u2191 ${titles.y}`;
+    let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (let i = 0; i < points.length; i += 2) {
+      left = Math.min(left, points[i]);
+      right = Math.max(right, points[i]);
+      bottom = Math.min(bottom, points[i + 1]);
+      top = Math.max(top, points[i + 1]);
+    }
+    this.low = [left, bottom];
+    this.span = [right - left || 1, top - bottom || 1];
+    if (!stay) {
+      this.marked.clear();
+      this.active = -1;
+      this.fit();
+    } else this.draw();
+  }
+
+  /** @param {ArrayLike<number>} values of each point */
+  color(values) {
+    this.values = values;
+    this.only = null;
+    this.draw();
+  }
+
+  /** @param {number[]} order values, the most frequent first */
+  rank(order) {
+    this.ranks = [];
+    order.forEach((value, rank) => (this.ranks[value] = rank));
+    this.draw();
+  }
+
+  /** @param {number | null} value the only one that is shown strongly */
+  highlight(value) {
+    this.only = value;
+    this.draw();
+  }
+
+  /**
+   * @param {number} i
+   * @param {number[]} near
+   */
+  point(i, near) {
+    this.active = i;
+    this.marked = new Set([i, ...near]);
+    this.draw();
+  }
+
+  fit() {
+    this.scale = 1;
+    this.shift = [0, 0];
+    this.draw();
+  }
+
+  /**
+   * @param {number} factor
+   * @param {[number, number]} [at] what stays where it is, in pixels
+   */
+  zoom(factor, at = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2]) {
+    const next = Math.min(200, Math.max(0.5, this.scale * factor));
+    this.shift = this.shift.map((one, axis) => at[axis] - ((at[axis] - one) * next) / this.scale);
+    this.scale = next;
+    this.draw();
+  }
+
+  /**
+   * @param {number} i
+   * @returns {[number, number]} where a point lies, in pixels
+   */
+  place(i) {
+    const { low = [0, 0], span = [1, 1] } = this;
+    const across = (this.points[2 * i] - low[0]) / span[0];
+    const up = (this.points[2 * i + 1] - low[1]) / span[1];
+    const [width, height] = [this.canvas.clientWidth - 2 * EDGE, this.canvas.clientHeight - 2 * EDGE];
+    return [(EDGE + across * width) * this.scale + this.shift[0], (EDGE + (1 - up) * height) * this.scale + this.shift[1]];
+  }
+
+  /**
+   * @param {{clientX: number, clientY: number}} event
+   * @returns {[number, number]}
+   */
+  at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  /**
+   * @param {[number, number]} at
+   * @returns {number} the nearest point, -1 where none is near
+   */
+  nearest([x, y]) {
+    let best = -1;
+    let least = NEAR ** 2;
+    for (let i = 0; i < this.names.length; i += 1) {
+      const [left, top] = this.place(i);
+      const far = (left - x) ** 2 + (top - y) ** 2;
+      if (far < least) [best, least] = [i, far];
+    }
+    return best;
+  }
+
+  draw() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.paint();
+    });
+  }
+
+  paint() {
+    const { canvas } = this;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width || !this.names.length) return;
+    const dense = devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * dense) || canvas.height !== Math.round(height * dense)) {
+      canvas.width = Math.round(width * dense);
+      canvas.height = Math.round(height * dense);
+    }
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    context.setTransform(dense, 0, 0, dense, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const looks = this.looks();
+    const inside = [];
+    for (let i = 0; i < this.names.length; i += 1) {
+      const [x, y] = this.place(i);
+      if (x > -20 && y > -20 && x < width + 20 && y < height + 20) inside.push(/** @type {[number, number, number]} */ ([i, x, y]));
+    }
+    const pictures = this.atlas && inside.length <= PICTURES_UP_TO && this.scale > 1;
+    for (const [i, x, y] of inside) {
+      const value = this.values[i] ?? -1;
+      const rank = value < 0 ? LOOKS : this.ranks[value] ?? LOOKS;
+      const faint = this.only !== null && value !== this.only;
+      context.globalAlpha = faint ? 0.12 : 1;
+      context.fillStyle = context.strokeStyle = looks[Math.min(rank, LOOKS)];
+      if (pictures && !faint) {
+        /** @type {import("./atlas.js").Atlas} */ (this.atlas).draw(context, i, x - 16, y - 16, 32);
+        context.lineWidth = 2;
+        context.strokeRect(x - 16, y - 16, 32, 32);
+      } else shape(context, rank, x, y, this.names.length > 2000 ? 2.5 : 4);
+    }
+    context.globalAlpha = 1;
+    context.strokeStyle = looks[LOOKS + 1];
+    for (const i of this.marked) ring(context, this.place(i), pictures ? 19 : 7, i === this.active ? 3 : 1.5);
+    if (this.active >= 0 && !this.marked.has(this.active)) ring(context, this.place(this.active), pictures ? 19 : 7, 3);
+    if (this.line.length > 1) {
+      context.beginPath();
+      for (const [x, y] of this.line) context.lineTo(x, y);
+      context.closePath();
+      context.lineWidth = 1.5;
+      context.setLineDash([5, 4]);
+      context.stroke();
+      context.setLineDash([]);
+    }
+    canvas.dataset.shown = String(inside.length);
+  }
+
+  /** @returns {string[]} the colors of the looks, of what has none, and of the ink */
+  looks() {
+    const probe = h("span", { class: "visually-hidden" });
+    this.element.append(probe);
+    const found = [...Array(LOOKS)].map((_, i) => {
+      probe.className = `visually-hidden look-${i} look-ink`;
+      return getComputedStyle(probe).color;
+    });
+    probe.className = "visually-hidden muted";
+    found.push(getComputedStyle(probe).color);
+    probe.className = "visually-hidden";
+    found.push(getComputedStyle(probe).color);
+    probe.remove();
+    return found;
+  }
+
+  /**
+   * @param {number} rank
+   * @returns {HTMLElement} what points of a rank look like, for the key
+   */
+  mark(rank) {
+    const canvas = h("canvas", { width: 32, height: 32, class: "scatter-mark", "aria-hidden": "true" });
+    const context = canvas.getContext("2d");
+    context.scale(2, 2);
+    context.fillStyle = this.looks()[Math.min(rank, LOOKS)];
+    shape(context, rank, 8, 8, 5);
+    return canvas;
+  }
+
+  /** @param {PointerEvent} event */
+  down(event) {
+    if (event.button !== 0) return;
+    this.canvas.focus({ preventScroll: true });
+    this.canvas.setPointerCapture(event.pointerId);
+    this.from = this.at(event);
+    this.start = [...this.shift];
+    this.line = this.mode === "brush" ? [this.from] : [];
+  }
+
+  /** @param {PointerEvent} event */
+  move(event) {
+    const at = this.at(event);
+    if (!this.from) {
+      this.hover(this.nearest(at));
+      return;
+    }
+    this.hover(-1);
+    if (this.mode === "brush") this.line.push(at);
+    else this.shift = this.shift.map((_, axis) => /** @type {number[]} */ (this.start)[axis] + at[axis] - /** @type {number[]} */ (this.from)[axis]);
+    this.draw();
+  }
+
+  /** @param {PointerEvent} event */
+  up(event) {
+    if (!this.from) return;
+    const [x, y] = this.at(event);
+    const still = Math.hypot(x - this.from[0], y - this.from[1]) < 5 && this.line.length < 8;
+    const { line, mode } = this;
+    this.drop();
+    if (still) {
+      const i = this.nearest([x, y]);
+      if (i >= 0) this.dispatchEvent(new CustomEvent("choose", { detail: i }));
+      else this.select([]);
+    } else if (mode === "brush") {
+      const within = [];
+      for (let i = 0; i < this.names.length; i += 1) if (surrounds(line, this.place(i))) within.push(i);
+      this.select(within);
+    }
+  }
+
+  drop() {
+    this.from = undefined;
+    this.line = [];
+    this.draw();
+  }
+
+  /** @param {number[]} chosen */
+  select(chosen) {
+    this.marked = new Set(chosen.length > 400 ? [] : chosen);
+    this.active = -1;
+    this.draw();
+    this.dispatchEvent(new CustomEvent("brush", { detail: chosen }));
+  }
+
+  /** @param {number} i the point that the pointer is at, -1 for none */
+  hover(i) {
+    this.tip.hidden = i < 0;
+    this.canvas.style.cursor = i < 0 ? "" : "pointer";
+    if (i < 0 || !this.atlas) return;
+    const [x, y] = this.place(i);
+    this.tip.replaceChildren(this.atlas.tile(i), h("span", {}, this.names[i]));
+    this.tip.style.left = `${Math.min(x + 14, this.canvas.clientWidth - 150)}px`;
+    this.tip.style.top = `${Math.min(y + 14, this.canvas.clientHeight - 100)}px`;
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (way) this.go(way);
+    else if (event.key === "Enter" && this.active >= 0) this.dispatchEvent(new CustomEvent("choose", { detail: this.active }));
+    else if (event.key === "+" || event.key === "=") this.zoom(1.4);
+    else if (event.key === "-") this.zoom(1 / 1.4);
+    else if (event.key === "0") this.fit();
+    else if (event.key === "Escape" && (this.marked.size || this.active >= 0)) this.select([]);
+    else return;
+    event.preventDefault();
+  }
+
+  /**
+   * Goes to the nearest point in a direction.
+   *
+   * @param {number[]} way
+   */
+  go([right, down]) {
+    const here = this.active >= 0 ? this.place(this.active) : /** @type {[number, number]} */ ([this.canvas.clientWidth / 2, this.canvas.clientHeight / 2]);
+    let [best, least] = [-1, Infinity];
+    for (let i = 0; i < this.names.length; i += 1) {
+      if (i === this.active) continue;
+      const [x, y] = this.place(i);
+      const along = (x - here[0]) * right + (y - here[1]) * down;
+      const aside = Math.abs((x - here[0]) * down) + Math.abs((y - here[1]) * right);
+      if (along > 0 && along + 2 * aside < least) [best, least] = [i, along + 2 * aside];
+    }
+    if (best < 0) return;
+    this.active = best;
+    this.canvas.setAttribute("aria-label", `Pictures as points; at ${this.names[best]}`);
+    this.hover(best);
+    this.draw();
+  }
+
+  close() {
+    this.observer.disconnect();
+    this.scheme.removeEventListener("change", this.onScheme);
+    cancelAnimationFrame(this.frame);
+  }
+}
+
+/**
+ * Draws a point: a circle, square, triangle or diamond, so that colors alone need not be told apart.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} rank
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size
+ */
+function shape(context, rank, x, y, size) {
+  context.beginPath();
+  if (rank % 4 === 0) context.arc(x, y, size, 0, 2 * Math.PI);
+  else if (rank % 4 === 1) context.rect(x - 0.9 * size, y - 0.9 * size, 1.8 * size, 1.8 * size);
+  else if (rank % 4 === 2) [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]].forEach(([a, b]) => context.lineTo(x + a * size, y + b * size));
+  else [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]].forEach(([a, b]) => context.lineTo(x + a * size, y + b * size));
+  context.fill();
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {[number, number]} at
+ * @param {number} radius
+ * @param {number} width
+ */
+function ring(context, [x, y], radius, width) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.lineWidth = width;
+  context.stroke();
+}
+
+/**
+ * @param {[number, number][]} line closed
+ * @param {[number, number]} at
+ * @returns {boolean} whether a point lies within it
+ */
+function surrounds(line, [x, y]) {
+  let inside = false;
+  for (let i = 0, j = line.length - 1; i < line.length; j = i, i += 1) {
+    const [ax, ay] = line[i];
+    const [bx, by] = line[j];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}
