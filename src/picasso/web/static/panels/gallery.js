@@ -1,7 +1,7 @@
 /** Groups of small pictures out of many; each opens large, and leads to its explanation. */
 
 import { fill, h } from "../dom.js";
-import { networkHref } from "../parts/network-address.js";
+import { networkHref, readNetwork } from "../parts/network-address.js";
 import { Atlas } from "./atlas.js";
 import { each } from "./common.js";
 import { explainButton, openTile, tileList } from "./tiles.js";
@@ -42,7 +42,9 @@ function gallery(panel, context) {
   /** @param {string} unit "conv5:37" */
   function unitHref(unit) {
     const place = unit.lastIndexOf(":");
-    return networkHref({ model: context.model, layer: unit.slice(0, place), channel: Number(unit.slice(place + 1)) });
+    // On the network page the view stays, with its settings: it is looked at one channel closer.
+    const here = location.pathname === "/network" ? readNetwork() : {};
+    return networkHref({ ...here, model: context.model, layer: unit.slice(0, place), channel: Number(unit.slice(place + 1)) });
   }
   Promise.all([Atlas.load(panel.atlas), panel.wholes && Atlas.load(panel.wholes)]).then(([atlas, wholes]) => {
     sheets = { atlas, wholes, aspect };

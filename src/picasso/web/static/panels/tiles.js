@@ -19,12 +19,14 @@ const MOST_EXPLAINED = 12;
  * @returns {HTMLElement} a list
  */
 export function tileList(tiles, sheets, { whole = false, choose } = {}) {
-  return h("ul", { class: "mini-tiles" }, tiles.map((tile) => {
+  const list = h("ul", { class: "mini-tiles" }, tiles.map((tile) => {
     const words = [tilePicture(tile, sheets, whole), h("span", { class: "mini-caption" }, tile.caption)];
     return h("li", {}, choose && tile.name
       ? h("button", { type: "button", class: "mini-tile", title: tile.name, "aria-label": `${tile.name}, ${tile.caption}`, onclick: () => choose(tile) }, words)
       : h("span", { class: "mini-tile" }, words));
   }));
+  list.style.setProperty("--tile", `${(whole && sheets.wholes ? sheets.wholes : sheets.atlas).side}px`);
+  return list;
 }
 
 /**
