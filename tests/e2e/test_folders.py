@@ -103,6 +103,7 @@ def test_a_cell_of_the_confusions_opens_its_pictures_and_takes_another_opinion(
     page.get_by_role("textbox", name="Against").fill("Ada")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("button", name="label of Ada green, prediction red: 1 picture")).to_be_visible()
+    done(page)
     page.get_by_role("button", name="label of Ada green, prediction red: 1 picture").click()
     page.locator(".matrix-opened").get_by_role("button", name="Explain this picture").click()
     page.wait_for_url("**/explain?**")
