@@ -6,6 +6,10 @@ const LOOKS = 8;
 const NEAR = 14;
 const PICTURES_UP_TO = 220;
 const EDGE = 24;
+/** Points above which each is drawn as a dot. */
+const MANY = 2000;
+const TRIANGLE = [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]];
+const DIAMOND = [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]];
 
 /**
  * Events: "choose" with the number of a point; "brush" with the numbers of those within a drawn line, none to let go.
@@ -16,6 +20,7 @@ export class ScatterPlane extends EventTarget {
     /** @type {"brush" | "move"} what dragging does */
     this.mode = "brush";
     this.points = new Float32Array();
+    this.places = new Float32Array();
     /** @type {string[]} */
     this.names = [];
     /** @type {ArrayLike<number>} */
@@ -133,16 +138,23 @@ export class ScatterPlane extends EventTarget {
     this.draw();
   }
 
+  /** Finds where all points lie, in pixels: once for each view, since every pointer's move asks for all of them. */
+  lay() {
+    const { points, low = [0, 0], span = [1, 1], scale, shift } = this;
+    const [width, height] = [this.canvas.clientWidth - 2 * EDGE, this.canvas.clientHeight - 2 * EDGE];
+    if (this.places.length !== points.length) this.places = new Float32Array(points.length);
+    for (let i = 0; i < points.length; i += 2) {
+      this.places[i] = (EDGE + ((points[i] - low[0]) / span[0]) * width) * scale + shift[0];
+      this.places[i + 1] = (EDGE + (1 - (points[i + 1] - low[1]) / span[1]) * height) * scale + shift[1];
+    }
+  }
+
   /**
    * @param {number} i
    * @returns {[number, number]} where a point lies, in pixels
    */
   place(i) {
-    const { low = [0, 0], span = [1, 1] } = this;
-    const across = (this.points[2 * i] - low[0]) / span[0];
-    const up = (this.points[2 * i + 1] - low[1]) / span[1];
-    const [width, height] = [this.canvas.clientWidth - 2 * EDGE, this.canvas.clientHeight - 2 * EDGE];
-    return [(EDGE + across * width) * this.scale + this.shift[0], (EDGE + (1 - up) * height) * this.scale + this.shift[1]];
+    return [this.places[2 * i], this.places[2 * i + 1]];
   }
 
   /**
@@ -161,10 +173,13 @@ export class ScatterPlane extends EventTarget {
   nearest([x, y]) {
     let best = -1;
     let least = NEAR ** 2;
-    for (let i = 0; i < this.names.length; i += 1) {
-      const [left, top] = this.place(i);
-      const far = (left - x) ** 2 + (top - y) ** 2;
-      if (far < least) [best, least] = [i, far];
+    const { places } = this;
+    for (let i = 0; i < places.length; i += 2) {
+      const far = (places[i] - x) ** 2 + (places[i + 1] - y) ** 2;
+      if (far < least) {
+        best = i / 2;
+        least = far;
+      }
     }
     return best;
   }
@@ -188,24 +203,39 @@ export class ScatterPlane extends EventTarget {
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     context.setTransform(dense, 0, 0, dense, 0, 0);
     context.clearRect(0, 0, width, height);
+    this.lay();
     const looks = this.looks();
-    const inside = [];
+    /** @type {Map<number, number[]>} the points in view, by what they look like; those that are faint apart */
+    const groups = new Map();
+    let inside = 0;
     for (let i = 0; i < this.names.length; i += 1) {
-      const [x, y] = this.place(i);
-      if (x > -20 && y > -20 && x < width + 20 && y < height + 20) inside.push(/** @type {[number, number, number]} */ ([i, x, y]));
-    }
-    const pictures = this.atlas && inside.length <= PICTURES_UP_TO && this.scale > 1;
-    for (const [i, x, y] of inside) {
+      const [x, y] = [this.places[2 * i], this.places[2 * i + 1]];
+      if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
+      inside += 1;
       const value = this.values[i] ?? -1;
-      const rank = value < 0 ? LOOKS : this.ranks[value] ?? LOOKS;
-      const faint = this.only !== null && value !== this.only;
+      const rank = value < 0 ? LOOKS : Math.min(this.ranks[value] ?? LOOKS, LOOKS);
+      const group = this.only !== null && value !== this.only ? rank - 100 : rank;
+      const known = groups.get(group);
+      if (known) known.push(i);
+      else groups.set(group, [i]);
+    }
+    const pictures = this.atlas && inside <= PICTURES_UP_TO && this.scale > 1;
+    for (const group of [...groups.keys()].sort((one, other) => one - other)) {
+      const faint = group < 0;
+      const rank = faint ? group + 100 : group;
+      const members = /** @type {number[]} */ (groups.get(group));
       context.globalAlpha = faint ? 0.12 : 1;
-      context.fillStyle = context.strokeStyle = looks[Math.min(rank, LOOKS)];
-      if (pictures && !faint) {
-        /** @type {import("./atlas.js").Atlas} */ (this.atlas).draw(context, i, x - 16, y - 16, 32);
-        context.lineWidth = 2;
-        context.strokeRect(x - 16, y - 16, 32, 32);
-      } else shape(context, rank, x, y, this.names.length > 2000 ? 2.5 : 4);
+      context.fillStyle = context.strokeStyle = looks[rank];
+      if (pictures && !faint) for (const i of members) this.picture(context, i);
+      else {
+        context.beginPath();
+        for (const i of members) {
+          const [x, y] = [this.places[2 * i], this.places[2 * i + 1]];
+          if (this.names.length > MANY) context.rect(x - 2, y - 2, 4, 4); // its form could not be told any more
+          else trace(context, rank, x, y, 4);
+        }
+        context.fill();
+      }
     }
     context.globalAlpha = 1;
     context.strokeStyle = looks[LOOKS + 1];
@@ -220,7 +250,18 @@ export class ScatterPlane extends EventTarget {
       context.stroke();
       context.setLineDash([]);
     }
-    canvas.dataset.shown = String(inside.length);
+    canvas.dataset.shown = String(inside);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} i
+   */
+  picture(context, i) {
+    const [x, y] = this.place(i);
+    /** @type {import("./atlas.js").Atlas} */ (this.atlas).draw(context, i, x - 16, y - 16, 32);
+    context.lineWidth = 2;
+    context.strokeRect(x - 16, y - 16, 32, 32);
   }
 
   /** @returns {string[]} the colors of the looks, of what has none, and of the ink */
@@ -248,7 +289,9 @@ export class ScatterPlane extends EventTarget {
     const context = canvas.getContext("2d");
     context.scale(2, 2);
     context.fillStyle = this.looks()[Math.min(rank, LOOKS)];
-    shape(context, rank, 8, 8, 5);
+    context.beginPath();
+    trace(context, rank, 8, 8, 5);
+    context.fill();
     return canvas;
   }
 
@@ -361,7 +404,7 @@ export class ScatterPlane extends EventTarget {
 }
 
 /**
- * Draws a point: a circle, square, triangle or diamond, so that colors alone need not be told apart.
+ * Adds a point to a path: a circle, square, triangle or diamond, so that colors alone need not be told apart.
  *
  * @param {CanvasRenderingContext2D} context
  * @param {number} rank
@@ -369,13 +412,20 @@ export class ScatterPlane extends EventTarget {
  * @param {number} y
  * @param {number} size
  */
-function shape(context, rank, x, y, size) {
-  context.beginPath();
-  if (rank % 4 === 0) context.arc(x, y, size, 0, 2 * Math.PI);
-  else if (rank % 4 === 1) context.rect(x - 0.9 * size, y - 0.9 * size, 1.8 * size, 1.8 * size);
-  else if (rank % 4 === 2) [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]].forEach(([a, b]) => context.lineTo(x + a * size, y + b * size));
-  else [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]].forEach(([a, b]) => context.lineTo(x + a * size, y + b * size));
-  context.fill();
+function trace(context, rank, x, y, size) {
+  if (rank % 4 === 1) {
+    context.rect(x - 0.9 * size, y - 0.9 * size, 1.8 * size, 1.8 * size);
+    return;
+  }
+  if (rank % 4 === 0) {
+    context.moveTo(x + size, y);
+    context.arc(x, y, size, 0, 2 * Math.PI);
+    return;
+  }
+  const corners = rank % 4 === 2 ? TRIANGLE : DIAMOND;
+  context.moveTo(x + corners[0][0] * size, y + corners[0][1] * size);
+  for (const [across, down] of corners.slice(1)) context.lineTo(x + across * size, y + down * size);
+  context.closePath();
 }
 
 /**
