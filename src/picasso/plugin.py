@@ -16,12 +16,14 @@ from picasso.core.activation_maps import (
     feature_maps,
     unmoved,
 )
+from picasso.core.aiming import Part
 from picasso.core.album import album
 from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
+from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.decoder import Decoder, Grid
@@ -39,6 +41,7 @@ from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
+from picasso.core.labelled import Labelled, labelled
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
 from picasso.core.masking import (
@@ -53,9 +56,24 @@ from picasso.core.masking import (
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
 from picasso.core.objective import Objective, read_objectives
-from picasso.core.panels import Bars, Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel, Template, Text
+from picasso.core.panels import (
+    Bars,
+    Curve,
+    Drawing,
+    FeatureMaps,
+    Heatmap,
+    Images,
+    NetworkGraph,
+    Panel,
+    Series,
+    Step,
+    Template,
+    Text,
+)
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.series import on_one_scale
+from picasso.core.parameter_space import layer_distances
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
@@ -152,6 +170,7 @@ __all__ = [
     "ChannelMeasure",
     "ChannelSettings",
     "Channels",
+    "Checkpoint",
     "Context",
     "Curve",
     "Decoder",
@@ -173,6 +192,7 @@ __all__ = [
     "Intervention",
     "Kernels",
     "Kinds",
+    "Labelled",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
@@ -194,6 +214,7 @@ __all__ = [
     "Objective",
     "Panel",
     "Parametrization",
+    "Part",
     "Patching",
     "PathSettings",
     "PhaseParameters",
@@ -210,6 +231,7 @@ __all__ = [
     "Pullback",
     "Quality",
     "QuerySettings",
+    "Reached",
     "ReceptiveFields",
     "Rectangles",
     "Reduction",
@@ -225,13 +247,16 @@ __all__ = [
     "ScoreSettings",
     "SearchPlan",
     "Seen",
+    "Series",
     "Settings",
     "SettingsError",
     "Shaking",
     "SmallestChange",
+    "Step",
     "Target",
     "Template",
     "Text",
+    "Trajectory",
     "Visualization",
     "Watched",
     "Wide",
@@ -266,8 +291,10 @@ __all__ = [
     "kernel_chroma",
     "kernel_likenesses",
     "kernel_strengths",
+    "labelled",
     "lay_grid",
     "lay_values",
+    "layer_distances",
     "lit",
     "log_chroma",
     "luminance",
@@ -281,6 +308,7 @@ __all__ = [
     "network_graph",
     "noise_level",
     "of_query",
+    "on_one_scale",
     "on_patches",
     "outside",
     "over_channels",

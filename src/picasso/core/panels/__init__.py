@@ -8,6 +8,7 @@ from picasso.core.panels.feature_maps import FeatureMaps
 from picasso.core.panels.graph import NetworkGraph
 from picasso.core.panels.heatmap import Heatmap
 from picasso.core.panels.images import Images
+from picasso.core.panels.series import Series, Step
 from picasso.core.panels.template import Template
 from picasso.core.panels.text import Text
 
@@ -20,6 +21,8 @@ __all__ = [
     "Images",
     "NetworkGraph",
     "Panel",
+    "Series",
+    "Step",
     "Template",
     "Text",
 ]
