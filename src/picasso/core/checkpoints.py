@@ -110,6 +110,13 @@ class Trajectory:
         self.chosen = _spread(found, most)
         self._unread: dict[Path, Unread] = {}
 
+    @classmethod
+    def of_one(cls, model: Model) -> Trajectory:
+        """Return the trajectory of a network of which nothing was saved: it is at its only place."""
+        made = cls.__new__(cls)
+        made._model, made.total, made.chosen, made._unread = model, 1, (Checkpoint(Path(), "as it is"),), {}
+        return made
+
     @property
     def unread(self) -> tuple[Unread, ...]:
         return tuple(self._unread.values())
@@ -120,6 +127,8 @@ class Trajectory:
         Raises:
             NotSupportedError: The network takes no parameters from files.
         """
+        if checkpoint.path == Path():
+            return self._model
         try:
             return self._model.at_checkpoint(checkpoint.path)
         except (ModelFileError, UnsafeModelError, OSError) as error:

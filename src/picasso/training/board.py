@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,12 +43,19 @@ class TensorBoardViews:
         self, folder: str | Path, model: Model, views: Sequence[View] = ("filters",), picture: object = None
     ) -> None:
         try:
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.summary.writer.record_writer import RecordWriter
         except ImportError:
             raise MissingExtraError("TensorBoard is not installed.", "pip install 'picasso[tensorboard]'") from None
         self._model, self._picture = model, picture
         self._views = [(view, {}) if isinstance(view, str) else view for view in views]
-        self._writer = EventFileWriter(str(folder))
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        # TensorBoard's own writer of files would import TensorFlow, where that is installed.
+        name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}.picasso"
+        self._file = (place / name).open("wb")
+        self._records = RecordWriter(self._file)
+        self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
 
     def write(self, step: int, metrics: Mapping[str, Any] | None = None) -> None:
         """Write the views of the network as it is now.
@@ -70,12 +79,13 @@ class TensorBoardViews:
                 width, height = _size(data)
                 image = Summary.Image(encoded_image_string=data, width=width, height=height, colorspace=3)
                 values.append(Summary.Value(tag=f"{name}/{title}", image=image))
-        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
-        self._writer.flush()
+        event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+        self._records.write(event.SerializeToString())
+        self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._writer.close()
+        self._file.close()
 
     def _pictures(self, name: str, settings: Mapping[str, Any]) -> dict[str, bytes]:
         """Return the pictures of a visualization as PNG, by name."""

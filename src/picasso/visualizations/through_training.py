@@ -37,6 +37,12 @@ LINES = 8
 """Lines of a curve that can be told apart."""
 METRICS = 4
 """So many of the training's own numbers are drawn."""
+HOW = (
+    "No checkpoints were named, so this is the network as it is. To see how it learned, save it while it is trained, "
+    "before the first step and after each epoch: picasso.training.save_checkpoint does that for PyTorch, "
+    "picasso.training.keras_checkpoints for Keras. Then name that folder. Checkpoints that other tools saved, one file "
+    "each, will do as well."
+)
 PARTS = 100
 """Steps of progress within one checkpoint."""
 
@@ -45,7 +51,8 @@ class ThroughTrainingSettings(Settings):
     checkpoints: str = Field(
         "",
         title="Checkpoints",
-        description="A folder of what was saved during the training, such as picasso.training writes.",
+        description="A folder of what was saved during the training, such as picasso.training writes. Left empty: the "
+        "network as it is, alone.",
         json_schema_extra={"picasso": {"choices": "checkpoints"}},
     )
     view: str = Field(
@@ -83,7 +90,7 @@ class ThroughTrainingSettings(Settings):
     pictures: int = Field(
         200, ge=1, le=100_000, title="How many", description="For the accuracy at most, evenly over the classes."
     )
-    picture: int = Field(
+    example: int = Field(
         0, ge=0, title="Picture", description="Of which of these a map is made, counted from 0; of its own class."
     )
     most: int = Field(
@@ -108,7 +115,11 @@ class ThroughTraining(ModelVisualization[ThroughTrainingSettings]):
 
     def look(self, ctx: Context, settings: ThroughTrainingSettings) -> Iterator[Panel]:
         options = _options(settings.options)
-        trajectory = Trajectory(ctx.model, settings.checkpoints, settings.most)
+        if settings.checkpoints:
+            trajectory = Trajectory(ctx.model, settings.checkpoints, settings.most)
+        else:
+            trajectory = Trajectory.of_one(ctx.model)
+            yield Text(id="how", title="One network, no training", text=HOW)
         known = _known(ctx, settings)
         last = trajectory.last()
         course = _Course(last.model.parameters())
@@ -124,7 +135,8 @@ class ThroughTraining(ModelVisualization[ThroughTrainingSettings]):
             if ctx.watched:
                 yield _series(shown, settings)
         yield _series(shown, settings)
-        yield from course.curves(ctx)
+        if count > 1:
+            yield from course.curves(ctx)
         if said := trajectory.said():
             yield Text(id="said", title="What was left out", text=said)
         ctx.progress(PARTS * count, PARTS * count)
@@ -152,8 +164,8 @@ def _known(ctx: Context, settings: ThroughTrainingSettings) -> Labelled | None:
     known = labelled(
         ctx.model, settings.album, settings.pictures, lambda done, total: ctx.progress(done, total, "Reading pictures")
     )
-    if settings.picture >= len(known):
-        raise NotFoundError(f"picture must be 0..{len(known) - 1} of '{settings.album}'. Got {settings.picture}.")
+    if settings.example >= len(known):
+        raise NotFoundError(f"example must be 0..{len(known) - 1} of '{settings.album}'. Got {settings.example}.")
     return known
 
 
@@ -181,10 +193,10 @@ def _step(
         settings.view,
         options,
         reached.model,
-        None if known is None else known.picture(settings.picture),
+        None if known is None else known.picture(settings.example),
         report,
         Part(settings.layer, settings.output),
-        None if known is None else int(known.classes[settings.picture]),
+        None if known is None else int(known.classes[settings.example]),
     )
     return Step(reached.checkpoint.label, panels)
 

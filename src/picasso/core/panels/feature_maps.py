@@ -115,11 +115,12 @@ class FeatureMaps(Panel):
         return sheet
 
     def mosaic(self, side: int) -> NDArray[np.uint8]:
-        """Draw the first maps by number, at most `MOSAIC` x `MOSAIC`, in a square of about `side` pixels."""
+        """Draw the first maps by number, at most `MOSAIC` x `MOSAIC`, about `side` pixels wide."""
         across = min(MOSAIC, math.ceil(math.sqrt(len(self.values))))
+        down = min(MOSAIC, len(self.values) // across)
         cell = max(1, side // across - 1)
-        sheet = Image.new("RGB", (across * (cell + 1) - 1,) * 2, _PAPER)
-        for place, values in enumerate(self.values[: across**2]):
+        sheet = Image.new("RGB", (across * (cell + 1) - 1, down * (cell + 1) - 1), _PAPER)
+        for place, values in enumerate(self.values[: across * down]):
             how = Image.Resampling.NEAREST if cell > max(values.shape[:2]) else Image.Resampling.BOX
             small = render.to_image(self._colors(values)).resize((cell, cell), how)
             sheet.paste(small, (place % across * (cell + 1), place // across * (cell + 1)))
