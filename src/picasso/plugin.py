@@ -41,7 +41,8 @@ from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
-from picasso.core.labelled import Labelled, labelled
+from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled_by_itself
+from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
 from picasso.core.masking import (
@@ -73,7 +74,8 @@ from picasso.core.panels import (
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.panels.series import on_one_scale
-from picasso.core.parameter_space import layer_distances
+from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
+from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
@@ -193,15 +195,18 @@ __all__ = [
     "Kernels",
     "Kinds",
     "Labelled",
+    "LabelledPictures",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
     "Likeness",
     "Line",
+    "LossKind",
     "LrpRule",
     "MadePicture",
     "Mask",
     "MaskedSettings",
+    "Measured",
     "Model",
     "ModelFile",
     "ModelVisualization",
@@ -213,6 +218,7 @@ __all__ = [
     "NotSupportedError",
     "Objective",
     "Panel",
+    "ParameterSlice",
     "Parametrization",
     "Part",
     "Patching",
@@ -253,6 +259,8 @@ __all__ = [
     "Shaking",
     "SmallestChange",
     "Step",
+    "Stop",
+    "Surface",
     "Target",
     "Template",
     "Text",
@@ -273,6 +281,7 @@ __all__ = [
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "contours_of",
     "cut_out",
     "dead_channels",
     "deblocked",
@@ -283,6 +292,7 @@ __all__ = [
     "falling_magnitudes",
     "feature_maps",
     "fill",
+    "filter_normalized",
     "find_kernels",
     "from_baselines",
     "gradient_map",
@@ -292,15 +302,18 @@ __all__ = [
     "kernel_likenesses",
     "kernel_strengths",
     "labelled",
+    "labelled_by_itself",
     "lay_grid",
     "lay_values",
     "layer_distances",
+    "levels_of",
     "lit",
     "log_chroma",
     "luminance",
     "map_strides",
     "maps_to_scale",
     "matte",
+    "measure",
     "measured_magnitudes",
     "moments",
     "moved",
@@ -313,6 +326,7 @@ __all__ = [
     "outside",
     "over_channels",
     "plant_objects",
+    "principal_plane",
     "pulled_back",
     "read_drawn",
     "read_layers",
@@ -337,6 +351,7 @@ __all__ = [
     "softened",
     "sparsity",
     "spectrum",
+    "spread_around",
     "stand",
     "suppress",
     "surface",
@@ -348,5 +363,6 @@ __all__ = [
     "transplant",
     "trunk_layers",
     "unmoved",
+    "usual_loss",
     "with_luminance",
 ]

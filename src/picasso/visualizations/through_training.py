@@ -15,7 +15,7 @@ from picasso.plugin import (
     Checkpoint,
     Context,
     Curve,
-    Labelled,
+    LabelledPictures,
     Line,
     ModelVisualization,
     NotFoundError,
@@ -157,7 +157,7 @@ def _options(text: str) -> dict[str, Any]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _known(ctx: Context, settings: ThroughTrainingSettings) -> Labelled | None:
+def _known(ctx: Context, settings: ThroughTrainingSettings) -> LabelledPictures | None:
     """Return the album's pictures, where there is one."""
     if not settings.album:
         return None
@@ -185,7 +185,7 @@ def _step(
     reached: Reached,
     settings: ThroughTrainingSettings,
     options: dict[str, Any],
-    known: Labelled | None,
+    known: LabelledPictures | None,
     report: Callable[[int, int, str], None],
 ) -> Step:
     """Return what the visualization shows at a checkpoint."""
@@ -226,7 +226,7 @@ class _Course:
     from_end: list[dict[str, float]] = field(default_factory=list)
     right: list[dict[str, float]] = field(default_factory=list)
 
-    def add(self, reached: Reached, known: Labelled | None) -> None:
+    def add(self, reached: Reached, known: LabelledPictures | None) -> None:
         """Measure the network at the next checkpoint."""
         now = reached.model.parameters()
         self.start = now if self.start is None else self.start
