@@ -89,7 +89,7 @@ class LossLandscape(ModelVisualization[LossLandscapeSettings]):
     formula = "L(p + a d1 + b d2), each filter of d as long as that of p; or d1, d2: PCA of the checkpoints"
     pitfalls = (
         "Two of millions of directions are shown. A bowl here proves nothing of the others; a rough surface does.",
-        "Norms keep the statistics that they had, as in evaluation; measured anew at each point they would give another one.",
+        "Norms keep the statistics that they had, as in evaluation; measured anew at each point, they differ.",
         "Biases and the scales and shifts of norms stay where they are along random directions, as in the paper.",
         "The path of a training is its projection. It may be far above or below the surface where it is drawn.",
         "The loss is that on these pictures, without weight decay or augmentation.",

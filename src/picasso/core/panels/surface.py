@@ -103,7 +103,7 @@ class Surface(Panel):
             alone: Whether it is to be a file of its own, on white.
         """
         parts = ["<rect width='100%' height='100%' fill='#ffffff'/>"] if alone else []
-        parts += [self._colors(), *map(self._contour, self.contours), *self._axes(), self._bar()]
+        parts += [self._colors(), *map(self._contour, self.contours), *self._levels(), *self._axes(), self._bar()]
         if self.path:
             parts.append(self._walked())
         if self.mark is not None:
@@ -140,14 +140,26 @@ class Surface(Panel):
 
     def _contour(self, contour: Contour) -> str:
         points = " ".join(f"{left:.1f},{top:.1f}" for left, top in (self._place(*point) for point in contour.points))
-        left, top = self._place(*contour.points[len(contour.points) // 2])
         name = format_value(contour.level)
         return (
             f"<polyline points='{points}' fill='none' stroke='#ffffff' stroke-width='2.5' opacity='.55'/>"
             f"<polyline points='{points}' fill='none' stroke='#1e1e22'><title>{name}</title></polyline>"
-            f"<text x='{left:.1f}' y='{top + 3:.1f}' text-anchor='middle' font-family='sans-serif' font-size='10' "
-            f"fill='#1e1e22' stroke='#ffffff' stroke-width='2.5' paint-order='stroke'>{name}</text>"
         )
+
+    def _levels(self) -> list[str]:
+        """Write the levels on their lines, where there is room."""
+        parts, taken = [], list[tuple[float, float]]()
+        for contour in self.contours:
+            left, top = self._place(*contour.points[len(contour.points) // 2])
+            if any(abs(left - a) < 34 and abs(top - b) < 13 for a, b in taken):
+                continue
+            taken.append((left, top))
+            parts.append(
+                f"<text x='{left:.1f}' y='{top + 3:.1f}' text-anchor='middle' font-family='sans-serif' font-size='10' "
+                "fill='#1e1e22' stroke='#ffffff' stroke-width='2.5' paint-order='stroke'>"
+                f"{format_value(contour.level)}</text>"
+            )
+        return parts
 
     def _walked(self) -> str:
         places = [self._place(stop.x, stop.y) for stop in self.path]

@@ -35,6 +35,15 @@ function spanOf(places) {
   return [places[0] - half, places[places.length - 1] + half];
 }
 
+/**
+ * @param {number[]} places
+ * @param {number} wanted
+ * @returns {number} which of them lies nearest
+ */
+export function nearest(places, wanted) {
+  return places.reduce((best, place, i) => (Math.abs(place - wanted) < Math.abs(places[best] - wanted) ? i : best), 0);
+}
+
 export class ContourPlot {
   /** @param {(row: number, column: number) => void} read called with the point that is read */
   constructor(read) {
@@ -88,10 +97,14 @@ export class ContourPlot {
       const path = points.map(([x, y], i) => `${i ? "L" : "M"}${across(x).toFixed(1)} ${up(y).toFixed(1)}`).join("");
       svg.append(s("path", { class: "contour-under", d: path }), s("path", { class: "contour", d: path }, s("title", {}, number(level))));
     }
+    /** @type {[number, number][]} where names stand already */
+    const taken = [];
     for (const { level, points } of panel.contours) {
-      if (points.length < 8) continue;
       const [x, y] = points[Math.floor(points.length / 2)];
-      svg.append(s("text", { class: "contour-level", x: across(x), y: up(y) + 3, "text-anchor": "middle" }, number(level)));
+      const [left, top] = [across(x), up(y)];
+      if (points.length < 8 || taken.some(([a, b]) => Math.abs(a - left) < 34 && Math.abs(b - top) < 13)) continue;
+      taken.push([left, top]);
+      svg.append(s("text", { class: "contour-level", x: left, y: top + 3, "text-anchor": "middle" }, number(level)));
     }
     if (panel.path.length) svg.append(this.walked());
     if (panel.mark) {
@@ -139,9 +152,7 @@ export class ContourPlot {
     if (!this.data || !this.across || !this.up) return;
     const { panel } = this.data;
     const box = this.element.getBoundingClientRect();
-    const nearest = (/** @type {number[]} */ places, /** @type {(place: number) => number} */ to, /** @type {number} */ at) =>
-      places.reduce((best, place, i) => (Math.abs(to(place) - at) < Math.abs(to(places[best]) - at) ? i : best), 0);
-    this.point(nearest(panel.y, this.up, event.clientY - box.top), nearest(panel.x, this.across, event.clientX - box.left));
+    this.point(nearest(panel.y.map(this.up), event.clientY - box.top), nearest(panel.x.map(this.across), event.clientX - box.left));
   }
 
   /** @param {KeyboardEvent} event */

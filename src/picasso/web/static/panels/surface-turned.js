@@ -103,7 +103,7 @@ export class TurnedSurface {
     context.scale(density, density);
     const { around, above, size } = this.view;
     element.dataset.turned = `${around.toFixed(2)} ${above.toFixed(2)} ${size.toFixed(2)}`;
-    const scale = Math.min(width, height * 1.3) * 0.62 * size;
+    const scale = Math.min(width, height * 1.3) * 0.56 * size;
     /** @type {(x: number, y: number, z: number) => Point} of places in -0.5..0.5 */
     const project = (x, y, z) => {
       const right = x * Math.cos(around) - y * Math.sin(around);
@@ -115,7 +115,8 @@ export class TurnedSurface {
     const ink = getComputedStyle(element).color;
     this.floor(context, project, ink);
     this.cells(context, project);
-    this.walked(context, project, ink);
+    this.walked(context, project);
+    this.words(context, project, ink);
   }
 
   /**
@@ -139,18 +140,42 @@ export class TurnedSurface {
    * @param {string} ink
    */
   floor(context, project, ink) {
-    const { panel } = /** @type {SurfaceData} */ (this.data);
     context.strokeStyle = ink;
     context.globalAlpha = 0.5;
     this.line(context, [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5]].map(([x, y]) => project(x, y, -0.5)));
     context.globalAlpha = 1;
-    context.fillStyle = ink;
+  }
+
+  /**
+   * Writes what is along the two edges in front.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {(x: number, y: number, z: number) => Point} project
+   * @param {string} ink
+   */
+  words(context, project, ink) {
+    const { panel } = /** @type {SurfaceData} */ (this.data);
+    const { clientWidth: width, clientHeight: height } = this.element;
+    const front = (/** @type {Point} */ a, /** @type {Point} */ b) => (a[2] >= b[2] ? a : b);
     context.font = "12px sans-serif";
     context.textAlign = "center";
-    for (const [words, x, y] of /** @type {[string, number, number][]} */ ([[panel.x_title, 0, -0.62], [panel.y_title, -0.62, 0]])) {
-      const [left, top] = project(x, y, -0.5);
-      const half = context.measureText(words).width / 2;
-      context.fillText(words, Math.min(Math.max(left, half + 2), this.element.clientWidth - half - 2), top);
+    context.lineJoin = "round";
+    context.lineWidth = 4;
+    context.strokeStyle = getComputedStyle(document.body).backgroundColor;
+    context.fillStyle = ink;
+    let written = [-Infinity, 0, 0]; // how far down, half how wide, where: of the words before
+    for (const [words, place] of /** @type {[string, Point][]} */ ([
+      [panel.x_title, front(project(0, -0.62, -0.5), project(0, 0.62, -0.5))],
+      [panel.y_title, front(project(-0.62, 0, -0.5), project(0.62, 0, -0.5))],
+    ])) {
+      const half = context.measureText(words).width / 2 + 2;
+      const left = Math.min(Math.max(place[0], half), width - half);
+      let top = Math.min(Math.max(place[1], 12), height - 6);
+      const [before, beside, at] = written;
+      if (Math.abs(before - top) < 16 && Math.abs(at - left) < half + beside) top = before + 18;
+      written = [top, half, left];
+      context.strokeText(words, left, top);
+      context.fillText(words, left, top);
     }
   }
 
@@ -189,9 +214,8 @@ export class TurnedSurface {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {(x: number, y: number, z: number) => Point} project
-   * @param {string} ink
    */
-  walked(context, project, ink) {
+  walked(context, project) {
     const { panel } = /** @type {SurfaceData} */ (this.data);
     const { x, y, path, mark } = panel;
     const share = (/** @type {number} */ value, /** @type {number[]} */ places) => (value - places[0]) / (places[places.length - 1] - places[0]);
@@ -213,7 +237,6 @@ export class TurnedSurface {
       context.strokeStyle = "#1e1e22";
       context.stroke();
     }
-    context.strokeStyle = ink;
   }
 
   /**

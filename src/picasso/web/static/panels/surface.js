@@ -4,7 +4,7 @@ import { loadArray } from "../arrays.js";
 import { colorize, colorMaps } from "../colors.js";
 import { fill, freshId, h } from "../dom.js";
 import { number } from "../format.js";
-import { ContourPlot } from "./surface-contours.js";
+import { ContourPlot, nearest } from "./surface-contours.js";
 import { TurnedSurface } from "./surface-turned.js";
 
 export const kind = "surface";
@@ -72,7 +72,8 @@ class SurfaceView {
       this.plot.update(data, colorize(heights, panel.x.length, panel.y.length, data.map, data.limits));
       this.turned.update(data);
       this.drawBar();
-      this.plot.point(Math.floor(panel.y.length / 2), Math.floor(panel.x.length / 2));
+      const [x, y] = panel.mark ?? [0, 0];
+      this.plot.point(nearest(panel.y, y), nearest(panel.x, x));
       this.element.dataset.ready = panel.id;
     } catch (error) {
       this.context.fail(error);
@@ -105,15 +106,13 @@ class SurfaceView {
 
   drawBar() {
     const { panel, limits: [low, high], map } = /** @type {SurfaceData} */ (this.data);
-    const canvas = h("canvas", { width: 1, height: 256, "aria-hidden": "true" });
-    const image = new ImageData(1, 256);
-    map.forEach((color, i) => image.data.set([...color, 255], (255 - i) * 4));
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    const strip = h("div", { class: "surface-strip", "aria-hidden": "true" });
+    strip.style.setProperty("--colors", map.filter((_, i) => i % 15 === 0).map((color) => `rgb(${color.join(" ")})`).join(", "));
     const value = (/** @type {number} */ share) => {
       const height = low + share * (high - low);
       return number(panel.logarithmic ? 10 ** height : height);
     };
-    fill(this.bar, canvas, h("div", { class: "surface-ticks" }, [1, 0.75, 0.5, 0.25, 0].map((share) => h("span", {}, value(share)))),
+    fill(this.bar, strip, h("div", { class: "surface-ticks" }, [1, 0.75, 0.5, 0.25, 0].map((share) => h("span", {}, value(share)))),
       h("p", { class: "surface-units" }, panel.units));
   }
 
