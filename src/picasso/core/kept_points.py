@@ -29,7 +29,7 @@ class KeptPoints:
         place = folder or registry.home() / "landscapes"
         try:
             place.mkdir(parents=True, exist_ok=True)
-            self._database = self._opened(place / f"{key}.sqlite")
+            self._database = self._whole(place / f"{key}.sqlite")
         except (OSError, sqlite3.Error):
             self._database = self._opened(":memory:")
         _forget_oldest(place)
@@ -52,9 +52,21 @@ class KeptPoints:
         """Close the file."""
         self._database.close()
 
+    def _whole(self, file: Path) -> sqlite3.Connection:
+        """Open a file; one that is damaged is begun anew."""
+        try:
+            return self._opened(file)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            file.unlink()
+            return self._opened(file)
+
     @staticmethod
     def _opened(file: Path | str) -> sqlite3.Connection:
         database = sqlite3.connect(file, timeout=_SECONDS)
+        # A process that is killed loses nothing so; only a computer that stops may, and points can be measured again.
+        database.execute("PRAGMA synchronous = OFF")
         with database:
             database.execute("CREATE TABLE IF NOT EXISTS points (place TEXT PRIMARY KEY, numbers TEXT NOT NULL)")
         return database

@@ -26,6 +26,9 @@ FORMAT = 1
 COARSEST = 8
 """At first so many points are skipped between two that are measured."""
 
+BATCH = 32
+"""Pictures for one pass at least: a network that lives for one point only is not asked for them one by one."""
+
 LossKind = Literal["cross-entropy", "squared"]
 Numbers = NDArray[np.float64]
 
@@ -118,7 +121,7 @@ def measure(
         cut: Where around it.
         pictures: On what.
         loss: Which loss.
-        report: Called before each point with what is known and the total; it may raise CanceledError.
+        report: Called before each point with what is done and the total; it may raise CanceledError.
         kept: Where points are kept; by default under the digest of all of these in Picasso's home.
 
     Yields:
@@ -131,19 +134,18 @@ def measure(
         for place, (value, right) in known.items():
             losses[place], accuracies[place] = value, right
         here = model.parameters()
-        left = [place for place in order if place not in known]
-        done = len(order) - len(left)
         sketches = {len(order) // 16, len(order) // 4}
-        for place in left:
+        for done, place in enumerate(order):
             report(done, len(order))
+            if done in sketches:
+                yield Measured(losses.copy(), accuracies.copy(), done)
+            if place in known:
+                continue
             amounts = [float(steps[number]) for steps, number in zip(cut.amounts, place, strict=True)]
             losses[place], accuracies[place] = _at(model, moved_along(here, cut.directions, amounts), pictures, loss)
             points.write(place, (float(losses[place]), float(accuracies[place])))
-            done += 1
-            if done in sketches:
-                yield Measured(losses.copy(), accuracies.copy(), done)
-    report(done, len(order))
-    yield Measured(losses, accuracies, done)
+    report(len(order), len(order))
+    yield Measured(losses, accuracies, len(order))
 
 
 def landscape_key(model: Model, cut: ParameterSlice, pictures: Labelled, loss: LossKind) -> str:
@@ -162,7 +164,10 @@ def landscape_key(model: Model, cut: ParameterSlice, pictures: Labelled, loss: L
 
 def _at(model: Model, parameters: dict[str, Array], pictures: Labelled, loss: LossKind) -> tuple[float, float]:
     """Return loss and accuracy with other parameters; NaN and 0 where the network no longer gives finite scores."""
-    there = model.with_parameters(parameters) if parameters else model
+    there = model
+    if parameters:
+        there = model.with_parameters(parameters)
+        there.batch_size = max(there.batch_size, BATCH)
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             scores = there.predict(pictures.x)

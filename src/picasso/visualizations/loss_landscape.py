@@ -65,7 +65,7 @@ class LossLandscapeSettings(Settings):
         json_schema_extra={"picasso": {"choices": "checkpoints"}},
     )
     most: int = Field(24, ge=3, le=200, title="Checkpoints at most", description="Of more, so many at even distances.")
-    points: int = Field(17, ge=3, le=101, title="Points", description="Along each direction; odd, so that 0 is one.")
+    points: int = Field(15, ge=3, le=101, title="Points", description="Along each direction; odd, so that 0 is one.")
     span: float = Field(
         1.0,
         gt=0,
@@ -187,7 +187,7 @@ def _panels(cut: _Cut, found: Measured, loss: str) -> Iterator[Panel]:
     units = "mean cross-entropy, nats" if loss == "cross-entropy" else "mean squared error"
     for id_, title, values, what in (
         ("loss", "Loss", found.losses, units),
-        ("accuracy", "Accuracy", found.accuracies, "share of the pictures that are right"),
+        ("accuracy", "Accuracy", found.accuracies, "share of right answers"),
     ):
         yield _line(cut, id_, title, values, what) if values.ndim == 1 else _plane(cut, id_, title, values, what)
 
