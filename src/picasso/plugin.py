@@ -67,13 +67,12 @@ from picasso.core.panels import (
     NetworkGraph,
     Panel,
     Series,
-    Step,
     Template,
     Text,
 )
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
-from picasso.core.panels.series import on_one_scale
+from picasso.core.panels.series import Step, on_one_scale
 from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
 from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters

@@ -8,7 +8,7 @@ from picasso.core.panels.feature_maps import FeatureMaps
 from picasso.core.panels.graph import NetworkGraph
 from picasso.core.panels.heatmap import Heatmap
 from picasso.core.panels.images import Images
-from picasso.core.panels.series import Series, Step
+from picasso.core.panels.series import Series
 from picasso.core.panels.surface import Surface
 from picasso.core.panels.template import Template
 from picasso.core.panels.text import Text
@@ -23,7 +23,6 @@ __all__ = [
     "NetworkGraph",
     "Panel",
     "Series",
-    "Step",
     "Surface",
     "Template",
     "Text",
