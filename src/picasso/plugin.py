@@ -16,6 +16,7 @@ from picasso.core.activation_maps import (
     feature_maps,
     unmoved,
 )
+from picasso.core.aiming import Part
 from picasso.core.album import album
 from picasso.core.annotations import other_labels
 from picasso.core.attention import Attention, AttentionLayer
@@ -23,6 +24,7 @@ from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_to
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
+from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.dataset import match_classes
@@ -43,6 +45,8 @@ from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, R
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
+from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled_by_itself
+from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
 from picasso.core.masking import (
@@ -72,6 +76,7 @@ from picasso.core.panels import (
     NetworkGraph,
     Panel,
     Scatter,
+    Series,
     Template,
     Text,
     Tile,
@@ -79,6 +84,9 @@ from picasso.core.panels import (
 )
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.series import Step, on_one_scale
+from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
+from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
@@ -179,6 +187,7 @@ __all__ = [
     "ChannelMeasure",
     "ChannelSettings",
     "Channels",
+    "Checkpoint",
     "Coloring",
     "Context",
     "Crops",
@@ -204,16 +213,20 @@ __all__ = [
     "Intervention",
     "Kernels",
     "Kinds",
+    "Labelled",
+    "LabelledPictures",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
     "Likeness",
     "Line",
+    "LossKind",
     "LrpRule",
     "MadePicture",
     "Mask",
     "MaskedSettings",
     "Matrix",
+    "Measured",
     "Model",
     "ModelFile",
     "ModelVisualization",
@@ -225,7 +238,9 @@ __all__ = [
     "NotSupportedError",
     "Objective",
     "Panel",
+    "ParameterSlice",
     "Parametrization",
+    "Part",
     "Patching",
     "PathSettings",
     "PhaseParameters",
@@ -243,6 +258,7 @@ __all__ = [
     "Pullback",
     "Quality",
     "QuerySettings",
+    "Reached",
     "Reading",
     "ReceptiveFields",
     "Rectangles",
@@ -260,14 +276,19 @@ __all__ = [
     "ScoreSettings",
     "SearchPlan",
     "Seen",
+    "Series",
     "Settings",
     "SettingsError",
     "Shaking",
     "SmallestChange",
+    "Step",
+    "Stop",
+    "Surface",
     "Target",
     "Template",
     "Text",
     "Tile",
+    "Trajectory",
     "Visualization",
     "Watched",
     "Wide",
@@ -284,6 +305,7 @@ __all__ = [
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "contours_of",
     "cut",
     "cut_out",
     "dead_channels",
@@ -295,6 +317,7 @@ __all__ = [
     "falling_magnitudes",
     "feature_maps",
     "fill",
+    "filter_normalized",
     "find_kernels",
     "from_baselines",
     "gradient_map",
@@ -304,8 +327,12 @@ __all__ = [
     "kernel_chroma",
     "kernel_likenesses",
     "kernel_strengths",
+    "labelled",
+    "labelled_by_itself",
     "lay_grid",
     "lay_values",
+    "layer_distances",
+    "levels_of",
     "lit",
     "log_chroma",
     "luminance",
@@ -314,6 +341,7 @@ __all__ = [
     "maps_to_scale",
     "match_classes",
     "matte",
+    "measure",
     "measured_magnitudes",
     "moments",
     "moved",
@@ -322,12 +350,14 @@ __all__ = [
     "network_graph",
     "noise_level",
     "of_query",
+    "on_one_scale",
     "on_patches",
     "other_labels",
     "outside",
     "over_channels",
     "plant_objects",
     "principal_axes",
+    "principal_plane",
     "pulled_back",
     "read_drawn",
     "read_layers",
@@ -353,6 +383,7 @@ __all__ = [
     "softened",
     "sparsity",
     "spectrum",
+    "spread_around",
     "stand",
     "suppress",
     "surface",
@@ -366,5 +397,6 @@ __all__ = [
     "tsne",
     "umap",
     "unmoved",
+    "usual_loss",
     "with_luminance",
 ]

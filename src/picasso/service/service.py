@@ -24,8 +24,8 @@ from picasso.core.errors import (
     PluginError,
 )
 from picasso.core.names import scheme_of
+from picasso.core.sources import SourceKind
 from picasso.service import audits, leftovers, plugin_process
-from picasso.service.albums import album_path
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
 from picasso.service.catalog import Catalog
@@ -44,6 +44,7 @@ from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord, State
 from picasso.service.side_process import SideProcess
+from picasso.service.sources import place_of
 from picasso.service.store import Store
 from picasso.service.uploads import Upload, Uploads
 from picasso.service.work import Place
@@ -122,6 +123,7 @@ class Service:
             place,
             configuration.warm,
             configuration.allow_add,
+            configuration.checkpoint_folders(),
             self._sweep_leftovers,
         )
         self._lock = FolderLock(configuration.data)
@@ -285,7 +287,7 @@ class Service:
             SettingsError: There is no such data set here.
             NotFoundError, DatasetError: It cannot be read.
         """
-        source = album_path(album, self.store, self.configuration.allow_add)
+        source = self._album(album)
         found = self._datasets.ask(plugin_process.read_examples, source, list(names), seconds=_DATASET_SECONDS)
         return [self._taken(name, one) for name, one in zip(names, found, strict=True)]
 
@@ -297,13 +299,17 @@ class Service:
         except PicassoError as error:
             return Fault.of(error)
 
+    def _album(self, named: str) -> str:
+        known = {dataset.name: dataset.path for dataset in self.store.datasets()}
+        return place_of(named, SourceKind.ALBUM, {SourceKind.ALBUM: known}, self.configuration.allow_add, "album")
+
     def label_picture(self, album: str, picture: str, annotator: str, label: str) -> None:
         """Keep what somebody says that a picture of a folder or data set shows; "" takes it back.
 
         Raises:
             SettingsError: There is no such data set here, or nobody is named.
         """
-        annotate(album_path(album, self.store, self.configuration.allow_add), picture, annotator, label)
+        annotate(self._album(album), picture, annotator, label)
 
     def delete_dataset(self, name: str) -> None:
         """Forget a data set that was added, with its archive where it was sent here.

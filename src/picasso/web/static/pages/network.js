@@ -106,7 +106,7 @@ function draw() {
  */
 function albumOf(one) {
   const name = neededAlbum(one.schema);
-  return name ? { [name]: album || settings.albums.names[0] || "" } : {};
+  return name ? { [name]: album || settings.offered.album?.[0]?.[0] || "" } : {};
 }
 
 /** @param {Chosen} chosen */
@@ -367,17 +367,24 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-const [, , found, datasets] = await Promise.all([
+const [, , found, datasets, folders] = await Promise.all([
   models.load(state.model),
   tray.load(state.pictures),
   list("/visualizations").catch((error) => {
     fill(place("state"), problem(error));
     return [];
   }),
+  // Without them names are written by hand.
   list("/datasets").catch(() => []),
+  list("/checkpoints").catch(() => []),
 ]);
 known = found;
-settings.albums = { names: datasets.map((/** @type {{name: string}} */ one) => one.name), paths: page.dataset.allowAdd === "yes" };
+settings.offered = {
+  visualization: known.filter(({ error }) => !error).map(({ name, title }) => [name, title]),
+  album: datasets.map((/** @type {{name: string}} */ { name }) => [name, name]),
+  checkpoints: folders.map(({ name }) => [name, name]),
+};
+settings.paths = page.dataset.allowAdd === "yes";
 await firstPicture();
 page.dataset.ready = "yes";
 history.replaceState(null, "", href());

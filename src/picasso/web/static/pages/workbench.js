@@ -190,7 +190,8 @@ describe();
 const [datasets] = await Promise.all([
   list("/datasets").catch(() => []), models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization),
 ]);
-settings.albums = { names: datasets.map((/** @type {{name: string}} */ one) => one.name), paths: bench.dataset.allowAdd === "yes" };
+settings.offered = { album: datasets.map((/** @type {{name: string}} */ { name }) => [name, name]) };
+settings.paths = bench.dataset.allowAdd === "yes";
 targets.set(state.target, state.top, state.at);
 refit();
 if (state.job) {

@@ -10,13 +10,15 @@ import * as heatmap from "./heatmap.js";
 import * as images from "./images.js";
 import * as matrix from "./matrix.js";
 import * as scatter from "./scatter.js";
+import * as series from "./series.js";
+import * as surface from "./surface.js";
 import * as template from "./template.js";
 import * as text from "./text.js";
 
 /** @type {Record<string, {kind: string, mount: (panels: any[], context: any) => import("../types.js").PanelView}>} */
 const KINDS = Object.fromEntries(
   [
-    bars, curve, drawing, featureMaps, gallery, graph, heatmap, images, matrix, scatter, template, text,
+    bars, curve, drawing, featureMaps, gallery, graph, heatmap, images, matrix, scatter, series, surface, template, text,
   ].map((module) => [module.kind, module]));
 
 /**

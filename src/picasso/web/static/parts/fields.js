@@ -94,20 +94,15 @@ export function extentField(options) {
 }
 
 /**
- * What the server knows of pictures.
+ * Something on the server's disk: pictures that a view looks at, checkpoints; by a name that it knows, or by its path.
  *
- * @typedef {{names: string[], paths: boolean}} Albums names of its data sets; whether a page may name a path, too
- */
-
-/**
- * Pictures that a view learns from or looks at: a data set of the server, or a folder by its path.
- *
- * @param {{required?: boolean}} wanted
+ * @param {{choices: string, required?: boolean}} wanted
  * @param {FieldOptions} options
  * @returns {Field}
  */
-export function albumField({ required = false }, options) {
-  const { id, name, albums, change } = options;
+export function placeField({ choices, required = false }, options) {
+  const { id, name, paths, change } = options;
+  const names = (options.offered[choices] ?? []).map(([one]) => one);
   const path = h("input", { type: "text", "aria-label": `Path of ${name}`, autocomplete: "off", spellcheck: "false", placeholder: "/path/of/a/folder", onchange: change });
   const element = h("select", { id, ...described(options), onchange: () => {
     show();
@@ -115,17 +110,17 @@ export function albumField({ required = false }, options) {
     else change();
   } },
     !required && h("option", { value: "" }, "none"),
-    albums.names.map((one, i) => h("option", { value: String(i) }, one)),
-    (albums.paths || !albums.names.length) && h("option", { value: "path" }, "a folder, by its path\u2026"));
+    names.map((one, i) => h("option", { value: String(i) }, one)),
+    (paths || !names.length) && h("option", { value: "path" }, "a folder, by its path\u2026"));
   const show = () => (path.hidden = element.value !== "path");
   return {
-    element: h("span", { class: "album-field" }, element, path),
+    element: h("span", { class: "place-field" }, element, path),
     focusId: id,
-    value: () => (element.value === "path" ? path.value.trim() : element.value === "" ? "" : albums.names[Number(element.value)]),
+    value: () => (element.value === "path" ? path.value.trim() : element.value === "" ? "" : names[Number(element.value)]),
     set: (value) => {
-      const place = albums.names.indexOf(value);
+      const place = names.indexOf(value);
       if (value && place < 0 && ![...element.options].some((one) => one.value === "path")) element.append(h("option", { value: "path" }, "another"));
-      element.value = place >= 0 ? String(place) : value || (required && !albums.names.length) ? "path" : "";
+      element.value = place >= 0 ? String(place) : value || (required && !names.length) ? "path" : "";
       path.value = place < 0 ? value ?? "" : "";
       show();
     },
