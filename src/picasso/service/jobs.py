@@ -15,12 +15,13 @@ from picasso.core.album import pinned
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.service import albums, audits, comparisons, work
+from picasso.service import albums, answering, audits, comparisons, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
 from picasso.service.job_store import JobStore
 from picasso.service.plugin_process import Description
+from picasso.service.questions import Asked, Question, Questions
 from picasso.service.records import (
     AuditRequest,
     ComparisonRequest,
@@ -33,7 +34,6 @@ from picasso.service.records import (
     TaskRecord,
 )
 from picasso.service.store import Store
-from picasso.service.what_ifs import Question, WhatIfRecord, WhatIfs
 from picasso.service.work import Place
 from picasso.service.workers import Worker, Workers, reason_of_death
 
@@ -82,7 +82,7 @@ class Jobs:
         self.records = records
         self.catalog = catalog
         self.place = place
-        self.what_ifs = WhatIfs(store, records)
+        self.questions = Questions(store, catalog, records)
         self._audit_ended, self._paths = audit_ended, paths
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
@@ -109,7 +109,7 @@ class Jobs:
         self._wake()
         if self._thread.is_alive():
             self._thread.join(10)
-        self.what_ifs.close()
+        self.questions.close()
 
     def submit(self, request: JobRequest) -> JobRecord:
         """Take a job.
@@ -225,26 +225,26 @@ class Jobs:
             self._stop_within(job)
         return self.records.job(job)
 
-    def ask(self, question: Question) -> WhatIfRecord:
-        """Take a question of the what-if brush.
+    def ask(self, question: Question) -> Asked:
+        """Take a question.
 
         Raises:
-            NotFoundError, EditError, TargetError, NotSupportedError: As `WhatIfs.add`.
+            PicassoError: As `Questions.add`.
         """
-        record = self.what_ifs.add(question)
+        asked = self.questions.add(question)
         self._wake()
-        return record
+        return asked
 
-    def cancel_question(self, id_: str) -> WhatIfRecord:
+    def cancel_question(self, id_: str) -> Asked:
         """Stop a question; a process that goes on with it for longer than with a canceled job is ended.
 
         Raises:
             NotFoundError: There is none of that id.
         """
-        was = self.what_ifs.get(id_)
-        if self.what_ifs.cancel(id_) and was.state is State.RUNNING:
+        was = self.questions.get(id_)
+        if self.questions.cancel(id_) and was.state is State.RUNNING:
             self._stop_within(id_)
-        return self.what_ifs.get(id_)
+        return self.questions.get(id_)
 
     def delete(self, job: str) -> None:
         """Delete a job that is over; its results stay.
@@ -375,7 +375,7 @@ class Jobs:
                 self._blame(running, died)
                 self._workers.drop(worker)
             elif running.question is not None and worker.call is not None:
-                self.what_ifs.finish(running.question, worker.call.result())
+                self.questions.finish(running.question, worker.call.result())
             worker.call = None
             self._over(running)
 
@@ -392,7 +392,7 @@ class Jobs:
                 state = State.CANCELED if canceled else State.FAILED
                 self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
         if running.question is not None:
-            self.what_ifs.finish(running.question, Fault.of(died))
+            self.questions.finish(running.question, Fault.of(died))
         self._not_opening(name, ModelState.FAILED, Fault.of(died))
 
     def _not_opening(self, name: str, state: ModelState, error: Fault | None = None) -> None:
@@ -428,11 +428,11 @@ class Jobs:
             else:
                 with self._condition:
                     self._to_open.append(name)
-        for asked in self.what_ifs.waiting():
+        for asked in self.questions.waiting():
             cold = asked.question.model not in self._workers.warm
             worker = self._workers.take(asked.question.model)
-            if worker is not None and self.what_ifs.start(asked.id, cold=cold):
-                self._run(_Running(worker, question=asked.id), work.answer, self.place, asked.question)
+            if worker is not None and self.questions.start(asked.id, cold=cold):
+                self._run(_Running(worker, question=asked.id), answering.answer, self.place, asked.question)
         for job in self.records.jobs(None, [State.QUEUED], oldest_first=True):
             if (worker := self._workers.take(job.model)) is None:
                 continue
