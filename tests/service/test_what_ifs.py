@@ -15,9 +15,9 @@ from picasso.core.edits import Edit, Paint
 from picasso.core.images import decode_picture
 from picasso.core.opening import load_model
 from picasso.service import questions
+from picasso.service.questions import Asked
 from picasso.service.records import JobRequest, State
 from picasso.service.service import Service
-from picasso.service.questions import Asked
 from picasso.service.what_ifs import WhatIfQuestion
 
 from .conftest import ended, picture, request, running, wait_until
