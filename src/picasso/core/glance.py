@@ -34,7 +34,8 @@ class Glance:
         values: float32 (rows, columns), laid over all that the model saw; NaN where nothing is known.
         units: Of a value.
         sign: "signed", or "unsigned" where only the size is meaningful.
-        limits: The color scale that this frame would have alone: what the method says, clipped as it says.
+        limits: The color scale that this frame would have alone, clipped as the method says; (0, 0) where the map is
+            zero, so that it has no say in the scale of several.
         size: (height, width) of the network's input.
         frame: Which part of the picture the model saw; None where a hook of the user's made the input.
     """
@@ -122,7 +123,7 @@ def _of_map(result: Result, panel: Heatmap, top: int, channel: int | None) -> Gl
         values=panel.values,
         units=panel.units,
         sign=panel.sign,
-        limits=panel.limits,
+        limits=_limits(panel.values, panel.limits),
         size=(panel.picture.shape[0], panel.picture.shape[1]),
         frame=panel.frame,
     )
@@ -146,10 +147,14 @@ def _of_layer(result: Result, panel: FeatureMaps, top: int, channel: int | None)
         values=values.astype(np.float32),
         units="mean size of the activations" if mean else panel.units,
         sign=sign,
-        limits=render.shared_limits([values], sign),
+        limits=_limits(values, render.shared_limits([values], sign)),
         size=(result.view.shape[0], result.view.shape[1]),
         frame=Frame(**frame) if frame else None,
     )
+
+
+def _limits(values: Array, limits: tuple[float, float]) -> tuple[float, float]:
+    return limits if np.nan_to_num(values).any() else (0.0, 0.0)
 
 
 def _told(result: Result, top: int, explained: int | None) -> tuple[Prediction, ...]:
