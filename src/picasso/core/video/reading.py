@@ -59,7 +59,7 @@ class Video:
     def __init__(self, path: Path) -> None:
         need_av()
         self.path = path
-        self._read = self._left_out = self._damaged = 0
+        self._read = self._left_out = self._damaged = self._between = 0
         self._steps: list[Fraction] = []
         self._ended: Fraction | None = None
         self._broken = ""
@@ -78,10 +78,11 @@ class Video:
         Args:
             every: Read the first frame and then every so-manieth.
         """
-        self._read = self._left_out = self._damaged = 0
+        self._read = self._left_out = self._damaged = self._between = 0
         self._steps, self._broken, self._ended = [], "", None
         with self._opened() as (container, stream):
             for frame in self._decoded(container, stream):
+                self._between = self._damaged
                 if frame.pixels.shape[:2] != (self.height, self.width):
                     self._left_out += 1
                     continue
@@ -94,14 +95,14 @@ class Video:
     def notes(self) -> tuple[str, ...]:
         """Return what the reader must know of how the video was read, one sentence each."""
         notes = []
-        if self._damaged:
-            notes.append(f"{_counted(self._damaged, 'piece')} of the video could not be decoded.")
+        if self._between:
+            notes.append(f"{_counted(self._between, 'piece')} of the video could not be decoded.")
         if self._left_out:
             notes.append(f"{_counted(self._left_out, 'frame')} of another size, or out of order: left out.")
         ends = f"The video ends in the middle: {_counted(self._read, 'frame')} could be read"
-        if self.count and not self._damaged and self._read + self._left_out < self.count:
+        if self.count and not self._between and self._read + self._left_out < self.count:
             notes.append(f"{ends}, of the {self.count} that it says it has.")
-        elif self._broken or self._short():
+        elif self._broken or self._damaged > self._between or self._short():
             notes.append(f"{ends}.")
         if self._uneven():
             notes.append("Its frames do not come at even distances; each keeps its time.")
