@@ -247,7 +247,7 @@ def video(
             "--every",
             metavar="NUMBER",
             min=1,
-            help="Explain every so-manieth frame; the film holds these alone, and lasts as long.",
+            help="Explain every Nth frame; the film holds these alone, and lasts as long.",
             rich_help_panel=RUN,
         ),
     ] = 1,

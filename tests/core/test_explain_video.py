@@ -118,7 +118,7 @@ def test_each_frame_is_what_explain_says_of_it(model: Model, tmp_path: Path) -> 
     assert film.limits == (0.0, largest)
 
 
-def test_every_so_manieth_frame_keeps_its_time(model: Model, tmp_path: Path) -> None:
+def test_every_third_frame_keeps_its_time(model: Model, tmp_path: Path) -> None:
     video = write(tmp_path / "drive.mp4", moving(7), rate=10)
     film = picasso.explain_video(model, video, out=tmp_path / "maps.mp4", every=3)
     assert [shot.number for shot in film.shots] == [0, 3, 6]

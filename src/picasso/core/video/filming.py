@@ -127,7 +127,7 @@ def explain_video(
         out: The film, .mp4, .mov or .mkv. It has the video's size, and its frames their times; no sound.
         target: The class to explain; by default the best one of each frame.
         top: How many of the best classes are told.
-        every: Explain every so-manieth frame; the film holds these alone.
+        every: Explain every Nth frame; the film holds these alone.
         channel: Of activations the channel to show; by default the mean size over all channels.
         progress: Called with (done, total, message); total is 0 where it is not known. Raise CanceledError to stop:
             the film then holds the frames until there.
@@ -141,8 +141,9 @@ def explain_video(
         PicassoError: As `explain`.
 
     Example:
-        >>> film = explain_video(load_model("demo:tank-proxy"), "drive.mp4", "grad-cam", out="maps.mp4")
-        >>> film.shots[0].glance.classes[0].label
+        >>> film = explain_video(load_model("demo:tank-proxy"), "drive.mp4", target="tank", out="maps.mp4")
+        >>> film.shots[0].glance.subject
+        'tank'
     """
     entry = registry.visualization(visualization)
     return film_video(

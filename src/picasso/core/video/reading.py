@@ -76,7 +76,7 @@ class Video:
         """Read the frames one after another, in the order in which they are shown; `notes` then says what was found.
 
         Args:
-            every: Read the first frame and then every so-manieth.
+            every: Read every Nth frame, from the first on.
         """
         self._read = self._left_out = self._damaged = self._between = 0
         self._steps, self._broken, self._ended = [], "", None

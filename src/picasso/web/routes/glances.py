@@ -98,7 +98,7 @@ async def ask_glance(
     frame: Annotated[UploadFile, File(description="A picture's file, best as small as the network reads it.")],
     question: Annotated[str, Form(description="What is asked, as JSON: see NewGlance.")],
 ) -> Response:
-    """Look at one frame: the best classes and one map. See `pack` for the form of the answer."""
+    """Look at one frame: the best classes, and one map as numbers."""
     try:
         new = NewGlance.model_validate_json(question)
     except ValidationError as error:
