@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ from picasso.core.errors import (
     TargetError,
 )
 from picasso.core.glance import Glance
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.preprocessing import Frame
 from picasso.core.video import filming, reading
@@ -350,9 +347,3 @@ def test_an_interrupt_from_the_keyboard_leaves_a_playable_file(model: Model, tmp
 
     film = filming.explain_video(model, video, out=tmp_path / "maps.mp4", progress=stop)
     assert (film.canceled, len(read(film.path)[0])) == (True, 2)
-
-
-def test_importing_picasso_and_reading_a_picture_need_no_pyav() -> None:
-    code = "import sys, picasso.core.video.filming, picasso.cli; assert 'av' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert read_picture(TANK).height > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,30 @@ def test_a_video_is_watched_and_a_still_frame_looked_at_anew(live: Page, video: 
     live.evaluate("document.querySelector('video').currentTime = 1")
     before = int(live.locator("#live").get_attribute("data-answers") or 0)
     answers(live, before + 1)  # another place of the video is looked at though it stands
+
+
+def test_another_model_is_watched_as_soon_as_it_is_open(live: Page, video: Path) -> None:
+    live.set_input_files("#video-file", video)
+    answers(live, 1)
+    live.locator(".unfold").click()
+    live.locator('[data-model="demo:tank-proxy"]').click()
+    live.wait_for_selector('[data-model="demo:tank-proxy"][data-state="ready"]')
+    with live.expect_response(lambda one: urlsplit(one.url).path == "/api/v1/glances" and one.status == 200) as found:
+        pass
+    digest = picasso.load_model("demo:tank-proxy").digest
+    while unpack(found.value.body())[0]["model"] != digest:
+        with live.expect_response(lambda one: urlsplit(one.url).path == "/api/v1/glances") as found:
+            pass
+    expect(live).to_have_url(re.compile("model=demo%3Atank-proxy"))
+
+
+def test_the_network_page_leads_to_what_is_chosen_there(page: Page, server: Server, video: Path) -> None:
+    page.goto(f"{server.address}/network?model={MODEL}&layer=relu4&channel=5&view=filters")
+    page.get_by_role("link", name="Watch live").click()
+    page.wait_for_selector("#live[data-ready]")
+    page.wait_for_selector(f'[data-model="{MODEL}"][data-state="ready"]')
+    page.set_input_files("#video-file", video)
+    expect(page.locator("#live")).to_have_attribute("data-subject", "relu4, channel 5")
 
 
 def test_a_channel_that_is_not_there_and_a_file_that_is_no_video(

@@ -8,6 +8,7 @@ import { HALVING_SECONDS } from "../live/scale.js";
 import { Source } from "../live/source.js";
 import { Choices, quick, schemaOf } from "../live/views.js";
 import { Watcher } from "../live/watcher.js";
+import { liveHref, readLive } from "../parts/live-address.js";
 import { ModelList } from "../parts/model-list.js";
 import { problem } from "../parts/problem.js";
 import { SettingsForm } from "../parts/settings-form.js";
@@ -19,7 +20,7 @@ const INTERACTIVE = "a, button, input, select, textarea, summary, video, [role=a
 const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const page = place("live");
 
-const query = new URLSearchParams(location.search);
+const address = readLive();
 const source = new Source();
 const watcher = new Watcher(source);
 const models = new ModelList(place("models"), { allowAdd: page.dataset.allowAdd === "yes" });
@@ -30,7 +31,7 @@ const classes = new MovingClasses((label) => choices.choose(label));
 /** @type {import("../live/watcher.js").Seen | null} the last answer */
 let seen = null;
 /** @type {Record<string, any>} what differs from the view's defaults */
-let given = read(query.get("settings"));
+let given = address.settings;
 /** The view whose settings are shown. */
 let shown = "";
 let spoken = { label: "", moment: -SPOKEN_MS };
@@ -50,15 +51,6 @@ const devices = h("select", { "aria-label": "Which camera", hidden: true, onchan
 fill(place("bar"), h("div", { class: "live-sources" }, cameraButton, fileButton, devices, upload), playButton, stillButton, meter);
 fill(place("figure"), figure.element);
 fill(place("classes"), classes.element);
-
-/** @param {string | null} text */
-function read(text) {
-  try {
-    return JSON.parse(text ?? "{}") ?? {};
-  } catch {
-    return {}; // an address that was cut
-  }
-}
 
 /**
  * Changes to another source and begins to watch it.
@@ -116,6 +108,7 @@ function aim() {
     const [rows, columns] = card.input_shape;
     watcher.short = Math.min(LARGEST_SHORT, Math.max(rows, columns, Number(card.preprocessing?.short_side) || 0));
   }
+  if (!ready && watcher.running) fill(meter, `Waiting for ${model?.name ?? "a model"}\u2026`);
   remember();
   watcher.again();
 }
@@ -133,12 +126,8 @@ function refit() {
 }
 
 function remember() {
-  const next = new URLSearchParams({ model: models.chosen });
-  if (choices.name) next.set("view", choices.name);
-  if (choices.label) next.set("class", choices.label);
-  if (choices.channel !== null) next.set("channel", String(choices.channel));
-  if (Object.keys(given).length) next.set("settings", JSON.stringify(given));
-  history.replaceState(null, "", `/live?${next}`);
+  const { name, label, channel } = choices;
+  history.replaceState(null, "", liveHref({ model: models.chosen || address.model, view: name, settings: given, label, channel }));
 }
 
 /** Draws the buttons and what is said beside them. */
@@ -258,12 +247,10 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("pagehide", () => source.close());
 
-choices.name = query.get("view") ?? "";
-choices.label = query.get("class") ?? "";
-choices.channel = /^\d+$/.test(query.get("channel") ?? "") ? Number(query.get("channel")) : null;
+Object.assign(choices, { name: address.view, label: address.label, channel: address.channel });
 draw();
 const [, known] = await Promise.all([
-  models.load(query.get("model") ?? ""),
+  models.load(address.model),
   list("/visualizations").catch((error) => {
     fill(place("state"), problem(error));
     return [];
