@@ -206,6 +206,22 @@ def test_a_channel_that_is_not_there_and_a_file_that_is_no_video(
     expect(live.locator(".problem-message")).to_have_count(0)
 
 
+def test_a_film_of_the_whole_video_is_made_and_downloaded(live: Page, video: Path, tmp_path: Path) -> None:
+    live.set_input_files("#video-file", video)
+    answers(live, 1)
+    live.get_by_label("Which frames").select_option("5")
+    live.get_by_role("button", name="Make a film of it").click()
+    with live.expect_download() as found:
+        live.get_by_role("link", name="Film, MP4").click()
+    assert found.value.suggested_filename == "drive.grad-cam.mp4"
+    found.value.save_as(tmp_path / "film.mp4")
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert [frame.shape for frame in frames] == [(244, 244, 3)] * 4
+    expect(live.locator(".film-made")).to_contain_text("4 frames, one color scale.")
+    assert int(live.locator("#live").get_attribute("data-answers") or 0) > 1  # it was watched meanwhile
+
+
 def test_the_color_scale_rises_at_once_and_forgets_slowly(live: Page) -> None:
     found = live.evaluate(
         """async () => {

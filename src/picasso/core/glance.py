@@ -119,7 +119,7 @@ def _of_map(result: Result, panel: Heatmap, top: int, channel: int | None) -> Gl
         certainty=str(result.record["certainty"]),
         subject=panel.target,
         explained=explained,
-        score=panel.score,
+        score=float(panel.score),  # a plug-in may give a NumPy number, which is no JSON
         values=panel.values,
         units=panel.units,
         sign=panel.sign,

@@ -15,7 +15,7 @@ from picasso.core.album import pinned
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.service import albums, answering, audits, comparisons, work
+from picasso.service import albums, answering, audits, comparisons, films, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
@@ -26,6 +26,7 @@ from picasso.service.records import (
     AuditRequest,
     ComparisonRequest,
     Fault,
+    FilmRequest,
     JobRecord,
     JobRequest,
     ModelState,
@@ -52,7 +53,7 @@ class _Running:
     job: str | None = None
     attempt: int = 0
     question: str | None = None
-    audit: bool = False
+    in_folder: bool = False
 
 
 class Jobs:
@@ -65,7 +66,7 @@ class Jobs:
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
         paths: Whether a page may name any path of this machine.
-        audit_ended: Called, from the jobs' own thread, when an audit has ended, however it did.
+        folder_free: Called, from the jobs' own thread, when a job that works in a folder of its own has ended.
     """
 
     def __init__(
@@ -76,14 +77,14 @@ class Jobs:
         place: Place,
         warm: int,
         paths: bool,
-        audit_ended: Callable[[], object],
+        folder_free: Callable[[], object],
     ) -> None:
         self.store = store
         self.records = records
         self.catalog = catalog
         self.place = place
         self.questions = Questions(store, catalog, records)
-        self._audit_ended, self._paths = audit_ended, paths
+        self._folder_free, self._paths = folder_free, paths
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -205,6 +206,24 @@ class Jobs:
         job = _new_job(secrets.token_hex(8), asked, request.asked(), done=False)
         return self._take(replace(job, dataset=request.dataset), [])
 
+    def film(self, request: FilmRequest) -> JobRecord:
+        """Take a job that lays maps over a video.
+
+        Args:
+            request: What to do; the video is kept already.
+
+        Returns:
+            The job, queued.
+
+        Raises:
+            PicassoError: As `films.check`.
+        """
+        settings = films.check(self.store, self.catalog, request)
+        target = None if request.target is None else (request.target,)
+        asked = JobRequest(request.model, request.visualization, (), target=target, top=request.top)
+        job = _new_job(secrets.token_hex(8), asked, settings, done=False)
+        return self._take(replace(job, video=request.video), [])
+
     def _take(self, job: JobRecord, tasks: list[TaskRecord]) -> JobRecord:
         self.records.add(job, tasks)
         if not job.state.over:
@@ -277,10 +296,9 @@ class Jobs:
         """Return the names of the models that have a process."""
         return self._workers.warm
 
-    def audits_at_work(self) -> list[tuple[str, int]]:
-        """Return the audits that run, each with the number of its attempt."""
-        running = self.records.jobs(None, [State.RUNNING])
-        return [(job.id, job.attempts) for job in running if job.dataset is not None]
+    def in_folders(self) -> list[tuple[str, int]]:
+        """Return the jobs that run in a folder of their own, each with the number of its attempt."""
+        return [(job.id, job.attempts) for job in self.records.jobs(None, [State.RUNNING]) if _in_folder(job)]
 
     def _pictures(self, request: JobRequest) -> list[PictureRecord]:
         known = self.store.pictures_of(request.pictures)
@@ -381,8 +399,8 @@ class Jobs:
 
     def _over(self, running: _Running) -> None:
         self._running.remove(running)
-        if running.audit:
-            self._audit_ended()
+        if running.in_folder:
+            self._folder_free()
 
     def _blame(self, running: _Running, died: PicassoError) -> None:
         name = running.worker.name
@@ -438,12 +456,17 @@ class Jobs:
                 continue
             attempt = self.records.start(job.id)
             if attempt is not None:
-                running = _Running(worker, job.id, attempt, audit=job.dataset is not None)
+                running = _Running(worker, job.id, attempt, in_folder=_in_folder(job))
                 self._run(running, work.run_job, self.place, job.id, attempt)
 
     def _run(self, running: _Running, function: object, *args: object) -> None:
         self._running.append(running)
         running.worker.start(function, *args)  # type: ignore[arg-type]
+
+
+def _in_folder(job: JobRecord) -> bool:
+    """Say whether a job works in a folder of its own: an audit, and one that lays maps over a video."""
+    return job.dataset is not None or job.video is not None
 
 
 def _new_job(id_: str, request: JobRequest, settings: dict[str, object], done: bool) -> JobRecord:

@@ -27,7 +27,7 @@ from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
-from picasso.service import audits, leftovers
+from picasso.service import audits, films, leftovers
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
@@ -117,6 +117,8 @@ class _Work:
     def _work(self) -> Callable[[], None]:
         if self.job.dataset is not None:
             return self._audit
+        if self.job.video is not None:
+            return self._film
         return self._run_tasks if self.job.methods is None else self._compare
 
     def _open(self) -> Model:
@@ -237,6 +239,39 @@ class _Work:
                     audits.record_of(findings, key, job, pictures, seconds, self.artifacts, Path(folder))
                 )
         self.jobs.set_audit(job.id, self.attempt, key)
+
+    def _film(self) -> None:
+        """Lay maps over a video: one film comes out."""
+        # Loaded here: the web process, which imports this module, reads no videos.
+        from picasso.core.video.filming import film_video
+
+        job, model = self.job, self._open()
+        assert job.video is not None
+        entry = registry.visualization(job.visualization, self.place.plugins)
+        self.place.audits.mkdir(exist_ok=True)
+        prefix = leftovers.folder_prefix(job.id, self.attempt)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.place.audits) as folder:
+            try:
+                film = film_video(
+                    model,
+                    self.artifacts.path(job.video.digest),
+                    entry,
+                    runner.read_settings(entry, job.settings),
+                    out=Path(folder) / "film.mp4",
+                    name=job.video.name,
+                    target=job.target[0] if job.target else None,
+                    top=job.top,
+                    channel=job.video.channel,
+                    every=job.video.every,
+                    keep=False,
+                    report=_Reporter(self.jobs, job.id, None, self.attempt).report,
+                )
+            except PicassoError:
+                raise
+            except Exception as error:
+                _raise_out_of_memory(model, error)
+                raise
+            self.jobs.set_film(job.id, self.attempt, films.record_of(film, self.artifacts))
 
     def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:
         """Take pictures of a data set in, so that they can be seen and explained; return their digests by name."""

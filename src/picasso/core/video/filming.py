@@ -167,31 +167,42 @@ def film_video(
     settings: Settings,
     *,
     out: Path,
+    name: str = "",
     target: TargetChoice | None = None,
     top: int = 3,
     every: int = 1,
     channel: int | None = None,
+    keep: bool = True,
     report: Report | None = None,
 ) -> Film:
-    """Do what `explain_video` does, with a visualization and settings that were read already."""
+    """Do what `explain_video` does, with a visualization and settings that were read already.
+
+    Args:
+        name: What the video is called; by default as its file.
+        keep: Whether a film is made of what is done when it is canceled; else the cancel ends the work at once.
+    """
     if every < 1 or top < 1:
         raise ConfigurationError(f"every and top must be at least 1. Got {every} and {top}.")
     refuse_clips(model.facts.frames)
     check_path(out)
     if out.absolute() == path.absolute():
         raise ConfigurationError("The film would take the place of the video.", "Give it another name.")
-    video, report = Video(path), report or _ignore
+    video, report = Video(path, name), report or _ignore
     asked = {"target": target, "top": top, "channel": channel, "digest": model.digest}
     with tempfile.TemporaryFile() as maps:
         shots, canceled, failed = _look(model, video, entry, settings, every, asked, maps, report)
+        if canceled and not keep:
+            raise CanceledError("The work was canceled.")
         notes = [*video.notes(), *failed]
         limits = _shared(shots)
         name, drawn = _draw(video, shots, maps, limits, out, every, entry.load().title, _ignore if canceled else report)
     if canceled or drawn < len(shots):
+        if not keep:
+            raise CanceledError("The work was canceled.")
         canceled, shots = True, shots[:drawn]
         notes = [*failed, f"It was stopped after {drawn} frames."]
     record = {
-        "video": {"name": path.name, "height": video.height, "width": video.width, "rate": _number(video.rate)},
+        "video": {"name": video.name, "height": video.height, "width": video.width, "rate": _number(video.rate)},
         "model": {"name": model.name, "digest": model.digest, "framework": model.framework},
         "visualization": {"name": entry.name, "title": entry.load().title, "version": entry.load().version},
         "settings": settings.model_dump(mode="json"),

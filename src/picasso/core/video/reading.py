@@ -44,7 +44,8 @@ class Video:
     """A video file.
 
     Args:
-        path: Any container and codec that FFmpeg reads; the name is never believed.
+        path: Any container and codec that FFmpeg reads; what it is called says nothing of what it is.
+        name: What to call it in messages; by default as the file.
 
     Attributes:
         height, width: Of its frames, upright.
@@ -56,9 +57,9 @@ class Video:
         PictureError: The file is no video, or holds no pictures.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         need_av()
-        self.path = path
+        self.path, self.name = path, name or path.name
         self._read = self._left_out = self._damaged = self._between = 0
         self._steps: list[Fraction] = []
         self._ended: Fraction | None = None
@@ -69,7 +70,7 @@ class Video:
             self._seconds = _duration(container, stream)
             first = next(self._decoded(container, stream), None)
         if first is None:
-            raise PictureError(f"{path.name} holds no frame that can be read.", "Choose another video.")
+            raise PictureError(f"{self.name} holds no frame that can be read.", "Choose another video.")
         self.height, self.width = (int(side) for side in first.pixels.shape[:2])
 
     def frames(self, every: int = 1) -> Iterator[VideoFrame]:
@@ -122,7 +123,7 @@ class Video:
     def _opened(self) -> Iterator[tuple[Any, Any]]:
         import av
 
-        name = self.path.name
+        name = self.name
         try:
             file = self.path.open("rb")
         except (OSError, ValueError) as error:

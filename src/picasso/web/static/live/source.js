@@ -25,6 +25,8 @@ export class Source extends EventTarget {
     this.kind = "";
     this.name = "";
     this.address = "";
+    /** @type {File | null} the video that is played */
+    this.played = null;
     /** @type {MediaStream | null} */
     this.stream = null;
     this.turn = 0;
@@ -65,6 +67,7 @@ export class Source extends EventTarget {
     this.address = URL.createObjectURL(file);
     this.video.controls = true;
     this.video.src = this.address;
+    this.played = file;
     try {
       await this.#ready("file", file.name);
     } catch (error) {
@@ -98,6 +101,7 @@ export class Source extends EventTarget {
     this.turn += 1;
     if (stream) stop(stream);
     this.stream = null;
+    this.played = null;
     video.pause();
     video.srcObject = null;
     if (address) {

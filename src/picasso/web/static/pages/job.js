@@ -5,6 +5,7 @@ import { announce, fill, h } from "../dom.js";
 import { ago, plural } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
 import { compareHref } from "../parts/compare-address.js";
+import { filmLinks } from "../parts/film-export.js";
 import { JobProgress } from "../parts/job-progress.js";
 import { networkHref } from "../parts/network-address.js";
 import { problem } from "../parts/problem.js";
@@ -35,8 +36,10 @@ function heading(job) {
   const alone = job.tasks.some((task) => task.picture === null);
   for (const task of job.tasks.slice(0, 6)) if (task.picture) query.append("picture", task.picture);
   // Of a job that compares methods or audits one comparison or audit comes out, and no result of each picture.
-  const { methods, dataset } = job;
-  const again = dataset
+  const { methods, dataset, video } = job;
+  const again = video
+    ? job.film && h("div", {}, filmLinks(job.film))
+    : dataset
     ? job.audit
       ? h("a", { class: "button primary", href: `/audits/${encodeURIComponent(job.audit)}` }, "The verdict")
       : h("a", { class: "button", href: auditHref({ model: job.model, dataset }) }, "Audit again")
@@ -49,13 +52,13 @@ function heading(job) {
     : alone
     ? h("a", { class: "button", href: networkHref({ model: job.model, view: job.visualization, settings: job.settings }) }, "Run again with other settings")
     : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
-  const of = dataset ? `on ${dataset}` : alone ? "of the model alone" : `of ${plural(job.tasks.length, "picture")}`;
+  const of = video ? `of ${video.name}` : dataset ? `on ${dataset}` : alone ? "of the model alone" : `of ${plural(job.tasks.length, "picture")}`;
   document.title = `${job.visualization} ${of} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
       h("h1", {}, dataset ? "Audit" : methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
       h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ` +
-        `${dataset || alone ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
+        `${video || dataset || alone ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
     over ? again : progress.element);
   if (job.error && job.tasks.every((task) => task.error?.message !== job.error?.message)) show(job.error);
 }
@@ -85,7 +88,7 @@ try {
   let job = /** @type {Job} */ (await get(path));
   draw(job);
   if (!OVER.includes(job.state)) {
-    progress.start(job.methods || job.dataset ? 1 : job.tasks.length);
+    progress.start(job.methods || job.dataset || job.video ? 1 : job.tasks.length);
     for (const task of job.tasks) if (task.result) progress.taskDone();
     const change = (/** @type {number} */ at, /** @type {Partial<import("../types.js").Task>} */ news) => {
       const task = job.tasks[at];

@@ -8,6 +8,7 @@ import { HALVING_SECONDS } from "../live/scale.js";
 import { Source } from "../live/source.js";
 import { Choices, quick, schemaOf } from "../live/views.js";
 import { Watcher } from "../live/watcher.js";
+import { FilmExport } from "../parts/film-export.js";
 import { liveHref, readLive } from "../parts/live-address.js";
 import { ModelList } from "../parts/model-list.js";
 import { problem } from "../parts/problem.js";
@@ -28,6 +29,7 @@ const choices = new Choices(place("view"));
 const settings = new SettingsForm(place("settings"));
 const figure = new LiveFigure();
 const classes = new MovingClasses((label) => choices.choose(label));
+const film = new FilmExport(() => ({ file: source.played, question: watcher.question }));
 /** @type {import("../live/watcher.js").Seen | null} the last answer */
 let seen = null;
 /** @type {Record<string, any>} what differs from the view's defaults */
@@ -46,6 +48,7 @@ const cameraButton = h("button", { type: "button", onclick: () => begin(() => so
 const fileButton = h("button", { type: "button", onclick: () => upload.click() }, icon("upload"), "Video file\u2026");
 const playButton = h("button", { type: "button", class: "primary live-play", "aria-keyshortcuts": "Space", onclick: () => toggle() });
 const stillButton = h("button", { type: "button", onclick: () => still() }, icon("plus"), "Explain this frame");
+const incoming = h("span", { class: "muted" });
 const meter = h("p", { class: "live-meter" });
 const devices = h("select", { "aria-label": "Which camera", hidden: true, onchange: () => begin(() => source.camera(devices.value)) });
 fill(place("bar"), h("div", { class: "live-sources" }, cameraButton, fileButton, devices, upload), playButton, stillButton, meter);
@@ -141,7 +144,11 @@ function draw() {
   stillButton.disabled = !seen;
   devices.hidden ||= source.kind !== "camera";
   place("figure").hidden = !seen;
-  fill(place("source"), source.kind && [h("h3", {}, "What comes in ", h("span", { class: "muted" }, source.name)), source.video]);
+  // Taken out of the page and put back, a video would stop.
+  if (source.kind && !source.video.isConnected) fill(place("source"), h("h3", {}, "What comes in ", incoming), source.video);
+  if (!source.kind) fill(place("source"));
+  incoming.textContent = source.name;
+  fill(place("film"), source.kind === "file" && film.element);
   page.dataset.running = running ? "yes" : "no";
   fill(place("about"), about());
   const waiting = !source.kind && !place("state").firstChild;
@@ -220,6 +227,7 @@ watcher.addEventListener("fail", (event) => {
 watcher.addEventListener("state", draw);
 source.addEventListener("change", () => {
   if (!source.kind) watcher.pause();
+  film.reset();
   fill(place("state"));
   draw();
 });
