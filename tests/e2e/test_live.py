@@ -107,7 +107,7 @@ def test_the_camera_is_watched_and_a_still_is_explained_alike(page: Page, server
     assert page.locator("#live").get_attribute("data-answers") == count  # paused
 
     page.get_by_role("button", name="Explain this frame").click()
-    page.wait_for_url("**/explain?*")
+    page.wait_for_selector("#workbench[data-ready]")
     query = parse_qs(urlsplit(page.url).query)
     assert query["model"] == [MODEL]
     assert query["visualization"] == ["grad-cam"]
@@ -116,7 +116,6 @@ def test_the_camera_is_watched_and_a_still_is_explained_alike(page: Page, server
     assert isinstance(result, picasso.Result)
     np.testing.assert_allclose(values, result.attributions[0].values, atol=1e-6)
     assert said["subject"] == result.targets[0].label
-    page.wait_for_selector("#workbench[data-ready]")
     expect(page.locator(".thumb")).to_have_count(1)
 
 
@@ -206,7 +205,9 @@ def test_a_channel_that_is_not_there_and_a_file_that_is_no_video(
     expect(live.locator(".problem-message")).to_have_count(0)
 
 
-def test_a_film_of_the_whole_video_is_made_and_downloaded(live: Page, video: Path, tmp_path: Path) -> None:
+def test_a_film_of_the_whole_video_is_made_and_downloaded(
+    live: Page, server: Server, video: Path, axe: Callable[..., None], tmp_path: Path
+) -> None:
     live.set_input_files("#video-file", video)
     answers(live, 1)
     live.get_by_label("Which frames").select_option("5")
@@ -217,9 +218,18 @@ def test_a_film_of_the_whole_video_is_made_and_downloaded(live: Page, video: Pat
     found.value.save_as(tmp_path / "film.mp4")
     with av.open(str(tmp_path / "film.mp4")) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
-    assert [frame.shape for frame in frames] == [(244, 244, 3)] * 4
+    assert [frame.shape for frame in frames] == [(256, 256, 3)] * 4
     expect(live.locator(".film-made")).to_contain_text("4 frames, one color scale.")
-    assert int(live.locator("#live").get_attribute("data-answers") or 0) > 1  # it was watched meanwhile
+    live.get_by_role("link", name="Play or delete it").click()
+    expect(live.get_by_role("heading", level=1)).to_have_text("Film by demo:tank-honest")
+    expect(live.locator("video")).to_have_attribute("aria-label", "Film of drive.webm")
+    live.wait_for_load_state("networkidle")
+    axe(live)
+    job = live.url.rsplit("/", 1)[1]
+    live.get_by_role("button", name="Delete").click()
+    live.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    live.wait_for_url("**/live*")
+    assert server.api.get(f"/jobs/{job}").status_code == 404
 
 
 def test_the_color_scale_rises_at_once_and_forgets_slowly(live: Page) -> None:

@@ -233,7 +233,7 @@ def _look(
     shots: list[Shot] = []
     errors: list[PicassoError] = []
     canceled = False
-    total = -(-video.count // every)
+    total = -(-video.likely // every)
     try:
         for frame in video.frames(every):
             report(len(shots), total, f"Frame {frame.number + 1}")

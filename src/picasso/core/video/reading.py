@@ -51,6 +51,7 @@ class Video:
         height, width: Of its frames, upright.
         rate: Frames in a second, on average; None where the file does not say.
         count: How many frames the file says it has; 0 where it does not say.
+        likely: The same, or what its length and rate give; 0 where that is not said either.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -68,6 +69,7 @@ class Video:
             self.rate: Fraction | None = stream.average_rate or stream.guessed_rate
             self.count = int(stream.frames or 0)
             self._seconds = _duration(container, stream)
+            self.likely = self.count or round((self._seconds or 0) * (self.rate or 0))
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise PictureError(f"{self.name} holds no frame that can be read.", "Choose another video.")

@@ -13,6 +13,8 @@ export class FilmExport {
   /** @param {() => {file: File | null, question: Record<string, any> | null}} ask what is played, and how it is looked at */
   constructor(ask) {
     this.ask = ask;
+    /** The job that makes or made the film. */
+    this.id = "";
     this.every = h("select", { id: "film-every" }, EVERY.map((count) =>
       h("option", { value: count }, count === 1 ? "every frame" : `every ${count}${count === 2 ? "nd" : "th"} frame`)));
     this.button = h("button", { type: "button", onclick: () => this.begin() }, icon("down"), "Make a film of it");
@@ -20,7 +22,7 @@ export class FilmExport {
     this.measuring = new Measuring({ done: (film) => this.show(film), stopped: () => this.show(null) });
     this.element = h("section", { class: "film-export", "aria-label": "A film with the maps" },
       h("h3", {}, "The whole video with its maps"),
-      h("p", { class: "field-hint" }, "The video is sent to this Picasso server, and every frame gets the map of this view, on one color scale."),
+      h("p", { class: "field-hint" }, "The video is sent to this Picasso server and kept there with its film: every frame gets the map of this view, on one color scale."),
       h("div", { class: "film-row" }, h("label", { for: "film-every", class: "visually-hidden" }, "Which frames"), this.every, this.button),
       this.measuring.element, this.made);
   }
@@ -41,6 +43,7 @@ export class FilmExport {
     form.append("question", JSON.stringify({ ...question, every: Number(this.every.value) }));
     await this.measuring.begin(async () => {
       const job = await post("/films", form);
+      this.id = job.id;
       fill(this.made);
       return job;
     });
@@ -54,7 +57,7 @@ export class FilmExport {
   /** @param {Film | null} film null where there is none: it was canceled, or failed */
   show(film) {
     this.work(false);
-    fill(this.made, film && filmLinks(film));
+    fill(this.made, film && [...filmLinks(film), h("p", {}, h("a", { href: `/jobs/${encodeURIComponent(this.id)}` }, "Play or delete it"))]);
     if (film) announce("The film is made.");
   }
 }
