@@ -4,6 +4,7 @@ import { asApiError, follow, get, list, post } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
 import { compact, plural } from "../format.js";
 import { JobProgress } from "../parts/job-progress.js";
+import { liveHref } from "../parts/live-address.js";
 import { ModelList } from "../parts/model-list.js";
 import { networkHref, readNetwork } from "../parts/network-address.js";
 import { aim, freeSchema, levelOf, placeOf, viewsOf } from "../parts/network-views.js";
@@ -123,7 +124,15 @@ function heading(card) {
     : layer ? `${layer.kind} \u00b7 ${layer.shape.join(" \u00d7 ")}` : "";
   return [lost && h("p", { class: "result-note" }, `There is no model '${lost}' here. This is ${models.chosen}.`), h("div", { class: "chosen-head" },
     h("div", {}, h("h2", {}, level === "channel" ? state.layer : nameOf(state)), h("p", { class: "muted" }, facts)),
-    layer && stepper(layer.shape[layer.shape.length - 1]))];
+    layer && stepper(layer.shape[layer.shape.length - 1]),
+    (!layer || layer.spatial) && h("a", { class: "button", href: watchHref() }, icon("camera"), "Watch live"))];
+}
+
+/** The live page with what is chosen here: a layer's activations, or the map of a class. */
+function watchHref() {
+  const { layer, channel, label } = state;
+  const view = layer && !label ? { view: "activations", settings: { layer }, channel } : { label };
+  return liveHref({ model: models.chosen, ...view });
 }
 
 /**
