@@ -12,7 +12,7 @@ import { PartList } from "../parts/part-list.js";
 import { PictureTray } from "../parts/picture-tray.js";
 import { problem } from "../parts/problem.js";
 import { PicassoResult } from "../parts/result-view.js";
-import { SettingsForm, neededAlbum } from "../parts/settings-form.js";
+import { SettingsForm, neededPlaces } from "../parts/settings-form.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
 /** @typedef {import("../types.js").Job} Job */
@@ -33,8 +33,8 @@ let asked = "";
 let turn = 0;
 /** Whether Back or Forward changes everything at once. */
 let returning = false;
-/** The pictures that were looked at last: other views begin with the same. */
-let album = "";
+/** @type {Record<string, string>} the pictures and checkpoints that were looked at last: other views begin with them */
+const latest = {};
 /** The model that an address asked for and that is not there. */
 let lost = "";
 
@@ -89,7 +89,7 @@ function draw() {
   fill(place("chosen"), card && heading(card));
   fill(place("views"), card && tabs(one));
   fill(place("about"), card && one && h("p", { class: "muted small" }, one.description));
-  if (card && one) settings.show(freeSchema(one, state), state.settings, card, { ...one.defaults, ...albumOf(one) });
+  if (card && one) settings.show(freeSchema(one, state), state.settings, card, { ...one.defaults, ...placesOf(one) });
   else fill(place("settings"));
   again.hidden = true;
   document.title = [levelOf(state) === "model" ? "Network" : nameOf(state), models.chosen, "Picasso"].filter(Boolean).join(" \u00b7 ");
@@ -103,11 +103,10 @@ function draw() {
 
 /**
  * @param {VisualizationInfo} one
- * @returns {Record<string, string>} the pictures that it looks at, where it needs some and nobody chose any
+ * @returns {Record<string, string>} the pictures or checkpoints that it needs, where nobody chose any
  */
-function albumOf(one) {
-  const name = neededAlbum(one.schema);
-  return name ? { [name]: album || settings.offered.album?.[0]?.[0] || "" } : {};
+function placesOf(one) {
+  return Object.fromEntries(neededPlaces(one.schema).map(([name, kind]) => [name, latest[kind] || settings.offered[kind]?.[0]?.[0] || ""]));
 }
 
 /** @param {Chosen} chosen */
@@ -348,10 +347,11 @@ place("result").addEventListener("layer-selected", (event) => {
   go({ layer: /** @type {CustomEvent} */ (event).detail, channel: null, label: "", view: "", settings: {} });
 });
 settings.addEventListener("change", () => {
-  const needed = neededAlbum(view()?.schema);
-  if (needed) album = settings.values()[needed];
+  const values = settings.values();
+  const needed = neededPlaces(view()?.schema).filter(([name]) => values[name]);
+  for (const [name, kind] of needed) latest[kind] = values[name];
   // An address says which pictures, whatever another visitor's page would begin with.
-  state.settings = { ...settings.differences(), ...(needed && album ? { [needed]: album } : {}) };
+  state.settings = { ...settings.differences(), ...Object.fromEntries(needed.map(([name]) => [name, values[name]])) };
   history.replaceState(null, "", href());
   again.hidden = false;
   place("run").hidden = false;
