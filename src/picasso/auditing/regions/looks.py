@@ -1,4 +1,4 @@
-"""What each place of a picture looks like beside the rest of its height, at a scale that goes with the picture's size."""
+"""What each place of a picture looks like beside the rest of its height, at a scale relative to the picture's size."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from picasso.auditing.regions.looks import look
 from picasso.auditing.regions.patches import Floats, Patches
 from picasso.core.intervention import Mask, Pixels
 
-_TURNS = 5
+_TURNS = 4
 _STEP = 2
 """Every other row and column is learned from."""
 _INTERIOR = 0.2
@@ -27,12 +27,18 @@ _SIDES = (0.19, 0.25, 0.31, 0.4, 0.5, 0.62, 0.75, 0.9)
 """Heights and widths of the windows, as shares of the picture's."""
 _ASPECT = 3.0
 """A window is at most this much wider than high or higher than wide: what goes through is ground."""
+_ROUND = 1.2
+"""Squared radius of the ellipse in a window: a little more than touches its sides, as few things are ellipses."""
 _ABOVE = 0.7
 """What is expected more than this many standard deviations above the mean speaks for a window, all else against it."""
 _TOP = 98
 """Percentile of what is expected from which on more counts no more."""
 _MIXED = 120
+"""Mixtures of looks: striped and bright is another thing than striped or bright."""
 _RIDGE = 0.002
+"""Penalty of a weight, as a share of the places."""
+_MOST_BELIEVED = 0.8
+"""Exponent of either at most: where nothing stands out there is no thing, whatever looks like it."""
 _LEAST_SPREAD = 0.1
 """Looks that vary less than this over all pictures, units of CIELAB, are noise."""
 
@@ -54,27 +60,27 @@ class Things:
     weight: Floats
 
     def figure(self, view: Pixels, patches: Patches) -> Patches:
-        """Return the patches of a picture with `figure` as what is expected of their looks, 0 to 1.
+        """Return the patches of a picture with `figure` as how far they are the thing.
 
         Args:
             view: uint8 RGB (h, w, 3).
-            patches: It, cut.
+            patches: It, cut, with `figure` as they stand out by themselves.
         """
         looks, known = look(view)
-        expected = np.clip(self._expected(looks), 0, 1) * known
+        expected = np.clip(self.expected(looks), 0, 1) * known
         rows, columns = _places(known.shape, patches.labels.shape)
         inside = patches.labels >= 0
         sums = np.bincount(patches.labels[inside], expected[rows[:, None], columns][inside], len(patches))
-        sizes = np.bincount(patches.labels[inside], minlength=len(patches))
-        # Either misses much alone: paint that hides a thing hides no wheels, and furrows stand out but look like ground.
-        return replace(patches, figure=np.sqrt(patches.figure * sums / sizes).astype(np.float32))
+        means = sums / np.bincount(patches.labels[inside], minlength=len(patches))
+        return replace(patches, figure=_together(means.astype(np.float32), patches.figure, patches.share))
 
-    def _expected(self, looks: Floats) -> Floats:
+    def expected(self, looks: Floats) -> Floats:
         """Return how much each place of looks (rows, columns, looks) is expected to be of the thing."""
-        found: Floats = self._mixed(looks) @ self.weight
+        found: Floats = self.mixed(looks) @ self.weight
         return found
 
-    def _mixed(self, looks: Floats) -> Floats:
+    def mixed(self, looks: Floats) -> Floats:
+        """Return what `weight` is of: looks in units of their spread, mixtures of them, and 1."""
         plain = (looks - self.mean) / self.spread
         ones = np.ones((*looks.shape[:-1], 1), np.float32)
         return np.concatenate([plain, np.maximum(plain @ self.mixing + self.shift, 0), ones], axis=-1)
@@ -96,9 +102,7 @@ def learn_things(views: Sequence[Pixels], pictures: Sequence[Patches], seed: int
     seen = [look(view) for view in views]
     looks = [one[::_STEP, ::_STEP] for one, _ in seen]
     known = [one[::_STEP, ::_STEP] for _, one in seen]
-    wanted = [
-        _first(patches, one.shape)[::_STEP, ::_STEP] for patches, (_, one) in zip(pictures, seen, strict=True)
-    ]
+    wanted = [_first(patches, one.shape)[::_STEP, ::_STEP] for patches, (_, one) in zip(pictures, seen, strict=True)]
     every = np.concatenate([one[there] for one, there in zip(looks, known, strict=True)])
     spread = np.maximum(every.std(axis=0), _LEAST_SPREAD)
     rng = np.random.default_rng(seed)
@@ -106,11 +110,32 @@ def learn_things(views: Sequence[Pixels], pictures: Sequence[Patches], seed: int
     shift = rng.normal(0, 1, _MIXED).astype(np.float32)
     weight = np.zeros(len(spread) + _MIXED + 1, np.float32)
     things = Things(every.mean(axis=0), spread, mixing, shift, weight)
-    for turn in range(_TURNS):
-        # At first plain looks alone: mixtures would learn the first guess itself, with all that is wrong in it.
-        things = _fitted(things, looks, known, wanted, len(spread) if turn == 0 else None)
-        wanted = list(_windows(things, looks, known))
+    # At first plain looks alone: mixtures would learn the first guess itself, with all that is wrong in it.
+    things = _fitted(things, looks, known, wanted, mixtures=False)
+    for _ in range(_TURNS):
+        things = _fitted(things, looks, known, list(_windows(things, looks, known)))
     return things
+
+
+def _together(expected: Floats, stands: Floats, share: Floats) -> Floats:
+    """Return how far patches are the thing, (n,), from what is expected of them and how they stand out by themselves.
+
+    It is their geometric mean, in which each counts the more, the more it is decided in this picture. On a plain ground
+    nothing outlines a thing as well as that it stands out; of a painted thing in a meadow that says little.
+
+    Args:
+        expected, stands, share: Of each patch, (n,), 0 to 1.
+    """
+    one, other = (_decided(value, share) ** 2 for value in (expected, stands))
+    exponent = min(max(one / max(one + other, 1e-9), 1 - _MOST_BELIEVED), _MOST_BELIEVED)
+    found = np.maximum(expected, 1e-6) ** exponent * np.maximum(stands, 1e-6) ** (1 - exponent)
+    return np.asarray(found, np.float32)
+
+
+def _decided(values: Floats, share: Floats) -> float:
+    """Return how near values are to all being 0 or 1, in 0 to 1: their variance as a share of the largest there is."""
+    mean = float(share @ values / share.sum())
+    return float(share @ (values - mean) ** 2 / share.sum()) / max(mean * (1 - mean), 1e-6)
 
 
 def _first(patches: Patches, shape: tuple[int, ...]) -> Floats:
@@ -123,25 +148,29 @@ def _first(patches: Patches, shape: tuple[int, ...]) -> Floats:
 
 
 def _fitted(
-    things: Things, looks: Sequence[Floats], known: Sequence[Mask], wanted: Sequence[Floats], plain: int | None
+    things: Things,
+    looks: Sequence[Floats],
+    known: Sequence[Mask],
+    wanted: Sequence[Floats],
+    mixtures: bool = True,
 ) -> Things:
     """Return the weights by which looks best say what is wanted: a ridge regression.
 
     Args:
         things: What looks are and how they are mixed.
         looks, known, wanted: Of each picture, on one grid.
-        plain: How many of the numbers are looks, where mixtures are left out; None where they are not.
+        mixtures: Whether mixtures have weights, too.
     """
     size = len(things.weight)
     square, product, count = np.zeros((size, size)), np.zeros(size), 0
     for one, there, want in zip(looks, known, wanted, strict=True):
-        numbers = things._mixed(one[there])
+        numbers = things.mixed(one[there])
         square += numbers.T @ numbers
         product += numbers.T @ want[there]
         count += len(numbers)
-    used = np.arange(size) if plain is None else np.append(np.arange(plain), size - 1)
-    penalty = np.full(len(used), _RIDGE * count + 1e-6)
-    penalty[-1] = 1e-6  # what is usual is no look
+    used = np.arange(size) if mixtures else np.append(np.arange(len(things.mean)), size - 1)
+    penalty = np.full(len(used), _RIDGE * count)
+    penalty[-1] = 1e-6  # the mean is free
     weight = np.zeros(size, np.float32)
     weight[used] = np.linalg.solve(square[np.ix_(used, used)] + np.diag(penalty), product[used])
     return replace(things, weight=weight)
@@ -151,7 +180,7 @@ def _windows(things: Things, looks: Sequence[Floats], known: Sequence[Mask]) -> 
     """Yield for each picture the ellipse in the window that most speaks for, 0 or 1 (rows, columns)."""
     from scipy.ndimage import gaussian_filter as blur
 
-    expected = [things._expected(one) for one in looks]
+    expected = [things.expected(one) for one in looks]
     every = np.concatenate([one[there] for one, there in zip(expected, known, strict=True)])
     bar = float(every.mean() + _ABOVE * every.std())
     reach = max(float(np.percentile(every, _TOP)) - bar, 1e-6)
@@ -177,11 +206,10 @@ def _ellipse(speaks: Floats) -> Floats:
                 best, found = float(inside[place]), (int(place[0]), int(place[1]), tall, wide)
     top, left, tall, wide = found
     down, across = np.arange(height) + 0.5 - top - tall / 2, np.arange(width) + 0.5 - left - wide / 2
-    inside = (2 * down[:, None] / tall) ** 2 + (2 * across / wide) ** 2 <= 1.2
-    return inside.astype(np.float32)
+    return np.asarray((2 * down[:, None] / tall) ** 2 + (2 * across / wide) ** 2 <= _ROUND, np.float32)
 
 
-def _places(size: tuple[int, ...], grid: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the row and the column of `size` = (h, w) at the middle of each row and column of `grid`, or the reverse."""
-    rows, columns = (((np.arange(to) + 0.5) * of / to).astype(np.int64) for of, to in zip(size, grid, strict=True))
+def _places(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return in which row and column of one grid (h, w) the middle of each row and column of another lies."""
+    rows, columns = (((np.arange(to) + 0.5) * of / to).astype(np.int64) for of, to in zip(one, other, strict=True))
     return rows, columns
