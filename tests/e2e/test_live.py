@@ -242,6 +242,8 @@ def test_a_film_of_the_whole_video_is_made_and_downloaded(
     live.wait_for_load_state("networkidle")
     axe(live)
     job = live.url.rsplit("/", 1)[1]
+    live.goto(f"{server.address}/history")
+    live.get_by_role("region", name="Films").get_by_role("link", name="drive.webm").click()
     live.get_by_role("button", name="Delete").click()
     live.get_by_role("dialog").get_by_role("button", name="Delete").click()
     live.wait_for_url("**/live*")
