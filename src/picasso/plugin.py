@@ -18,6 +18,7 @@ from picasso.core.activation_maps import (
 )
 from picasso.core.aiming import Part
 from picasso.core.album import album
+from picasso.core.annotations import other_labels
 from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
@@ -26,18 +27,21 @@ from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk,
 from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
+from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
+from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, Reading, cut, index_pictures
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
@@ -62,16 +66,22 @@ from picasso.core.panels import (
     Curve,
     Drawing,
     FeatureMaps,
+    Gallery,
     Heatmap,
     Images,
+    Matrix,
     NetworkGraph,
     Panel,
+    Scatter,
     Series,
     Template,
     Text,
 )
+from picasso.core.panels.atlas import Atlas, make_atlas
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.gallery import Group, Tile
+from picasso.core.panels.scatter import Coloring
 from picasso.core.panels.series import Step, on_one_scale
 from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
 from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
@@ -102,6 +112,7 @@ from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.principal import PrincipalParameters
 from picasso.core.priors import alpha_norm, total_variation
 from picasso.core.probing import cell_means, explained_variance
+from picasso.core.proportions import share_interval
 from picasso.core.receptive_field import ReceptiveFields
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
@@ -146,7 +157,9 @@ __all__ = [
     "LAYER",
     "MASKS",
     "MASKS_AT_ONCE",
+    "MOST_PICTURES",
     "OFFSET",
+    "PROPERTIES",
     "SATURATED",
     "SCORES",
     "SHADES",
@@ -155,6 +168,7 @@ __all__ = [
     "ActivationMapSettings",
     "Adam",
     "Array",
+    "Atlas",
     "Attack",
     "Attention",
     "AttentionLayer",
@@ -172,7 +186,9 @@ __all__ = [
     "ChannelSettings",
     "Channels",
     "Checkpoint",
+    "Coloring",
     "Context",
+    "Crops",
     "Curve",
     "Decoder",
     "Drawing",
@@ -183,10 +199,12 @@ __all__ = [
     "Fill",
     "Found",
     "FourierParameters",
+    "Gallery",
     "Goal",
     "GradientMap",
     "GreyCanvas",
     "Grid",
+    "Group",
     "Head",
     "Heatmap",
     "Images",
@@ -205,6 +223,7 @@ __all__ = [
     "MadePicture",
     "Mask",
     "MaskedSettings",
+    "Matrix",
     "Measured",
     "Model",
     "ModelFile",
@@ -224,6 +243,7 @@ __all__ = [
     "PathSettings",
     "PhaseParameters",
     "PicassoError",
+    "PictureIndex",
     "PictureSearch",
     "PixelParameters",
     "Pixels",
@@ -237,6 +257,7 @@ __all__ = [
     "Quality",
     "QuerySettings",
     "Reached",
+    "Reading",
     "ReceptiveFields",
     "Rectangles",
     "Reduction",
@@ -249,6 +270,7 @@ __all__ = [
     "Role",
     "Rules",
     "Sample",
+    "Scatter",
     "ScoreSettings",
     "SearchPlan",
     "Seen",
@@ -263,6 +285,7 @@ __all__ = [
     "Target",
     "Template",
     "Text",
+    "Tile",
     "Trajectory",
     "Visualization",
     "Watched",
@@ -281,6 +304,7 @@ __all__ = [
     "coarse_to_fine",
     "colorize",
     "contours_of",
+    "cut",
     "cut_out",
     "dead_channels",
     "deblocked",
@@ -296,6 +320,7 @@ __all__ = [
     "from_baselines",
     "gradient_map",
     "grown",
+    "index_pictures",
     "jpeg_quality",
     "kernel_chroma",
     "kernel_likenesses",
@@ -309,22 +334,27 @@ __all__ = [
     "lit",
     "log_chroma",
     "luminance",
+    "make_atlas",
     "map_strides",
     "maps_to_scale",
+    "match_classes",
     "matte",
     "measure",
     "measured_magnitudes",
     "moments",
     "moved",
     "nearest",
+    "nearest_neighbors",
     "network_graph",
     "noise_level",
     "of_query",
     "on_one_scale",
     "on_patches",
+    "other_labels",
     "outside",
     "over_channels",
     "plant_objects",
+    "principal_axes",
     "principal_plane",
     "pulled_back",
     "read_drawn",
@@ -342,6 +372,7 @@ __all__ = [
     "score_coalitions",
     "score_masked",
     "seam",
+    "share_interval",
     "share_line",
     "shared_limits",
     "shrunk",
@@ -361,6 +392,8 @@ __all__ = [
     "total_variation",
     "transplant",
     "trunk_layers",
+    "tsne",
+    "umap",
     "unmoved",
     "usual_loss",
     "with_luminance",

@@ -113,6 +113,19 @@ class Pullback:
     ruled: int | None = None
 
 
+@dataclass(frozen=True)
+class Observed:
+    """What one forward pass shows.
+
+    Args:
+        outputs: The network's outputs by name.
+        values: The outputs of layers by name, (n, ...), channels last.
+    """
+
+    outputs: Mapping[str, Array]
+    values: Mapping[str, Array]
+
+
 class Quality(StrEnum):
     """How true the scores of pictures with a box replaced must be.
 

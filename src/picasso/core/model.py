@@ -34,6 +34,7 @@ from picasso.core.facts import (
     Capability,
     Facts,
     Layer,
+    Observed,
     Patching,
     Progress,
     Pullback,
@@ -124,6 +125,10 @@ class Model(Hooked):
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         """Return the outputs of layers, (n, ...), channels last, by name."""
         raise NotSupportedError(f"{self.framework} models do not show their layers.")
+
+    def _observed(self, x: Array, layers: Sequence[str]) -> Observed:
+        """Return the outputs of the network and of layers; in one pass where the framework gives both."""
+        return Observed(self._outputs(x), self._activations(x, layers))
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         """Run forward once, and backward for all targets; backward stops at `wrt`.
@@ -247,6 +252,25 @@ class Model(Hooked):
         """
         parts = list(self._in_batches(x, lambda batch: self._activations(batch, layers)))
         return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in layers}
+
+    def observe(self, x: Array, layers: Sequence[str]) -> Observed:
+        """Run forward once, and return the network's outputs and those of layers, for a batch of any size.
+
+        Raises:
+            NotFoundError: There is no such layer.
+            ModelOutputError: The scores are not finite.
+        """
+
+        def checked(batch: Array) -> Observed:
+            found = self._observed(batch, layers) if layers else Observed(self._outputs(batch), {})
+            self._check_outputs(dict(found.outputs), len(batch))
+            return found
+
+        parts = list(self._in_batches(x, checked))
+        return Observed(
+            {name: np.concatenate([part.outputs[name] for part in parts])[: len(x)] for name in parts[0].outputs},
+            {name: np.concatenate([part.values[name] for part in parts])[: len(x)] for name in layers},
+        )
 
     def pullback(
         self,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from picasso.core.errors import ConfigurationError, MissingExtraError, ModelOutputError
-from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, Rules
+from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, Rules
 from picasso.core.graph import Graph
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
@@ -111,8 +111,12 @@ class JaxModel(AcceleratedModel):
         return self._readout.read(self.engine.forward(x, ())[0])
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        return dict(self._observed(x, layers).values)
+
+    def _observed(self, x: Array, layers: Sequence[str]) -> Observed:
         self._check_layers(layers)
-        return self.engine.forward(x, tuple(layers))[1]
+        outputs, values = self.engine.forward(x, tuple(layers))
+        return Observed(self._readout.read(outputs), values)
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         self._check_layers([layer])

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupportedError, PicassoError
-from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
+from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
@@ -153,9 +153,13 @@ class KerasModel(AcceleratedModel):
         return self._readout.read(self._engine.forward(self._inside(x)).outputs)
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        return dict(self._observed(x, layers).values)
+
+    def _observed(self, x: Array, layers: Sequence[str]) -> Observed:
         self._check(layers)
         passes = self._engine.forward(self._inside(x), tuple(name for name in layers if name != INPUT))
-        return {name: x if name == INPUT else self._outside(name, passes.values[name]) for name in layers}
+        values = {name: x if name == INPUT else self._outside(name, passes.values[name]) for name in layers}
+        return Observed(self._readout.read(passes.outputs), values)
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         if layer not in self._listed:

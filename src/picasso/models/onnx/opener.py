@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from picasso.core.errors import MissingExtraError, NotSupportedError
-from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, Rules
+from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, Rules
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
@@ -150,18 +150,30 @@ class OnnxModel(AcceleratedModel):
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
         places = self._places(layers)
-        wanted = [place.value for place in places.values()]
+        values = self._values(x, [place.value for place in places.values()])
+        return {name: place.channels_last(values[place.value]) for name, place in places.items()}
+
+    def _observed(self, x: Array, layers: Sequence[str]) -> Observed:
+        places = self._places(layers)
+        values = self._values(
+            x, list(dict.fromkeys([*(place.value for place in places.values()), *self._read.values()]))
+        )
+        return Observed(
+            self._readout.read({name: values[value] for name, value in self._read.items()}),
+            {name: place.channels_last(values[place.value]) for name, place in places.items()},
+        )
+
+    def _values(self, x: Array, wanted: Sequence[str]) -> dict[str, Array]:
+        """Return values of the graph by name, on PyTorch where it runs there."""
         if self._differentiable:
             import torch
 
             with torch.no_grad():
                 tensors = self._network.run(self._tensor(x), wanted)
-            values = {name: _array(tensor) for name, tensor in tensors.items()}
-        else:
-            from picasso.models.onnx.network import as_floats
+            return {name: _array(tensor) for name, tensor in tensors.items()}
+        from picasso.models.onnx.network import as_floats
 
-            values = as_floats(self._network.values(x, wanted))
-        return {name: place.channels_last(values[place.value]) for name, place in places.items()}
+        return as_floats(self._network.values(x, wanted))
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         import torch

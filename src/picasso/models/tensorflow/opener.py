@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
-from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, Rules, Task
+from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, Rules, Task
 from picasso.core.graph import Graph
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
@@ -144,6 +144,12 @@ class TensorFlowModel(AcceleratedModel):
         places = {name: self._place(name) for name in layers}
         values = self._engine.run(places, self._fitting(x))
         return {name: self._outside(name, values[name]) for name in layers}
+
+    def _observed(self, x: Array, layers: Sequence[str]) -> Observed:
+        places = {name: self._place(name) for name in layers}
+        answer, values = self._engine.run((self._ends, places), self._fitting(x))
+        shown = {name: self._outside(name, values[name]) for name in layers}
+        return Observed(self._readout.read(self._arrays(answer)), shown)
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         if layer not in self._listed:

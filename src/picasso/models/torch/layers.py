@@ -124,7 +124,8 @@ def taps(module: Any, wanted: Mapping[str, Layout], seen: dict[str, Any]) -> Ite
     """Note the tensors of layers while the network runs.
 
     A noted tensor starts a graph of its own where nothing before it needs a gradient, so that backward stops there;
-    the network goes on with a copy, so that an in-place ReLU behind the layer does not overwrite what is noted.
+    the network goes on with a copy, so that an in-place ReLU behind the layer does not overwrite what is noted. Without
+    gradients the copy is what is noted: the network's answer stays the very tensor by which its head is known.
 
     Args:
         module: The network.
@@ -137,7 +138,10 @@ def taps(module: Any, wanted: Mapping[str, Layout], seen: dict[str, Any]) -> Ite
         if key not in wanted:
             return None
         tensor = _at(output, wanted[key].path)
-        if torch.is_grad_enabled() and not tensor.requires_grad:
+        if not torch.is_grad_enabled():
+            seen[key] = tensor.clone()
+            return None
+        if not tensor.requires_grad:
             tensor = tensor.detach().requires_grad_()
         seen[key] = tensor
         return _put(output, wanted[key].path, tensor.clone())

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from picasso.core.errors import NotFoundError, NotSupportedError
-from picasso.core.facts import INPUT, Capability, Facts, Layer, Pullback, ReluRule, Rules
+from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import ModelFile
 from picasso.core.opening import Options
@@ -138,11 +138,19 @@ class TorchModel(AcceleratedModel):
         return self._readout.read(arrays(self._forward(self._tensor(x))))
 
     def _activations(self, x: Array, layers: Sequence[str]) -> dict[str, Array]:
+        return self._passed(x, layers)[1]
+
+    def _observed(self, x: Array, layers: Sequence[str]) -> Observed:
+        answer, values = self._passed(x, layers)
+        return Observed(self._readout.read(arrays(answer)), values)
+
+    def _passed(self, x: Array, layers: Sequence[str]) -> tuple[Any, dict[str, Array]]:
+        """Run forward; return the network's own answer and the outputs of layers."""
         layouts, seen = self._layouts(layers), dict[str, Any]()
         with torch_layers.taps(self.module, layouts, seen):
-            self._forward(self._tensor(x))
+            answer = self._forward(self._tensor(x))
         self._check_ran(layers, seen)
-        return {name: array(layouts[name].arrange(seen[name])) for name in layers}
+        return answer, {name: array(layouts[name].arrange(seen[name])) for name in layers}
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         import torch

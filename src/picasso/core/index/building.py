@@ -1,0 +1,264 @@
+"""Runs a model over the pictures of a folder or data set, once: what is kept already is not run again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from picasso.core import registry
+from picasso.core.dataset import Dataset, Example, Skipped, match_classes, read_dataset
+from picasso.core.dataset.sources import File, file_at, printable
+from picasso.core.errors import (
+    DatasetError,
+    ModelFailedError,
+    ModelOutputError,
+    NotFoundError,
+    PictureError,
+    SettingsError,
+)
+from picasso.core.facts import Observed, Sample, Task
+from picasso.core.images import SUFFIXES
+from picasso.core.index.picture_index import PictureIndex
+from picasso.core.index.properties import measure
+from picasso.core.index.reading import Reading, strongest
+from picasso.core.index.shelf import Row, Shelf
+from picasso.core.model import Model
+from picasso.core.preprocessing import Array
+
+FORMAT = 1
+"""Of what is kept; a change means that everything is read anew."""
+MOST_PICTURES = 10_000
+"""Pictures of an index, where nobody asks for another number."""
+AHEAD = 2
+"""Batches that are decoded while one runs; with this one they are all that is in memory at a time."""
+VIEW_SIDE = 256
+"""The longer side of what is kept of a picture for the eye, in pixels."""
+_QUALITY = 90
+
+Report = Callable[[int, int, str], None]
+"""Called with what is done, the total and a message; it may raise CanceledError: what was kept stays."""
+
+
+def index_pictures(
+    model: Model, source: str | Path, readings: Sequence[Reading], report: Report, most: int = MOST_PICTURES
+) -> PictureIndex:
+    """Find what a model makes of the pictures of a folder or data set.
+
+    Everything is kept in Picasso's folder, row by row, under the model's digest and the picture's path, size and date.
+    So an index that was stopped goes on where it stopped, and of a folder that changed only what changed is run.
+
+    Args:
+        model: A model of still pictures, whole, not focused on a part.
+        source: A folder of pictures, also in folders within, or a data set: "demo:tanks".
+        readings: What is read of which layers; () for the scores alone.
+        report: Called before each batch.
+        most: How many pictures at most; of more, so many at even distances.
+
+    Raises:
+        SettingsError: No folder is named.
+        NotFoundError: There is no such folder or data set, no such layer, or none of its files is a picture that the
+            network can read.
+    """
+    if not str(source):
+        raise SettingsError("album must name a folder of pictures or a data set. Got none.")
+    report(0, 1, "Reading the data set")
+    dataset = pictures_of(source)
+    examples = [dataset.examples[number] for number in spread(len(dataset), most)]
+    keys = [_key(example) for example in examples]
+    shelf = Shelf(_file(model))
+    wanted = shelf.lacking(keys, readings)
+    missing = [(key, example) for key, example in zip(keys, examples, strict=True) if key in wanted]
+    done = len(examples) - len(missing)
+    for rows in _read(model, dataset, missing, readings):
+        shelf.add(rows)
+        done += len(rows)
+        report(done, len(examples), f"picture {done:,} of {len(examples):,}")
+    problems = shelf.problems(keys)
+    kept = [(key, example) for key, example in zip(keys, examples, strict=True) if key not in problems]
+    if not kept:
+        first = next(iter(problems.values()), "It is empty.")
+        raise NotFoundError(f"'{source}' holds no picture that the network can read: {first}", "Give other pictures.")
+    truth, unmatched = _truth(model, dataset, [example for _, example in kept])
+    skipped = tuple(
+        Skipped(example.name, problems[key]) for key, example in zip(keys, examples, strict=True) if key in problems
+    )
+    return PictureIndex(
+        dataset=dataset,
+        examples=tuple(example for _, example in kept),
+        truth=truth,
+        unmatched=unmatched,
+        skipped=(*dataset.skipped, *skipped),
+        shelf=shelf,
+        keys=tuple(key for key, _ in kept),
+    )
+
+
+def pictures_of(source: str | Path) -> Dataset:
+    """Read a data set, or a folder of pictures without classes, in which every label is "".
+
+    Raises:
+        NotFoundError: It is neither.
+    """
+    try:
+        return read_dataset(source)
+    except DatasetError as error:
+        folder = Path(source).expanduser()
+        found = [file_at(path) for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+        files = [file for file in found if file is not None]
+        if not files:
+            raise NotFoundError(f"There is no folder or data set of pictures '{source}'.", str(error)) from error
+        examples = tuple(Example(printable(file.path.relative_to(folder).as_posix()), "", file) for file in files)
+        return Dataset(printable(folder.name), (), examples)
+
+
+def spread(count: int, most: int) -> range | list[int]:
+    """Return the numbers of so many things at even distances, or of all."""
+    return range(count) if count <= most else [number * count // most for number in range(most)]
+
+
+def _file(model: Model) -> Path:
+    facts = f"{FORMAT}\0{model.digest}\0{metadata.version('picasso')}"
+    return registry.home() / "indexes" / f"{hashlib.sha256(facts.encode()).hexdigest()}.sqlite3"
+
+
+def _key(example: Example) -> str:
+    """Return the key of a picture's file: where it lies, and what changes when it does."""
+    source = example.source
+    place = source.path.absolute() if isinstance(source, File) else f"{source.archive.absolute()}\0{source.name}"
+    outlined = "" if example.mask is None else example.mask.stamp
+    facts = f"{place}\0{source.stamp}\0{outlined}\0{example.boxes}"
+    return hashlib.sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A picture as the model reads it, with what is kept of it for the eye; or why it cannot be read."""
+
+    key: str
+    problem: str = ""
+    x: Array | None = None
+    view: bytes = b""
+    properties: Array | None = None
+
+
+def _read(
+    model: Model, dataset: Dataset, missing: Sequence[tuple[str, Example]], readings: Sequence[Reading]
+) -> Iterator[list[Row]]:
+    """Run the model over pictures, batch by batch; the next ones are decoded meanwhile."""
+
+    def see(key: str, example: Example) -> _Seen:
+        try:
+            picture = dataset.picture(example)
+            sample: Sample = model.prepare(picture)
+            try:
+                mask = dataset.object_mask(example, picture)
+            except PictureError:  # its mask is no mask: the picture is one all the same
+                mask = None
+            return _Seen(key, "", sample.x, _jpeg(sample.view), measure(sample.view, mask))
+        except (PictureError, ModelFailedError, ModelOutputError) as error:
+            return _Seen(key, error.message)
+
+    # One thread: a user's hook need not bear two at a time.
+    with ThreadPoolExecutor(1, "picasso-decoding") as pool:
+        yield from (
+            _rows(model, batch, readings)
+            for batch in _batches(_ahead(pool, see, missing, AHEAD * model.batch_size), model.batch_size)
+        )
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, see: Callable[[str, Example], _Seen], missing: Iterable[tuple[str, Example]], most: int
+) -> Iterator[_Seen]:
+    """Return what is seen, in order; no more than so many are decoded before they are asked for."""
+    waiting = deque[Future[_Seen]]()
+    try:
+        for key, example in missing:
+            waiting.append(pool.submit(see, key, example))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _batches(seen: Iterable[_Seen], size: int) -> Iterator[list[_Seen]]:
+    batch: list[_Seen] = []
+    for one in seen:
+        batch.append(one)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _rows(model: Model, batch: Sequence[_Seen], readings: Sequence[Reading]) -> list[Row]:
+    """Return what is kept of a batch. Where the network fails on it, its pictures are run one by one."""
+    seen = [one for one in batch if not one.problem]
+    rows = [Row(one.key, problem=one.problem) for one in batch if one.problem]
+    try:
+        return rows + (_run(model, seen, readings) if seen else [])
+    except (ModelFailedError, ModelOutputError) as error:
+        if len(seen) == 1:
+            return [*rows, Row(seen[0].key, problem=error.message)]
+        return rows + [row for one in seen for row in _rows(model, [one], readings)]
+
+
+def _run(model: Model, seen: Sequence[_Seen], readings: Sequence[Reading]) -> list[Row]:
+    found, gradients = _observed(model, np.concatenate([one.x for one in seen if one.x is not None]), readings)
+    scored = model.facts.task is Task.CLASSIFICATION
+    scores = model.class_scores(found.outputs) if scored else np.zeros((len(seen), 0), np.float32)
+    kept = {}
+    for reading in readings:
+        values = found.values[reading.layer]
+        kept[reading] = strongest(model, values if reading.label is None else values * gradients[reading])
+    return [
+        Row(one.key, "", scores[i], one.properties, one.view, {reading: rows[i] for reading, rows in kept.items()})
+        for i, one in enumerate(seen)
+    ]
+
+
+def _observed(model: Model, x: Array, readings: Sequence[Reading]) -> tuple[Observed, dict[Reading, Array]]:
+    """Run forward, and backward where a class is asked about; return gradients by reading."""
+    layers = list(dict.fromkeys(reading.layer for reading in readings))
+    labels = list(dict.fromkeys(reading.label for reading in readings if reading.label is not None))
+    if not labels:
+        return model.observe(x, layers), {}
+    pulled = model.pullback(x, [model.target(label) for label in labels], layers)
+    gradients = {
+        reading: pulled.gradients[reading.layer][labels.index(reading.label)]
+        for reading in readings
+        if reading.label is not None
+    }
+    return Observed(pulled.outputs, pulled.values), gradients
+
+
+def _jpeg(view: NDArray[np.uint8]) -> bytes:
+    image, file = Image.fromarray(view), io.BytesIO()
+    image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.BOX)
+    image.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _truth(model: Model, dataset: Dataset, examples: Sequence[Example]) -> tuple[NDArray[np.int64], str]:
+    """Return the number of the model's class of each example, -1 where it is not known, and why it is not."""
+    unknown = np.full(len(examples), -1, np.int64)
+    if not dataset.classes or model.facts.task is not Task.CLASSIFICATION:
+        return unknown, ""
+    try:
+        matched = match_classes(dataset.classes, model.labels)
+    except DatasetError as error:
+        return unknown, error.message
+    return np.array([matched[example.label] for example in examples], np.int64), ""
