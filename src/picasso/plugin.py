@@ -16,12 +16,14 @@ from picasso.core.activation_maps import (
     feature_maps,
     unmoved,
 )
+from picasso.core.aiming import Part
 from picasso.core.album import album
 from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
+from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.decoder import Decoder, Grid
@@ -40,6 +42,7 @@ from picasso.core.index import MOST_PICTURES, PROPERTIES, PictureIndex, Reading,
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
+from picasso.core.labelled import Labelled, labelled
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
 from picasso.core.masking import (
@@ -69,6 +72,8 @@ from picasso.core.panels import (
     NetworkGraph,
     Panel,
     Scatter,
+    Series,
+    Step,
     Template,
     Text,
     Tile,
@@ -76,6 +81,8 @@ from picasso.core.panels import (
 )
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.series import on_one_scale
+from picasso.core.parameter_space import layer_distances
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
@@ -175,6 +182,7 @@ __all__ = [
     "ChannelMeasure",
     "ChannelSettings",
     "Channels",
+    "Checkpoint",
     "Coloring",
     "Context",
     "Curve",
@@ -199,6 +207,7 @@ __all__ = [
     "Intervention",
     "Kernels",
     "Kinds",
+    "Labelled",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
@@ -221,6 +230,7 @@ __all__ = [
     "Objective",
     "Panel",
     "Parametrization",
+    "Part",
     "Patching",
     "PathSettings",
     "PhaseParameters",
@@ -238,6 +248,7 @@ __all__ = [
     "Pullback",
     "Quality",
     "QuerySettings",
+    "Reached",
     "Reading",
     "ReceptiveFields",
     "Rectangles",
@@ -255,14 +266,17 @@ __all__ = [
     "ScoreSettings",
     "SearchPlan",
     "Seen",
+    "Series",
     "Settings",
     "SettingsError",
     "Shaking",
     "SmallestChange",
+    "Step",
     "Target",
     "Template",
     "Text",
     "Tile",
+    "Trajectory",
     "Visualization",
     "Watched",
     "Wide",
@@ -298,8 +312,10 @@ __all__ = [
     "kernel_chroma",
     "kernel_likenesses",
     "kernel_strengths",
+    "labelled",
     "lay_grid",
     "lay_values",
+    "layer_distances",
     "lit",
     "log_chroma",
     "luminance",
@@ -314,6 +330,7 @@ __all__ = [
     "network_graph",
     "noise_level",
     "of_query",
+    "on_one_scale",
     "on_patches",
     "outside",
     "over_channels",

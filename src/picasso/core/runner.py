@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
-from picasso.core.album import pinned
+from picasso.core.aiming import Part, aimed
 from picasso.core.asking import Place, focused, outlined, read_place
 from picasso.core.channel import read_channel
 from picasso.core.errors import (
@@ -28,6 +28,7 @@ from picasso.core.errors import (
     PicassoError,
     PictureError,
     PluginError,
+    SettingsError,
     TargetError,
 )
 from picasso.core.estimate import Estimate, Estimating, Report
@@ -40,8 +41,9 @@ from picasso.core.panels import Panel
 from picasso.core.registry import Entry
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
+from picasso.core.sources import pinned
 from picasso.core.targets import Target, make_target
-from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Subject
+from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Other, Subject
 
 TargetChoice = int | str | Target
 DEFAULT_TOP = 5
@@ -246,13 +248,19 @@ def cache_key(
     return result_key(
         model=digest or model.digest,
         visualization=(entry.name, entry.digest, entry.load().version),
-        settings=pinned(type(settings).model_json_schema(), settings.model_dump(mode="json")),
+        settings=pinned(type(settings).model_json_schema(), settings.model_dump(mode="json"), _stamp),
         picture=picture.digest if picture else "",
         targets=[target_key(choice, model.labels, model.facts.columns, model.facts.task) for choice in targets],
         top=top,
         seed=seed,
         at=place.key if place else "",
     )
+
+
+def _stamp(visualization: str) -> str:
+    """Return what tells a visualization from its earlier versions."""
+    entry = registry.visualization(visualization)
+    return f"{entry.digest} {entry.load().version}"
 
 
 def target_key(choice: TargetChoice, labels: Sequence[str], columns: int, task: Task) -> str:
@@ -368,6 +376,7 @@ def run(
     show: Callable[[Panel], None] | None = None,
     digest: str = "",
     announce: Callable[[Estimate], None] | None = None,
+    inner: bool = False,
 ) -> Result:
     """Run one visualization on one picture, or on the model alone.
 
@@ -378,6 +387,7 @@ def run(
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
         digest: The model's, where it was found out just now.
         announce: Called with what a long run will take, before its first step; by default `report` is told.
+        inner: Whether another visualization runs it.
 
     Returns:
         The result, with all panels.
@@ -393,7 +403,7 @@ def run(
         raise NotSupportedError(reason, "Choose another visualization.")
     shown, place = _Shown(entry, show), read_place(at)
     if refuse_subject(kind.title, kind.subject, picture is not None, (targets_of(target), place)):
-        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest)
+        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest, inner)
     assert picture is not None
     started = time.perf_counter()
     sample = model.prepare(picture)
@@ -412,7 +422,9 @@ def run(
     model.patching = Patching()
     # Copies: a plug-in may reckon and draw in place.
     told = Estimating(model, sample.x, kind.needs, spent, report or _ignore, announce)
-    ctx = Context(model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled)
+    ctx = Context(
+        model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled, _others(seed, inner)
+    )
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
     if model.focus is not None and model.focus.marked is not None and (place is not None or attributes):
@@ -437,13 +449,15 @@ def run(
 
 
 def _run_alone(
-    model: Model, entry: Entry, settings: Settings, seed: int, report: Report, shown: _Shown, digest: str
+    model: Model, entry: Entry, settings: Settings, seed: int, report: Report, shown: _Shown, digest: str, inner: bool
 ) -> Result:
     """Run a visualization of the model alone."""
     kind = entry.load()
     assert issubclass(kind, ModelVisualization)
     started = time.perf_counter()
-    ctx = Context(model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched)
+    ctx = Context(
+        model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched, None, _others(seed, inner)
+    )
     shown.all(model, lambda: kind().look(ctx, settings))
     return Result(
         name=entry.name,
@@ -457,6 +471,35 @@ def _run_alone(
         panels=tuple(shown.panels.values()),
         record=_record(model, entry, settings, seed, time.perf_counter() - started, digest),
     )
+
+
+def _others(seed: int, inner: bool) -> Other | None:
+    """Return what runs other visualizations for one; None for one that is run so itself."""
+    if inner:
+        return None
+
+    def other(
+        name: str,
+        values: Mapping[str, Any],
+        model: Model,
+        picture: Picture | None,
+        report: Report,
+        part: Part,
+        target: int | None,
+    ) -> tuple[Panel, ...]:
+        entry = registry.visualization(name)
+        kind = entry.load()
+        settings = read_settings(entry, aimed(kind.title, kind.settings_type.model_json_schema(), part) | dict(values))
+        if kind.subject is Subject.MODEL:
+            picture = target = None
+        elif picture is None:
+            raise SettingsError(f"{kind.title} looks at pictures.", "Name pictures, of which one is looked at.")
+        return run(
+            model, picture, entry, settings, target=target,
+            top=1, seed=seed, report=report, digest=model.digest, announce=_unannounced, inner=True,
+        ).panels  # fmt: skip
+
+    return other
 
 
 class _Shown:
@@ -568,6 +611,10 @@ def _record_of_picture(model: Model, picture: Picture, sample: Sample, place: Pl
         },
         "patching": str(model.patching) if model.patching.windows else None,
     }
+
+
+def _unannounced(estimate: Estimate) -> None:
+    """Say nothing of what a long run will take: it is a part of a longer one."""
 
 
 def _ignore(done: int, total: int, message: str) -> None:

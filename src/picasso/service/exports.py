@@ -15,11 +15,18 @@ from picasso.core.panels import Panel
 from picasso.core.result import image_files, map_files, map_png, safe_name, stem_of
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import read_curve, read_drawing, read_feature_maps, read_graph, read_heatmap
+from picasso.service.panel_store import (
+    read_curve,
+    read_drawing,
+    read_feature_maps,
+    read_graph,
+    read_heatmap,
+    read_series,
+)
 from picasso.service.records import ResultRecord
 
 Format = Literal["npz", "json", "png", "zip", "svg", "dot", "tex"]
-_DRAWABLE = ("heatmap", "feature-maps", "images")
+_DRAWABLE = ("heatmap", "feature-maps", "images", "series")
 _LINES = {"svg": ("graph", "drawing", "curve"), "dot": ("graph",), "tex": ("graph",)}
 """Which kinds of panels are drawn with lines, by format."""
 _TYPES = {
@@ -117,6 +124,10 @@ def _draw(wire: dict[str, Any], artifacts: Artifacts, bar: bool, warning: str) -
         return map_png(read_heatmap(wire, artifacts), bar=bar, warning=warning)
     if wire["kind"] == "feature-maps":
         return render.png(read_feature_maps(wire, artifacts).contact_sheet())
+    if wire["kind"] == "series":
+        if (strip := read_series(wire, artifacts).filmstrip()) is None:
+            raise NotSupportedError(f"The panel '{wire['id']}' has no picture.", "Export it as npz or json.")
+        return render.png(strip)
     return render.png(render.to_image(artifacts.get_array(wire["pictures"][0]["artifact"])))
 
 
@@ -128,6 +139,8 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
             contents |= image_files([_lines(wire)])
         if wire["kind"] == "feature-maps":
             contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
+        if wire["kind"] == "series":
+            contents |= image_files([read_series(wire, artifacts)])
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):
             drawn = render.to_image(artifacts.get_array(picture["artifact"]))
             contents[f"{safe_name(str(wire['id']))}-{number}.png"] = render.png(drawn)

@@ -6,16 +6,16 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from picasso.core import runner
-from picasso.core.album import pinned
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.service import albums, audits, comparisons, work
+from picasso.core.sources import SourceKind, pinned
+from picasso.service import audits, comparisons, sources, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
@@ -65,6 +65,7 @@ class Jobs:
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
         paths: Whether a page may name any path of this machine.
+        checkpoints: Paths of the folders of checkpoints that a page may name, by name.
         audit_ended: Called, from the jobs' own thread, when an audit has ended, however it did.
     """
 
@@ -76,6 +77,7 @@ class Jobs:
         place: Place,
         warm: int,
         paths: bool,
+        checkpoints: Mapping[str, str],
         audit_ended: Callable[[], object],
     ) -> None:
         self.store = store
@@ -83,7 +85,7 @@ class Jobs:
         self.catalog = catalog
         self.place = place
         self.what_ifs = WhatIfs(store, records)
-        self._audit_ended, self._paths = audit_ended, paths
+        self._audit_ended, self._paths, self._checkpoints = audit_ended, paths, checkpoints
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -131,7 +133,7 @@ class Jobs:
         alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
         pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
-        settings = albums.resolved(visualization.settings, settings, self.store, self._paths)
+        settings = sources.resolved(visualization.settings, settings, self._known_sources(), self._paths)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
         place = read_place(request.at)
@@ -314,7 +316,7 @@ class Jobs:
             runner.result_key(
                 model=card.digest,
                 visualization=(visualization.name, visualization.digest, visualization.version),
-                settings=pinned(visualization.settings, settings),
+                settings=pinned(visualization.settings, settings, self._stamp),
                 picture=picture,
                 targets=targets,
                 top=request.top,
@@ -323,6 +325,20 @@ class Jobs:
             )
             for picture in [one.digest for one in pictures] or [""]
         ]
+
+    def _known_sources(self) -> sources.Known:
+        """Return what a setting may name."""
+        datasets = {dataset.name: dataset.path for dataset in self.store.datasets()}
+        return {SourceKind.ALBUM: datasets, SourceKind.CHECKPOINTS: self._checkpoints}
+
+    def _stamp(self, visualization: str) -> str:
+        """Return what tells a visualization from its earlier versions.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        known = self.catalog.get(visualization)
+        return f"{known.digest} {known.version}"
 
     def _stop_within(self, id_: str) -> None:
         """Have the process of a canceled job or question ended, unless it stops by itself in time."""

@@ -117,6 +117,7 @@ class Service:
             place,
             configuration.warm,
             configuration.allow_add,
+            configuration.checkpoint_folders(),
             self._sweep_leftovers,
         )
         self._lock = FolderLock(configuration.data)

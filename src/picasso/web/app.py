@@ -20,6 +20,7 @@ from picasso.web.errors import add_error_handlers
 from picasso.web.routes import (
     artifacts,
     audits,
+    checkpoints,
     comparisons,
     datasets,
     jobs,
@@ -91,6 +92,7 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
         what_ifs,
         comparisons,
         datasets,
+        checkpoints,
         audits,
         results,
         artifacts,

@@ -12,6 +12,7 @@ from picasso.core.panels.heatmap import Heatmap
 from picasso.core.panels.images import Images
 from picasso.core.panels.matrix import Matrix
 from picasso.core.panels.scatter import Coloring, Scatter
+from picasso.core.panels.series import Series, Step
 from picasso.core.panels.template import Template
 from picasso.core.panels.text import Text
 
@@ -30,6 +31,8 @@ __all__ = [
     "NetworkGraph",
     "Panel",
     "Scatter",
+    "Series",
+    "Step",
     "Template",
     "Text",
     "Tile",

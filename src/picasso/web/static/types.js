@@ -28,6 +28,7 @@
  * }} GraphBox
  * @typedef {{block: number, source: number, target: number, lane: number}} GraphArc
  * @typedef {Wire & {boxes: GraphBox[], arcs: GraphArc[], elsewhere: number, notes: string[]}} GraphWire
+ * @typedef {Wire & {noun: string, steps: {label: string, panels: Wire[], picture: ArrayRef | null}[]}} SeriesWire
  * @typedef {Wire & {text?: string}} TextWire
  * @typedef {Wire & {html?: string}} TemplateWire
  *

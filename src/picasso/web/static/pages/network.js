@@ -353,15 +353,23 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-const [, , found] = await Promise.all([
+const [, , found, datasets, folders] = await Promise.all([
   models.load(state.model),
   tray.load(state.pictures),
   list("/visualizations").catch((error) => {
     fill(place("state"), problem(error));
     return [];
   }),
+  // Without them names are written by hand.
+  list("/datasets").catch(() => []),
+  list("/checkpoints").catch(() => []),
 ]);
 known = found;
+settings.offered = {
+  visualization: known.filter(({ error }) => !error).map(({ name, title }) => [name, title]),
+  album: datasets.map(({ name }) => [name, name]),
+  checkpoints: folders.map(({ name }) => [name, name]),
+};
 await firstPicture();
 page.dataset.ready = "yes";
 history.replaceState(null, "", href());

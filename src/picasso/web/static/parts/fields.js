@@ -31,18 +31,22 @@ export function numberField(property, options) {
 
 /**
  * @param {FieldOptions} options
+ * @param {[string, string][]} [names] that are proposed, and what they are called
  * @returns {Field}
  */
-export function textField(options) {
+export function textField(options, names = []) {
   const { id, nullable, change } = options;
-  const element = h("input", {
-    type: "text", id, placeholder: nullable ? "automatic" : null, autocomplete: "off", ...described(options), onchange: change,
+  const proposals = `${id}-names`;
+  const input = h("input", {
+    type: "text", id, placeholder: nullable ? "automatic" : null, autocomplete: "off", list: names.length ? proposals : null,
+    ...described(options), onchange: change,
   });
   return {
-    element,
+    element: names.length ? h("span", { class: "proposing" }, input,
+      h("datalist", { id: proposals }, names.map(([name, label]) => h("option", { value: name }, label)))) : input,
     focusId: id,
-    value: () => (element.value === "" && nullable ? null : element.value),
-    set: (value) => (element.value = value ?? ""),
+    value: () => (input.value === "" && nullable ? null : input.value),
+    set: (value) => (input.value = value ?? ""),
   };
 }
 

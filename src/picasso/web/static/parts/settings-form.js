@@ -24,6 +24,8 @@ export class SettingsForm extends EventTarget {
     this.fields = new Map();
     this.summary = h("span", { class: "settings-summary" });
     this.details = h("details", { class: "settings" });
+    /** @type {Record<string, [string, string][]>} names and what they are called, by what a setting says that it takes */
+    this.offered = {};
   }
 
   /**
@@ -39,7 +41,7 @@ export class SettingsForm extends EventTarget {
       const { property, nullable } = resolve(raw, schema);
       const start = defaults[name] ?? property.default ?? null;
       const id = freshId("setting");
-      const field = build(property, { id, name, nullable, start, card, change: () => this.changed(name) });
+      const field = build(property, { id, name, nullable, start, card, offered: this.offered, change: () => this.changed(name) });
       field.set(name in values ? values[name] : start);
       const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
       this.fields.set(name, { field, error, default: start, title: property.title ?? name });
@@ -152,6 +154,7 @@ function resolve(raw, schema) {
  * @property {boolean} nullable
  * @property {any} start the default
  * @property {import("../types.js").Card | null} card
+ * @property {Record<string, [string, string][]>} offered what there is to name
  * @property {() => void} change
  */
 
@@ -163,6 +166,7 @@ function resolve(raw, schema) {
 function build(property, options) {
   const choices = property.picasso?.choices;
   if (choices === "spatial-layers" || choices === "layers") return layerField(property.picasso, options);
+  if (choices === "visualization" && options.offered[choices]) return selectField(options.offered[choices], options);
   if (property.enum) {
     return property.enum.length <= SEGMENTS_UP_TO && !options.nullable && property.enum.join("").length < 28
       ? segmentedField(property.enum, options)
@@ -171,7 +175,7 @@ function build(property, options) {
   if (property.format === "extent") return extentField(options);
   if (property.type === "boolean") return switchField(options);
   if (property.type === "integer" || property.type === "number") return numberField(property, options);
-  return textField(options);
+  return textField(options, options.offered[choices]);
 }
 
 /**
