@@ -45,6 +45,8 @@ from picasso.core.kinds import Kinds, region_of
 from picasso.core.labelled import Labelled, labelled
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
+from picasso.core.linear_head import LinearHead, find_linear_head
+from picasso.core.logistic import Logistic, with_ones
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -213,6 +215,8 @@ __all__ = [
     "LayerwiseRules",
     "Likeness",
     "Line",
+    "LinearHead",
+    "Logistic",
     "LrpRule",
     "MadePicture",
     "Mask",
@@ -304,6 +308,7 @@ __all__ = [
     "feature_maps",
     "fill",
     "find_kernels",
+    "find_linear_head",
     "from_baselines",
     "gradient_map",
     "grown",
@@ -371,4 +376,5 @@ __all__ = [
     "trunk_layers",
     "unmoved",
     "with_luminance",
+    "with_ones",
 ]
