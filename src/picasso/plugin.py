@@ -33,6 +33,7 @@ from picasso.core.diagram import maps_to_scale, network_graph, read_network, sha
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
@@ -126,10 +127,12 @@ from picasso.core.regions import (
 )
 from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, RelevanceRules, RescaleRule
 from picasso.core.relu_rules import ruled_gradients, switches
-from picasso.core.render import colorize, shared_limits
+from picasso.core.render import colorize, overlay, shared_limits
+from picasso.core.resizing import resized
 from picasso.core.settings import Extent, Settings
 from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
+from picasso.core.sobol_indices import SobolShares, draw_designs, jansen
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
     OFFSET,
@@ -275,6 +278,7 @@ __all__ = [
     "SettingsError",
     "Shaking",
     "SmallestChange",
+    "SobolShares",
     "Step",
     "Target",
     "Template",
@@ -301,9 +305,11 @@ __all__ = [
     "dead_channels",
     "deblocked",
     "divide",
+    "draw_designs",
     "eight_bit",
     "enlarge",
     "explained_variance",
+    "factorize",
     "falling_magnitudes",
     "feature_maps",
     "fill",
@@ -313,6 +319,7 @@ __all__ = [
     "gradient_map",
     "grown",
     "index_pictures",
+    "jansen",
     "jpeg_quality",
     "kernel_chroma",
     "kernel_likenesses",
@@ -339,6 +346,7 @@ __all__ = [
     "on_patches",
     "outside",
     "over_channels",
+    "overlay",
     "plant_objects",
     "pulled_back",
     "read_drawn",
@@ -350,6 +358,7 @@ __all__ = [
     "rectangle",
     "region_of",
     "relit",
+    "resized",
     "ruled_gradients",
     "sampling_note",
     "scaled",
@@ -358,6 +367,7 @@ __all__ = [
     "seam",
     "share_line",
     "shared_limits",
+    "shares_of",
     "shrunk",
     "sketch_due",
     "smoothed",
