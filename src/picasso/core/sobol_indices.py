@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 
-def draw_designs(count: int, cells: int, seed: int) -> tuple[Numbers, Numbers]:
+def draw_designs(count: int, cells: int, seed: int | tuple[int, ...]) -> tuple[Numbers, Numbers]:
     """Return two designs (count, cells) of how much of each cell is kept, 0..1: halves of one Sobol sequence."""
     from scipy.stats import qmc
 
