@@ -18,6 +18,7 @@ from picasso.core.activation_maps import (
 )
 from picasso.core.aiming import Part
 from picasso.core.album import album
+from picasso.core.annotations import other_labels
 from picasso.core.attention import Attention, AttentionLayer
 from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
@@ -26,12 +27,14 @@ from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk,
 from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
 from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
+from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
@@ -39,7 +42,7 @@ from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
-from picasso.core.index import MOST_PICTURES, PROPERTIES, PictureIndex, Reading, index_pictures
+from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, Reading, cut, index_pictures
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
@@ -113,6 +116,7 @@ from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.principal import PrincipalParameters
 from picasso.core.priors import alpha_norm, total_variation
 from picasso.core.probing import cell_means, explained_variance
+from picasso.core.proportions import share_interval
 from picasso.core.receptive_field import ReceptiveFields
 from picasso.core.rectangles import Rectangles, rectangle
 from picasso.core.regions import (
@@ -190,6 +194,7 @@ __all__ = [
     "Checkpoint",
     "Coloring",
     "Context",
+    "Crops",
     "Curve",
     "Decoder",
     "Drawing",
@@ -301,6 +306,7 @@ __all__ = [
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "cut",
     "cut_out",
     "dead_channels",
     "deblocked",
@@ -334,20 +340,24 @@ __all__ = [
     "make_atlas",
     "map_strides",
     "maps_to_scale",
+    "match_classes",
     "matte",
     "measured_magnitudes",
     "moments",
     "moved",
     "nearest",
+    "nearest_neighbors",
     "network_graph",
     "noise_level",
     "of_query",
     "on_one_scale",
     "on_patches",
+    "other_labels",
     "outside",
     "over_channels",
     "overlay",
     "plant_objects",
+    "principal_axes",
     "pulled_back",
     "read_drawn",
     "read_layers",
@@ -365,6 +375,7 @@ __all__ = [
     "score_coalitions",
     "score_masked",
     "seam",
+    "share_interval",
     "share_line",
     "shared_limits",
     "shares_of",
@@ -384,6 +395,8 @@ __all__ = [
     "total_variation",
     "transplant",
     "trunk_layers",
+    "tsne",
+    "umap",
     "unmoved",
     "with_luminance",
     "with_ones",

@@ -10,20 +10,14 @@ from numpy.typing import NDArray
 
 from picasso.auditing.findings import Interval
 from picasso.auditing.thresholds import ALPHA, DROP, SURE
+from picasso.core.proportions import Z, share_interval
 
 Numbers = NDArray[np.float64]
-Z = 1.959963984540054
-"""Of a two-sided 95 % interval."""
 
 
 def share(successes: float, count: int) -> Interval:
     """Return a share with its 95 % interval (Wilson 1927); of nothing, 0 in 0..1."""
-    if not count:
-        return Interval(0.0, 0.0, 1.0)
-    rate, extra = successes / count, Z * Z / count
-    middle = (rate + extra / 2) / (1 + extra)
-    reach = Z * math.sqrt(rate * (1 - rate) / count + extra / (4 * count)) / (1 + extra)
-    return Interval(rate, max(0.0, middle - reach), min(1.0, middle + reach))
+    return Interval(*share_interval(successes, count))
 
 
 def drop(lost: float, gained: float, count: float) -> Interval:

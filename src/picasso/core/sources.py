@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from picasso.core.annotations import annotations_file
+
 
 class SourceKind(StrEnum):
     """What a setting names."""
@@ -47,7 +49,8 @@ def pinned(
 ) -> dict[str, Any]:
     """Return settings by which results are told apart: beside each name stands what is behind it at present.
 
-    That is the names, sizes and times of the files; nothing where it is a data set that a package makes.
+    That is the names, sizes and times of the files and of the labels that people gave; the latter alone where it is a
+    data set that a package makes.
 
     Args:
         schema: JSON schema of the settings.
@@ -64,6 +67,7 @@ def pinned(
 def _state(source: str) -> str:
     place = Path(source).expanduser()
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    files.append(annotations_file(source))
     digest = hashlib.sha256()
     for file in files:
         try:

@@ -1,6 +1,7 @@
 """What a model makes of many pictures, found once and kept: its scores, and where each channel of a layer fires."""
 
 from picasso.core.index.building import MOST_PICTURES, index_pictures
+from picasso.core.index.crops import Crops, cut
 from picasso.core.index.picture_index import PictureIndex
 from picasso.core.index.properties import PROPERTIES, PictureProperty
 from picasso.core.index.reading import Reading, Strongest
@@ -8,9 +9,11 @@ from picasso.core.index.reading import Reading, Strongest
 __all__ = [
     "MOST_PICTURES",
     "PROPERTIES",
+    "Crops",
     "PictureIndex",
     "PictureProperty",
     "Reading",
     "Strongest",
+    "cut",
     "index_pictures",
 ]

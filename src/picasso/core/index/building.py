@@ -18,7 +18,14 @@ from PIL import Image
 from picasso.core import registry
 from picasso.core.dataset import Dataset, Example, Skipped, match_classes, read_dataset
 from picasso.core.dataset.sources import File, file_at, printable
-from picasso.core.errors import DatasetError, ModelFailedError, ModelOutputError, NotFoundError, PictureError
+from picasso.core.errors import (
+    DatasetError,
+    ModelFailedError,
+    ModelOutputError,
+    NotFoundError,
+    PictureError,
+    SettingsError,
+)
 from picasso.core.facts import Observed, Sample, Task
 from picasso.core.images import SUFFIXES
 from picasso.core.index.picture_index import PictureIndex
@@ -58,9 +65,12 @@ def index_pictures(
         most: How many pictures at most; of more, so many at even distances.
 
     Raises:
+        SettingsError: No folder is named.
         NotFoundError: There is no such folder or data set, no such layer, or none of its files is a picture that the
             network can read.
     """
+    if not str(source):
+        raise SettingsError("album must name a folder of pictures or a data set. Got none.")
     report(0, 1, "Reading the data set")
     dataset = pictures_of(source)
     examples = [dataset.examples[number] for number in spread(len(dataset), most)]

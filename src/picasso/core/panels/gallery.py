@@ -39,11 +39,13 @@ class Group:
         title: Their heading: "Strongest".
         tiles: In their order.
         caption: A sentence about them, or "".
+        unit: The channel that they are of, "conv5:37", to which the heading leads; "" for none.
     """
 
     title: str
     tiles: tuple[Tile, ...]
     caption: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

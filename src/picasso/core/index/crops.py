@@ -1,0 +1,73 @@
+"""Which part of a picture a unit of a layer can have seen, for a place in the layer's map."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picasso.core.errors import NotSupportedError
+from picasso.core.model import Model
+from picasso.core.panels.gallery import Box
+from picasso.core.receptive_field import ReceptiveFields
+
+_WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+class Crops:
+    """The receptive fields of a layer's places.
+
+    Args:
+        model: The model.
+        layer: The layer's name.
+        columns: Columns of its map.
+
+    Attributes:
+        reason: Why whole pictures are shown, one sentence; "" where parts are.
+    """
+
+    def __init__(self, model: Model, layer: str, columns: int) -> None:
+        self._layer = next(one for one in model.layers() if one.name == layer)
+        self._columns, self._size = columns, model.input_shape[:2]
+        self._fields: ReceptiveFields | None = None
+        self._known: dict[int, Box | None] = {}
+        self.reason = ""
+        try:
+            self._fields = ReceptiveFields(model.graph())
+        except NotSupportedError as error:
+            self.reason = f"Whole pictures are shown: {error.message}"
+
+    def box(self, place: int) -> Box | None:
+        """Return what the unit at a place (row * columns + column) can depend on; None for all of the picture."""
+        if place not in self._known:
+            self._known[place] = self._found(place)
+        return self._known[place]
+
+    def _found(self, place: int) -> Box | None:
+        if self._fields is None:
+            return None
+        region = self._fields.of(self._layer, self._index(place))
+        if region is None or not region.height:
+            return None
+        height, width = self._size
+        box = region.left / width, region.top / height, region.width / width, region.height / height
+        return None if box == _WHOLE else box
+
+    def _index(self, place: int) -> tuple[int, ...]:
+        """Return which number of the layer's output that is, of its first channel."""
+        shape, grid = self._layer.shape, self._layer.grid
+        if len(shape) == 1:
+            return (0,)
+        if grid is not None:  # class and register tokens come before those of the patches
+            return shape[0] - grid[0] * grid[1] + place, 0
+        return place // self._columns, place % self._columns, 0
+
+
+def cut(view: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
+    """Cut a part out of a picture (h, w, 3), at least one pixel."""
+    if box is None:
+        return view
+    height, width = view.shape[:2]
+    left, top = min(width - 1, int(box[0] * width)), min(height - 1, int(box[1] * height))
+    right = max(left + 1, round((box[0] + box[2]) * width))
+    bottom = max(top + 1, round((box[1] + box[3]) * height))
+    return view[top:bottom, left:right]
