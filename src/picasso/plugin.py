@@ -27,6 +27,7 @@ from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk,
 from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.concept_vectors import ConceptSpace, Finding, chance
 from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
@@ -62,6 +63,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
+from picasso.core.multiple_tests import holm
 from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import (
     Atlas,
@@ -193,6 +195,7 @@ __all__ = [
     "Channels",
     "Checkpoint",
     "Coloring",
+    "ConceptSpace",
     "Context",
     "Crops",
     "Curve",
@@ -203,6 +206,7 @@ __all__ = [
     "Family",
     "FeatureMaps",
     "Fill",
+    "Finding",
     "Found",
     "FourierParameters",
     "Gallery",
@@ -302,6 +306,7 @@ __all__ = [
     "blurred",
     "bounded",
     "cell_means",
+    "chance",
     "channel_maps",
     "class_colors",
     "coarse_to_fine",
@@ -324,6 +329,7 @@ __all__ = [
     "from_baselines",
     "gradient_map",
     "grown",
+    "holm",
     "index_pictures",
     "jansen",
     "jpeg_quality",
