@@ -105,7 +105,6 @@ def test_what_it_was_trained_on_matters_and_random_pictures_do_not(model: Model,
     assert bars.labels == ("red", "anything (not significant)", "random pictures")
     assert all(low <= value <= high for value, (low, high) in zip(bars.values, bars.intervals, strict=True))
     against = asked(model, home, of="other")
-    print(text(against)); print(against.arrays["random_tcav"])
     assert "red: it lowers 'other'." in text(against)
     # The pictures that lie farthest toward the concept are red.
     most = next(panel for panel in result.panels if isinstance(panel, Gallery)).groups[0]
