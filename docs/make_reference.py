@@ -28,7 +28,13 @@ from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
 from picasso.core.visualization import Subject
-from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
+from picasso.service.configuration import (
+    CheckpointFolder,
+    Configuration,
+    DatasetSpecification,
+    ModelSpecification,
+    SampleFolder,
+)
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
 from picasso.testing import small_model, small_transformer
@@ -319,7 +325,7 @@ def configuration() -> str:
         "names. Relative paths are those of the folder that holds the file. `picasso new config` writes one with "
         "comments.",
         "## The server",
-        _fields(Configuration, skip=("models", "datasets")),
+        _fields(Configuration, skip=("models", "datasets", "checkpoints")),
         "## [[model]]",
         "One for each model.",
         _fields(ModelSpecification),
@@ -329,6 +335,9 @@ def configuration() -> str:
         "## [[datasets]]",
         "Pictures by class, on which models are audited. One for each data set.",
         _fields(DatasetSpecification),
+        "## [[checkpoints]]",
+        "What was saved during a training. One for each folder.",
+        _fields(CheckpointFolder),
         "## [[samples]]",
         "A folder of pictures that the page offers for a model.",
         _fields(SampleFolder),

@@ -47,7 +47,8 @@ from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, R
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
-from picasso.core.labelled import Labelled, labelled
+from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled_by_itself
+from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
 from picasso.core.linear_head import LinearHead, find_linear_head
@@ -90,7 +91,8 @@ from picasso.core.panels import (
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
 from picasso.core.panels.series import on_one_scale
-from picasso.core.parameter_space import layer_distances
+from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
+from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
@@ -222,6 +224,7 @@ __all__ = [
     "Kernels",
     "Kinds",
     "Labelled",
+    "LabelledPictures",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
@@ -229,11 +232,13 @@ __all__ = [
     "Line",
     "LinearHead",
     "Logistic",
+    "LossKind",
     "LrpRule",
     "MadePicture",
     "Mask",
     "MaskedSettings",
     "Matrix",
+    "Measured",
     "Model",
     "ModelFile",
     "ModelVisualization",
@@ -245,6 +250,7 @@ __all__ = [
     "NotSupportedError",
     "Objective",
     "Panel",
+    "ParameterSlice",
     "Parametrization",
     "Part",
     "Patching",
@@ -289,6 +295,8 @@ __all__ = [
     "SmallestChange",
     "SobolShares",
     "Step",
+    "Stop",
+    "Surface",
     "Target",
     "Template",
     "Text",
@@ -311,6 +319,7 @@ __all__ = [
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "contours_of",
     "cut",
     "cut_out",
     "dead_channels",
@@ -324,6 +333,7 @@ __all__ = [
     "falling_magnitudes",
     "feature_maps",
     "fill",
+    "filter_normalized",
     "find_kernels",
     "find_linear_head",
     "from_baselines",
@@ -337,9 +347,11 @@ __all__ = [
     "kernel_likenesses",
     "kernel_strengths",
     "labelled",
+    "labelled_by_itself",
     "lay_grid",
     "lay_values",
     "layer_distances",
+    "levels_of",
     "lit",
     "log_chroma",
     "luminance",
@@ -348,6 +360,7 @@ __all__ = [
     "maps_to_scale",
     "match_classes",
     "matte",
+    "measure",
     "measured_magnitudes",
     "moments",
     "moved",
@@ -364,6 +377,7 @@ __all__ = [
     "overlay",
     "plant_objects",
     "principal_axes",
+    "principal_plane",
     "pulled_back",
     "read_drawn",
     "read_layers",
@@ -391,6 +405,7 @@ __all__ = [
     "softened",
     "sparsity",
     "spectrum",
+    "spread_around",
     "stand",
     "suppress",
     "surface",
@@ -404,6 +419,7 @@ __all__ = [
     "tsne",
     "umap",
     "unmoved",
+    "usual_loss",
     "with_luminance",
     "with_ones",
 ]

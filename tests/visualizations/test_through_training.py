@@ -105,10 +105,10 @@ def test_a_map_is_of_the_pictures_own_class_at_each_checkpoint(model: Model, run
 
 
 def test_a_part_is_handed_on_in_the_words_of_what_is_shown(model: Model, run: Path) -> None:
-    shown = looked(model, run, layer="0", output=4, most=2)
+    shown = looked(model, run, layer="0", at_channel=4, most=2)
     assert [step.label for step in shown["series"].steps] == ["epoch 0", "epoch 4"]
     assert "channel 4" in shown["series"].steps[0].panels[0].title.lower()
-    made = looked(model, run, layer="0", output=4, most=2, view="feature-visualization", options="steps=3")
+    made = looked(model, run, layer="0", at_channel=4, most=2, view="feature-visualization", options="steps=3")
     pictures = [step.picture for step in made["series"].steps]
     assert (pictures[0] != pictures[1]).any()
 

@@ -182,9 +182,9 @@ class Trajectory:
             parts.append(f"{len(self.chosen)} of {self.total} checkpoints are shown, at even distances.")
         if self._unread:
             count = len(self._unread)
-            names = "; ".join(f"{one.path.name}: {one.reason}" for one in self.unread[:3])
+            names = "; ".join(f"{one.path.name}: {one.reason.rstrip('.')}" for one in self.unread[:3])
             what = "file is no checkpoint" if count == 1 else "files are no checkpoints"
-            parts.append(f"{count} {what} of this network: {names}{' …' if count > 3 else ''}")
+            parts.append(f"{count} {what} of this network: {names}{'; …' if count > 3 else '.'}")
         return " ".join(parts)
 
 

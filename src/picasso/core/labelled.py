@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -9,7 +10,9 @@ from itertools import chain, zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.album import album
 from picasso.core.dataset import Dataset, Example, match_classes, read_dataset
+from picasso.core.dreaming import GreyCanvas
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PictureError
 from picasso.core.facts import Task
 from picasso.core.images import Picture
@@ -28,27 +31,20 @@ class Labelled:
         x: What the network reads, float32 (n, h, w, c).
         classes: The model's number of the class of each, int (n,).
         names: What the data set calls the classes, by the model's number, in the order of the data set.
-        examples: Where each lies in the data set.
         digests: Of the pictures, in their order.
         left_out: How many pictures could not be read.
-        total: How many the data set has.
+        total: How many there are.
     """
 
     x: Array
     classes: NDArray[np.int64]
     names: dict[int, str]
-    examples: tuple[Example, ...]
     digests: tuple[str, ...]
     left_out: int
     total: int
-    _dataset: Dataset
 
     def __len__(self) -> int:
         return len(self.x)
-
-    def picture(self, number: int) -> Picture:
-        """Return one of the pictures as it lies in the data set."""
-        return self._dataset.picture(self.examples[number])
 
     def accuracy(self, scores: Array) -> float:
         """Return the share of pictures whose highest score is that of their class, 0..1.
@@ -64,7 +60,24 @@ class Labelled:
         return {name: float(np.mean(right[self.classes == place])) for place, name in self.names.items()}
 
 
-def labelled(model: Model, source: str, most: int, report: Report) -> Labelled:
+@dataclass(frozen=True, eq=False)
+class LabelledPictures(Labelled):
+    """Pictures of a data set.
+
+    Args:
+        dataset: The data set.
+        examples: Where each picture lies in it.
+    """
+
+    dataset: Dataset
+    examples: tuple[Example, ...]
+
+    def picture(self, number: int) -> Picture:
+        """Return one of the pictures as it lies in the data set."""
+        return self.dataset.picture(self.examples[number])
+
+
+def labelled(model: Model, source: str, most: int, report: Report) -> LabelledPictures:
     """Read pictures of a data set whose classes are the model's.
 
     Args:
@@ -103,7 +116,7 @@ def labelled(model: Model, source: str, most: int, report: Report) -> Labelled:
         raise NotFoundError(f"'{source}' holds no picture that the network can read.", "Give another data set.")
     present = set(classes)
     names = {place: name for name, place in places.items() if place in present}
-    return Labelled(
+    return LabelledPictures(
         x=np.concatenate(rows),
         classes=np.array(classes, np.int64),
         names=names,
@@ -111,7 +124,32 @@ def labelled(model: Model, source: str, most: int, report: Report) -> Labelled:
         digests=tuple(digests),
         left_out=len(chosen) - len(rows),
         total=len(dataset),
-        _dataset=dataset,
+        dataset=dataset,
+    )
+
+
+def labelled_by_itself(model: Model, count: int, random: np.random.Generator, report: Report) -> Labelled:
+    """Draw random waves, as strong as in photographs, each of the class that the model itself sees in it.
+
+    Args:
+        model: A classifier.
+        count: How many.
+        random: Where the waves come from.
+        report: Called before each picture.
+
+    Raises:
+        NotSupportedError: The model answers for pixels or boxes.
+    """
+    leaves = album(model, GreyCanvas(model).scale, "", count, random, report)
+    x = np.concatenate([leaf.x for leaf in leaves])
+    classes = model.predict(x).argmax(axis=1).astype(np.int64)
+    return Labelled(
+        x=x,
+        classes=classes,
+        names={int(place): model.labels[place] for place in np.unique(classes)},
+        digests=tuple(hashlib.sha256(row.tobytes()).hexdigest() for row in x),
+        left_out=0,
+        total=count,
     )
 
 

@@ -196,7 +196,7 @@ class Model(Hooked):
         made = self.whole._with_parameters({name: np.asarray(value, np.float32) for name, value in parameters.items()})
         return made if self.focus is None else made.focused(self.focus)  # type: ignore[return-value]
 
-    def at_checkpoint(self, path: Path) -> Self:
+    def at_checkpoint(self, path: str | Path) -> Self:
         """Return the network as it was when a file was saved: its parameters and the statistics of its norms.
 
         This one stays as it is.
@@ -209,7 +209,7 @@ class Model(Hooked):
             ModelFileError: It is no such file, is damaged, or holds the weights of another network.
             UnsafeModelError: Reading it would run code that comes with it.
         """
-        made = self.whole._at_checkpoint(path)
+        made = self.whole._at_checkpoint(Path(path))
         return made if self.focus is None else made.focused(self.focus)  # type: ignore[return-value]
 
     def _copied(self, parameters: Mapping[str, Array], file: str = "") -> Self:

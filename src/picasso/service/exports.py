@@ -22,12 +22,13 @@ from picasso.service.panel_store import (
     read_graph,
     read_heatmap,
     read_series,
+    read_surface,
 )
 from picasso.service.records import ResultRecord
 
 Format = Literal["npz", "json", "png", "zip", "svg", "dot", "tex"]
 _DRAWABLE = ("heatmap", "feature-maps", "images", "series")
-_LINES = {"svg": ("graph", "drawing", "curve"), "dot": ("graph",), "tex": ("graph",)}
+_LINES = {"svg": ("graph", "drawing", "curve", "surface"), "dot": ("graph",), "tex": ("graph",)}
 """Which kinds of panels are drawn with lines, by format."""
 _TYPES = {
     "npz": "application/octet-stream",
@@ -79,7 +80,7 @@ def export(
     elif form in _LINES:
         chosen = _drawable(result, panel, _LINES[form])
         label = safe_name(str(chosen["id"]))
-        data, name = image_files([_lines(chosen)])[f"{label}.{form}"], f"{stem}.{label}.{form}"
+        data, name = image_files([_lines(chosen, artifacts)])[f"{label}.{form}"], f"{stem}.{label}.{form}"
     else:
         data, name = _archive(result, artifacts, stem), f"{stem}.zip"
     return Export(name, _TYPES[form], data)
@@ -89,12 +90,13 @@ def _document(result: ResultRecord) -> bytes:
     return json.dumps(as_now(result.document), indent=2, ensure_ascii=False).encode()
 
 
-def _lines(wire: dict[str, Any]) -> Panel:
-    """Return a kept graph, drawing or curve."""
+def _lines(wire: dict[str, Any], artifacts: Artifacts) -> Panel:
+    """Return a kept graph, drawing, curve or surface."""
     read: dict[str, Callable[[dict[str, Any]], Panel]] = {
         "graph": read_graph,
         "drawing": read_drawing,
         "curve": read_curve,
+        "surface": lambda wire: read_surface(wire, artifacts),
     }
     return read[wire["kind"]](wire)
 
@@ -136,7 +138,7 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps, _warning(result))
     for wire in result.panels:
         if wire["kind"] in _LINES["svg"]:
-            contents |= image_files([_lines(wire)])
+            contents |= image_files([_lines(wire, artifacts)])
         if wire["kind"] == "feature-maps":
             contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
         if wire["kind"] == "series":

@@ -13,9 +13,10 @@ import numpy as np
 
 from picasso.core.diagram import Arc, Box, Role
 from picasso.core.errors import PluginError
-from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel, Series, Step
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel, Series, Step, Surface
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.surface import Contour, Stop
 from picasso.core.preprocessing import Frame
 from picasso.service.artifacts import Artifacts, StoredArray
 
@@ -164,6 +165,20 @@ def read_series(wire: dict[str, Any], artifacts: Artifacts) -> Series:
         for one in wire["steps"]
     )
     return Series(**values | {"steps": steps})
+
+
+def read_surface(wire: dict[str, Any], artifacts: Artifacts) -> Surface:
+    """Return a kept surface."""
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    given = {
+        "x": tuple(wire["x"]),
+        "y": tuple(wire["y"]),
+        "values": artifacts.get_array(wire["values"]["artifact"]),
+        "contours": tuple(Contour(one["level"], tuple((x, y) for x, y in one["points"])) for one in wire["contours"]),
+        "path": tuple(Stop(**stop) for stop in wire["path"]),
+        "mark": tuple(wire["mark"]) if wire["mark"] else None,
+    }
+    return Surface(**values | given)
 
 
 def read_graph(wire: dict[str, Any]) -> NetworkGraph:

@@ -15,7 +15,7 @@ from picasso.plugin import (
     Checkpoint,
     Context,
     Curve,
-    Labelled,
+    LabelledPictures,
     Line,
     ModelVisualization,
     NotFoundError,
@@ -68,10 +68,10 @@ class ThroughTrainingSettings(Settings):
         description="What of the network is shown. Left empty: what the visualization shows by itself.",
         json_schema_extra={"picasso": {"choices": "layers"}},
     )
-    output: int | None = Field(
+    at_channel: int | None = Field(
         None,
         ge=0,
-        title="Output channel",
+        title="Channel",
         description="Which channel of the layer, counted from 0. Left empty: all.",
         json_schema_extra={"picasso": {"choices": "channels"}},
     )
@@ -157,7 +157,7 @@ def _options(text: str) -> dict[str, Any]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _known(ctx: Context, settings: ThroughTrainingSettings) -> Labelled | None:
+def _known(ctx: Context, settings: ThroughTrainingSettings) -> LabelledPictures | None:
     """Return the album's pictures, where there is one."""
     if not settings.album:
         return None
@@ -185,7 +185,7 @@ def _step(
     reached: Reached,
     settings: ThroughTrainingSettings,
     options: dict[str, Any],
-    known: Labelled | None,
+    known: LabelledPictures | None,
     report: Callable[[int, int, str], None],
 ) -> Step:
     """Return what the visualization shows at a checkpoint."""
@@ -195,7 +195,7 @@ def _step(
         reached.model,
         None if known is None else known.picture(settings.example),
         report,
-        Part(settings.layer, settings.output),
+        Part(settings.layer, settings.at_channel),
         None if known is None else int(known.classes[settings.example]),
     )
     return Step(reached.checkpoint.label, panels)
@@ -204,7 +204,7 @@ def _step(
 def _series(shown: Sequence[Step], settings: ThroughTrainingSettings) -> Series:
     return Series(
         id="series",
-        title=f"{settings.view.replace('-', ' ').capitalize()}, checkpoint by checkpoint",
+        title=f"Checkpoint by checkpoint: {settings.view}",
         caption="Color scales and axes are the same at all checkpoints.",
         steps=on_one_scale(shown),
         noun="checkpoint",
@@ -226,7 +226,7 @@ class _Course:
     from_end: list[dict[str, float]] = field(default_factory=list)
     right: list[dict[str, float]] = field(default_factory=list)
 
-    def add(self, reached: Reached, known: Labelled | None) -> None:
+    def add(self, reached: Reached, known: LabelledPictures | None) -> None:
         """Measure the network at the next checkpoint."""
         now = reached.model.parameters()
         self.start = now if self.start is None else self.start
@@ -244,7 +244,7 @@ class _Course:
             yield self._curve(
                 "accuracy",
                 "Accuracy by class",
-                "share of the pictures that the network gets right",
+                "share of right answers",
                 self.right,
                 limits=(0.0, 1.0),
                 caption=_said(self.right, "class"),

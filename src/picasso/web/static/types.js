@@ -29,6 +29,11 @@
  * @typedef {{block: number, source: number, target: number, lane: number}} GraphArc
  * @typedef {Wire & {boxes: GraphBox[], arcs: GraphArc[], elsewhere: number, notes: string[]}} GraphWire
  * @typedef {Wire & {noun: string, steps: {label: string, panels: Wire[], picture: ArrayRef | null}[]}} SeriesWire
+ * @typedef {Wire & {
+ *   x: number[], y: number[], values: ArrayRef, x_title: string, y_title: string, units: string, logarithmic: boolean,
+ *   contours: {level: number, points: [number, number][]}[], path: {label: string, x: number, y: number}[],
+ *   mark: [number, number] | null, mark_label: string
+ * }} SurfaceWire
  * @typedef {Wire & {text?: string}} TextWire
  * @typedef {Wire & {html?: string}} TemplateWire
  *

@@ -8,12 +8,13 @@ import * as graph from "./graph.js";
 import * as heatmap from "./heatmap.js";
 import * as images from "./images.js";
 import * as series from "./series.js";
+import * as surface from "./surface.js";
 import * as template from "./template.js";
 import * as text from "./text.js";
 
 /** @type {Record<string, {kind: string, mount: (panels: any[], context: any) => import("../types.js").PanelView}>} */
 const KINDS = Object.fromEntries(
-  [bars, curve, drawing, featureMaps, graph, heatmap, images, series, template, text].map((module) => [module.kind, module]));
+  [bars, curve, drawing, featureMaps, graph, heatmap, images, series, surface, template, text].map((module) => [module.kind, module]));
 
 /**
  * @param {string} kind

@@ -193,7 +193,7 @@ export class PicassoResult extends HTMLElement {
           maps.length > 0 && mapItem("PNG with color bar", "ready for a paper", "&bar=1"),
           strip && item("PNG", "the filmstrip", `format=png&panel=${encodeURIComponent(strip.id)}`),
           channels && item("PNG", "the first channels side by side", `format=png&panel=${encodeURIComponent(channels.id)}`),
-          panels.filter(({ kind }) => ["graph", "drawing", "curve"].includes(kind)).map(({ id, kind, title }) => [
+          panels.filter(({ kind }) => ["graph", "drawing", "curve", "surface"].includes(kind)).map(({ id, kind, title }) => [
             item("SVG", title, `format=svg&panel=${encodeURIComponent(id)}`),
             kind === "graph" && item("DOT", `${title}, for Graphviz`, `format=dot&panel=${encodeURIComponent(id)}`),
             kind === "graph" && item("TeX", `${title}, for LaTeX`, `format=tex&panel=${encodeURIComponent(id)}`),
