@@ -82,7 +82,6 @@ from picasso.core.panels import (
     Panel,
     Scatter,
     Series,
-    Step,
     Template,
     Text,
     Tile,
@@ -90,7 +89,7 @@ from picasso.core.panels import (
 )
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
-from picasso.core.panels.series import on_one_scale
+from picasso.core.panels.series import Step, on_one_scale
 from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
 from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters

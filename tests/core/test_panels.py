@@ -32,6 +32,8 @@ from picasso.core.panels import (
 )
 from picasso.core.panels.curve import DASHES, Line, round_numbers
 from picasso.core.panels.feature_maps import COLUMNS, GAP, LINE, SIDE, ChannelMeasure
+from picasso.core.panels.series import Series, Step
+from picasso.core.panels.surface import Contour, Stop, Surface
 from picasso.core.preprocessing import Frame
 
 RNG = np.random.default_rng(61)
@@ -106,7 +108,22 @@ DRAWING = Drawing(
     title=BAD,
     svg="<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><rect width='9' height='9'/></svg>",
 )
-ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE, CHANNELS, CURVE, GRAPH, DRAWING)
+SERIES = Series(id="series", title=BAD, steps=(Step(BAD, (BARS, CHANNELS), PICTURE), Step("b", (TEXT,))), noun=BAD)
+SURFACE = Surface(
+    id="surface",
+    title=BAD,
+    x=(-1.0, 0.0, 1.0),
+    y=(0.0, 2.0),
+    values=np.array([[1, 2, 4], [1, 3, 9]], np.float32),
+    x_title=BAD,
+    y_title=BAD,
+    units=BAD,
+    contours=(Contour(2.0, ((0.0, 0.0), (-0.5, 2.0))),),
+    path=(Stop(BAD, 1.0, 2.0), Stop("b", 0.0, 0.0)),
+    mark=(0.0, 0.0),
+    mark_label=BAD,
+)
+ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE, CHANNELS, CURVE, GRAPH, DRAWING, SERIES, SURFACE)
 
 
 def put_back(wire: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -139,7 +156,8 @@ def test_the_wire_is_json_beside_arrays_and_nothing_is_lost(panel: Panel) -> Non
 
 def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
+        inner = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"kind": value.kind} | inner if isinstance(value, Panel) else inner
     if isinstance(value, Role):
         return str(value)
     if isinstance(value, tuple | list):
@@ -172,20 +190,24 @@ def test_html_is_escaped_and_without_script(panel: Panel) -> None:
     assert ESCAPED in html
     tags: set[str] = set()
     attributes: set[str] = set()
+    pictures: list[str] = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             tags.add(tag)
             attributes.update(key for key, _ in attrs)
+            pictures.extend(value or "" for key, value in attrs if (tag, key) == ("image", "href"))
 
     Reader().feed(html)
     plain = {"h4", "p", "figure", "figcaption", "img", "ul", "li", "table", "tr", "td", "div", "details", "summary"}
-    drawn = {"svg", "g", "line", "polyline", "circle", "text", "title", "rect", "path"}
-    draws = isinstance(panel, Curve | NetworkGraph)
+    drawn = {"svg", "g", "line", "polyline", "circle", "text", "title", "rect", "path", "image"}
+    draws = isinstance(panel, Curve | NetworkGraph | Surface)
     assert tags <= (plain | drawn if draws else plain)
     if not draws:  # a drawing has many, none of which can hold script
         assert attributes <= {"alt", "src", "style"}
-    assert not any(name.startswith("on") or "href" in name for name in attributes)
+    assert all(picture.startswith("data:image/png;base64,") for picture in pictures)
+    known = {"href"} if pictures else set()
+    assert not any(name.startswith("on") or "href" in name for name in attributes - known)
 
 
 def images_in(html: str) -> list[np.ndarray]:

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 
-from picasso.core.panels import Bars, Curve, FeatureMaps, Images, Panel, Series, Step, Text
+from picasso.core.panels import Bars, Curve, FeatureMaps, Images, Panel, Series, Text
 from picasso.core.panels.curve import Line
-from picasso.core.panels.series import on_one_scale
+from picasso.core.panels.series import Step, on_one_scale
 from picasso.core.result import image_files
 
 

@@ -49,7 +49,7 @@ def pinned(
 ) -> dict[str, Any]:
     """Return settings by which results are told apart: beside each name stands what is behind it at present.
 
-    That is the names, sizes and times of the files and of the labels that people gave; the latter alone where it is a
+    That is the names, sizes and times of the files, and of what people said of them; the latter alone where it is a
     data set that a package makes.
 
     Args:

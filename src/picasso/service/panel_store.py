@@ -13,9 +13,10 @@ import numpy as np
 
 from picasso.core.diagram import Arc, Box, Role
 from picasso.core.errors import PluginError
-from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel, Series, Step, Surface
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel, Series, Surface
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.series import Step
 from picasso.core.panels.surface import Contour, Stop
 from picasso.core.preprocessing import Frame
 from picasso.service.artifacts import Artifacts, StoredArray

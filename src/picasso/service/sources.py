@@ -27,14 +27,29 @@ def resolved(schema: Mapping[str, Any], settings: Mapping[str, Any], known: Know
     """
     found = dict(settings)
     for name, kind, value in named_sources(schema, settings):
-        if kind not in PLACES:
-            continue
-        places = known[kind]
-        if value in places:
-            found[name] = places[value]
-        elif value not in places.values() and not paths:
-            raise SettingsError(
-                f"{name} must be a {_WORDS[kind]} of this server. Got '{value[:80]}'.",
-                f"Known: {', '.join(places) or 'none'}. Start it with --allow-add to name folders.",
-            )
+        if kind in PLACES:
+            found[name] = place_of(value, kind, known, paths, name)
     return found
+
+
+def place_of(value: str, kind: SourceKind, known: Known, paths: bool, name: str) -> str:
+    """Return the path of what a page names.
+
+    Args:
+        value: A name that the server knows, or a path.
+        kind: What it names.
+        known, paths: As `resolved` takes them.
+        name: What the setting is called.
+
+    Raises:
+        SettingsError: It names something else, and may not.
+    """
+    places = known[kind]
+    if value in places:
+        return places[value]
+    if value not in places.values() and not paths:
+        raise SettingsError(
+            f"{name} must be a {_WORDS[kind]} of this server. Got '{value[:80]}'.",
+            f"Known: {', '.join(places) or 'none'}. Start it with --allow-add to name folders.",
+        )
+    return value

@@ -35,8 +35,9 @@ class TensorBoardViews:
         MissingExtraError: TensorBoard is not installed.
 
     Example:
-        >>> board = TensorBoardViews("logs", load_model(net), [("filters", {"shown": 16})])
-        >>> board.write(epoch, {"loss": loss})
+        >>> board = TensorBoardViews("logs", load_model("demo:tank-proxy"), [("filters", {"shown": 16})])
+        >>> board.write(1, {"loss": 0.5})
+        >>> board.close()
     """
 
     def __init__(

@@ -21,14 +21,11 @@ def keras_checkpoints(folder: str | Path, *, every: int = 1, board: TensorBoardV
         board: Where views of the network are written to each time.
 
     Returns:
-        A keras.callbacks.Callback.
+        A keras.callbacks.Callback, for `model.fit(x, y, epochs=10, callbacks=[keras_checkpoints("checkpoints")])`.
 
     Raises:
         MissingExtraError: Keras is not installed.
         ConfigurationError: `every` is less than 1.
-
-    Example:
-        >>> model.fit(x, y, epochs=10, callbacks=[keras_checkpoints("checkpoints")])
     """
     if every < 1:
         raise ConfigurationError(f"every must be at least 1. Got {every}.")

@@ -33,9 +33,9 @@ def save_checkpoint(
         ConfigurationError: Neither epoch nor step is given.
 
     Example:
-        >>> for epoch in range(10):
-        ...     loss = train(net)
-        ...     save_checkpoint(net, "checkpoints", epoch=epoch + 1, metrics={"loss": loss})
+        >>> import torch
+        >>> save_checkpoint(torch.nn.Linear(3, 2), "checkpoints", epoch=1, metrics={"loss": 0.3}).name
+        'epoch-000001.pt'
     """
     import torch
 

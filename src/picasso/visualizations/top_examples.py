@@ -46,7 +46,7 @@ class TopExamplesSettings(Settings):
         "",
         title="Pictures",
         description="A folder of pictures or a data set.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     layer: str = Field(
         "",
@@ -255,5 +255,6 @@ def _gallery(
         groups=tuple(made),
         atlas=make_atlas(parts, len(parts), TILE),
         wholes=make_atlas(views, len(views), TILE) if any(boxes) else None,
+        aspect=views[0].shape[1] / views[0].shape[0],
         album=looked.album,
     )

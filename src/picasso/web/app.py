@@ -18,6 +18,7 @@ from picasso.service.service import Service
 from picasso.web.answers import PREFIX
 from picasso.web.errors import add_error_handlers
 from picasso.web.routes import (
+    albums,
     artifacts,
     audits,
     checkpoints,
@@ -96,6 +97,7 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
         audits,
         results,
         artifacts,
+        albums,
     ):
         api.include_router(nouns.router)
     app.include_router(api)

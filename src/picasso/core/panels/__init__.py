@@ -12,7 +12,7 @@ from picasso.core.panels.heatmap import Heatmap
 from picasso.core.panels.images import Images
 from picasso.core.panels.matrix import Matrix
 from picasso.core.panels.scatter import Coloring, Scatter
-from picasso.core.panels.series import Series, Step
+from picasso.core.panels.series import Series
 from picasso.core.panels.surface import Surface
 from picasso.core.panels.template import Template
 from picasso.core.panels.text import Text
@@ -33,7 +33,6 @@ __all__ = [
     "Panel",
     "Scatter",
     "Series",
-    "Step",
     "Surface",
     "Template",
     "Text",

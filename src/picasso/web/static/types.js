@@ -21,6 +21,13 @@
  *   measures: {name: string, title: string, units: string, values: ArrayRef}[]
  * }} FeatureMapsWire
  * @typedef {Wire & {svg: string}} DrawingWire
+ * @typedef {import("./panels/atlas.js").AtlasWire} AtlasWire
+ * @typedef {Wire & {groups: {title: string, caption: string, unit: string, tiles: import("./panels/tiles.js").Tile[]}[],
+ *   atlas: AtlasWire, wholes: AtlasWire | null, aspect: number, album: string}} GalleryWire
+ * @typedef {Wire & {rows: string[], columns: string[], row_title: string, column_title: string, places: ArrayRef,
+ *   values: ArrayRef, units: string, names: string[], atlas: AtlasWire, album: string, labels: string[]}} MatrixWire
+ * @typedef {Wire & {points: ArrayRef, names: string[], atlas: AtlasWire, neighbors: ArrayRef, x_title: string,
+ *   y_title: string, colorings: {name: string, words: string[], values: ArrayRef}[], album: string}} ScatterWire
  * @typedef {{
  *   name: string, label: string, kind: string, role: string, shape: number[], layer: string,
  *   parameters: number | null, multiply_adds: number | null, parent: number, row: number, column: number,

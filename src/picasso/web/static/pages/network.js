@@ -11,7 +11,7 @@ import { PartList } from "../parts/part-list.js";
 import { PictureTray } from "../parts/picture-tray.js";
 import { problem } from "../parts/problem.js";
 import { PicassoResult } from "../parts/result-view.js";
-import { SettingsForm } from "../parts/settings-form.js";
+import { SettingsForm, neededAlbum } from "../parts/settings-form.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
 /** @typedef {import("../types.js").Job} Job */
@@ -32,6 +32,8 @@ let asked = "";
 let turn = 0;
 /** Whether Back or Forward changes everything at once. */
 let returning = false;
+/** The pictures that were looked at last: other views begin with the same. */
+let album = "";
 /** The model that an address asked for and that is not there. */
 let lost = "";
 
@@ -86,7 +88,7 @@ function draw() {
   fill(place("chosen"), card && heading(card));
   fill(place("views"), card && tabs(one));
   fill(place("about"), card && one && h("p", { class: "muted small" }, one.description));
-  if (card && one) settings.show(freeSchema(one, state), state.settings, card, one.defaults);
+  if (card && one) settings.show(freeSchema(one, state), state.settings, card, { ...one.defaults, ...albumOf(one) });
   else fill(place("settings"));
   again.hidden = true;
   document.title = [levelOf(state) === "model" ? "Network" : nameOf(state), models.chosen, "Picasso"].filter(Boolean).join(" \u00b7 ");
@@ -96,6 +98,15 @@ function draw() {
   fill(place("pictures-count"), String(tray.pictures.length || ""));
   if (models.model?.state === "ready" && one) run();
   else waiting();
+}
+
+/**
+ * @param {VisualizationInfo} one
+ * @returns {Record<string, string>} the pictures that it looks at, where it needs some and nobody chose any
+ */
+function albumOf(one) {
+  const name = neededAlbum(one.schema);
+  return name ? { [name]: album || settings.offered.album?.[0]?.[0] || "" } : {};
 }
 
 /** @param {Chosen} chosen */
@@ -328,7 +339,10 @@ place("result").addEventListener("layer-selected", (event) => {
   go({ layer: /** @type {CustomEvent} */ (event).detail, channel: null, label: "", view: "", settings: {} });
 });
 settings.addEventListener("change", () => {
-  state.settings = settings.differences();
+  const needed = neededAlbum(view()?.schema);
+  if (needed) album = settings.values()[needed];
+  // An address says which pictures, whatever another visitor's page would begin with.
+  state.settings = { ...settings.differences(), ...(needed && album ? { [needed]: album } : {}) };
   history.replaceState(null, "", href());
   again.hidden = false;
   place("run").hidden = false;
@@ -367,9 +381,10 @@ const [, , found, datasets, folders] = await Promise.all([
 known = found;
 settings.offered = {
   visualization: known.filter(({ error }) => !error).map(({ name, title }) => [name, title]),
-  album: datasets.map(({ name }) => [name, name]),
+  album: datasets.map((/** @type {{name: string}} */ { name }) => [name, name]),
   checkpoints: folders.map(({ name }) => [name, name]),
 };
+settings.paths = page.dataset.allowAdd === "yes";
 await firstPicture();
 page.dataset.ready = "yes";
 history.replaceState(null, "", href());

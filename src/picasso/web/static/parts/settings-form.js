@@ -1,7 +1,7 @@
 /** A visualization's settings: a form made from the JSON schema of its Settings class. */
 
 import { fill, freshId, h } from "../dom.js";
-import { extentField, numberField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
+import { extentField, numberField, placeField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
 
 /**
  * @typedef {object} Field
@@ -13,6 +13,16 @@ import { extentField, numberField, segmentedField, selectField, severalField, sw
  */
 
 const SEGMENTS_UP_TO = 5;
+
+/**
+ * @param {any} schema JSON schema of an object
+ * @returns {string | null} the setting that names pictures without which there is nothing to see
+ */
+export function neededAlbum(schema) {
+  const found = Object.entries(schema?.properties ?? {}).find(([, one]) =>
+    /** @type {any} */ (one).picasso?.choices === "album" && /** @type {any} */ (one).picasso.required);
+  return found?.[0] ?? null;
+}
 
 /** Events: "change" when a value changed. */
 export class SettingsForm extends EventTarget {
@@ -26,6 +36,8 @@ export class SettingsForm extends EventTarget {
     this.details = h("details", { class: "settings" });
     /** @type {Record<string, [string, string][]>} names and what they are called, by what a setting says that it takes */
     this.offered = {};
+    /** Whether a path of the server may be named, too. */
+    this.paths = false;
   }
 
   /**
@@ -41,7 +53,7 @@ export class SettingsForm extends EventTarget {
       const { property, nullable } = resolve(raw, schema);
       const start = defaults[name] ?? property.default ?? null;
       const id = freshId("setting");
-      const field = build(property, { id, name, nullable, start, card, offered: this.offered, change: () => this.changed(name) });
+      const field = build(property, { id, name, nullable, start, card, offered: this.offered, paths: this.paths, change: () => this.changed(name) });
       field.set(name in values ? values[name] : start);
       const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
       this.fields.set(name, { field, error, default: start, title: property.title ?? name });
@@ -155,6 +167,7 @@ function resolve(raw, schema) {
  * @property {any} start the default
  * @property {import("../types.js").Card | null} card
  * @property {Record<string, [string, string][]>} offered what there is to name
+ * @property {boolean} paths whether a path of the server may be named, too
  * @property {() => void} change
  */
 
@@ -166,6 +179,7 @@ function resolve(raw, schema) {
 function build(property, options) {
   const choices = property.picasso?.choices;
   if (choices === "spatial-layers" || choices === "layers") return layerField(property.picasso, options);
+  if (choices === "album" || choices === "checkpoints") return placeField(property.picasso, options);
   if (choices === "visualization" && options.offered[choices]) return selectField(options.offered[choices], options);
   if (property.enum) {
     return property.enum.length <= SEGMENTS_UP_TO && !options.nullable && property.enum.join("").length < 28
@@ -175,7 +189,7 @@ function build(property, options) {
   if (property.format === "extent") return extentField(options);
   if (property.type === "boolean") return switchField(options);
   if (property.type === "integer" || property.type === "number") return numberField(property, options);
-  return textField(options, options.offered[choices]);
+  return textField(options);
 }
 
 /**
