@@ -131,9 +131,8 @@ def test_the_layer_is_the_last_that_is_nowhere_below_zero(model: Model, album: P
 
 
 def test_what_cannot_be_found_is_said(model: Model, album: Path, tmp_path: Path) -> None:
-    alone = picasso.explain(model, visualization="concepts", cache=False)
-    assert isinstance(alone, picasso.Result)
-    assert "Name pictures" in text(alone)
+    with pytest.raises(SettingsError, match="album must name"):
+        picasso.explain(model, visualization="concepts", cache=False)
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes((album / f"{number}.png").read_bytes())
     with pytest.raises(NotFoundError, match="takes 3 of 3 pictures for 'colored', and 4 are needed"):

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import picasso
-from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
 from picasso.core.hooks import Head
 from picasso.core.images import read_picture
 from picasso.core.logistic import Logistic, losses, with_ones
@@ -193,9 +193,8 @@ def test_without_classes_only_the_most_alike_are_shown(forest: Path, tmp_path: P
 
 def test_what_cannot_be_said_is_refused(forest: Path) -> None:
     model = opened(network())
-    alone = picasso.explain(model, PICTURE, "influence", cache=False)
-    assert isinstance(alone, picasso.Result)
-    assert "Name the pictures" in text(alone)
+    with pytest.raises(SettingsError, match="album must name"):
+        picasso.explain(model, PICTURE, "influence", cache=False)
     with pytest.raises(NotFoundError, match="no folder or data set"):
         picasso.explain(model, PICTURE, "influence", album="nowhere", cache=False)
     with pytest.raises(NotFoundError, match="There is no folder of checkpoints"):

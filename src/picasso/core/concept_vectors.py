@@ -191,8 +191,9 @@ def chance(finding: Finding, nulls: list[Finding]) -> float:
 def _drawn(places: Places, count: int, random: np.random.Generator) -> tuple[Places, Places]:
     """Draw with replacement; return what was drawn, and what was not."""
     for _ in range(_TRIES):
-        drawn = random.choice(places, count)
-        left = np.setdiff1d(places, drawn)
-        if len(left):
-            return drawn, left
+        drawn = random.integers(0, len(places), count)
+        left = np.ones(len(places), np.bool_)
+        left[drawn] = False
+        if left.any():
+            return places[drawn], places[left]
     raise ValueError("At least two pictures are needed, so that one can be held out.")

@@ -26,6 +26,7 @@ from picasso.plugin import (
     PictureIndex,
     Reading,
     Settings,
+    SettingsError,
     Text,
     Tile,
     chance,
@@ -41,7 +42,7 @@ SIDE = 112
 """Of a small picture, pixels."""
 DEPTH = 0.75
 """Where the layer lies that is looked at by default, 1 for the last through which everything flows."""
-LEAST = 8
+LEAST = 5
 """Pictures of a concept at least."""
 ALPHA = 0.05
 """Chance of taking any concept that is none for one that matters."""
@@ -49,11 +50,6 @@ TOLD = 0.7
 """Accuracy below which a vector hardly tells its concept from random pictures; 0.5 is guessing."""
 SHOWN = 8
 """Pictures that are shown of each concept."""
-NEEDED = (
-    "Name pictures of the class under Pictures, and under Concepts a folder with one folder for each concept: stripes, "
-    "dots, clouds. Then this learns in which direction of a layer each concept lies, and tests whether the class score "
-    "follows it more than it follows random pictures."
-)
 
 
 class ConceptActivationSettings(Settings):
@@ -79,7 +75,7 @@ class ConceptActivationSettings(Settings):
     of: str = Field(
         "",
         title="Class",
-        description="Whose score. Left empty: the class that the network sees most often in the pictures.",
+        description="Whose score. Left empty: the class of the most pictures.",
         json_schema_extra={"picasso": {"choices": "classes"}},
     )
     layer: str = Field(
@@ -128,11 +124,15 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
     needs = frozenset({Capability.ACTIVATIONS, Capability.GRADIENTS})
 
     def look(self, ctx: Context, settings: ConceptActivationSettings) -> Iterator[Panel]:
-        if not settings.album or not settings.concepts:
-            ctx.progress(0, 1)
-            yield Text(id="said", title="What was found", text=NEEDED)
-            ctx.progress(1, 1)
-            return
+        if not settings.album:
+            raise SettingsError(
+                "album must name pictures in which the class is seen. Got none.", "Give a folder, or a data set."
+            )
+        if not settings.concepts:
+            raise SettingsError(
+                "concepts must name a folder with one folder of pictures for each concept. Got none.",
+                "Give one: stripes, dots, clouds.",
+            )
         model = ctx.model
         (layer,) = read_layers(model, settings.layer, (DEPTH,))[:1]
         read = _Read.of(ctx, layer, settings)
@@ -241,9 +241,9 @@ def _of_class(model: Model, index: PictureIndex, settings: ConceptActivationSett
     """
     if not index.scores.shape[1]:
         raise NotSupportedError("The network gives no class to a whole picture, so none can be asked about.")
-    given = index.scores.argmax(axis=1)
-    label = model.target(settings.of).index if settings.of else int(np.bincount(given).argmax())
-    places = np.flatnonzero((index.truth if index.labelled else given) == label)
+    classes = index.truth if index.labelled else index.scores.argmax(axis=1)
+    label = model.target(settings.of).index if settings.of else int(np.bincount(classes[classes >= 0]).argmax())
+    places = np.flatnonzero(classes == label)
     if not len(places):
         raise NotFoundError(f"None of the {len(index)} pictures is of '{model.labels[label]}'.", "Name other pictures.")
     if len(places) > settings.pictures:

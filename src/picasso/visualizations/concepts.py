@@ -25,6 +25,7 @@ from picasso.plugin import (
     PictureIndex,
     Sample,
     Settings,
+    SettingsError,
     Text,
     Tile,
     draw_designs,
@@ -50,11 +51,6 @@ AT_ONCE = 32
 """Versions of a layer that are held at a time."""
 BELOW = 1e-4
 """Share of the largest value below zero at which a layer counts as one that is never below."""
-NEEDED = (
-    "Name pictures under Pictures: a folder, or a data set. Then this finds what a layer sees in those that the "
-    "network takes for a class: it cuts them up, splits what the layer answers to the cuttings into a few parts, and "
-    "shows each part by the cuttings that have the most of it, where it is, and how much the class depends on it."
-)
 
 
 class ConceptsSettings(Settings):
@@ -131,10 +127,9 @@ class Concepts(ModelVisualization[ConceptsSettings]):
 
     def look(self, ctx: Context, settings: ConceptsSettings) -> Iterator[Panel]:
         if not settings.album:
-            ctx.progress(0, 1)
-            yield Text(id="said", title="What was found", text=NEEDED)
-            ctx.progress(1, 1)
-            return
+            raise SettingsError(
+                "album must name pictures in which the class is seen. Got none.", "Give a folder, or a data set."
+            )
         index = index_pictures(ctx.model, settings.album, (), ctx.progress, MOST_PICTURES)
         label, places = _of_class(ctx.model, index, settings)
         samples = [_sample(ctx.model, index, place) for place in places]

@@ -26,6 +26,7 @@ from picasso.plugin import (
     Reading,
     Sample,
     Settings,
+    SettingsError,
     Text,
     Tile,
     Trajectory,
@@ -46,11 +47,6 @@ SAME = 1 - 1e-6
 """Cosine from which two codes are those of one picture."""
 ROUNDS = 200
 """Rounds that solving usually takes at most, for the progress bar alone."""
-NEEDED = (
-    "Name the pictures that the network was trained with under Training pictures: a folder with one folder for each "
-    "class, or a data set. Then this shows which of them are behind the decision: those that the network takes for the "
-    "most alike, and those without which it would be surer or less sure."
-)
 
 
 class InfluenceSettings(Settings):
@@ -119,10 +115,10 @@ class Influence(Visualization[InfluenceSettings]):
 
     def run(self, ctx: Context, sample: Sample, settings: InfluenceSettings) -> Iterator[Panel]:
         if not settings.album:
-            ctx.progress(0, 1)
-            yield Text(id="said", title="Which training pictures", text=NEEDED)
-            ctx.progress(1, 1)
-            return
+            raise SettingsError(
+                "album must name the pictures that the network was trained with. Got none.",
+                "Give a folder with one folder for each class, or a data set.",
+            )
         if ctx.model.focus is not None:
             raise NotSupportedError("Training pictures are found for a class of the whole picture.", "Explain a class.")
         target = ctx.targets[0].index
