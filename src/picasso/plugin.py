@@ -67,14 +67,11 @@ from picasso.core.moving import Move, Moved, map_strides, moved
 from picasso.core.multiple_tests import holm
 from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import (
-    Atlas,
     Bars,
-    Coloring,
     Curve,
     Drawing,
     FeatureMaps,
     Gallery,
-    Group,
     Heatmap,
     Images,
     Matrix,
@@ -84,11 +81,12 @@ from picasso.core.panels import (
     Series,
     Template,
     Text,
-    Tile,
-    make_atlas,
 )
+from picasso.core.panels.atlas import Atlas, make_atlas
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.gallery import Group, Tile
+from picasso.core.panels.scatter import Coloring
 from picasso.core.panels.series import Step, on_one_scale
 from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
 from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane

@@ -93,7 +93,8 @@ def test_a_slider_leads_through_the_training(
 
     page.get_by_text("Settings", exact=True).click()
     field = page.locator('[data-setting="checkpoints"]')
-    assert field.locator("option").evaluate_all("(all) => all.map((one) => one.value)") == ["first-run"]
+    assert field.locator("option").evaluate_all("(all) => all.map((one) => one.value)") == ["0", "path"]
+    assert field.locator("option").first.inner_text() == "first-run"
     assert page.locator('[data-setting="view"] select').evaluate("(one) => one.selectedOptions[0].text") == "Filters"
 
 

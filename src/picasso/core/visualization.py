@@ -223,6 +223,11 @@ class Visualization(ABC, Generic[S]):
         return ()
 
     @classmethod
+    def at_a_glance(cls, settings: S) -> S:
+        """Return settings without the work that its first map does not need, for the frames of a camera or a video."""
+        return settings
+
+    @classmethod
     def description(cls) -> str:
         """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]

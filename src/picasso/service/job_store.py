@@ -15,7 +15,16 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, s
 from picasso.core.errors import NotFoundError, WorkerDiedError
 from picasso.service import tables
 from picasso.service.database import Database, now
-from picasso.service.records import AuditRequest, EventRecord, Fault, JobRecord, State, TaskRecord
+from picasso.service.records import (
+    AuditRequest,
+    EventRecord,
+    Fault,
+    FilmRecord,
+    JobRecord,
+    State,
+    TaskRecord,
+    VideoRecord,
+)
 
 ATTEMPTS = 3
 """A job that takes the server down with it is not tried forever."""
@@ -280,6 +289,14 @@ class JobStore:
             connection.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(audit=audit))
             return True
 
+    def set_film(self, job: str, attempt: int, film: FilmRecord) -> bool:
+        """Say what came out of a job that lays maps over a video. Returns False as `set_task`."""
+        with self.database.writing() as connection:
+            if not _is_present(connection, job, attempt):
+                return False
+            connection.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(film=asdict(film)))
+            return True
+
     def set_task(
         self,
         task: TaskRecord,
@@ -362,6 +379,8 @@ def _job(row: Row[Any]) -> JobRecord:
             "state": State(row.state),
             "error": Fault(**row.error) if row.error else None,
             "target": tuple(row.target) if row.target is not None else None,
+            "video": None if row.video is None else VideoRecord(**row.video),
+            "film": None if row.film is None else FilmRecord(**row.film | {"notes": tuple(row.film["notes"])}),
             "methods": None if row.methods is None else tuple((name, settings) for name, settings in row.methods),
         }
     )

@@ -357,7 +357,7 @@ class Service:
 
     def _sweep_leftovers(self) -> None:
         """Delete what audits and data sets have left behind that nobody uses."""
-        leftovers.sweep_folders(self.jobs.place.audits, self.jobs.audits_at_work)
+        leftovers.sweep_folders(self.jobs.place.audits, self.jobs.in_folders)
         leftovers.sweep_archives(self._uploads.folder, self._uploads.wanted)
 
 

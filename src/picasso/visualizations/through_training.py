@@ -53,7 +53,7 @@ class ThroughTrainingSettings(Settings):
         title="Checkpoints",
         description="A folder of what was saved during the training, such as picasso.training writes. Left empty: the "
         "network as it is, alone.",
-        json_schema_extra={"picasso": {"choices": "checkpoints"}},
+        json_schema_extra={"picasso": {"choices": "checkpoints", "required": True}},
     )
     view: str = Field(
         "filters",

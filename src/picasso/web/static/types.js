@@ -102,7 +102,8 @@
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
  *   tasks: Task[], error?: Problem | null, created?: string, at?: string | null,
  *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null, dataset?: string | null,
- *   audit?: string | null}} Job
+ *   audit?: string | null, video?: {name: string, channel: number | null, every: number} | null,
+ *   film?: import("./parts/film-export.js").Film | null}} Job
  * @typedef {{key: string, document: any, panels: Wire[], picture: Picture | null, job: string | null,
  *   comparison: string | null, measuring: string | null}} StoredResult
  */

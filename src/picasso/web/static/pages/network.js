@@ -4,6 +4,7 @@ import { asApiError, follow, get, list, post } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
 import { compact, plural } from "../format.js";
 import { JobProgress } from "../parts/job-progress.js";
+import { liveHref } from "../parts/live-address.js";
 import { ModelList } from "../parts/model-list.js";
 import { networkHref, readNetwork } from "../parts/network-address.js";
 import { aim, freeSchema, levelOf, placeOf, viewsOf } from "../parts/network-views.js";
@@ -11,7 +12,7 @@ import { PartList } from "../parts/part-list.js";
 import { PictureTray } from "../parts/picture-tray.js";
 import { problem } from "../parts/problem.js";
 import { PicassoResult } from "../parts/result-view.js";
-import { SettingsForm, neededAlbum } from "../parts/settings-form.js";
+import { SettingsForm, neededPlaces } from "../parts/settings-form.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
 /** @typedef {import("../types.js").Job} Job */
@@ -32,8 +33,8 @@ let asked = "";
 let turn = 0;
 /** Whether Back or Forward changes everything at once. */
 let returning = false;
-/** The pictures that were looked at last: other views begin with the same. */
-let album = "";
+/** @type {Record<string, string>} the pictures and checkpoints that were looked at last: other views begin with them */
+const latest = {};
 /** The model that an address asked for and that is not there. */
 let lost = "";
 
@@ -88,7 +89,7 @@ function draw() {
   fill(place("chosen"), card && heading(card));
   fill(place("views"), card && tabs(one));
   fill(place("about"), card && one && h("p", { class: "muted small" }, one.description));
-  if (card && one) settings.show(freeSchema(one, state), state.settings, card, { ...one.defaults, ...albumOf(one) });
+  if (card && one) settings.show(freeSchema(one, state), state.settings, card, { ...one.defaults, ...placesOf(one) });
   else fill(place("settings"));
   again.hidden = true;
   document.title = [levelOf(state) === "model" ? "Network" : nameOf(state), models.chosen, "Picasso"].filter(Boolean).join(" \u00b7 ");
@@ -102,11 +103,10 @@ function draw() {
 
 /**
  * @param {VisualizationInfo} one
- * @returns {Record<string, string>} the pictures that it looks at, where it needs some and nobody chose any
+ * @returns {Record<string, string>} the pictures or checkpoints that it needs, where nobody chose any
  */
-function albumOf(one) {
-  const name = neededAlbum(one.schema);
-  return name ? { [name]: album || settings.offered.album?.[0]?.[0] || "" } : {};
+function placesOf(one) {
+  return Object.fromEntries(neededPlaces(one.schema).map(([name, kind]) => [name, latest[kind] || settings.offered[kind]?.[0]?.[0] || ""]));
 }
 
 /** @param {Chosen} chosen */
@@ -123,7 +123,15 @@ function heading(card) {
     : layer ? `${layer.kind} \u00b7 ${layer.shape.join(" \u00d7 ")}` : "";
   return [lost && h("p", { class: "result-note" }, `There is no model '${lost}' here. This is ${models.chosen}.`), h("div", { class: "chosen-head" },
     h("div", {}, h("h2", {}, level === "channel" ? state.layer : nameOf(state)), h("p", { class: "muted" }, facts)),
-    layer && stepper(layer.shape[layer.shape.length - 1]))];
+    layer && stepper(layer.shape[layer.shape.length - 1]),
+    (!layer || layer.spatial) && h("a", { class: "button", href: watchHref() }, icon("camera"), "Watch live"))];
+}
+
+/** The live page with what is chosen here: a layer's activations, or the map of a class. */
+function watchHref() {
+  const { layer, channel, label } = state;
+  const view = layer && !label ? { view: "activations", settings: { layer }, channel } : { label };
+  return liveHref({ model: models.chosen, ...view });
 }
 
 /**
@@ -339,10 +347,11 @@ place("result").addEventListener("layer-selected", (event) => {
   go({ layer: /** @type {CustomEvent} */ (event).detail, channel: null, label: "", view: "", settings: {} });
 });
 settings.addEventListener("change", () => {
-  const needed = neededAlbum(view()?.schema);
-  if (needed) album = settings.values()[needed];
+  const values = settings.values();
+  const needed = neededPlaces(view()?.schema).filter(([name]) => values[name]);
+  for (const [name, kind] of needed) latest[kind] = values[name];
   // An address says which pictures, whatever another visitor's page would begin with.
-  state.settings = { ...settings.differences(), ...(needed && album ? { [needed]: album } : {}) };
+  state.settings = { ...settings.differences(), ...Object.fromEntries(needed.map(([name]) => [name, values[name]])) };
   history.replaceState(null, "", href());
   again.hidden = false;
   place("run").hidden = false;

@@ -16,12 +16,11 @@ const SEGMENTS_UP_TO = 5;
 
 /**
  * @param {any} schema JSON schema of an object
- * @returns {string | null} the setting that names pictures without which there is nothing to see
+ * @returns {[string, string][]} the settings without which there is nothing to see, and what each names: "album"
  */
-export function neededAlbum(schema) {
-  const found = Object.entries(schema?.properties ?? {}).find(([, one]) =>
-    /** @type {any} */ (one).picasso?.choices === "album" && /** @type {any} */ (one).picasso.required);
-  return found?.[0] ?? null;
+export function neededPlaces(schema) {
+  return Object.entries(schema?.properties ?? {}).filter(([, one]) => /** @type {any} */ (one).picasso?.required)
+    .map(([name, one]) => [name, /** @type {any} */ (one).picasso.choices]);
 }
 
 /** Events: "change" when a value changed. */
