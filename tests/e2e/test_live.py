@@ -178,6 +178,22 @@ def test_another_model_is_watched_as_soon_as_it_is_open(live: Page, video: Path)
     expect(live).to_have_url(re.compile("model=demo%3Atank-proxy"))
 
 
+@pytest.mark.parametrize("model", ["demo:segmenter", "demo:detector"])
+def test_a_segmenter_and_a_detector_are_watched(page: Page, server: Server, video: Path, model: str) -> None:
+    page.goto(f"{server.address}/live?model={model}")
+    page.wait_for_selector(f'[data-model="{model}"][data-state="ready"]')
+    page.set_input_files("#video-file", video)
+    answers(page, 2)
+    chosen = page.locator(".live-rows").get_by_role("button").nth(1)
+    if model == "demo:detector":  # the map is that of the best detection
+        expect(chosen).to_be_disabled()
+        return
+    page.get_by_role("button", name="Pause").click()
+    label = chosen.inner_text()
+    chosen.click()
+    expect(page.locator("#live")).to_have_attribute("data-subject", label)
+
+
 def test_the_network_page_leads_to_what_is_chosen_there(page: Page, server: Server, video: Path) -> None:
     page.goto(f"{server.address}/network?model={MODEL}&layer=relu4&channel=5&view=filters")
     page.get_by_role("link", name="Watch live").click()
@@ -226,6 +242,8 @@ def test_a_film_of_the_whole_video_is_made_and_downloaded(
     live.wait_for_load_state("networkidle")
     axe(live)
     job = live.url.rsplit("/", 1)[1]
+    live.goto(f"{server.address}/history")
+    live.get_by_role("region", name="Films").get_by_role("link", name="drive.webm").click()
     live.get_by_role("button", name="Delete").click()
     live.get_by_role("dialog").get_by_role("button", name="Delete").click()
     live.wait_for_url("**/live*")

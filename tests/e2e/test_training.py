@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import picasso
@@ -90,6 +93,14 @@ def test_a_slider_leads_through_the_training(
     expect(here).to_have_text("epoch 3 4 of 4")
     expect(view.get_by_role("button", name="Play")).to_be_visible()
     axe(page)
+
+    key = page.locator("picasso-result").get_attribute("data-key")
+    strip = series.filmstrip()
+    assert strip is not None
+    exported = server.api.get(f"/results/{key}/export?format=png&panel=series").content
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(exported))), np.asarray(strip))
+    archive = zipfile.ZipFile(io.BytesIO(server.api.get(f"/results/{key}/export?format=zip").content))
+    assert {name.split(".")[-2] for name in archive.namelist()} >= {"series", "from-first", "metric-0"}
 
     page.get_by_text("Settings", exact=True).click()
     field = page.locator('[data-setting="checkpoints"]')

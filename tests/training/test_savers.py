@@ -12,6 +12,7 @@ import pytest
 import picasso
 from picasso.core.checkpoints import JOURNAL, list_checkpoints
 from picasso.core.errors import ConfigurationError
+from picasso.core.panels import FeatureMaps, Series
 from picasso.core.preprocessing import Preprocessing
 from picasso.training import TensorBoardViews, keras_checkpoints, save_checkpoint
 from tests.training.runs import LABELS, SIDE, drawn, keras_network, torch_network, torch_run
@@ -53,6 +54,19 @@ def test_a_keras_training_leaves_its_network_before_it_and_at_each_epoch(tmp_pat
     np.testing.assert_array_equal(model.predict(x[:6]), end)
     for kept, value in zip(state, network.optimizer.variables, strict=True):
         np.testing.assert_array_equal(kept, np.asarray(value))
+
+    # The copies are read as op graphs with their own numbers.
+    shown = picasso.explain(model, None, "through-training", checkpoints=str(tmp_path))
+    assert isinstance(shown, picasso.Result)
+    series = next(panel for panel in shown.panels if isinstance(panel, Series))
+    for step, one in zip(series.steps, found, strict=True):
+        kernels = step.panels[0]
+        assert isinstance(kernels, FeatureMaps)
+        weights = model.at_checkpoint(one.path).parameters()["conv/kernel"]
+        np.testing.assert_array_equal(kernels.values, weights.transpose(3, 0, 1, 2))
+    around = picasso.explain(model, None, "loss-landscape", checkpoints=str(tmp_path), points=3, pictures=4)
+    assert isinstance(around, picasso.Result)
+    assert np.isfinite(around.arrays["loss"]).all()
 
     # A training that goes on does not begin anew.
     network.fit(x, classes, epochs=5, initial_epoch=3, verbose=0, callbacks=[keras_checkpoints(tmp_path)])

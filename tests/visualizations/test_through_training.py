@@ -128,6 +128,7 @@ def test_without_checkpoints_the_network_is_shown_as_it_is(model: Model, run: Pa
         ({"view": "saliency-map"}, SettingsError, "Saliency map looks at pictures"),
         ({"view": "architecture", "layer": "0"}, SettingsError, "Architecture looks at no layer"),
         ({"options": "steps"}, SettingsError, "options must be name=value"),
+        ({"view": "feature-visualization", "options": "album=/etc"}, SettingsError, "takes nothing from the disk here"),
         ({"options": '{"steps": '}, SettingsError, "options must be JSON"),
         ({"options": "nothing=3"}, SettingsError, "There is no setting 'nothing'"),
         ({"example": 99, "album": "album"}, NotFoundError, "example must be 0..11"),

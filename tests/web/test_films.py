@@ -39,6 +39,7 @@ def test_a_video_is_sent_and_a_film_is_downloaded(client: httpx.Client) -> None:
         assert len(list(container.decode(video=0))) == 2
     assert client.get(film["document"]).json()["every"] == 2
     assert len(client.get(film["table"]).text.splitlines()) == 1 + 2 * 3
+    assert client.get(f"{API}/films").json()["films"] == [job]
     assert client.get(f"/jobs/{job['id']}", headers={"Accept": "text/html"}).status_code == 200
 
 

@@ -24,7 +24,8 @@ def layer_distances(point: Point, reference: Point) -> dict[str, float]:
     """Return how far each layer's parameters are from those of a reference, as a part of their own length there.
 
     Returns:
-        |p - r| / |r| by the layer's name, in the network's order; NaN for a layer whose reference is all zero.
+        The distance over the length of the reference, by the layer's name, in the network's order; NaN for a layer
+        whose reference is all zero.
     """
     far: dict[str, float] = {}
     long: dict[str, float] = {}

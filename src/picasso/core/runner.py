@@ -41,11 +41,13 @@ from picasso.core.panels import Panel
 from picasso.core.registry import Entry
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
-from picasso.core.sources import pinned
+from picasso.core.sources import PLACES, named_sources, pinned
 from picasso.core.targets import Target, make_target
 from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Other, Subject
 
 TargetChoice = int | str | Target
+Find = Callable[[str], Entry]
+"""Returns a visualization by its registered name."""
 DEFAULT_TOP = 5
 _KEPT_RESULTS = 16
 
@@ -240,6 +242,7 @@ def cache_key(
     seed: int,
     place: Place | None = None,
     digest: str = "",
+    find: Find = registry.visualization,
 ) -> str:
     """Return the key under which a result is kept: equal exactly when the same numbers must come out.
 
@@ -248,7 +251,9 @@ def cache_key(
     return result_key(
         model=digest or model.digest,
         visualization=(entry.name, entry.digest, entry.load().version),
-        settings=pinned(type(settings).model_json_schema(), settings.model_dump(mode="json"), _stamp),
+        settings=pinned(
+            type(settings).model_json_schema(), settings.model_dump(mode="json"), lambda name: _stamp(find(name))
+        ),
         picture=picture.digest if picture else "",
         targets=[target_key(choice, model.labels, model.facts.columns, model.facts.task) for choice in targets],
         top=top,
@@ -257,9 +262,8 @@ def cache_key(
     )
 
 
-def _stamp(visualization: str) -> str:
+def _stamp(entry: Entry) -> str:
     """Return what tells a visualization from its earlier versions."""
-    entry = registry.visualization(visualization)
     return f"{entry.digest} {entry.load().version}"
 
 
@@ -376,7 +380,7 @@ def run(
     show: Callable[[Panel], None] | None = None,
     digest: str = "",
     announce: Callable[[Estimate], None] | None = None,
-    inner: bool = False,
+    find: Find | None = registry.visualization,
 ) -> Result:
     """Run one visualization on one picture, or on the model alone.
 
@@ -387,7 +391,7 @@ def run(
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
         digest: The model's, where it was found out just now.
         announce: Called with what a long run will take, before its first step; by default `report` is told.
-        inner: Whether another visualization runs it.
+        find: Where it looks for others that it runs, by name; None where another runs it.
 
     Returns:
         The result, with all panels.
@@ -403,7 +407,7 @@ def run(
         raise NotSupportedError(reason, "Choose another visualization.")
     shown, place = _Shown(entry, show), read_place(at)
     if refuse_subject(kind.title, kind.subject, picture is not None, (targets_of(target), place)):
-        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest, inner)
+        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest, find)
     assert picture is not None
     started = time.perf_counter()
     sample = model.prepare(picture)
@@ -423,7 +427,7 @@ def run(
     # Copies: a plug-in may reckon and draw in place.
     told = Estimating(model, sample.x, kind.needs, spent, report or _ignore, announce)
     ctx = Context(
-        model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled, _others(seed, inner)
+        model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled, _others(seed, find)
     )
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
@@ -449,14 +453,21 @@ def run(
 
 
 def _run_alone(
-    model: Model, entry: Entry, settings: Settings, seed: int, report: Report, shown: _Shown, digest: str, inner: bool
+    model: Model,
+    entry: Entry,
+    settings: Settings,
+    seed: int,
+    report: Report,
+    shown: _Shown,
+    digest: str,
+    find: Find | None,
 ) -> Result:
     """Run a visualization of the model alone."""
     kind = entry.load()
     assert issubclass(kind, ModelVisualization)
     started = time.perf_counter()
     ctx = Context(
-        model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched, None, _others(seed, inner)
+        model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched, None, _others(seed, find)
     )
     shown.all(model, lambda: kind().look(ctx, settings))
     return Result(
@@ -473,9 +484,9 @@ def _run_alone(
     )
 
 
-def _others(seed: int, inner: bool) -> Other | None:
+def _others(seed: int, find: Find | None) -> Other | None:
     """Return what runs other visualizations for one; None for one that is run so itself."""
-    if inner:
+    if find is None:
         return None
 
     def other(
@@ -487,16 +498,20 @@ def _others(seed: int, inner: bool) -> Other | None:
         part: Part,
         target: int | None,
     ) -> tuple[Panel, ...]:
-        entry = registry.visualization(name)
+        entry = find(name)
         kind = entry.load()
-        settings = read_settings(entry, aimed(kind.title, kind.settings_type.model_json_schema(), part) | dict(values))
+        schema = kind.settings_type.model_json_schema()
+        # Whoever may name a place was asked when the outer settings were read, and these are not in its key.
+        if any(source in PLACES for _, source, _ in named_sources(schema, values)):
+            raise SettingsError(f"{kind.title} takes nothing from the disk here.", "Leave its album or folder out.")
+        settings = read_settings(entry, aimed(kind.title, schema, part) | dict(values))
         if kind.subject is Subject.MODEL:
             picture = target = None
         elif picture is None:
             raise SettingsError(f"{kind.title} looks at pictures.", "Name pictures, of which one is looked at.")
         return run(
             model, picture, entry, settings, target=target,
-            top=1, seed=seed, report=report, digest=model.digest, announce=_unannounced, inner=True,
+            top=1, seed=seed, report=report, digest=model.digest, announce=_unannounced, find=None,
         ).panels  # fmt: skip
 
     return other

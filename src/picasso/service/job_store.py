@@ -83,6 +83,13 @@ class JobStore:
             found = [_job(row) for row in connection.execute(select(table).where(going & same))]
         return next((job for job in found if job.settings == request.asked()), None)
 
+    def filmed(self, limit: int) -> list[JobRecord]:
+        """Return the jobs of which a film came out, the newest first."""
+        table = tables.jobs
+        query = select(table).where(table.c.film.is_not(None)).order_by(table.c.created.desc(), table.c.id).limit(limit)
+        with self.database.reading() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
     def tasks(self, jobs: Sequence[str]) -> dict[str, list[TaskRecord]]:
         """Return the tasks of jobs in the order of their pictures."""
         table = tables.tasks

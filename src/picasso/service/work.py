@@ -127,9 +127,13 @@ class _Work:
             raise CanceledError("The job was canceled.")
         return ready_model(self.store, self.job.model, self.place.opening_seconds)
 
+    def _find(self, name: str) -> Entry:
+        """Return a visualization."""
+        return registry.visualization(name, self.place.plugins)
+
     def _run_tasks(self) -> None:
         model = self._open()
-        entry = registry.visualization(self.job.visualization, self.place.plugins)
+        entry = self._find(self.job.visualization)
         settings = runner.read_settings(entry, self.job.settings)
         if reason := runner.missing(model, entry):
             raise NotSupportedError(reason, "Choose another visualization.")
@@ -289,7 +293,7 @@ class _Work:
         picture = None if task.picture is None else decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
         targets, place = runner.targets_of(target), read_place(job.at)
-        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place)
+        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place, find=self._find)
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return
@@ -307,6 +311,7 @@ class _Work:
                 seed=job.seed,
                 report=_Reporter(self.jobs, job.id, task, self.attempt).report,
                 show=lambda panel: self._show(task, panels.keep(panel), events),
+                find=self._find,
             )
             self._keep(task, key, result, panels)
             self.jobs.set_task(task, self.attempt, State.DONE, key)

@@ -20,7 +20,7 @@ from picasso.service.records import FilmRequest, VideoRecord
 from picasso.service.service import Service
 from picasso.web.answers import JobAnswer
 from picasso.web.errors import RequestError
-from picasso.web.routes import ServiceNeeded, get_service
+from picasso.web.routes import Limit, ServiceNeeded, get_service
 
 router = APIRouter(prefix="/films", tags=["films"])
 MAX_UPLOAD = 2 * 2**30
@@ -64,6 +64,12 @@ class NewFilm(BaseModel):
         return FilmRequest(self.model, self.visualization, video, self.settings, self.target, self.top)
 
 
+class Films(BaseModel):
+    """The jobs of which a film came out, the newest first."""
+
+    films: list[JobAnswer]
+
+
 @router.post("", status_code=202, openapi_extra=_FORM)
 async def make_film(request: Request) -> JobAnswer:
     """Send a video, and start a job that lays maps over it."""
@@ -87,6 +93,12 @@ def _begin(service: Service, new: NewFilm, file: UploadFile) -> JobAnswer:
     films.check(service.store, service.catalog, new.to_request("", name))  # before gigabytes are kept
     digest = films.keep_video(service.artifacts, file.file)
     return JobAnswer.of(service.jobs.film(new.to_request(digest, name)), [])
+
+
+@router.get("")
+def list_films(service: ServiceNeeded, limit: Limit = 50) -> Films:
+    """List the newest films."""
+    return Films(films=[JobAnswer.of(job, []) for job in service.records.filmed(limit)])
 
 
 @router.get("/{id_}/export", response_class=Response)

@@ -16,7 +16,7 @@ export class MovingClasses {
     this.about = h("span", { class: "muted" });
     this.element = h("section", { class: "live-classes", "aria-label": "What the model says" },
       h("h3", {}, "What the model says ", this.about), this.list);
-    /** @type {Map<number, {row: HTMLElement, bar: HTMLElement, amount: HTMLElement, name: HTMLElement}>} */
+    /** @type {Map<number, {row: HTMLElement, bar: HTMLElement, amount: HTMLElement, name: HTMLButtonElement}>} */
     this.rows = new Map();
   }
 
@@ -24,8 +24,9 @@ export class MovingClasses {
    * @param {ClassNumber[]} classes best first
    * @param {number | null} explained index of the class that the map is of
    * @param {string} certainty what the numbers are
+   * @param {boolean} choosable whether the map can be kept on one of them
    */
-  show(classes, explained, certainty) {
+  show(classes, explained, certainty, choosable) {
     const scores = certainty === "score";
     const largest = Math.max(1e-9, ...classes.map(({ probability }) => Math.abs(probability)));
     this.about.textContent = certainty === "probability" ? "" : certainty;
@@ -40,6 +41,7 @@ export class MovingClasses {
       row.dataset.place = String(place);
       row.dataset.probability = String(probability);
       row.classList.toggle("explained", index === explained);
+      name.disabled = !choosable;
       name.setAttribute("aria-pressed", String(index === explained));
       bar.style.width = `${Math.min(1, Math.abs(probability) / (scores ? largest : 1)) * 100}%`;
       amount.textContent = scores ? number(probability) : percent(probability);

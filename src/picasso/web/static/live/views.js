@@ -52,10 +52,15 @@ export class Choices extends EventTarget {
     return fits(this.name) ?? FIRST.map(fits).find(Boolean) ?? this.known.find((one) => !this.#reason(one));
   }
 
-  /** @returns {number | string | null} the class to explain; null for the best one of each frame */
+  /** Whether the map can be kept on a class: a detector's is that of a detection, whatever its class. */
+  get choosable() {
+    return Boolean(this.view?.attributes) && this.card?.task !== "detection";
+  }
+
+  /** @returns {number | null} the class to explain; null for the best one of each frame */
   get target() {
     const at = this.card?.labels.indexOf(this.label) ?? -1;
-    return !this.view?.attributes || at < 0 ? null : at;
+    return this.choosable && at >= 0 ? at : null;
   }
 
   /** @param {Card | null} card */
@@ -69,7 +74,7 @@ export class Choices extends EventTarget {
     }
     if (!card.labels.includes(this.label)) this.label = BEST;
     fill(this.place, this.#views(view), h("p", { class: "field-hint" }, view.description),
-      view.attributes ? card.task === "classification" && this.#classes(card.labels) : this.#channels());
+      view.attributes ? this.choosable && this.#classes(card.labels) : this.#channels());
   }
 
   /** @param {VisualizationInfo} one */

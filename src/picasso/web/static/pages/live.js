@@ -195,7 +195,7 @@ watcher.addEventListener("seen", async (event) => {
   if (place("state").firstChild) fill(place("state"));
   await figure.show(next, choices.view?.title ?? "");
   seen = next;
-  classes.show(said.classes, said.explained, said.certainty);
+  classes.show(said.classes, said.explained, said.certainty, choices.choosable);
   const behind = performance.now() - frame.taken;
   const rate = watcher.rate();
   fill(meter, watcher.running && rate ? [h("b", {}, rate.toFixed(rate < 10 ? 1 : 0)), " frames a second \u00b7 "] : "",

@@ -201,11 +201,9 @@ async function run() {
   const { model } = models;
   if (!one || model?.state !== "ready") return;
   const why = reason(one);
-  const pictures = one.subject === "pictures" ? tray.pictures.map(({ digest }) => digest) : [];
-  const body = {
-    model: model.name, visualization: one.name, pictures, settings: { ...settings.values(), ...(model.card && aim(one, state, model.card)) }, at: placeOf(one, state, model.card?.layers ?? []),
-  };
-  const key = JSON.stringify([body, state.channel]);
+  const body = question(one, model);
+  const { pictures } = body;
+  const key = keyOf(body);
   if (key === asked) return;
   stop();
   asked = key;
@@ -222,6 +220,23 @@ async function run() {
   } catch (error) {
     if (mine === turn) refused(error);
   }
+}
+
+/**
+ * @param {VisualizationInfo} one
+ * @param {import("../types.js").Model} model
+ * @returns {{pictures: string[]} & Record<string, any>} the job that shows what is chosen
+ */
+function question(one, model) {
+  return {
+    model: model.name, visualization: one.name, pictures: one.subject === "pictures" ? tray.pictures.map(({ digest }) => digest) : [],
+    settings: { ...settings.values(), ...(model.card && aim(one, state, model.card)) }, at: placeOf(one, state, model.card?.layers ?? []),
+  };
+}
+
+/** @param {Record<string, any>} body */
+function keyOf(body) {
+  return JSON.stringify([body, state.channel]);
 }
 
 /** @param {unknown} error */
@@ -353,6 +368,9 @@ settings.addEventListener("change", () => {
   // An address says which pictures, whatever another visitor's page would begin with.
   state.settings = { ...settings.differences(), ...Object.fromEntries(needed.map(([name]) => [name, values[name]])) };
   history.replaceState(null, "", href());
+  const [one, { model }] = [view(), models];
+  // A field that was run with Ctrl Enter says that it changed when it is left, and nothing must move under the pointer.
+  if (one && model && keyOf(question(one, model)) === asked) return;
   again.hidden = false;
   place("run").hidden = false;
 });
