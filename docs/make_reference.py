@@ -16,17 +16,22 @@ from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from PIL import Image
 
 from picasso.auditing import moved, thresholds
 from picasso.core import registry, runner
-from picasso.core.errors import NotSupportedError, PicassoError, by_code
-from picasso.core.images import read_picture
+from picasso.core.errors import NotSupportedError, PicassoError, SettingsError, by_code
+from picasso.core.images import Picture, read_picture
 from picasso.core.intervention import Intervention, Role
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
+from picasso.core.result import Result
+from picasso.core.sources import SourceKind
 from picasso.core.visualization import Subject
 from picasso.service.configuration import (
     CheckpointFolder,
@@ -38,6 +43,7 @@ from picasso.service.configuration import (
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
 from picasso.testing import small_model, small_transformer
+from picasso.testing.common import trial_picture
 from picasso.web.app import create_app
 from picasso.web.errors import status_of
 
@@ -112,7 +118,7 @@ def _measured(entry: Entry) -> Iterator[str]:
         alone = entry.load().subject is Subject.MODEL
         picture = None if alone else read_picture(model.prepare(read_picture(_plain())).view, "trial")
         with suppress(NotSupportedError):  # the network is built otherwise than it needs
-            result = runner.run(model, picture, entry, entry.load().settings_type(), top=1)
+            result = _run(model, picture, entry)
             break
     if result.attributions:
         one = result.attributions[0]
@@ -123,6 +129,22 @@ def _measured(entry: Entry) -> Iterator[str]:
         yield "Raw arrays: " + ", ".join(
             f"`{name}` {len(array.shape)}-dimensional" for name, array in result.arrays.items()
         )
+
+
+def _run(model: Model, picture: Picture | None, entry: Entry) -> Result:
+    """Run a visualization with its defaults; one that refuses to be without a folder of pictures gets one."""
+    kind = entry.load().settings_type
+    try:
+        return runner.run(model, picture, entry, kind(), top=1)
+    except SettingsError:
+        fields = kind.model_json_schema()["properties"].items()
+        albums = [name for name, facts in fields if facts.get("picasso", {}).get("choices") == SourceKind.ALBUM]
+        with TemporaryDirectory() as folder:
+            for number in range(12):
+                place = Path(folder) / model.labels[number % 2]
+                place.mkdir(exist_ok=True)
+                Image.fromarray(trial_picture(number, 40, 56).pixels).save(place / f"{number}.png")
+            return runner.run(model, picture, entry, kind(**dict.fromkeys(albums, folder)), top=1)
 
 
 def _plain() -> Any:

@@ -27,6 +27,7 @@ from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk,
 from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.concept_vectors import ConceptSpace, Finding, chance
 from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
@@ -36,6 +37,7 @@ from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, Search
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
@@ -49,6 +51,8 @@ from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled
 from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
+from picasso.core.linear_head import LinearHead, find_linear_head
+from picasso.core.logistic import Logistic, with_ones
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -60,6 +64,7 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
+from picasso.core.multiple_tests import holm
 from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import (
     Bars,
@@ -127,10 +132,12 @@ from picasso.core.regions import (
 )
 from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, RelevanceRules, RescaleRule
 from picasso.core.relu_rules import ruled_gradients, switches
-from picasso.core.render import colorize, shared_limits
+from picasso.core.render import colorize, overlay, shared_limits
+from picasso.core.resizing import resized
 from picasso.core.settings import Extent, Settings
 from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
+from picasso.core.sobol_indices import SobolShares, draw_designs, jansen
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
     OFFSET,
@@ -187,6 +194,7 @@ __all__ = [
     "Channels",
     "Checkpoint",
     "Coloring",
+    "ConceptSpace",
     "Context",
     "Crops",
     "Curve",
@@ -198,6 +206,7 @@ __all__ = [
     "Family",
     "FeatureMaps",
     "Fill",
+    "Finding",
     "Found",
     "FourierParameters",
     "Gallery",
@@ -219,6 +228,8 @@ __all__ = [
     "LayerwiseRules",
     "Likeness",
     "Line",
+    "LinearHead",
+    "Logistic",
     "LossKind",
     "LrpRule",
     "MadePicture",
@@ -280,6 +291,7 @@ __all__ = [
     "SettingsError",
     "Shaking",
     "SmallestChange",
+    "SobolShares",
     "Step",
     "Stop",
     "Surface",
@@ -301,6 +313,7 @@ __all__ = [
     "blurred",
     "bounded",
     "cell_means",
+    "chance",
     "channel_maps",
     "class_colors",
     "coarse_to_fine",
@@ -311,18 +324,23 @@ __all__ = [
     "dead_channels",
     "deblocked",
     "divide",
+    "draw_designs",
     "eight_bit",
     "enlarge",
     "explained_variance",
+    "factorize",
     "falling_magnitudes",
     "feature_maps",
     "fill",
     "filter_normalized",
     "find_kernels",
+    "find_linear_head",
     "from_baselines",
     "gradient_map",
     "grown",
+    "holm",
     "index_pictures",
+    "jansen",
     "jpeg_quality",
     "kernel_chroma",
     "kernel_likenesses",
@@ -355,6 +373,7 @@ __all__ = [
     "other_labels",
     "outside",
     "over_channels",
+    "overlay",
     "plant_objects",
     "principal_axes",
     "principal_plane",
@@ -369,6 +388,7 @@ __all__ = [
     "rectangle",
     "region_of",
     "relit",
+    "resized",
     "ruled_gradients",
     "sampling_note",
     "scaled",
@@ -378,6 +398,7 @@ __all__ = [
     "share_interval",
     "share_line",
     "shared_limits",
+    "shares_of",
     "shrunk",
     "sketch_due",
     "smoothed",
@@ -400,4 +421,5 @@ __all__ = [
     "unmoved",
     "usual_loss",
     "with_luminance",
+    "with_ones",
 ]

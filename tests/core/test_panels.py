@@ -249,6 +249,14 @@ def test_the_length_of_a_bar_is_its_value(values: tuple[float, ...], maximum: fl
     assert all(f"<td>{value:.4g}</td>" in html for value in values)
 
 
+def test_a_bar_says_its_interval() -> None:
+    intervals = ((0.125, 0.5), (0.75, 1.0))
+    panel = Bars(id="a", title="t", labels=("a", "b"), values=(0.25, 1.0), units="share", intervals=intervals)
+    assert "<td>0.25 (0.125 to 0.5)</td>" in panel.html()
+    assert panel.to_wire()[0]["intervals"] == [[0.125, 0.5], [0.75, 1.0]]
+    assert "to" not in re.sub("<[^>]*>", "", BARS.html()).split()
+
+
 def test_paragraphs_and_values() -> None:
     assert TEXT.html().count("<p>") == 2
     html = TEMPLATE.html()

@@ -11,7 +11,7 @@
  *   frame: import("./panels/original.js").Frame | null
  * }} HeatmapWire
  * @typedef {Wire & {labels: string[], values: number[], units: string, maximum: number | null,
- *   colors: string[]}} BarsWire
+ *   colors: string[], intervals: [number, number][]}} BarsWire
  * @typedef {Wire & {pictures: ArrayRef[], captions: string[]}} ImagesWire
  * @typedef {Wire & {x: number[], lines: {label: string, values: (number | null)[]}[], x_title: string, y_title: string,
  *   ticks: string[], limits: [number, number] | null, mark: number | null, mark_label: string}} CurveWire
