@@ -31,11 +31,19 @@ from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
 from picasso.core.result import Result
+from picasso.core.sources import SourceKind
 from picasso.core.visualization import Subject
-from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
+from picasso.service.configuration import (
+    CheckpointFolder,
+    Configuration,
+    DatasetSpecification,
+    ModelSpecification,
+    SampleFolder,
+)
 from picasso.shell import output
 from picasso.shell.tables import setting_rows, value_words
 from picasso.testing import small_model, small_transformer
+from picasso.testing.common import trial_picture
 from picasso.web.app import create_app
 from picasso.web.errors import status_of
 
@@ -110,7 +118,7 @@ def _measured(entry: Entry) -> Iterator[str]:
         alone = entry.load().subject is Subject.MODEL
         picture = None if alone else read_picture(model.prepare(read_picture(_plain())).view, "trial")
         with suppress(NotSupportedError):  # the network is built otherwise than it needs
-            result = _result(model, picture, entry)
+            result = _run(model, picture, entry)
             break
     if result.attributions:
         one = result.attributions[0]
@@ -123,24 +131,26 @@ def _measured(entry: Entry) -> Iterator[str]:
         )
 
 
-def _result(model: Model, picture: Picture | None, entry: Entry) -> Result:
-    """Run a visualization by its defaults; one that cannot do without a folder gets one of noise, in two classes."""
-    settings = entry.load().settings_type()
+def _run(model: Model, picture: Picture | None, entry: Entry) -> Result:
+    """Run a visualization with its defaults; one that refuses to be without a folder of pictures gets one."""
+    kind = entry.load().settings_type
     try:
-        return runner.run(model, picture, entry, settings, top=1)
+        return runner.run(model, picture, entry, kind(), top=1)
     except SettingsError:
+        fields = kind.model_json_schema()["properties"].items()
+        albums = [name for name, facts in fields if facts.get("picasso", {}).get("choices") == SourceKind.ALBUM]
         with TemporaryDirectory() as folder:
             for number in range(12):
                 place = Path(folder) / model.labels[number % 2]
                 place.mkdir(exist_ok=True)
-                Image.fromarray(_plain(number)).save(place / f"{number}.png")
-            return runner.run(model, picture, entry, settings.model_copy(update={"album": folder}), top=1)
+                Image.fromarray(trial_picture(number, 40, 56).pixels).save(place / f"{number}.png")
+            return runner.run(model, picture, entry, kind(**dict.fromkeys(albums, folder)), top=1)
 
 
-def _plain(seed: int = 0) -> Any:
+def _plain() -> Any:
     import numpy as np
 
-    return np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 
 
 _ROLES = {
@@ -337,7 +347,7 @@ def configuration() -> str:
         "names. Relative paths are those of the folder that holds the file. `picasso new config` writes one with "
         "comments.",
         "## The server",
-        _fields(Configuration, skip=("models", "datasets")),
+        _fields(Configuration, skip=("models", "datasets", "checkpoints")),
         "## [[model]]",
         "One for each model.",
         _fields(ModelSpecification),
@@ -347,6 +357,9 @@ def configuration() -> str:
         "## [[datasets]]",
         "Pictures by class, on which models are audited. One for each data set.",
         _fields(DatasetSpecification),
+        "## [[checkpoints]]",
+        "What was saved during a training. One for each folder.",
+        _fields(CheckpointFolder),
         "## [[samples]]",
         "A folder of pictures that the page offers for a model.",
         _fields(SampleFolder),

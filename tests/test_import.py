@@ -6,7 +6,7 @@ import sys
 
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "onnx", "onnxruntime"}
 HEAVY = {"numpy", "PIL", "pydantic", "fastapi", "sqlalchemy", "scipy", "matplotlib", "sklearn"}
-DECODERS = {"tifffile", "imagecodecs", "pydicom"}
+DECODERS = {"tifffile", "imagecodecs", "pydicom", "av"}
 
 
 def modules_after(statement: str) -> set[str]:

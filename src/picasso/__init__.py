@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from picasso.core.result import Result as Result
     from picasso.core.result import Results as Results
     from picasso.core.runner import explain as explain
+    from picasso.core.video.filming import Film as Film
+    from picasso.core.video.filming import explain_video as explain_video
     from picasso.scorecard.comparing import compare as compare
     from picasso.scorecard.comparison import Comparison as Comparison
 
 _HOMES = {
     "Comparison": "picasso.scorecard.comparison",
     "Dataset": "picasso.core.dataset",
+    "Film": "picasso.core.video.filming",
     "Findings": "picasso.auditing.findings",
     "PicassoError": "picasso.core.errors",
     "Preprocessing": "picasso.core.preprocessing",
@@ -34,6 +37,7 @@ _HOMES = {
     "audit": "picasso.auditing.running",
     "compare": "picasso.scorecard.comparing",
     "explain": "picasso.core.runner",
+    "explain_video": "picasso.core.video.filming",
     "load_model": "picasso.core.opening",
     "read_dataset": "picasso.core.dataset",
     "try_conventions": "picasso.core.detective",
@@ -42,6 +46,7 @@ _HOMES = {
 __all__ = [
     "Comparison",
     "Dataset",
+    "Film",
     "Findings",
     "PicassoError",
     "Preprocessing",
@@ -50,6 +55,7 @@ __all__ = [
     "audit",
     "compare",
     "explain",
+    "explain_video",
     "load_model",
     "read_dataset",
     "try_conventions",

@@ -57,6 +57,7 @@ def main(
     picasso explain demo:tank-proxy photo.jpg               maps of one picture, as files
     picasso explain my_model.py:Net photos/ --with grad-cam
     picasso compare demo:tank-proxy photo.jpg               which of the maps to believe
+    picasso video demo:tank-proxy drive.mp4                 maps over a video
     picasso visualizations partial-occlusion                what can be set
     """
 
@@ -170,7 +171,7 @@ def explain(
     kind = entry.load()
     pointed = extracting.Extracting(box, mask, part, cut, smooth, not all_parts)
     pointed.check(kind)
-    named, given = flags.split_words(words or (), kind.settings_type, with_, _options_of_explain())
+    named, given = flags.split_words(words or (), kind.settings_type, with_, _options_of("explain"))
     checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
     place = runner.place_or_channel(at, channel)
     alone = runner.refuse_subject(kind.title, kind.subject, bool(named), (target, place))
@@ -189,11 +190,112 @@ def explain(
         raise typer.Exit(output.FAILED)
 
 
-def _options_of_explain() -> list[str]:
+def _options_of(name: str) -> list[str]:
     from typer.main import get_command
 
     command: Any = get_command(app)
-    return [option for parameter in command.commands["explain"].params for option in parameter.opts]
+    return [option for parameter in command.commands[name].params for option in parameter.opts]
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+@guarded
+@opens_a_model
+def video(
+    model: ModelWord,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIDEO", help="A video file; and the visualization's settings: --layer relu4.", show_default=False
+        ),
+    ],
+    with_: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="VISUALIZATION",
+            help="An attribution method, or activations.",
+            autocompletion=complete_visualizations,
+            rich_help_panel=LOOK,
+        ),
+    ] = "grad-cam",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="CLASS",
+            help='Class to explain: a label, an index, or "a - b"; else the best of each frame.',
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    top: Annotated[
+        int,
+        typer.Option("--top", metavar="NUMBER", min=1, help="How many of the best classes.", rich_help_panel=LOOK),
+    ] = 3,
+    channel: Annotated[
+        int | None,
+        typer.Option(
+            "--channel",
+            metavar="NUMBER",
+            min=0,
+            help="Of activations the channel to show, from 0; else the mean size over all.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    every: Annotated[
+        int,
+        typer.Option(
+            "--every",
+            metavar="NUMBER",
+            min=1,
+            help="Explain every Nth frame; the film holds these alone, and lasts as long.",
+            rich_help_panel=RUN,
+        ),
+    ] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the visualization; the same as --NAME VALUE. Several times for several.",
+            rich_help_panel=LOOK,
+        ),
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="The film, .mp4, .mov or .mkv; what the model said lies beside it as .json and .csv.",
+            rich_help_panel=LOOK,
+        ),
+    ] = Path("maps.mp4"),
+    opening: Opening = UNSAID,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Lay a model's maps over a video, frame by frame, on one color scale; Ctrl C keeps what is done so far.
+
+    \b
+    picasso video demo:tank-proxy drive.mp4 --with grad-cam --out maps.mp4
+    picasso video demo:tank-proxy drive.mp4 --target tank --every 5
+    picasso video demo:tank-proxy drive.mp4 --with activations --layer relu4 --channel 5
+    """
+    from picasso.core import registry, runner
+    from picasso.shell import filming, flags, models, project
+
+    entry = registry.visualization(with_, project.plugin_folders())
+    named, given = flags.split_words(words, entry.load().settings_type, with_, _options_of("video"))
+    checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
+    path = filming.only_one(named)
+    opened = models.open_model(model, opening)
+    choices = filming.Choices(entry, checked, target, top, channel, every, out)
+    film, files = filming.film(opened, path, choices, quiet=as_json)
+    if as_json:
+        output.print_json(film.document() | {"files": [str(file) for file in files]})
+    else:
+        filming.show(film, files)
+    if film.canceled:
+        raise typer.Exit(output.INTERRUPTED)
 
 
 @app.command()

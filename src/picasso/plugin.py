@@ -16,6 +16,7 @@ from picasso.core.activation_maps import (
     feature_maps,
     unmoved,
 )
+from picasso.core.aiming import Part
 from picasso.core.album import album
 from picasso.core.annotations import other_labels
 from picasso.core.attention import Attention, AttentionLayer
@@ -23,8 +24,10 @@ from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_to
 from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
+from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.concept_vectors import ConceptSpace, Finding, chance
 from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
@@ -34,6 +37,7 @@ from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, Search
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
@@ -43,8 +47,12 @@ from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, R
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
+from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled_by_itself
+from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
+from picasso.core.linear_head import LinearHead, find_linear_head
+from picasso.core.logistic import Logistic, with_ones
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -56,29 +64,32 @@ from picasso.core.masking import (
 )
 from picasso.core.model import Model
 from picasso.core.moving import Move, Moved, map_strides, moved
+from picasso.core.multiple_tests import holm
 from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import (
-    Atlas,
     Bars,
-    Coloring,
     Curve,
     Drawing,
     FeatureMaps,
     Gallery,
-    Group,
     Heatmap,
     Images,
     Matrix,
     NetworkGraph,
     Panel,
     Scatter,
+    Series,
     Template,
     Text,
-    Tile,
-    make_atlas,
 )
+from picasso.core.panels.atlas import Atlas, make_atlas
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.gallery import Group, Tile
+from picasso.core.panels.scatter import Coloring
+from picasso.core.panels.series import Step, on_one_scale
+from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
+from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
 from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
 from picasso.core.pasting import (
     blend,
@@ -121,10 +132,12 @@ from picasso.core.regions import (
 )
 from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, RelevanceRules, RescaleRule
 from picasso.core.relu_rules import ruled_gradients, switches
-from picasso.core.render import colorize, shared_limits
+from picasso.core.render import colorize, overlay, shared_limits
+from picasso.core.resizing import resized
 from picasso.core.settings import Extent, Settings
 from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
+from picasso.core.sobol_indices import SobolShares, draw_designs, jansen
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
 from picasso.core.tones import (
     OFFSET,
@@ -179,7 +192,9 @@ __all__ = [
     "ChannelMeasure",
     "ChannelSettings",
     "Channels",
+    "Checkpoint",
     "Coloring",
+    "ConceptSpace",
     "Context",
     "Crops",
     "Curve",
@@ -191,6 +206,7 @@ __all__ = [
     "Family",
     "FeatureMaps",
     "Fill",
+    "Finding",
     "Found",
     "FourierParameters",
     "Gallery",
@@ -205,16 +221,22 @@ __all__ = [
     "Intervention",
     "Kernels",
     "Kinds",
+    "Labelled",
+    "LabelledPictures",
     "Layer",
     "LayerMap",
     "LayerwiseRules",
     "Likeness",
     "Line",
+    "LinearHead",
+    "Logistic",
+    "LossKind",
     "LrpRule",
     "MadePicture",
     "Mask",
     "MaskedSettings",
     "Matrix",
+    "Measured",
     "Model",
     "ModelFile",
     "ModelVisualization",
@@ -226,7 +248,9 @@ __all__ = [
     "NotSupportedError",
     "Objective",
     "Panel",
+    "ParameterSlice",
     "Parametrization",
+    "Part",
     "Patching",
     "PathSettings",
     "PhaseParameters",
@@ -244,6 +268,7 @@ __all__ = [
     "Pullback",
     "Quality",
     "QuerySettings",
+    "Reached",
     "Reading",
     "ReceptiveFields",
     "Rectangles",
@@ -261,15 +286,21 @@ __all__ = [
     "ScoreSettings",
     "SearchPlan",
     "Seen",
+    "Series",
     "Settings",
     "SettingsError",
     "Shaking",
     "SmallestChange",
+    "SobolShares",
+    "Step",
+    "Stop",
+    "Surface",
     "Target",
     "Task",
     "Template",
     "Text",
     "Tile",
+    "Trajectory",
     "Visualization",
     "Watched",
     "Wide",
@@ -282,32 +313,44 @@ __all__ = [
     "blurred",
     "bounded",
     "cell_means",
+    "chance",
     "channel_maps",
     "class_colors",
     "coarse_to_fine",
     "colorize",
+    "contours_of",
     "cut",
     "cut_out",
     "dead_channels",
     "deblocked",
     "divide",
+    "draw_designs",
     "eight_bit",
     "enlarge",
     "explained_variance",
+    "factorize",
     "falling_magnitudes",
     "feature_maps",
     "fill",
+    "filter_normalized",
     "find_kernels",
+    "find_linear_head",
     "from_baselines",
     "gradient_map",
     "grown",
+    "holm",
     "index_pictures",
+    "jansen",
     "jpeg_quality",
     "kernel_chroma",
     "kernel_likenesses",
     "kernel_strengths",
+    "labelled",
+    "labelled_by_itself",
     "lay_grid",
     "lay_values",
+    "layer_distances",
+    "levels_of",
     "lit",
     "log_chroma",
     "luminance",
@@ -316,6 +359,7 @@ __all__ = [
     "maps_to_scale",
     "match_classes",
     "matte",
+    "measure",
     "measured_magnitudes",
     "moments",
     "moved",
@@ -324,12 +368,15 @@ __all__ = [
     "network_graph",
     "noise_level",
     "of_query",
+    "on_one_scale",
     "on_patches",
     "other_labels",
     "outside",
     "over_channels",
+    "overlay",
     "plant_objects",
     "principal_axes",
+    "principal_plane",
     "pulled_back",
     "read_drawn",
     "read_layer",
@@ -341,6 +388,7 @@ __all__ = [
     "rectangle",
     "region_of",
     "relit",
+    "resized",
     "ruled_gradients",
     "sampling_note",
     "scaled",
@@ -350,12 +398,14 @@ __all__ = [
     "share_interval",
     "share_line",
     "shared_limits",
+    "shares_of",
     "shrunk",
     "sketch_due",
     "smoothed",
     "softened",
     "sparsity",
     "spectrum",
+    "spread_around",
     "stand",
     "suppress",
     "surface",
@@ -369,5 +419,7 @@ __all__ = [
     "tsne",
     "umap",
     "unmoved",
+    "usual_loss",
     "with_luminance",
+    "with_ones",
 ]

@@ -8,6 +8,7 @@ from scipy import stats
 
 from picasso.auditing import statistics
 from picasso.auditing.thresholds import ALPHA, DROP, SURE
+from picasso.core.multiple_tests import holm
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 10), (10, 10), (97, 200)])
@@ -77,13 +78,13 @@ def test_paired_p_of_what_does_not_vary(values: list[float], p: float) -> None:
 
 
 def test_holm_by_hand() -> None:
-    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.holm([]) == []
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_keeps_the_order_and_never_helps(ps: list[float]) -> None:
-    corrected = statistics.holm(ps)
+    corrected = holm(ps)
     assert all(q >= p for p, q in zip(ps, corrected, strict=True))
     assert all(q <= 1 for q in corrected)
     order = np.argsort(ps, kind="stable")

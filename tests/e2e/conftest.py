@@ -38,6 +38,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A camera that draws a clock. Whether a page gets it is asked as ever: refused, unless a test grants it.
+    "--use-fake-device-for-media-stream",
     # Even a page that asks for another machine never reaches it; the test still fails for asking.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]

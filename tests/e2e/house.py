@@ -359,7 +359,13 @@ def furnish(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Serve until the process is ended."""
-    from picasso.service.configuration import Configuration, DatasetSpecification, ModelSpecification, SampleFolder
+    from picasso.service.configuration import (
+        CheckpointFolder,
+        Configuration,
+        DatasetSpecification,
+        ModelSpecification,
+        SampleFolder,
+    )
     from picasso.web.serve import serve
 
     story = Path(str(resources.files("picasso"))) / "demo" / "story"
@@ -374,6 +380,7 @@ def main(folder: Path) -> None:
     configuration = Configuration(
         models=tuple(ModelSpecification(source=f"{folder}/{name}") for name in files),
         datasets=(DatasetSpecification(path=str(folder / "shades")),),
+        checkpoints=(CheckpointFolder(path=str(folder / "first-run")),),
         data=folder / "data",
         plugins=(folder / "visualizations",),
         port=0,

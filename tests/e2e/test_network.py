@@ -230,8 +230,7 @@ def test_what_is_learned_from_can_be_named_here(page: Page, server: Server) -> N
     opened(page, server, f"model=demo:tank-proxy&layer=conv2&view=decoding&picture={digest}")
     done(page)
     page.locator(".settings summary").click()
-    page.get_by_label("Learn from").fill("shades")
-    page.get_by_label("Learn from").blur()
+    page.get_by_label("Learn from").select_option(label="shades")
     page.get_by_role("button", name="Run with these settings").click()
     expect(page.locator("picasso-result")).to_contain_text("shades")
     assert result(page, server)["document"]["settings"]["layers"] == "conv2"

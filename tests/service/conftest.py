@@ -93,6 +93,32 @@ PLUGIN = """
             ctx.progress(settings.steps, settings.steps)
 """
 
+GLOW = """
+    import time
+    import numpy as np
+    from picasso.plugin import Attribution, AttributionMethod, Settings
+
+    class GlowSettings(Settings):
+        pause: float = 0.0
+        steps: int = 1
+
+    class Glow(AttributionMethod[GlowSettings]):
+        '''The brightness of each pixel, after a pause.'''
+
+        name = "glow"
+        title = "Glow"
+
+        def attribute(self, ctx, sample, targets, settings):
+            for step in range(settings.steps):
+                ctx.progress(step, settings.steps)
+                time.sleep(settings.pause / settings.steps)
+            values = sample.x[0].mean(axis=2)
+            return [
+                Attribution(values * (one.index + 1), one, "brightness", "unsigned", ctx.scores[one.index])
+                for one in targets
+            ]
+"""
+
 
 def picture(shade: int = 200, side: int = 24) -> bytes:
     """Return a PNG file; every shade is another picture."""
@@ -114,6 +140,7 @@ def configure(folder: Path, **changes: Any) -> Configuration:
     """Return a configuration whose every file lies in a folder."""
     model = write(folder / "my_model.py", MODEL)
     write(folder / "plugins" / "behave.py", PLUGIN)
+    write(folder / "plugins" / "glow.py", GLOW)
     names = changes.pop("names", ("Toy",))
     specifications = tuple(ModelSpecification(source=f"{model}:{name}") for name in names)
     values = {"models": specifications, "data": folder / "data", "plugins": (folder / "plugins",)}

@@ -218,6 +218,9 @@ def test_without_masks_it_waits_for_a_word_and_takes_it(house: Service) -> None:
     told = audited(house, dataset="without masks", confirmed={f"region-{min(regions) + 1}": True})
     assert told.key != found.key
     assert told.document["verdict"]["outcome"] != "relies-on"
+    untested = {one["title"]: one["reason"] for one in told.document["untested"]}
+    assert "Where the object ends" in untested["Size of the object"]
+    assert "Position of the object" not in untested
 
 
 def test_one_that_was_canceled_goes_on_where_it_stopped(house: Service) -> None:

@@ -35,6 +35,23 @@ class Learner(Visualization[LearnerSettings]):
 """
 
 
+OUTER = """
+class OuterSettings(Settings):
+    view: str = Field(
+        "count", title="View", description="Another.", json_schema_extra={"picasso": {"choices": "visualization"}}
+    )
+
+class Outer(ModelVisualization[OuterSettings]):
+    '''Show what another one shows.'''
+
+    name, title = "outer", "Outer"
+
+    def look(self, ctx, settings):
+        ctx.progress(1, 1)
+        yield from ctx.explain(settings.view, {"times": "3"}, ctx.model, None, ctx.progress)
+"""
+
+
 def test_a_job_is_done_and_its_result_is_what_python_gives(service: Service) -> None:
     digest = service.pictures.adopt(picture(180), "grey.png").digest
     job = service.jobs.submit(JobRequest("Toy", "partial-occlusion", (digest,), {"window": "4px"}, target=("red",)))
@@ -90,6 +107,28 @@ def test_a_page_names_data_sets_and_no_folders(service: Service, tmp_path: Path)
         job = ended(service, service.jobs.submit(replace(asked, settings={"album": name})))
         assert job.state is State.DONE, job.error
         assert job.settings == {"album": name and str(tmp_path)}
+
+
+def test_a_view_within_a_view_is_found_where_the_server_looks_and_its_version_counts(service: Service) -> None:
+    folder = service.configuration.plugins[0]
+    drop(folder, ALONE, "count.py")
+    drop(folder, OUTER, "outer.py")
+    asked = JobRequest("Toy", "outer", ())
+
+    def result() -> str:
+        job = ended(service, service.jobs.submit(asked))
+        assert job.state is State.DONE, job.error
+        (task,) = service.records.tasks([job.id])[job.id]
+        assert task.result is not None
+        return task.result
+
+    key = result()
+    assert key == result()
+    assert len(service.store.result(key).panels) >= 1
+    drop(folder, ALONE + "\n# changed", "count.py")
+    assert result() != key
+    with pytest.raises(errors.NotFoundError, match="no-such"):
+        service.jobs.submit(replace(asked, settings={"view": "no-such"}))
 
 
 def test_events_tell_the_whole_story_in_order(service: Service) -> None:

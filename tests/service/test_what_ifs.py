@@ -14,23 +14,24 @@ from picasso.core.baselines import baseline
 from picasso.core.edits import Edit, Paint
 from picasso.core.images import decode_picture
 from picasso.core.opening import load_model
-from picasso.service import what_ifs
+from picasso.service import questions
+from picasso.service.questions import Asked
 from picasso.service.records import JobRequest, State
 from picasso.service.service import Service
-from picasso.service.what_ifs import Question, WhatIfRecord
+from picasso.service.what_ifs import WhatIfQuestion
 
 from .conftest import ended, picture, request, running, wait_until
 
 HALF = Edit(16, 16, (Paint("white", (0, 128)),))
 
 
-def question(service: Service, model: str = "Toy", edit: Edit | None = HALF, **more: Any) -> Question:
-    return Question(model, service.pictures.adopt(picture(90), "90.png").digest, edit, **more)
+def question(service: Service, model: str = "Toy", edit: Edit | None = HALF, **more: Any) -> WhatIfQuestion:
+    return WhatIfQuestion(model, service.pictures.adopt(picture(90), "90.png").digest, edit, **more)
 
 
-def over(service: Service, record: WhatIfRecord) -> WhatIfRecord:
-    wait_until(lambda: service.jobs.what_ifs.get(record.id).state.over)
-    return service.jobs.what_ifs.get(record.id)
+def over(service: Service, record: Asked) -> Asked:
+    wait_until(lambda: service.jobs.questions.get(record.id).state.over)
+    return service.jobs.questions.get(record.id)
 
 
 def test_the_answer_is_what_python_gives(service: Service) -> None:
@@ -60,7 +61,7 @@ def test_a_question_waits_behind_a_job_and_goes_before_the_next(service: Service
     running(service, first)
     second = service.jobs.submit(request(service, 2, steps=20, pause=0.05))
     asked = service.jobs.ask(question(service))
-    assert service.jobs.what_ifs.doing(asked) == "Waiting until a job with this model is over"
+    assert service.jobs.questions.doing(asked) == "Waiting until a job with this model is over"
     assert over(service, asked).state is State.DONE
     assert service.records.job(first.id).state is State.DONE
     assert not service.records.job(second.id).state.over
@@ -70,9 +71,9 @@ def test_a_question_waits_behind_a_job_and_goes_before_the_next(service: Service
 def test_a_cold_model_is_opened_and_said_so(service: Service) -> None:
     service.jobs.close_model("Other")
     asked = service.jobs.ask(question(service, "Other"))
-    wait_until(lambda: service.jobs.what_ifs.get(asked.id).state is not State.QUEUED)
-    now = service.jobs.what_ifs.get(asked.id)
-    assert now.state.over or service.jobs.what_ifs.doing(now) == "Opening the model"
+    wait_until(lambda: service.jobs.questions.get(asked.id).state is not State.QUEUED)
+    now = service.jobs.questions.get(asked.id)
+    assert now.state.over or service.jobs.questions.doing(now) == "Opening the model"
     assert over(service, asked).state is State.DONE
 
 
@@ -86,7 +87,7 @@ def test_a_model_that_does_not_open_fails_the_question(service: Service, model: 
 
 def test_a_canceled_question_ends_at_once_and_its_process_soon(service: Service) -> None:
     asked = service.jobs.ask(question(service, "Sleepy"))
-    wait_until(lambda: service.jobs.what_ifs.get(asked.id).state is State.RUNNING)
+    wait_until(lambda: service.jobs.questions.get(asked.id).state is State.RUNNING)
     assert service.jobs.cancel_question(asked.id).state is State.CANCELED
     wait_until(lambda: "Sleepy" not in service.jobs.warm(), 10)
 
@@ -124,7 +125,7 @@ def test_what_does_not_fit_is_refused_at_once(
     over(service, service.jobs.ask(question(service)))  # the model's card is there
     asked = question(service)
     with pytest.raises(error):
-        service.jobs.ask(Question(**(vars(asked) | changes)))
+        service.jobs.ask(WhatIfQuestion(**(vars(asked) | changes)))
 
 
 def test_what_only_the_worker_knows_fails_the_question(service: Service) -> None:
@@ -134,7 +135,7 @@ def test_what_only_the_worker_knows_fails_the_question(service: Service) -> None
 
 
 def test_there_is_a_limit_to_what_waits(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(what_ifs, "MOST_WAITING", 1)
+    monkeypatch.setattr(questions, "MOST_WAITING", 1)
     job = service.jobs.submit(JobRequest("Toy", "behave", request(service, 5).pictures, {"steps": 10, "pause": 0.05}))
     running(service, job)
     asked = service.jobs.ask(question(service))
@@ -144,9 +145,9 @@ def test_there_is_a_limit_to_what_waits(service: Service, monkeypatch: pytest.Mo
 
 
 def test_old_answers_are_forgotten(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(what_ifs, "_KEPT", 2)
+    monkeypatch.setattr(questions, "_KEPT", 2)
     first = over(service, service.jobs.ask(question(service)))
     for _ in range(3):
         over(service, service.jobs.ask(question(service)))
     with pytest.raises(errors.NotFoundError):
-        service.jobs.what_ifs.get(first.id)
+        service.jobs.questions.get(first.id)

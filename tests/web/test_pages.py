@@ -12,7 +12,7 @@ from picasso.service.configuration import DEMO_MODELS
 from ..service.conftest import configure
 from .conftest import API, refused, serving
 
-PAGES = ["/", "/explain", "/history", "/visualizations", "/models"]
+PAGES = ["/", "/explain", "/live", "/history", "/visualizations", "/models"]
 HTML = {"Accept": "text/html"}
 
 

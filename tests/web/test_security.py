@@ -59,13 +59,17 @@ def test_the_own_page_can_write(client: httpx.Client) -> None:
 def test_every_answer_carries_the_policy(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert headers["content-security-policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
     )
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["cross-origin-opener-policy"] == "same-origin"
+    allowed = dict(one.split("=") for one in headers["permissions-policy"].split(", "))
+    assert allowed.pop("camera") == "(self)"  # no other site's page within one of ours
+    assert set(allowed.values()) == {"()"}
 
 
 def test_reading_never_writes(client: httpx.Client) -> None:

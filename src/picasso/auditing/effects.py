@@ -14,6 +14,7 @@ from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
 from picasso.auditing.one_class import classes_that_fall
 from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_CLEARED, LEAST_MEASURED, SURE, TWO_CLASSES
+from picasso.core import multiple_tests
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     """
     corrected = [1.0] * len(effects)
     family = [place for place, effect in enumerate(effects) if tested(effect)]
-    for place, p in zip(family, statistics.holm([effects[place].p for place in family]), strict=True):
+    for place, p in zip(family, multiple_tests.holm([effects[place].p for place in family]), strict=True):
         corrected[place] = p
     return [
         replace(effect, holm=holm, suspect=_relied_on(replace(effect, holm=holm)))

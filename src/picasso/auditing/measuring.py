@@ -50,6 +50,8 @@ _SUSPECTS = 0.4
 """Share of the properties that the screening leaves, about: for the estimate of the progress alone."""
 _REASONS = {
     Need.OBJECT: "It is not known where the object is. Give masks or boxes, or say which region is the object.",
+    Need.OUTLINE: "Where the object ends is not known: a region that was found ends sooner on one background than on "
+    "another. Give masks or boxes.",
     Need.REGIONS: "The data set says where the objects are, so no regions were looked for; --regions does.",
 }
 
@@ -148,7 +150,7 @@ class Measuring:
         self._require(readable, copies)
         scale = float(np.sqrt(np.square(base[readable]).mean())) or 1.0
         parts, said = self._parts(readable)
-        setup = self._setup(self._questions(said.known, parts), parts)
+        setup = self._setup(self._questions(said, parts), parts)
         experiment = setup.experiment(self.model)
         labels = {number: self.selection.labels[number] for number in readable}
         donors = [draw_donors(labels, self.choices.seed, turn) for turn in range(_turns(len(readable)))]
@@ -231,12 +233,13 @@ class Measuring:
             self.notes.append(f"The object is perhaps {likely}. If so, say it: --confirm {likely}=object.")
         return Parts(kinds, said.object), said
 
-    def _questions(self, known: bool, parts: Parts | None) -> tuple[Question, ...]:
+    def _questions(self, said: Confirmed, parts: Parts | None) -> tuple[Question, ...]:
         """Return everything that can be asked, and note what cannot."""
         entries = registry.interventions()
         for name in self.choices.interventions:
             registry.intervention(name)
-        given = {Need.OBJECT} if known else set()
+        given = {Need.OBJECT} if said.known else set()
+        given |= {Need.OUTLINE} if said.masks else set()
         given |= {Need.REGIONS} if parts else set()
         questions: list[Question] = []
         for name, entry in entries.items():

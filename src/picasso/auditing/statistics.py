@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,19 +95,6 @@ def paired_p(differences: Numbers) -> float:
     from scipy.special import stdtr
 
     return float(stdtr(count - 1, -mean / (spread / math.sqrt(count))))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p-values corrected for testing them all, in their order.
-
-    References:
-        Holm 1979.
-    """
-    corrected, so_far = [0.0] * len(ps), 0.0
-    for rank, place in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        so_far = max(so_far, min(1.0, ps[place] * (len(ps) - rank)))
-        corrected[place] = so_far
-    return corrected
 
 
 def smallest_drop(count: int, tests: int) -> float:

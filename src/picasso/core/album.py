@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.annotations import annotations_file
 from picasso.core.dataset import read_dataset
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import DatasetError, NotFoundError, PictureError
@@ -22,8 +20,6 @@ from picasso.core.parametrization import FourierParameters
 from picasso.core.preprocessing import Array
 
 T = TypeVar("T")
-CHOICES = "album"
-"""What a setting says of itself, under "picasso" and "choices", that names an album."""
 Numbers = NDArray[np.float64]
 Report = Callable[[int, int], None]
 """Called with what is done and the total; it may raise CanceledError."""
@@ -122,42 +118,3 @@ def _read(read: Callable[[], Picture]) -> Picture | None:
 def _spread(items: list[T], most: int) -> list[T]:
     """Return so many of them, at even distances."""
     return items if len(items) <= most else [items[number * len(items) // most] for number in range(most)]
-
-
-def album_settings(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return which settings name an album, and which one each names.
-
-    Args:
-        schema: JSON schema of the settings.
-        settings: Their values; those that name none are left out.
-    """
-    found = {}
-    for name, facts in schema.get("properties", {}).items():
-        if facts.get("picasso", {}).get("choices") == CHOICES and settings.get(name):
-            found[name] = str(settings[name])
-    return found
-
-
-def pinned(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by which results are told apart: beside an album's name stands what it holds at present.
-
-    That is, the names, sizes and times of its files and of the labels that people gave; the latter alone where it is a
-    data set that a package makes.
-    """
-    return dict(settings) | {
-        name: f"{source} {_state(source)}" for name, source in album_settings(schema, settings).items()
-    }
-
-
-def _state(source: str) -> str:
-    place = Path(source).expanduser()
-    files = sorted(place.rglob("*")) if place.is_dir() else [place]
-    files.append(annotations_file(source))
-    digest = hashlib.sha256()
-    for file in files:
-        try:
-            known = file.stat()
-        except OSError:  # it went just now, or it is a name
-            continue
-        digest.update(f"{file}\0{known.st_size}\0{known.st_mtime_ns}\0".encode())
-    return digest.hexdigest()

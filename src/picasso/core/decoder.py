@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from picasso.core.preprocessing import Array
 from picasso.core.probing import mixed
+from picasso.core.resizing import resized
 
 Numbers = NDArray[np.float64]
 PENALTIES = 10.0 ** np.arange(-8, 1)
@@ -70,7 +70,7 @@ class Grid:
 
     def blocks(self, picture: Numbers) -> Numbers:
         """Cut a picture (h, w, c) into the block under each cell, (rows, columns, side * side * c)."""
-        small = _resized(picture, self.rows * self.side, self.columns * self.side)
+        small = resized(picture, self.rows * self.side, self.columns * self.side)
         cut = small.reshape(self.rows, self.side, self.columns, self.side, self.colors)
         return cut.transpose(0, 2, 1, 3, 4).reshape(self.rows, self.columns, -1)
 
@@ -78,7 +78,7 @@ class Grid:
         """Join the blocks under all cells to a picture (h, w, c)."""
         cut = blocks.reshape(self.rows, self.columns, self.side, self.side, self.colors)
         small = cut.transpose(0, 2, 1, 3, 4).reshape(self.rows * self.side, self.columns * self.side, self.colors)
-        return _resized(small, shape[0], shape[1])
+        return resized(small, shape[0], shape[1])
 
 
 class _Moments:
@@ -171,12 +171,3 @@ class Decoder:
         """Return what the weights make of a layer's maps: a picture of a shape (h, w, c), within 0..1."""
         blocks = self._features(maps) @ self._weights + self._bias
         return np.clip(self.grid.joined(blocks, shape), 0, 1)
-
-
-def _resized(picture: Numbers, height: int, width: int) -> Numbers:
-    """Return a picture (h, w, c) in another size, without aliases."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    channels = [Image.fromarray(np.float32(picture[..., c])) for c in range(picture.shape[2])]
-    made = [np.asarray(one.resize((width, height), Image.Resampling.BILINEAR)) for one in channels]
-    return np.stack(made, axis=-1).astype(np.float64)

@@ -171,4 +171,5 @@ def nearest_neighbors(codes: Array, count: int) -> tuple[NDArray[np.int32], Arra
 def _unit(codes: Array) -> Array:
     """Return codes of length 1, so that distances are those of angles; codes of zeros stay so."""
     lengths = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(np.divide(codes, lengths, out=np.zeros(codes.shape), where=lengths > 0), np.float32)
+    unit: Array = np.divide(codes, lengths, out=np.zeros(codes.shape), where=lengths > 0).astype(np.float32)
+    return unit

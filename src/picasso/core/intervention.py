@@ -94,9 +94,14 @@ class Role(StrEnum):
 
 
 class Need(StrEnum):
-    """What an intervention has to know of every picture."""
+    """What an intervention has to know of every picture.
+
+    object: where the object is. outline: where it ends, as masks and boxes say: a region that was found ends sooner on
+    one background than on another. regions: which kind of region every pixel belongs to.
+    """
 
     OBJECT = "object"
+    OUTLINE = "outline"
     REGIONS = "regions"
 
 

@@ -82,6 +82,7 @@ class Model(Hooked):
     Class attributes:
         framework: What people call it: "PyTorch".
         packages: The packages whose versions go into every record.
+        filter_axis: Along which axis of a weight its filters, or the rows of a matrix, are counted.
         pulls_layers: Whether `_pullback` can begin at a layer, too: where `targets.layer_read` names one, its values,
             channels last, are `outputs[LAYER]`.
 
@@ -92,6 +93,7 @@ class Model(Hooked):
     framework: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     capabilities: frozenset[Capability] = frozenset({Capability.PREDICT})
+    filter_axis: ClassVar[int] = -1
     pulls_layers: ClassVar[bool] = False
 
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
@@ -159,6 +161,10 @@ class Model(Hooked):
         """Return a copy of the network, made with `_copied`, in which these parameters have these values."""
         raise NotSupportedError(f"{self.framework} models do not show their parameters.")
 
+    def _at_checkpoint(self, path: Path) -> Self:
+        """Return a copy of the network, made with `_copied`, that holds the numbers in a file of its framework."""
+        raise NotSupportedError(f"{self.framework} models do not take other parameters from a file.")
+
     def parameters(self) -> dict[str, Array]:
         """Return what was learned (weights and biases, not the statistics of norms) by name, in the network's order.
 
@@ -190,9 +196,30 @@ class Model(Hooked):
         made = self.whole._with_parameters({name: np.asarray(value, np.float32) for name, value in parameters.items()})
         return made if self.focus is None else made.focused(self.focus)  # type: ignore[return-value]
 
-    def _copied(self, parameters: Mapping[str, Array]) -> Self:
-        """Return a shallow copy that shares nothing of what was found out about the numbers of this one."""
-        digest = hashlib.sha256(self.origin().encode())
+    def at_checkpoint(self, path: str | Path) -> Self:
+        """Return the network as it was when a file was saved: its parameters and the statistics of its norms.
+
+        This one stays as it is.
+
+        Args:
+            path: A file of weights: a state dict or safetensors for PyTorch, .weights.h5, .h5 or .keras for Keras.
+
+        Raises:
+            NotSupportedError: The network takes no parameters from a file, or cannot be copied.
+            ModelFileError: It is no such file, is damaged, or holds the weights of another network.
+            UnsafeModelError: Reading it would run code that comes with it.
+        """
+        made = self.whole._at_checkpoint(Path(path))
+        return made if self.focus is None else made.focused(self.focus)  # type: ignore[return-value]
+
+    def _copied(self, parameters: Mapping[str, Array], file: str = "") -> Self:
+        """Return a shallow copy that shares nothing of what was found out about the numbers of this one.
+
+        Args:
+            parameters: Those that have other values.
+            file: Digest of the file that holds all of its numbers, or "".
+        """
+        digest = hashlib.sha256((self.origin() + file).encode())
         for name, value in parameters.items():
             digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
         made = copy.copy(self)

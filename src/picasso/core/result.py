@@ -21,7 +21,7 @@ from picasso.core.errors import NotFoundError, PictureError, TargetError
 from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
 from picasso.core.images import Picture
-from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel, Series, Surface
 from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 from picasso.core.tested import Standing, Tested, what_is_known
@@ -289,7 +289,7 @@ def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
     """
     contents: dict[str, bytes] = {}
     for panel in panels:
-        if isinstance(panel, Curve):
+        if isinstance(panel, Curve | Surface):
             contents[f"{safe_name(panel.id)}.svg"] = panel.svg(alone=True).encode()
         if isinstance(panel, Drawing):
             contents[f"{safe_name(panel.id)}.svg"] = panel.svg.encode()
@@ -297,6 +297,8 @@ def image_files(panels: Iterable[Panel]) -> dict[str, bytes]:
             contents |= {f"{safe_name(panel.id)}.{ending}": text.encode() for ending, text in panel.files().items()}
         if isinstance(panel, FeatureMaps):
             contents[f"{safe_name(panel.id)}.png"] = render.png(panel.contact_sheet())
+        if isinstance(panel, Series) and (strip := panel.filmstrip()) is not None:
+            contents[f"{safe_name(panel.id)}.png"] = render.png(strip)
         if isinstance(panel, Images):
             several = len(panel.pictures) > 1
             for number, pixels in enumerate(panel.pictures, 1):

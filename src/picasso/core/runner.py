@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
-from picasso.core.album import pinned
+from picasso.core.aiming import Part, aimed
 from picasso.core.asking import Place, focused, outlined, read_place
 from picasso.core.channel import read_channel
 from picasso.core.errors import (
@@ -28,6 +28,7 @@ from picasso.core.errors import (
     PicassoError,
     PictureError,
     PluginError,
+    SettingsError,
     TargetError,
 )
 from picasso.core.estimate import Estimate, Estimating, Report
@@ -40,10 +41,13 @@ from picasso.core.panels import Panel
 from picasso.core.registry import Entry
 from picasso.core.result import Result, Results
 from picasso.core.settings import Settings
+from picasso.core.sources import PLACES, named_sources, pinned
 from picasso.core.targets import Target, make_target
-from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Subject
+from picasso.core.visualization import AttributionMethod, Context, ModelVisualization, Other, Subject
 
 TargetChoice = int | str | Target
+Find = Callable[[str], Entry]
+"""Returns a visualization by its registered name."""
 DEFAULT_TOP = 5
 _KEPT_RESULTS = 16
 
@@ -238,6 +242,7 @@ def cache_key(
     seed: int,
     place: Place | None = None,
     digest: str = "",
+    find: Find = registry.visualization,
 ) -> str:
     """Return the key under which a result is kept: equal exactly when the same numbers must come out.
 
@@ -246,13 +251,20 @@ def cache_key(
     return result_key(
         model=digest or model.digest,
         visualization=(entry.name, entry.digest, entry.load().version),
-        settings=pinned(type(settings).model_json_schema(), settings.model_dump(mode="json")),
+        settings=pinned(
+            type(settings).model_json_schema(), settings.model_dump(mode="json"), lambda name: _stamp(find(name))
+        ),
         picture=picture.digest if picture else "",
         targets=[target_key(choice, model.labels, model.facts.columns, model.facts.task) for choice in targets],
         top=top,
         seed=seed,
         at=place.key if place else "",
     )
+
+
+def _stamp(entry: Entry) -> str:
+    """Return what tells a visualization from its earlier versions."""
+    return f"{entry.digest} {entry.load().version}"
 
 
 def target_key(choice: TargetChoice, labels: Sequence[str], columns: int, task: Task) -> str:
@@ -368,6 +380,7 @@ def run(
     show: Callable[[Panel], None] | None = None,
     digest: str = "",
     announce: Callable[[Estimate], None] | None = None,
+    find: Find | None = registry.visualization,
 ) -> Result:
     """Run one visualization on one picture, or on the model alone.
 
@@ -378,6 +391,7 @@ def run(
         show: Called with each panel as soon as it is there; a panel of the same id replaces the earlier one.
         digest: The model's, where it was found out just now.
         announce: Called with what a long run will take, before its first step; by default `report` is told.
+        find: Where it looks for others that it runs, by name; None where another runs it.
 
     Returns:
         The result, with all panels.
@@ -393,7 +407,7 @@ def run(
         raise NotSupportedError(reason, "Choose another visualization.")
     shown, place = _Shown(entry, show), read_place(at)
     if refuse_subject(kind.title, kind.subject, picture is not None, (targets_of(target), place)):
-        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest)
+        return _run_alone(model, entry, settings, seed, report or _ignore, shown, digest, find)
     assert picture is not None
     started = time.perf_counter()
     sample = model.prepare(picture)
@@ -412,7 +426,9 @@ def run(
     model.patching = Patching()
     # Copies: a plug-in may reckon and draw in place.
     told = Estimating(model, sample.x, kind.needs, spent, report or _ignore, announce)
-    ctx = Context(model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled)
+    ctx = Context(
+        model, chosen, scores.copy(), seed, told, shown.keep, show is not None, first.pulled, _others(seed, find)
+    )
     view = sample.view.copy()
     attributes = issubclass(kind, AttributionMethod)
     if model.focus is not None and model.focus.marked is not None and (place is not None or attributes):
@@ -437,13 +453,22 @@ def run(
 
 
 def _run_alone(
-    model: Model, entry: Entry, settings: Settings, seed: int, report: Report, shown: _Shown, digest: str
+    model: Model,
+    entry: Entry,
+    settings: Settings,
+    seed: int,
+    report: Report,
+    shown: _Shown,
+    digest: str,
+    find: Find | None,
 ) -> Result:
     """Run a visualization of the model alone."""
     kind = entry.load()
     assert issubclass(kind, ModelVisualization)
     started = time.perf_counter()
-    ctx = Context(model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched)
+    ctx = Context(
+        model, (), np.zeros(0, np.float32), seed, report, shown.keep, shown.watched, None, _others(seed, find)
+    )
     shown.all(model, lambda: kind().look(ctx, settings))
     return Result(
         name=entry.name,
@@ -457,6 +482,39 @@ def _run_alone(
         panels=tuple(shown.panels.values()),
         record=_record(model, entry, settings, seed, time.perf_counter() - started, digest),
     )
+
+
+def _others(seed: int, find: Find | None) -> Other | None:
+    """Return what runs other visualizations for one; None for one that is run so itself."""
+    if find is None:
+        return None
+
+    def other(
+        name: str,
+        values: Mapping[str, Any],
+        model: Model,
+        picture: Picture | None,
+        report: Report,
+        part: Part,
+        target: int | None,
+    ) -> tuple[Panel, ...]:
+        entry = find(name)
+        kind = entry.load()
+        schema = kind.settings_type.model_json_schema()
+        # Whoever may name a place was asked when the outer settings were read, and these are not in its key.
+        if any(source in PLACES for _, source, _ in named_sources(schema, values)):
+            raise SettingsError(f"{kind.title} takes nothing from the disk here.", "Leave its album or folder out.")
+        settings = read_settings(entry, aimed(kind.title, schema, part) | dict(values))
+        if kind.subject is Subject.MODEL:
+            picture = target = None
+        elif picture is None:
+            raise SettingsError(f"{kind.title} looks at pictures.", "Name pictures, of which one is looked at.")
+        return run(
+            model, picture, entry, settings, target=target,
+            top=1, seed=seed, report=report, digest=model.digest, announce=_unannounced, find=None,
+        ).panels  # fmt: skip
+
+    return other
 
 
 class _Shown:
@@ -568,6 +626,10 @@ def _record_of_picture(model: Model, picture: Picture, sample: Sample, place: Pl
         },
         "patching": str(model.patching) if model.patching.windows else None,
     }
+
+
+def _unannounced(estimate: Estimate) -> None:
+    """Say nothing of what a long run will take: it is a part of a longer one."""
 
 
 def _ignore(done: int, total: int, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar, get_args
@@ -12,11 +12,13 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.aiming import WHOLE, Part
 from picasso.core.attribution import Attribution
-from picasso.core.errors import PluginError
+from picasso.core.errors import NotSupportedError, PluginError
 from picasso.core.facts import INPUT, Capability, Pullback, Sample
 from picasso.core.first_pass import Pulled
 from picasso.core.focus import Focus
+from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.panels import Panel
 from picasso.core.panels.filmstrip import filmstrips
@@ -26,6 +28,9 @@ from picasso.core.settings import Settings
 from picasso.core.targets import Target
 
 S = TypeVar("S", bound=Settings)
+Reporter = Callable[[int, int, str], None]
+Other = Callable[[str, Mapping[str, Any], Model, Picture | None, Reporter, Part, int | None], tuple[Panel, ...]]
+"""Runs another visualization; see `Context.explain`."""
 _TAKEN = re.compile(r"(values|native)_\d+|file|allow_pickle")
 """Names in an NPZ file: those of the maps, and those that NumPy's own function takes."""
 
@@ -76,6 +81,7 @@ class Context:
         show: Callable[[Panel], None],
         watched: bool = False,
         pulled: Pulled | None = None,
+        other: Other | None = None,
     ) -> None:
         self.model = model
         self.targets = list(targets)
@@ -87,6 +93,7 @@ class Context:
         self._report = report
         self._show = show
         self._pulled = pulled
+        self._other = other
 
     @property
     def whole(self) -> Model:
@@ -104,6 +111,37 @@ class Context:
         if self._pulled is not None and self._pulled.answers(x, targets, wrt):
             return self._pulled.found
         return self.model.pullback(x, targets, wrt)
+
+    def explain(
+        self,
+        visualization: str,
+        settings: Mapping[str, Any],
+        model: Model,
+        picture: Picture | None,
+        report: Callable[[int, int, str], None],
+        part: Part = WHOLE,
+        target: int | None = None,
+    ) -> tuple[Panel, ...]:
+        """Run another visualization, on this model or on a copy of it, and return its panels.
+
+        Args:
+            visualization: Its registered name.
+            settings: Its settings.
+            model: What it looks at.
+            picture: The picture that it looks at; one that looks at the model alone does not get it.
+            report: Its progress. Have it call `progress`, so that a cancel takes effect.
+            part: The part of the network that it looks at, where it looks at one.
+            target: Number of the class that it explains, where it explains one; None for the best.
+
+        Raises:
+            NotSupportedError: This visualization is itself run by another, or the model lacks what it needs.
+            PicassoError: As `picasso.explain`.
+        """
+        if self._other is None:
+            raise NotSupportedError(
+                "A visualization that runs others cannot be run by one.", "Choose one that looks for itself."
+            )
+        return self._other(visualization, settings, model, picture, report, part, target)
 
     def progress(self, done: int, total: int, message: str = "") -> None:
         """Say how far the work is. Call it between chunks: this is also where a cancel takes effect.
@@ -183,6 +221,11 @@ class Visualization(ABC, Generic[S]):
         The pass that finds the picture's scores gives them, too. By default it begins with none: ().
         """
         return ()
+
+    @classmethod
+    def at_a_glance(cls, settings: S) -> S:
+        """Return settings without the work that its first map does not need, for the frames of a camera or a video."""
+        return settings
 
     @classmethod
     def description(cls) -> str:

@@ -61,8 +61,8 @@ class AcceleratedModel(Model):
         """Return something that is another when the network is another; for live ones."""
         return None
 
-    def _copied(self, parameters: Mapping[str, Array]) -> Self:
-        made = super()._copied(parameters)
+    def _copied(self, parameters: Mapping[str, Array], file: str = "") -> Self:
+        made = super()._copied(parameters, file)
         made._engines = {}
         return made
 

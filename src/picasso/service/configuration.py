@@ -102,6 +102,26 @@ class DatasetSpecification(BaseModel):
         return self.model_copy(update={"path": _absolute(self.path, folder)})
 
 
+class CheckpointFolder(BaseModel):
+    """A folder of what was saved during a training, which a page may name.
+
+    A relative path is that of the folder that holds picasso.toml.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1, description="The folder.")
+    name: ModelName | None = Field(None, description="What to call it; by default the folder's name.")
+
+    def known_as(self) -> str:
+        """Return its name: the given one, else the folder's."""
+        return self.name or Path(self.path).name or self.path
+
+    def beside(self, folder: Path) -> CheckpointFolder:
+        """Return it with a path that exists in `folder` made absolute."""
+        return self.model_copy(update={"path": _absolute(self.path, folder)})
+
+
 class SampleFolder(BaseModel):
     """Pictures that are offered for a model."""
 
@@ -138,6 +158,7 @@ class Configuration(BaseModel):
     demo: bool = Field(False, description="Whether the demo's models and pictures are offered.")
     samples: tuple[SampleFolder, ...] = ()
     datasets: tuple[DatasetSpecification, ...] = Field((), description="In picasso.toml one [[datasets]] each.")
+    checkpoints: tuple[CheckpointFolder, ...] = Field((), description="In picasso.toml one [[checkpoints]] each.")
 
     @field_validator("plugins", mode="before")
     @classmethod
@@ -176,6 +197,22 @@ class Configuration(BaseModel):
             listed += [DatasetSpecification(path=name) for name in DEMO_DATASETS if name not in names]
         return tuple(listed)
 
+    def checkpoint_folders(self) -> dict[str, str]:
+        """Return the paths of the folders of checkpoints by name.
+
+        Raises:
+            ConfigurationError: Two folders have one name.
+        """
+        found: dict[str, str] = {}
+        for folder in self.checkpoints:
+            if folder.known_as() in found:
+                raise ConfigurationError(
+                    f"Two folders of checkpoints are called '{folder.known_as()}'.",
+                    "Give each of [[checkpoints]] a name of its own.",
+                )
+            found[folder.known_as()] = folder.path
+        return found
+
     def check(self) -> None:
         """Refuse what would open the server to others without a secret.
 
@@ -184,6 +221,7 @@ class Configuration(BaseModel):
         """
         self.all_models()
         self.all_datasets()
+        self.checkpoint_folders()
         if not is_loopback(self.host) and not self.token:
             raise ConfigurationError(
                 f"Listening on {self.host} would open Picasso to everyone who reaches this computer.",
@@ -231,6 +269,7 @@ def read_configuration(path: str | Path | None = None, **overrides: Any) -> Conf
             + tuple(model.beside(Path.cwd()) for model in models),
             "datasets": tuple(one.beside(folder) for one in configuration.datasets)
             + tuple(one.beside(Path.cwd()) for one in datasets),
+            "checkpoints": tuple(one.beside(folder) for one in configuration.checkpoints),
             "data": folder / configuration.data.expanduser(),
             "plugins": tuple(folder / plugins.expanduser() for plugins in configuration.plugins),
             "samples": tuple(

@@ -15,12 +15,20 @@ from picasso.core.panels import Panel
 from picasso.core.result import image_files, map_files, map_png, safe_name, stem_of
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts
-from picasso.service.panel_store import read_curve, read_drawing, read_feature_maps, read_graph, read_heatmap
+from picasso.service.panel_store import (
+    read_curve,
+    read_drawing,
+    read_feature_maps,
+    read_graph,
+    read_heatmap,
+    read_series,
+    read_surface,
+)
 from picasso.service.records import ResultRecord
 
 Format = Literal["npz", "json", "png", "zip", "svg", "dot", "tex"]
-_DRAWABLE = ("heatmap", "feature-maps", "images")
-_LINES = {"svg": ("graph", "drawing", "curve"), "dot": ("graph",), "tex": ("graph",)}
+_DRAWABLE = ("heatmap", "feature-maps", "images", "series")
+_LINES = {"svg": ("graph", "drawing", "curve", "surface"), "dot": ("graph",), "tex": ("graph",)}
 """Which kinds of panels are drawn with lines, by format."""
 _TYPES = {
     "npz": "application/octet-stream",
@@ -72,7 +80,7 @@ def export(
     elif form in _LINES:
         chosen = _drawable(result, panel, _LINES[form])
         label = safe_name(str(chosen["id"]))
-        data, name = image_files([_lines(chosen)])[f"{label}.{form}"], f"{stem}.{label}.{form}"
+        data, name = image_files([_lines(chosen, artifacts)])[f"{label}.{form}"], f"{stem}.{label}.{form}"
     else:
         data, name = _archive(result, artifacts, stem), f"{stem}.zip"
     return Export(name, _TYPES[form], data)
@@ -82,12 +90,13 @@ def _document(result: ResultRecord) -> bytes:
     return json.dumps(as_now(result.document), indent=2, ensure_ascii=False).encode()
 
 
-def _lines(wire: dict[str, Any]) -> Panel:
-    """Return a kept graph, drawing or curve."""
+def _lines(wire: dict[str, Any], artifacts: Artifacts) -> Panel:
+    """Return a kept graph, drawing, curve or surface."""
     read: dict[str, Callable[[dict[str, Any]], Panel]] = {
         "graph": read_graph,
         "drawing": read_drawing,
         "curve": read_curve,
+        "surface": lambda wire: read_surface(wire, artifacts),
     }
     return read[wire["kind"]](wire)
 
@@ -117,6 +126,10 @@ def _draw(wire: dict[str, Any], artifacts: Artifacts, bar: bool, warning: str) -
         return map_png(read_heatmap(wire, artifacts), bar=bar, warning=warning)
     if wire["kind"] == "feature-maps":
         return render.png(read_feature_maps(wire, artifacts).contact_sheet())
+    if wire["kind"] == "series":
+        if (strip := read_series(wire, artifacts).filmstrip()) is None:
+            raise NotSupportedError(f"The panel '{wire['id']}' has no picture.", "Export it as npz or json.")
+        return render.png(strip)
     return render.png(render.to_image(artifacts.get_array(wire["pictures"][0]["artifact"])))
 
 
@@ -125,9 +138,11 @@ def _archive(result: ResultRecord, artifacts: Artifacts, stem: str) -> bytes:
     contents = {"npz": artifacts.get(result.arrays), "json": _document(result)} | map_files(maps, _warning(result))
     for wire in result.panels:
         if wire["kind"] in _LINES["svg"]:
-            contents |= image_files([_lines(wire)])
+            contents |= image_files([_lines(wire, artifacts)])
         if wire["kind"] == "feature-maps":
             contents[f"{safe_name(str(wire['id']))}.png"] = _draw(wire, artifacts, False, "")
+        if wire["kind"] == "series":
+            contents |= image_files([read_series(wire, artifacts)])
         for number, picture in enumerate(wire["pictures"] if wire["kind"] == "images" else ()):
             drawn = render.to_image(artifacts.get_array(picture["artifact"]))
             contents[f"{safe_name(str(wire['id']))}-{number}.png"] = render.png(drawn)

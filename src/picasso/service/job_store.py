@@ -15,7 +15,16 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, s
 from picasso.core.errors import NotFoundError, WorkerDiedError
 from picasso.service import tables
 from picasso.service.database import Database, now
-from picasso.service.records import AuditRequest, EventRecord, Fault, JobRecord, State, TaskRecord
+from picasso.service.records import (
+    AuditRequest,
+    EventRecord,
+    Fault,
+    FilmRecord,
+    JobRecord,
+    State,
+    TaskRecord,
+    VideoRecord,
+)
 
 ATTEMPTS = 3
 """A job that takes the server down with it is not tried forever."""
@@ -73,6 +82,13 @@ class JobStore:
         with self.database.reading() as connection:
             found = [_job(row) for row in connection.execute(select(table).where(going & same))]
         return next((job for job in found if job.settings == request.asked()), None)
+
+    def filmed(self, limit: int) -> list[JobRecord]:
+        """Return the jobs of which a film came out, the newest first."""
+        table = tables.jobs
+        query = select(table).where(table.c.film.is_not(None)).order_by(table.c.created.desc(), table.c.id).limit(limit)
+        with self.database.reading() as connection:
+            return [_job(row) for row in connection.execute(query)]
 
     def tasks(self, jobs: Sequence[str]) -> dict[str, list[TaskRecord]]:
         """Return the tasks of jobs in the order of their pictures."""
@@ -280,6 +296,14 @@ class JobStore:
             connection.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(audit=audit))
             return True
 
+    def set_film(self, job: str, attempt: int, film: FilmRecord) -> bool:
+        """Say what came out of a job that lays maps over a video. Returns False as `set_task`."""
+        with self.database.writing() as connection:
+            if not _is_present(connection, job, attempt):
+                return False
+            connection.execute(update(tables.jobs).where(tables.jobs.c.id == job).values(film=asdict(film)))
+            return True
+
     def set_task(
         self,
         task: TaskRecord,
@@ -362,6 +386,8 @@ def _job(row: Row[Any]) -> JobRecord:
             "state": State(row.state),
             "error": Fault(**row.error) if row.error else None,
             "target": tuple(row.target) if row.target is not None else None,
+            "video": None if row.video is None else VideoRecord(**row.video),
+            "film": None if row.film is None else FilmRecord(**row.film | {"notes": tuple(row.film["notes"])}),
             "methods": None if row.methods is None else tuple((name, settings) for name, settings in row.methods),
         }
     )

@@ -6,25 +6,27 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from picasso.core import runner
-from picasso.core.album import pinned
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.service import albums, audits, comparisons, work
+from picasso.core.sources import SourceKind, pinned
+from picasso.service import answering, audits, comparisons, films, sources, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
 from picasso.service.job_store import JobStore
 from picasso.service.plugin_process import Description
+from picasso.service.questions import Asked, Question, Questions
 from picasso.service.records import (
     AuditRequest,
     ComparisonRequest,
     Fault,
+    FilmRequest,
     JobRecord,
     JobRequest,
     ModelState,
@@ -33,7 +35,6 @@ from picasso.service.records import (
     TaskRecord,
 )
 from picasso.service.store import Store
-from picasso.service.what_ifs import Question, WhatIfRecord, WhatIfs
 from picasso.service.work import Place
 from picasso.service.workers import Worker, Workers, reason_of_death
 
@@ -52,7 +53,7 @@ class _Running:
     job: str | None = None
     attempt: int = 0
     question: str | None = None
-    audit: bool = False
+    in_folder: bool = False
 
 
 class Jobs:
@@ -65,7 +66,8 @@ class Jobs:
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
         paths: Whether a page may name any path of this machine.
-        audit_ended: Called, from the jobs' own thread, when an audit has ended, however it did.
+        checkpoints: Paths of the folders of checkpoints that a page may name, by name.
+        folder_free: Called, from the jobs' own thread, when a job that works in a folder of its own has ended.
     """
 
     def __init__(
@@ -76,14 +78,15 @@ class Jobs:
         place: Place,
         warm: int,
         paths: bool,
-        audit_ended: Callable[[], object],
+        checkpoints: Mapping[str, str],
+        folder_free: Callable[[], object],
     ) -> None:
         self.store = store
         self.records = records
         self.catalog = catalog
         self.place = place
-        self.what_ifs = WhatIfs(store, records)
-        self._audit_ended, self._paths = audit_ended, paths
+        self.questions = Questions(store, catalog, records)
+        self._folder_free, self._paths, self._checkpoints = folder_free, paths, checkpoints
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -109,7 +112,7 @@ class Jobs:
         self._wake()
         if self._thread.is_alive():
             self._thread.join(10)
-        self.what_ifs.close()
+        self.questions.close()
 
     def submit(self, request: JobRequest) -> JobRecord:
         """Take a job.
@@ -131,7 +134,7 @@ class Jobs:
         alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
         pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
-        settings = albums.resolved(visualization.settings, settings, self.store, self._paths)
+        settings = sources.resolved(visualization.settings, settings, self._known_sources(), self._paths)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
         place = read_place(request.at)
@@ -205,6 +208,24 @@ class Jobs:
         job = _new_job(secrets.token_hex(8), asked, request.asked(), done=False)
         return self._take(replace(job, dataset=request.dataset), [])
 
+    def film(self, request: FilmRequest) -> JobRecord:
+        """Take a job that lays maps over a video.
+
+        Args:
+            request: What to do; the video is kept already.
+
+        Returns:
+            The job, queued.
+
+        Raises:
+            PicassoError: As `films.check`.
+        """
+        settings = films.check(self.store, self.catalog, request)
+        target = None if request.target is None else (request.target,)
+        asked = JobRequest(request.model, request.visualization, (), target=target, top=request.top)
+        job = _new_job(secrets.token_hex(8), asked, settings, done=False)
+        return self._take(replace(job, video=request.video), [])
+
     def _take(self, job: JobRecord, tasks: list[TaskRecord]) -> JobRecord:
         self.records.add(job, tasks)
         if not job.state.over:
@@ -225,26 +246,26 @@ class Jobs:
             self._stop_within(job)
         return self.records.job(job)
 
-    def ask(self, question: Question) -> WhatIfRecord:
-        """Take a question of the what-if brush.
+    def ask(self, question: Question) -> Asked:
+        """Take a question.
 
         Raises:
-            NotFoundError, EditError, TargetError, NotSupportedError: As `WhatIfs.add`.
+            PicassoError: As `Questions.add`.
         """
-        record = self.what_ifs.add(question)
+        asked = self.questions.add(question)
         self._wake()
-        return record
+        return asked
 
-    def cancel_question(self, id_: str) -> WhatIfRecord:
+    def cancel_question(self, id_: str) -> Asked:
         """Stop a question; a process that goes on with it for longer than with a canceled job is ended.
 
         Raises:
             NotFoundError: There is none of that id.
         """
-        was = self.what_ifs.get(id_)
-        if self.what_ifs.cancel(id_) and was.state is State.RUNNING:
+        was = self.questions.get(id_)
+        if self.questions.cancel(id_) and was.state is State.RUNNING:
             self._stop_within(id_)
-        return self.what_ifs.get(id_)
+        return self.questions.get(id_)
 
     def delete(self, job: str) -> None:
         """Delete a job that is over; its results stay.
@@ -277,10 +298,9 @@ class Jobs:
         """Return the names of the models that have a process."""
         return self._workers.warm
 
-    def audits_at_work(self) -> list[tuple[str, int]]:
-        """Return the audits that run, each with the number of its attempt."""
-        running = self.records.jobs(None, [State.RUNNING])
-        return [(job.id, job.attempts) for job in running if job.dataset is not None]
+    def in_folders(self) -> list[tuple[str, int]]:
+        """Return the jobs that run in a folder of their own, each with the number of its attempt."""
+        return [(job.id, job.attempts) for job in self.records.jobs(None, [State.RUNNING]) if _in_folder(job)]
 
     def _pictures(self, request: JobRequest) -> list[PictureRecord]:
         known = self.store.pictures_of(request.pictures)
@@ -314,7 +334,7 @@ class Jobs:
             runner.result_key(
                 model=card.digest,
                 visualization=(visualization.name, visualization.digest, visualization.version),
-                settings=pinned(visualization.settings, settings),
+                settings=pinned(visualization.settings, settings, self._stamp),
                 picture=picture,
                 targets=targets,
                 top=request.top,
@@ -323,6 +343,20 @@ class Jobs:
             )
             for picture in [one.digest for one in pictures] or [""]
         ]
+
+    def _known_sources(self) -> sources.Known:
+        """Return what a setting may name."""
+        datasets = {dataset.name: dataset.path for dataset in self.store.datasets()}
+        return {SourceKind.ALBUM: datasets, SourceKind.CHECKPOINTS: self._checkpoints}
+
+    def _stamp(self, visualization: str) -> str:
+        """Return what tells a visualization from its earlier versions.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        known = self.catalog.get(visualization)
+        return f"{known.digest} {known.version}"
 
     def _stop_within(self, id_: str) -> None:
         """Have the process of a canceled job or question ended, unless it stops by itself in time."""
@@ -375,14 +409,14 @@ class Jobs:
                 self._blame(running, died)
                 self._workers.drop(worker)
             elif running.question is not None and worker.call is not None:
-                self.what_ifs.finish(running.question, worker.call.result())
+                self.questions.finish(running.question, worker.call.result())
             worker.call = None
             self._over(running)
 
     def _over(self, running: _Running) -> None:
         self._running.remove(running)
-        if running.audit:
-            self._audit_ended()
+        if running.in_folder:
+            self._folder_free()
 
     def _blame(self, running: _Running, died: PicassoError) -> None:
         name = running.worker.name
@@ -392,7 +426,7 @@ class Jobs:
                 state = State.CANCELED if canceled else State.FAILED
                 self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
         if running.question is not None:
-            self.what_ifs.finish(running.question, Fault.of(died))
+            self.questions.finish(running.question, Fault.of(died))
         self._not_opening(name, ModelState.FAILED, Fault.of(died))
 
     def _not_opening(self, name: str, state: ModelState, error: Fault | None = None) -> None:
@@ -428,22 +462,27 @@ class Jobs:
             else:
                 with self._condition:
                     self._to_open.append(name)
-        for asked in self.what_ifs.waiting():
+        for asked in self.questions.waiting():
             cold = asked.question.model not in self._workers.warm
             worker = self._workers.take(asked.question.model)
-            if worker is not None and self.what_ifs.start(asked.id, cold=cold):
-                self._run(_Running(worker, question=asked.id), work.answer, self.place, asked.question)
+            if worker is not None and self.questions.start(asked.id, cold=cold):
+                self._run(_Running(worker, question=asked.id), answering.answer, self.place, asked.question)
         for job in self.records.jobs(None, [State.QUEUED], oldest_first=True):
             if (worker := self._workers.take(job.model)) is None:
                 continue
             attempt = self.records.start(job.id)
             if attempt is not None:
-                running = _Running(worker, job.id, attempt, audit=job.dataset is not None)
+                running = _Running(worker, job.id, attempt, in_folder=_in_folder(job))
                 self._run(running, work.run_job, self.place, job.id, attempt)
 
     def _run(self, running: _Running, function: object, *args: object) -> None:
         self._running.append(running)
         running.worker.start(function, *args)  # type: ignore[arg-type]
+
+
+def _in_folder(job: JobRecord) -> bool:
+    """Say whether a job works in a folder of its own: an audit, and one that lays maps over a video."""
+    return job.dataset is not None or job.video is not None
 
 
 def _new_job(id_: str, request: JobRequest, settings: dict[str, object], done: bool) -> JobRecord:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _BEGINS = "tmp"
-"""So begin the folders of audits at work; other files there are what audits have measured."""
+"""So begin the folders in which audits and films are made; other files there are what audits have measured."""
 ARCHIVE = re.compile(r"[0-9a-f]{16}\.zip")
 """What an archive is called that was sent; no other file is touched."""
 
@@ -20,7 +20,7 @@ def folder_prefix(job: str, attempt: int) -> str:
 
 
 def sweep_folders(folder: Path, at_work: Callable[[], Collection[tuple[str, int]]]) -> int:
-    """Delete the folders of audits that do not work any more: their process was ended, or the whole server.
+    """Delete the folders of audits and films that are not made any more: their process was ended, or the whole server.
 
     Args:
         folder: As `Place.audits`; it may be absent.

@@ -13,9 +13,11 @@ import numpy as np
 
 from picasso.core.diagram import Arc, Box, Role
 from picasso.core.errors import PluginError
-from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, NetworkGraph, Panel, Series, Surface
 from picasso.core.panels.curve import Line
 from picasso.core.panels.feature_maps import ChannelMeasure
+from picasso.core.panels.series import Step
+from picasso.core.panels.surface import Contour, Stop
 from picasso.core.preprocessing import Frame
 from picasso.service.artifacts import Artifacts, StoredArray
 
@@ -154,6 +156,30 @@ def read_curve(wire: dict[str, Any]) -> Curve:
     limits = (values["limits"][0], values["limits"][1]) if values["limits"] else None
     given = {"x": tuple(values["x"]), "ticks": tuple(values["ticks"]), "lines": lines, "limits": limits}
     return Curve(**values | given)
+
+
+def read_series(wire: dict[str, Any], artifacts: Artifacts) -> Series:
+    """Return kept steps with their pictures, without their panels."""
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    steps = tuple(
+        Step(one["label"], (), artifacts.get_array(one["picture"]["artifact"]) if one["picture"] else None)
+        for one in wire["steps"]
+    )
+    return Series(**values | {"steps": steps})
+
+
+def read_surface(wire: dict[str, Any], artifacts: Artifacts) -> Surface:
+    """Return a kept surface."""
+    values = {key: value for key, value in wire.items() if key != "kind"}
+    given = {
+        "x": tuple(wire["x"]),
+        "y": tuple(wire["y"]),
+        "values": artifacts.get_array(wire["values"]["artifact"]),
+        "contours": tuple(Contour(one["level"], tuple((x, y) for x, y in one["points"])) for one in wire["contours"]),
+        "path": tuple(Stop(**stop) for stop in wire["path"]),
+        "mark": tuple(wire["mark"]) if wire["mark"] else None,
+    }
+    return Surface(**values | given)
 
 
 def read_graph(wire: dict[str, Any]) -> NetworkGraph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import traceback
 from collections.abc import Callable, Mapping
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core import registry, runner
-from picasso.core.errors import PicassoError, PluginError
+from picasso.core.errors import PicassoError, PictureError, PluginError
+from picasso.core.index import pictures_of
 from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod, Family
 from picasso.service.limits import end_with_parent, guard_memory
@@ -237,3 +239,18 @@ def _describe(name: str, entry: Entry) -> Description:
         SystemExit,
     ):  # a class that imports and still breaks the contract is listed like one that does not import
         return broken(name, entry.origin, str(entry.path), traceback.format_exc(limit=-8))
+
+
+def read_examples(source: str, names: list[str]) -> list[dict[str, str]]:
+    """Read the files of some pictures of a folder or data set: {"data": base64} or {"problem": why not} for each."""
+    dataset = pictures_of(source)
+    known = {example.name: example for example in dataset.examples}
+    answers = []
+    for name in names:
+        try:
+            answers.append({"data": base64.b64encode(dataset.read(known[name])).decode()})
+        except KeyError:
+            answers.append({"problem": f"'{name}' is not in {dataset.name} any more."})
+        except PictureError as error:
+            answers.append({"problem": error.message})
+    return answers

@@ -209,6 +209,60 @@ class AuditRequest:
 
 
 @dataclass(frozen=True)
+class VideoRecord:
+    """A video that was sent, and how it is looked at.
+
+    Args:
+        digest: Of the file.
+        name: What the file is called.
+        channel: Of a layer's maps the one to show, or None.
+        every: Every Nth frame is explained.
+    """
+
+    digest: str
+    name: str
+    channel: int | None = None
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class FilmRequest:
+    """What a job that lays maps over a video shall do.
+
+    Args:
+        model, visualization: Names.
+        video: The video.
+        settings: Of the visualization.
+        target: The class to explain; None for the best one of each frame.
+        top: How many of the best classes are told.
+    """
+
+    model: str
+    visualization: str
+    video: VideoRecord
+    settings: dict[str, Any] = field(default_factory=dict)
+    target: int | str | None = None
+    top: int = 3
+
+
+@dataclass(frozen=True)
+class FilmRecord:
+    """What came out of such a job.
+
+    Args:
+        film, document, table: Digests of the film (MP4), and of its numbers as JSON and CSV.
+        frames: How many were explained.
+        notes: What the reader must know.
+    """
+
+    film: str
+    document: str
+    table: str
+    frames: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class JobRecord:
     """A job and how far it is.
 
@@ -226,6 +280,8 @@ class JobRecord:
         comparison: Of such a job: key of the comparison, once there is one.
         dataset: Of a job that audits: name of the data set; its choices are the settings.
         audit: Of such a job: key of the audit, once there is one.
+        video: Of a job that lays maps over a video: that video; else None.
+        film: Of such a job: what came out, once it has.
     """
 
     id: str
@@ -251,6 +307,8 @@ class JobRecord:
     comparison: str | None = None
     dataset: str | None = None
     audit: str | None = None
+    video: VideoRecord | None = None
+    film: FilmRecord | None = None
 
 
 @dataclass(frozen=True)

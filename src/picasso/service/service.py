@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import threading
 import zipfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from picasso.core.annotations import annotate
 from picasso.core.errors import (
     ConfigurationError,
     DatasetError,
     ModelFileError,
     NotSupportedError,
     PicassoError,
+    PictureError,
     PluginError,
 )
 from picasso.core.names import scheme_of
+from picasso.core.sources import SourceKind
 from picasso.service import audits, leftovers, plugin_process
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, files_of, unfit
@@ -37,8 +42,9 @@ from picasso.service.jobs import Jobs
 from picasso.service.lock import FolderLock
 from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
-from picasso.service.records import DatasetRecord, ModelRecord, ModelState, ResultRecord, State
+from picasso.service.records import DatasetRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord, State
 from picasso.service.side_process import SideProcess
+from picasso.service.sources import place_of
 from picasso.service.store import Store
 from picasso.service.uploads import Upload, Uploads
 from picasso.service.work import Place
@@ -117,6 +123,7 @@ class Service:
             place,
             configuration.warm,
             configuration.allow_add,
+            configuration.checkpoint_folders(),
             self._sweep_leftovers,
         )
         self._lock = FolderLock(configuration.data)
@@ -269,6 +276,41 @@ class Service:
         with self.sending(Path(clean_name(name)).stem) as upload:
             return self.keep_dataset(upload, file)
 
+    def take_pictures(self, album: str, names: Sequence[str]) -> list[PictureRecord | Fault]:
+        """Take pictures of a folder or data set in, so that they can be explained; each by itself.
+
+        Args:
+            album: A data set of this server, or a path where pages may name one.
+            names: The pictures' places in it.
+
+        Raises:
+            SettingsError: There is no such data set here.
+            NotFoundError, DatasetError: It cannot be read.
+        """
+        source = self._album(album)
+        found = self._datasets.ask(plugin_process.read_examples, source, list(names), seconds=_DATASET_SECONDS)
+        return [self._taken(name, one) for name, one in zip(names, found, strict=True)]
+
+    def _taken(self, name: str, read: dict[str, str]) -> PictureRecord | Fault:
+        try:
+            if "problem" in read:
+                raise PictureError(read["problem"])
+            return self.pictures.adopt(base64.b64decode(read["data"]), name)
+        except PicassoError as error:
+            return Fault.of(error)
+
+    def _album(self, named: str) -> str:
+        known = {dataset.name: dataset.path for dataset in self.store.datasets()}
+        return place_of(named, SourceKind.ALBUM, {SourceKind.ALBUM: known}, self.configuration.allow_add, "album")
+
+    def label_picture(self, album: str, picture: str, annotator: str, label: str) -> None:
+        """Keep what somebody says that a picture of a folder or data set shows; "" takes it back.
+
+        Raises:
+            SettingsError: There is no such data set here, or nobody is named.
+        """
+        annotate(self._album(album), picture, annotator, label)
+
     def delete_dataset(self, name: str) -> None:
         """Forget a data set that was added, with its archive where it was sent here.
 
@@ -315,7 +357,7 @@ class Service:
 
     def _sweep_leftovers(self) -> None:
         """Delete what audits and data sets have left behind that nobody uses."""
-        leftovers.sweep_folders(self.jobs.place.audits, self.jobs.audits_at_work)
+        leftovers.sweep_folders(self.jobs.place.audits, self.jobs.in_folders)
         leftovers.sweep_archives(self._uploads.folder, self._uploads.wanted)
 
 

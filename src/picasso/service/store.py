@@ -335,10 +335,10 @@ class Store:
     # --- what refers to files --------------------------------------------------------------------------------
 
     def referred_artifacts(self) -> set[str]:
-        """Return every digest that a picture, a result, a comparison, an audit or an event refers to."""
+        """Return every digest that a picture, a result, a comparison, an audit, a video or an event refers to."""
         found: set[str] = set()
         results, pictures, events = tables.results, tables.pictures, tables.events
-        comparisons, audits = tables.comparisons, tables.audits
+        comparisons, audits, jobs = tables.comparisons, tables.audits, tables.jobs
         with self.database.reading() as connection:
             for row in connection.execute(select(pictures.c.digest, pictures.c.file, pictures.c.thumbnail)):
                 found.update(row)
@@ -349,6 +349,8 @@ class Store:
                 found.update((row.page, row.arrays, *_DIGESTS.findall(json.dumps(row.shown))))
             for pairs, files in connection.execute(select(audits.c.pairs, audits.c.files)):
                 found.update(_DIGESTS.findall(json.dumps([pairs, files])))
+            for job in connection.execute(select(jobs.c.video, jobs.c.film).where(jobs.c.video.is_not(None))):
+                found.update(_DIGESTS.findall(json.dumps([job.video, job.film])))
             for (data,) in connection.execute(select(events.c.data).where(events.c.kind == "panel")):
                 found.update(_DIGESTS.findall(json.dumps(data)))
         return found

@@ -69,6 +69,9 @@ jobs = Table(
     # Of a job that audits: the data set, and in the end what came out.
     Column("dataset", String(100)),
     Column("audit", String(64)),
+    # Of a job that lays maps over a video: what was sent, and in the end what came out.
+    Column("video", JSON(none_as_null=True)),
+    Column("film", JSON(none_as_null=True)),
 )
 
 datasets = Table(

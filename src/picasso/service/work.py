@@ -27,7 +27,7 @@ from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
-from picasso.service import audits, leftovers
+from picasso.service import audits, films, leftovers
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
 from picasso.service.configuration import ModelSpecification
@@ -39,7 +39,6 @@ from picasso.service.pictures import Pictures
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
 from picasso.service.store import Store
 from picasso.service.warm_model import WARM
-from picasso.service.what_ifs import Question, Reply
 
 if TYPE_CHECKING:
     from picasso.core.dataset import Dataset
@@ -75,54 +74,23 @@ class Place:
 
 def open_model(place: Place, name: str) -> None:
     """Open a model, and write its card or the reason why it cannot be opened."""
-    _settle(place)
+    settle(place)
     database = Database(place.database)
     try:
         store = Store(database)
-        _guarded(lambda: _ready_model(store, name, place.opening_seconds))
+        guarded(lambda: ready_model(store, name, place.opening_seconds))
     finally:
         database.close()
 
 
 def run_job(place: Place, job: str, attempt: int) -> None:
     """Run a job to its end."""
-    _settle(place)
+    settle(place)
     database = Database(place.database)
     try:
         _Work(place, database, job, attempt).run()
     finally:
         database.close()
-
-
-def answer(place: Place, question: Question) -> Reply | Fault:
-    """Answer a question of the what-if brush. Nothing is written but the model's card, where it had to be opened."""
-    _settle(place)
-    database = Database(place.database)
-    replies: list[Reply] = []
-    try:
-        error = _guarded(lambda: replies.append(_answer(Store(database), place, question)))
-    finally:
-        database.close()
-    return replies[0] if error is None else Fault.of(error)
-
-
-def _answer(store: Store, place: Place, question: Question) -> Reply:
-    _ready_model(store, question.model, place.opening_seconds)
-    started = time.perf_counter()
-    name, artifacts = store.picture(question.picture).name, Artifacts(place.artifacts)
-    what_if = WARM.what_if(question.picture, question.at, lambda: decode_picture(artifacts.get(question.picture), name))
-    card = store.model(question.model).card
-    assert card is not None
-    change = what_if.ask(question.edit, question.targets, question.top)
-    height, width = what_if.sample.view.shape[:2]
-    return Reply(
-        model=card["digest"],
-        height=height,
-        width=width,
-        change=change,
-        looks=what_if.looks() if question.looks else None,
-        seconds=time.perf_counter() - started,
-    )
 
 
 class _Work:
@@ -138,7 +106,7 @@ class _Work:
         self.tasks = [task for task in self.jobs.tasks([job])[job] if task.state is not State.DONE]
 
     def run(self) -> None:
-        error = _guarded(self._work())
+        error = guarded(self._work())
         if isinstance(error, CanceledError):
             self.jobs.finish(self.job.id, self.attempt, State.CANCELED)
         elif error is not None:
@@ -149,23 +117,29 @@ class _Work:
     def _work(self) -> Callable[[], None]:
         if self.job.dataset is not None:
             return self._audit
+        if self.job.video is not None:
+            return self._film
         return self._run_tasks if self.job.methods is None else self._compare
 
     def _open(self) -> Model:
         task = self.tasks[0] if self.tasks else None
         if not self.jobs.begin(self.job.id, self.attempt, task, os.getpid(), "Opening the model"):
             raise CanceledError("The job was canceled.")
-        return _ready_model(self.store, self.job.model, self.place.opening_seconds)
+        return ready_model(self.store, self.job.model, self.place.opening_seconds)
+
+    def _find(self, name: str) -> Entry:
+        """Return a visualization."""
+        return registry.visualization(name, self.place.plugins)
 
     def _run_tasks(self) -> None:
         model = self._open()
-        entry = registry.visualization(self.job.visualization, self.place.plugins)
+        entry = self._find(self.job.visualization)
         settings = runner.read_settings(entry, self.job.settings)
         if reason := runner.missing(model, entry):
             raise NotSupportedError(reason, "Choose another visualization.")
         first: PicassoError | None = None
         for task in self.tasks:
-            error = _guarded(lambda task=task: self._run_task(task, model, entry, settings))  # type: ignore[misc]
+            error = guarded(lambda task=task: self._run_task(task, model, entry, settings))  # type: ignore[misc]
             if isinstance(error, CanceledError | OutOfMemoryError):
                 raise error
             if error is not None:
@@ -270,6 +244,39 @@ class _Work:
                 )
         self.jobs.set_audit(job.id, self.attempt, key)
 
+    def _film(self) -> None:
+        """Lay maps over a video: one film comes out."""
+        # Loaded here: the web process, which imports this module, reads no videos.
+        from picasso.core.video.filming import film_video
+
+        job, model = self.job, self._open()
+        assert job.video is not None
+        entry = registry.visualization(job.visualization, self.place.plugins)
+        self.place.audits.mkdir(exist_ok=True)
+        prefix = leftovers.folder_prefix(job.id, self.attempt)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.place.audits) as folder:
+            try:
+                film = film_video(
+                    model,
+                    self.artifacts.path(job.video.digest),
+                    entry,
+                    runner.read_settings(entry, job.settings),
+                    out=Path(folder) / "film.mp4",
+                    name=job.video.name,
+                    target=job.target[0] if job.target else None,
+                    top=job.top,
+                    channel=job.video.channel,
+                    every=job.video.every,
+                    keep=False,
+                    report=_Reporter(self.jobs, job.id, None, self.attempt).report,
+                )
+            except PicassoError:
+                raise
+            except Exception as error:
+                _raise_out_of_memory(model, error)
+                raise
+            self.jobs.set_film(job.id, self.attempt, films.record_of(film, self.artifacts))
+
     def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:
         """Take pictures of a data set in, so that they can be seen and explained; return their digests by name."""
         pictures, examples = Pictures(self.store, self.artifacts), {one.name: one for one in dataset.examples}
@@ -286,7 +293,7 @@ class _Work:
         picture = None if task.picture is None else decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
         targets, place = runner.targets_of(target), read_place(job.at)
-        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place)
+        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place, find=self._find)
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return
@@ -304,6 +311,7 @@ class _Work:
                 seed=job.seed,
                 report=_Reporter(self.jobs, job.id, task, self.attempt).report,
                 show=lambda panel: self._show(task, panels.keep(panel), events),
+                find=self._find,
             )
             self._keep(task, key, result, panels)
             self.jobs.set_task(task, self.attempt, State.DONE, key)
@@ -365,14 +373,14 @@ class _Reporter:
             raise CanceledError("The job was canceled.")
 
 
-def _ready_model(store: Store, name: str, seconds: float) -> Model:
+def ready_model(store: Store, name: str, seconds: float) -> Model:
     """Return the open model; its card is written whenever it had to be opened."""
     record = store.model(name)
     specification = ModelSpecification.model_validate(record.specification)
     if not WARM.holds(specification):
         store.set_model_state(name, ModelState.OPENING)
         with time_to_open(seconds):
-            error = _guarded(lambda: store.set_card(name, asdict(WARM.open(specification))))
+            error = guarded(lambda: store.set_card(name, asdict(WARM.open(specification))))
         if error is not None:
             store.set_model_state(name, ModelState.FAILED, Fault.of(error))
             raise error
@@ -383,7 +391,7 @@ def _ready_model(store: Store, name: str, seconds: float) -> Model:
     return WARM.model
 
 
-def _guarded(action: Callable[[], object]) -> PicassoError | None:
+def guarded(action: Callable[[], object]) -> PicassoError | None:
     """Run something that calls the user's code, and return what went wrong as one of Picasso's errors."""
     try:
         action()
@@ -398,7 +406,7 @@ def _guarded(action: Callable[[], object]) -> PicassoError | None:
     return None
 
 
-def _settle(place: Place) -> None:
+def settle(place: Place) -> None:
     """Prepare a worker process, at its first call."""
     if faulthandler.is_enabled():
         return

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from picasso.core import registry, runner
-from picasso.core.album import CHOICES
 from picasso.core.errors import (
     CanceledError,
     NotFoundError,
@@ -31,6 +30,7 @@ from picasso.core.panels import Panel, Template
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
+from picasso.core.sources import SourceKind
 from picasso.core.visualization import AttributionMethod, ModelVisualization, Subject, Visualization
 from picasso.testing.common import rule, small_model, trial_picture, untouched
 
@@ -187,7 +187,7 @@ def _check_album(trial: _Trial, kind: type[Visualization[Any]], folder: Path) ->
     albums = [
         name
         for name, facts in kind.settings_type.model_json_schema().get("properties", {}).items()
-        if facts.get("picasso", {}).get("choices") == CHOICES and not getattr(settings, name)
+        if facts.get("picasso", {}).get("choices") == SourceKind.ALBUM and not getattr(settings, name)
     ]
     if not albums:
         return

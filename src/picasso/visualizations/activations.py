@@ -99,6 +99,10 @@ class Activations(Visualization[ActivationsSettings]):
     def begins_with(cls, model: Model, settings: ActivationsSettings) -> tuple[str, ...]:
         return (_layer(model, settings.layer),) if Capability.GRADIENTS in model.capabilities else ()
 
+    @classmethod
+    def at_a_glance(cls, settings: ActivationsSettings) -> ActivationsSettings:
+        return settings.model_copy(update={"depth": False, "zeroed": 0})
+
     def run(self, ctx: Context, sample: Sample, settings: ActivationsSettings) -> Iterator[Panel]:
         layer = _layer(ctx.model, settings.layer)
         ctx.progress(0, 1, f"Activations of {layer}")

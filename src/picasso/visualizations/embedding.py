@@ -43,7 +43,7 @@ class EmbeddingSettings(Settings):
         "",
         title="Pictures",
         description="A folder of pictures or a data set.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     layer: str = Field(
         "",

@@ -54,7 +54,7 @@ class ErrorsSettings(Settings):
         "",
         title="Pictures",
         description="A data set: a folder with one folder for each class, a CSV or COCO file, a zip archive.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     against: str = Field(
         "",

@@ -1,7 +1,6 @@
 """Sobol: which share of the score's variance each cell of the picture has a hand in."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,12 @@ from picasso.plugin import (
     MaskedSettings,
     Regions,
     Sample,
+    SobolShares,
     Target,
     Watched,
     baseline,
+    draw_designs,
+    jansen,
     lay_grid,
     sampling_note,
     score_masked,
@@ -101,14 +103,6 @@ class Sobol(AttributionMethod[SobolSettings]):
         return maps()
 
 
-def draw_designs(count: int, cells: int, seed: int) -> tuple[Numbers, Numbers]:
-    """Return two designs (count, cells) of how much of each cell is kept, 0..1: halves of one Sobol sequence."""
-    from scipy.stats import qmc
-
-    drawn = qmc.Sobol(2 * cells, scramble=True, rng=np.random.default_rng(seed)).random_base2(count.bit_length() - 1)
-    return drawn[:, :cells], drawn[:, cells:]
-
-
 def _in_chunks(first: Numbers, second: Numbers) -> Iterator[Numbers]:
     """Yield, design after design, the first's masks, and those with one cell after the other from the second."""
     count, cells = first.shape
@@ -120,38 +114,10 @@ def _in_chunks(first: Numbers, second: Numbers) -> Iterator[Numbers]:
         yield kept
 
 
-@dataclass(frozen=True, eq=False)
-class Shares:
-    """Total Sobol indices and their standard errors, (targets, cells), and the score's variance, (targets,)."""
-
-    values: Numbers
-    errors: Numbers
-    variance: Numbers
-
-
-def jansen(scores: Numbers) -> Shares:
-    """Return the total indices by Jansen's estimator.
-
-    Args:
-        scores: (designs, 1 + cells, targets): of the first design, then with each cell from the second.
-
-    Returns:
-        The shares. The standard error treats the designs as drawn at random, which a Sobol sequence beats.
-    """
-    variance = scores[:, 0].var(axis=0, ddof=1)
-    moved = (scores[:, :1] - scores[:, 1:]) ** 2 / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.where(variance > 0, moved.mean(axis=0) / variance, 0)
-        away = (scores[:, 0] - scores[:, 0].mean(axis=0)) ** 2
-        pulls = (moved - values * away[:, None]) / variance
-        errors = np.where(variance > 0, pulls.std(axis=0, ddof=1) / len(scores) ** 0.5, 0)
-    return Shares(values.T, errors.T, variance)
-
-
 def _maps(
     ctx: Context,
     regions: Regions,
-    shares: Shares,
+    shares: SobolShares,
     signs: Numbers,
     watched: Watched,
     settings: SobolSettings,

@@ -48,7 +48,7 @@ class TopExamplesSettings(Settings):
         "",
         title="Pictures",
         description="A folder of pictures or a data set.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     layer: str = Field(
         "",
@@ -254,6 +254,7 @@ def _gallery(
     def views() -> Iterator[NDArray[np.uint8]]:
         return index.views([one.picture for one in chosen], looked.report)
 
+    first = next(views())  # of a model's pictures all have the input's form
     made, number = [], 0
     for place, (heading, said, group) in enumerate(groups):
         tiles = []
@@ -270,5 +271,6 @@ def _gallery(
         groups=tuple(made),
         atlas=make_atlas(map(cut, views(), boxes), len(chosen), TILE),
         wholes=make_atlas(views(), len(chosen), TILE) if any(boxes) else None,
+        aspect=first.shape[1] / first.shape[0],
         album=looked.album,
     )

@@ -195,6 +195,32 @@ class MethodAnswer(BaseModel):
     settings: dict[str, Any]
 
 
+class VideoAnswer(BaseModel):
+    """A video that was sent, and how it is looked at."""
+
+    name: str
+    channel: int | None
+    every: int
+
+
+class FilmAnswer(BaseModel):
+    """A video with maps over it."""
+
+    frames: int = Field(description="How many were explained.")
+    notes: list[str]
+    film: str = Field(description="Address of the film, MP4.")
+    document: str = Field(description="Address of what the model said of each frame, JSON.")
+    table: str = Field(description="The same, CSV.")
+
+    @classmethod
+    def of(cls, job: JobRecord) -> FilmAnswer | None:
+        if job.film is None:
+            return None
+        export = f"{PREFIX}/films/{job.id}/export?format="
+        addresses = {"film": f"{export}mp4", "document": f"{export}json", "table": f"{export}csv"}
+        return cls(frames=job.film.frames, notes=list(job.film.notes), **addresses)
+
+
 class JobAnswer(BaseModel):
     """A job."""
 
@@ -220,6 +246,8 @@ class JobAnswer(BaseModel):
     comparison: str | None = Field(description="Of such a job that is done: key of the comparison.")
     dataset: str | None = Field(description="Of a job that audits: name of the data set; its choices are the settings.")
     audit: str | None = Field(description="Of such a job that is done: key of the audit.")
+    video: VideoAnswer | None = Field(description="Of a job that lays maps over a video: that video; else null.")
+    film: FilmAnswer | None = Field(description="Of such a job that is done: what came out.")
 
     @classmethod
     def of(cls, job: JobRecord, tasks: Sequence[TaskRecord]) -> JobAnswer:
@@ -258,6 +286,10 @@ class JobAnswer(BaseModel):
             comparison=job.comparison if job.state is State.DONE else None,
             dataset=job.dataset,
             audit=job.audit,
+            video=None
+            if job.video is None
+            else VideoAnswer(name=job.video.name, channel=job.video.channel, every=job.video.every),
+            film=FilmAnswer.of(job),
         )
 
 

@@ -18,10 +18,14 @@ from picasso.service.service import Service
 from picasso.web.answers import PREFIX
 from picasso.web.errors import add_error_handlers
 from picasso.web.routes import (
+    albums,
     artifacts,
     audits,
+    checkpoints,
     comparisons,
     datasets,
+    films,
+    glances,
     jobs,
     models,
     pages,
@@ -89,11 +93,15 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
         visualizations,
         jobs,
         what_ifs,
+        glances,
+        films,
         comparisons,
         datasets,
+        checkpoints,
         audits,
         results,
         artifacts,
+        albums,
     ):
         api.include_router(nouns.router)
     app.include_router(api)

@@ -21,6 +21,8 @@ POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
+        # A video that a visitor chose is played from memory.
+        "media-src 'self' blob:",
         "connect-src 'self'",
         "font-src 'self'",
         "base-uri 'none'",
@@ -34,6 +36,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    # The live page may ask for the camera; no page may for anything else, and no frame within a page for anything.
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=(), usb=(), serial=()",
 }
 _SAFE = ("GET", "HEAD")
 

@@ -15,7 +15,7 @@ class ObjectScale(Intervention):
 
     name = "object-scale"
     title = "Size of the object"
-    needs = frozenset({Need.OBJECT})
+    needs = frozenset({Need.OBJECT, Need.OUTLINE})
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("object-scale", "Size of the object", "how large the object is"),)

@@ -14,8 +14,8 @@ from picasso.auditing.regions.patches import Floats, Patches
 _ROUNDS = 6
 _TOUCH = 4.0
 _STANDS = 8.0
-_GROUND = 0.45
-"""What stands out more than this speaks for the object, less against it."""
+_GROUND = 0.4
+"""A patch whose `figure` is above speaks for the object, below against it."""
 _REACH = 4.0
 _LOSS = 0.3
 """A patch farther from the object's middle than two of its standard deviations loses log-odds with the square."""

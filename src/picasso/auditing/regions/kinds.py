@@ -20,6 +20,7 @@ from picasso.auditing.regions.merging import HARDLY, LEAST, group
 from picasso.auditing.regions.names import Look, different, name_of
 from picasso.auditing.regions.patches import Floats, Patches, cut
 from picasso.auditing.regions.telling import auc_of
+from picasso.auditing.regions.things import Things, learn_things
 from picasso.core.intervention import Mask, Pixels
 
 FITTED_ON = 200
@@ -47,6 +48,7 @@ class RegionKinds:
     telling: NDArray[np.float64]
     object: Proposal
     size: tuple[int, int]
+    _things: Things
     _prior: Prior
     _fixed: tuple[Border | Mark, ...]
 
@@ -67,7 +69,7 @@ class RegionKinds:
         """
         if view.shape[:2] != self.size:
             raise ValueError(f"A picture must be {self.size[0]} x {self.size[1]} pixels. Got {view.shape[:2]}.")
-        patches = cut(view)
+        patches = self._things.figure(view, cut(view))
         kinds = _kinds(patches, belong(patches, self._prior), self.object)
         labels = np.append(kinds, -1)[patches.labels]
         for number, fixed in enumerate(self._fixed, start=len(self._prior)):
@@ -106,10 +108,12 @@ def find_kinds(views: Sequence[Pixels], labels: NDArray[np.int64], seed: int = 0
     if len(sizes) != 1:
         raise ValueError(f"Pictures must be of one size, and at least one. Got the sizes {sorted(sizes)}.")
     chosen = _drawn(labels, seed)
-    pictures = [cut(views[number]) for number in chosen]
+    shown = [views[number] for number in chosen]
+    pictures = [cut(view) for view in shown]
+    things = learn_things(shown, pictures, seed)
+    pictures = [things.figure(view, one) for view, one in zip(shown, pictures, strict=True)]
     prior, proposal = _settled(pictures, group(pictures, seed).prior)
     kinds = [_kinds(one, belong(one, prior), proposal) for one in pictures]
-    shown = [views[number] for number in chosen]
     fixed: list[Border | Mark] = [*find_borders(pictures), *find_marks(shown, labels[chosen])]
     described = [_described(pictures, kinds, number) for number in range(len(prior))]
     names = [name_of(_look(numbers)) for numbers in described]
@@ -130,6 +134,7 @@ def find_kinds(views: Sequence[Pixels], labels: NDArray[np.int64], seed: int = 0
         telling=np.array([auc_of(_filled(*known), ours, seed) for known in zip(described, seen, strict=True)]),
         object=proposal,
         size=sizes.pop(),
+        _things=things,
         _prior=prior,
         _fixed=tuple(fixed),
     )

@@ -43,7 +43,8 @@ class Patches:
         place: Centers, (n, 2): row and column as shares of height and width.
         share: Shares of the picture's area, (n,).
         pairs: Patches that touch, (m, 2).
-        figure: How far each stands out from what lies near the picture's corners, (n,), 0 to 1.
+        figure: How far each is the thing in front, (n,), 0 to 1: as it is cut, how far it stands out from what lies
+            near the picture's corners.
     """
 
     labels: NDArray[np.int64]

@@ -1,6 +1,6 @@
 """What a model makes of many pictures, found once and kept: its scores, and where each channel of a layer fires."""
 
-from picasso.core.index.building import MOST_PICTURES, index_pictures
+from picasso.core.index.building import MOST_PICTURES, index_pictures, pictures_of
 from picasso.core.index.crops import Crops, cut
 from picasso.core.index.picture_index import PictureIndex
 from picasso.core.index.properties import PROPERTIES, PictureProperty
@@ -16,4 +16,5 @@ __all__ = [
     "Strongest",
     "cut",
     "index_pictures",
+    "pictures_of",
 ]

@@ -54,6 +54,10 @@ def _split(value: Any, name: str, arrays: Arrays) -> Any:
         return [_split(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
     if isinstance(value, dict):
         return {str(key): _split(item, f"{name}.{key}", arrays) for key, item in value.items()}
+    if isinstance(value, Panel):
+        return {"kind": value.kind} | {
+            f.name: _split(getattr(value, f.name), f"{name}.{f.name}", arrays) for f in dataclasses.fields(value)
+        }
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _split(getattr(value, f.name), f"{name}.{f.name}", arrays) for f in dataclasses.fields(value)}
     if isinstance(value, np.generic):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import ClassVar, Literal
@@ -18,6 +19,8 @@ SIDE, GAP, LINE, COLUMNS = 64, 8, 16, 12
 """Of the contact sheet: longer side of a map, space between maps, height of a line of text, maps in a row."""
 WIDE, MOST = 480, 1024
 """How wide the sheet becomes where a few maps have room to be larger, and how large a map that is alone."""
+MOSAIC = 4
+"""Maps in a row and a column of the small picture that stands for a layer."""
 _INK, _PAPER = (30, 30, 34), (255, 255, 255)
 INDEX = "index"
 """The order of the channels' numbers."""
@@ -110,6 +113,18 @@ class FeatureMaps(Panel):
             draw.text((left + size[0] / 2, top + size[1] + LINE / 2), str(number), _INK, font, "mm")
         self._bar(sheet, down * step[1])
         return sheet
+
+    def mosaic(self, side: int) -> NDArray[np.uint8]:
+        """Draw the first maps by number, at most `MOSAIC` x `MOSAIC`, about `side` pixels wide."""
+        across = min(MOSAIC, math.ceil(math.sqrt(len(self.values))))
+        down = min(MOSAIC, len(self.values) // across)
+        cell = max(1, side // across - 1)
+        sheet = Image.new("RGB", (across * (cell + 1) - 1, down * (cell + 1) - 1), _PAPER)
+        for place, values in enumerate(self.values[: across * down]):
+            how = Image.Resampling.NEAREST if cell > max(values.shape[:2]) else Image.Resampling.BOX
+            small = render.to_image(self._colors(values)).resize((cell, cell), how)
+            sheet.paste(small, (place % across * (cell + 1), place // across * (cell + 1)))
+        return np.asarray(sheet)
 
     def _colors(self, values: Array) -> NDArray[np.uint8]:
         """Return a map as a picture, uint8 (rows, columns, 3)."""

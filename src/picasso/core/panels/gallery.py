@@ -56,6 +56,7 @@ class Gallery(Panel):
         groups: In their order.
         atlas: The tiles.
         wholes: The whole pictures of tiles that are parts, one for each tile; None where every tile is a whole picture.
+        aspect: Width by height of the whole pictures, which lie in the middle of their square tiles.
         album: Where the pictures lie: a folder or data set; "" where they lie in none.
     """
 
@@ -63,6 +64,7 @@ class Gallery(Panel):
     groups: tuple[Group, ...]
     atlas: Atlas
     wholes: Atlas | None = None
+    aspect: float = 1.0
     album: str = ""
 
     def html(self) -> str:

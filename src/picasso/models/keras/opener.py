@@ -15,12 +15,13 @@ import numpy as np
 
 from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
-from picasso.core.graph import Graph, GraphError
+from picasso.core.graph import Graph
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array, Preprocessing
 from picasso.core.targets import LAYER, Target, layer_read, seeds
+from picasso.core.trust import file_digest
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.keras import facts as finding
@@ -30,7 +31,7 @@ from picasso.models.keras.facts import Entrance, Listed
 from picasso.models.keras.loading import quiet
 from picasso.models.keras.network import Network, Trace
 from picasso.models.keras.op_graph import read_graph
-from picasso.models.keras.opening import open_source
+from picasso.models.keras.opening import open_source, read_values
 from picasso.models.readout import BoxesReadout, Raw, Readout, ScoresReadout, find_readout
 from picasso.models.tensorflow.quiet import silent
 
@@ -214,15 +215,22 @@ class KerasModel(AcceleratedModel):
         made._live = False
         return made
 
+    def _at_checkpoint(self, path: Path) -> Self:
+        network = self._engine.network
+        with self._engine.ready():
+            values = read_values(path, network.model, network.keras)
+            made = self._copied({}, file_digest(path))
+            made._engine = self._engine.of(network.with_values(values))
+        made._live = False
+        return made
+
     def _read_graph(self) -> Graph:
         """Return the network as an op graph.
 
         Raises:
             GraphError: It holds something that the graph has no word for.
         """
-        if self._engine.network.values is not None:
-            raise GraphError("This copy of the network has parameters of its own, which the op graph does not read.")
-        with self._engine.ready():
+        with self._engine.ready(), self._engine.network.scope():
             return read_graph(self._engine.network, self._entrance)
 
     @classmethod

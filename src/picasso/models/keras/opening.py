@@ -16,6 +16,7 @@ import numpy as np
 
 from picasso.core.errors import ModelFileError, PicassoError, UnsafeModelError
 from picasso.core.opening import Options, load_factory
+from picasso.core.preprocessing import Array
 from picasso.core.trust import file_digest
 from picasso.models.keras import files, mending, weights
 from picasso.models.keras.files import Kind
@@ -118,6 +119,39 @@ def _made(path: Path, kind: Kind, options: Options) -> Found:
             check_hdf5(content, path.name)
             notes = _give(model, path, content)
     return Found(model, keras, device, notes=notes, files=(path,))
+
+
+def read_values(path: Path, model: Any, keras: Any) -> dict[int, Array]:
+    """Return what a file holds for each variable of a model, by the variable's identity.
+
+    Keras reads such files only into a model, so the model has other numbers meanwhile; then it is as it was.
+
+    Raises:
+        ModelFileError: The file holds no weights, or those of another model.
+    """
+    kind = files.kind_of(path)
+    if kind is Kind.ARCHITECTURE:
+        raise ModelFileError(f"{path.name} is an architecture without weights.", "Give an .h5 or .keras file.")
+    numbers = keras.ops.convert_to_numpy
+    before = [(variable, np.array(numbers(variable))) for variable in model.variables]
+    # An optimizer keeps numbers in such files, too, and must not get them.
+    optimizer = vars(model).pop("optimizer", None)
+    try:
+        with _reading(path.name), quiet():
+            if kind is Kind.ARCHIVE:
+                files.read_archive(path)
+                with _named(path, ".keras") as name:
+                    model.load_weights(name)
+            else:
+                with files.opened_hdf5(path) as content:
+                    check_hdf5(content, path.name)
+                    _give(model, path, content)
+        return {id(variable): np.array(numbers(variable)) for variable, _ in before}
+    finally:
+        for variable, value in before:
+            variable.assign(value)
+        if optimizer is not None:
+            vars(model)["optimizer"] = optimizer
 
 
 def _give(model: Any, path: Path, content: Any, change: weights.Change | None = None) -> tuple[str, ...]:

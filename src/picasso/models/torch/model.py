@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from picasso.core.hooks import ModelFile
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
 from picasso.core.targets import LAYER, Target, layer_read, seeds
+from picasso.core.trust import file_digest
 from picasso.models import opened
 from picasso.models.accelerated import AcceleratedModel
 from picasso.models.readout import Readout
@@ -27,10 +29,11 @@ from picasso.models.torch import op_graph
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.axes import Axes
 from picasso.models.torch.depthwise import depthwise
+from picasso.models.torch.files import fill, read_weights
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
-from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized, parts_of
+from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized, parts_of, rest
 from picasso.models.torch.twin import Twins
 
 _DIGITS = 4
@@ -52,6 +55,7 @@ class TorchModel(AcceleratedModel):
     """
 
     framework: ClassVar[str] = "PyTorch"
+    filter_axis: ClassVar[int] = 0
     pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     capabilities = frozenset(Capability)
@@ -256,6 +260,15 @@ class TorchModel(AcceleratedModel):
     def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
         module = copied(self.module, parameters)
         made = self._copied(parameters)._standing(module)
+        made._twins = self._twins and Twins(module, live=False)
+        return made
+
+    def _at_checkpoint(self, path: Path) -> Self:
+        if Capability.PARAMETERS not in self.capabilities:
+            return super()._at_checkpoint(path)
+        module = fill(copied(self.module, {}), read_weights(path), path, "Give checkpoints of this very network.")
+        rest(module)
+        made = self._copied({}, file_digest(path))._standing(module)
         made._twins = self._twins and Twins(module, live=False)
         return made
 

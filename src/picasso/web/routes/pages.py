@@ -37,6 +37,11 @@ def network(request: Request) -> Response:
     return _page(request, "network")
 
 
+@router.get("/live")
+def live(request: Request) -> Response:
+    return _page(request, "live")
+
+
 @router.get("/compare")
 def compare(request: Request) -> Response:
     return _page(request, "compare")

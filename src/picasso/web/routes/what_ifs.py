@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,15 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from picasso.core.edits import MOST_PAINTS, MOST_RUNS, MOST_SIDE, Edit, Fill, Paint
+from picasso.core.errors import NotFoundError
 from picasso.core.what_if import Moved
+from picasso.service.questions import Asked
 from picasso.service.service import Service
-from picasso.service.what_ifs import Question, WhatIfRecord
+from picasso.service.what_ifs import WhatIfQuestion, WhatIfReply
 from picasso.web.answers import ErrorAnswer
 from picasso.web.routes import ServiceNeeded, get_service
+from picasso.web.waiting import WAIT_SECONDS, when_over
 
 router = APIRouter(prefix="/what-ifs", tags=["what-ifs"])
-WAIT_SECONDS = 1.0
-"""A warm model answers within milliseconds; what takes longer is answered 202, and asked for again."""
 Number = Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
 
 
@@ -63,8 +63,8 @@ class NewWhatIf(BaseModel):
     at: str | None = Field(None, max_length=200, description="For a segmenter or detector, as in a job.")
     looks: bool = Field(False, description="Whether to send how the input and the fills look.")
 
-    def to_question(self) -> Question:
-        return Question(
+    def to_question(self) -> WhatIfQuestion:
+        return WhatIfQuestion(
             model=self.model,
             picture=self.picture,
             edit=self.edit.to_edit() if self.edit else None,
@@ -115,18 +115,20 @@ class WhatIfAnswer(BaseModel):
     error: ErrorAnswer | None
 
     @classmethod
-    def of(cls, service: Service, record: WhatIfRecord) -> WhatIfAnswer:
-        reply, shown = record.reply, None
-        if reply is not None:
+    def of(cls, service: Service, asked: Asked) -> WhatIfAnswer:
+        if not isinstance(asked.question, WhatIfQuestion):
+            raise NotFoundError(f"There is no question '{asked.id}' of the brush.", "It is one of the live page.")
+        reply, shown = asked.reply, None
+        if isinstance(reply, WhatIfReply):
             values: dict[str, Any] = vars(reply) | {"painted": reply.change.painted}
             moved = [MovedAnswer.of(one) for one in reply.change.moved]
             shown = ReplyAnswer.model_validate(values | {"moved": moved})
         return cls(
-            id=record.id,
-            state=record.state,
-            doing=service.jobs.what_ifs.doing(record),
+            id=asked.id,
+            state=asked.state,
+            doing=service.jobs.questions.doing(asked),
             reply=shown,
-            error=ErrorAnswer.of(record.error),
+            error=ErrorAnswer.of(asked.error),
         )
 
 
@@ -134,8 +136,8 @@ class WhatIfAnswer(BaseModel):
 async def ask_what_if(new: NewWhatIf, request: Request, response: Response) -> WhatIfAnswer:
     """Say what a model makes of a painted picture: the scores before and after."""
     service = get_service(request)
-    record = await run_in_threadpool(lambda: service.jobs.ask(new.to_question()))
-    found = await _when_over(request, service, record.id, WAIT_SECONDS)
+    asked = await run_in_threadpool(lambda: service.jobs.ask(new.to_question()))
+    found = await when_over(request, service, asked.id, WAIT_SECONDS)
     if not found.state.over:
         response.status_code = 202
     if found.error is not None:
@@ -147,7 +149,7 @@ async def ask_what_if(new: NewWhatIf, request: Request, response: Response) -> W
 async def get_what_if(id_: str, request: Request, wait: Annotated[float, Query(ge=0, le=5)] = 0) -> WhatIfAnswer:
     """Return a question that was not answered at once, as soon as it is over or after so many seconds."""
     service = get_service(request)
-    found = await _when_over(request, service, id_, wait)
+    found = await when_over(request, service, id_, wait)
     return await run_in_threadpool(WhatIfAnswer.of, service, found)
 
 
@@ -155,15 +157,3 @@ async def get_what_if(id_: str, request: Request, wait: Annotated[float, Query(g
 def cancel_what_if(id_: str, service: ServiceNeeded) -> WhatIfAnswer:
     """Stop a question; a process that does not stop within two seconds is ended."""
     return WhatIfAnswer.of(service, service.jobs.cancel_question(id_))
-
-
-async def _when_over(request: Request, service: Service, id_: str, seconds: float) -> WhatIfRecord:
-    """Wait until a question is over, the time is up, or the server ends."""
-    over: asyncio.Future[Any] = asyncio.wrap_future(service.jobs.what_ifs.get(id_).over)
-    stopping: asyncio.Event = request.app.state.stopping
-    ending: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait([over, ending], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        ending.cancel()
-    return service.jobs.what_ifs.get(id_)

@@ -22,9 +22,9 @@ export class ApiError extends Error {
  * @param {string} method
  * @param {string} path below /api/v1
  * @param {any} [body] JSON, or FormData
- * @returns {Promise<any>} the answer's JSON; null where there is none
+ * @returns {Promise<Response>} an answer that is no error
  */
-async function call(method, path, body) {
+export async function send(method, path, body) {
   /** @type {RequestInit} */
   const options = { method, headers: { Accept: "application/json" } };
   if (body instanceof FormData) options.body = body;
@@ -38,15 +38,25 @@ async function call(method, path, body) {
   } catch {
     throw new ApiError(0, "offline", "The server does not answer.", "Check that picasso is still running, then try again.");
   }
-  const json = await answer.json().catch(() => null);
-  if (answer.ok) return json;
-  const error = json?.error ?? {};
+  if (answer.ok) return answer;
+  const error = (await answer.json().catch(() => null))?.error ?? {};
   throw new ApiError(
     answer.status,
     error.code ?? "error",
     error.message ?? `The server answered ${answer.status}.`,
     error.hint ?? "",
   );
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {any} [body]
+ * @returns {Promise<any>} the answer's JSON; null where there is none
+ */
+async function call(method, path, body) {
+  const answer = await send(method, path, body);
+  return answer.json().catch(() => null);
 }
 
 /** @param {string} path */

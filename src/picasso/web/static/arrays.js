@@ -70,6 +70,19 @@ async function fetchBytes(url) {
 }
 
 /**
+ * Takes an answer apart that came in one piece: the length of its JSON (four bytes), the JSON, the numbers of `values`.
+ *
+ * @param {ArrayBuffer} buffer
+ * @returns {{said: any, array: NumericArray}}
+ */
+export function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const said = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const { dtype, shape } = said.values;
+  return { said, array: { values: new TYPES[dtype](buffer, 4 + length), shape } };
+}
+
+/**
  * Turns a picture's array, uint8 (h, w, 3), into a canvas.
  *
  * @param {NumericArray} array

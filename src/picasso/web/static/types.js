@@ -11,7 +11,7 @@
  *   frame: import("./panels/original.js").Frame | null
  * }} HeatmapWire
  * @typedef {Wire & {labels: string[], values: number[], units: string, maximum: number | null,
- *   colors: string[]}} BarsWire
+ *   colors: string[], intervals: [number, number][]}} BarsWire
  * @typedef {Wire & {pictures: ArrayRef[], captions: string[]}} ImagesWire
  * @typedef {Wire & {x: number[], lines: {label: string, values: (number | null)[]}[], x_title: string, y_title: string,
  *   ticks: string[], limits: [number, number] | null, mark: number | null, mark_label: string}} CurveWire
@@ -21,6 +21,13 @@
  *   measures: {name: string, title: string, units: string, values: ArrayRef}[]
  * }} FeatureMapsWire
  * @typedef {Wire & {svg: string}} DrawingWire
+ * @typedef {import("./panels/atlas.js").AtlasWire} AtlasWire
+ * @typedef {Wire & {groups: {title: string, caption: string, unit: string, tiles: import("./panels/tiles.js").Tile[]}[],
+ *   atlas: AtlasWire, wholes: AtlasWire | null, aspect: number, album: string}} GalleryWire
+ * @typedef {Wire & {rows: string[], columns: string[], row_title: string, column_title: string, places: ArrayRef,
+ *   values: ArrayRef, units: string, names: string[], atlas: AtlasWire, album: string, labels: string[]}} MatrixWire
+ * @typedef {Wire & {points: ArrayRef, names: string[], atlas: AtlasWire, neighbors: ArrayRef, x_title: string,
+ *   y_title: string, colorings: {name: string, words: string[], values: ArrayRef}[], album: string}} ScatterWire
  * @typedef {{
  *   name: string, label: string, kind: string, role: string, shape: number[], layer: string,
  *   parameters: number | null, multiply_adds: number | null, parent: number, row: number, column: number,
@@ -28,6 +35,12 @@
  * }} GraphBox
  * @typedef {{block: number, source: number, target: number, lane: number}} GraphArc
  * @typedef {Wire & {boxes: GraphBox[], arcs: GraphArc[], elsewhere: number, notes: string[]}} GraphWire
+ * @typedef {Wire & {noun: string, steps: {label: string, panels: Wire[], picture: ArrayRef | null}[]}} SeriesWire
+ * @typedef {Wire & {
+ *   x: number[], y: number[], values: ArrayRef, x_title: string, y_title: string, units: string, logarithmic: boolean,
+ *   contours: {level: number, points: [number, number][]}[], path: {label: string, x: number, y: number}[],
+ *   mark: [number, number] | null, mark_label: string
+ * }} SurfaceWire
  * @typedef {Wire & {text?: string}} TextWire
  * @typedef {Wire & {html?: string}} TemplateWire
  *
@@ -89,7 +102,8 @@
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
  *   tasks: Task[], error?: Problem | null, created?: string, at?: string | null,
  *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null, dataset?: string | null,
- *   audit?: string | null}} Job
+ *   audit?: string | null, video?: {name: string, channel: number | null, every: number} | null,
+ *   film?: import("./parts/film-export.js").Film | null}} Job
  * @typedef {{key: string, document: any, panels: Wire[], picture: Picture | null, job: string | null,
  *   comparison: string | null, measuring: string | null}} StoredResult
  */

@@ -111,22 +111,37 @@ async function audits() {
   return found.length;
 }
 
+/** @returns {Promise<number>} how many films are shown */
+async function films() {
+  const fits = (/** @type {any} */ one) => Object.entries(chosen).every(([key, value]) => !value || one[key] === value);
+  const found = (await list(`/films?limit=${AUDITS}`)).filter(fits);
+  place("films").hidden = !found.length;
+  fill(place("film-list"), found.map((one) => h("li", {},
+    h("a", { href: `/jobs/${encodeURIComponent(one.id)}` }, h("b", {}, one.video.name)),
+    h("span", { class: "muted" }, `${one.visualization} by ${one.model} \u00b7 ${plural(one.film.frames, "frame")} \u00b7 ${ago(one.created)}`))));
+  return found.length;
+}
+
 async function load() {
   const audited = audits().catch(() => {
     place("audits").hidden = true;
     return 0;
   });
+  const filmed = films().catch(() => {
+    place("films").hidden = true;
+    return 0;
+  });
   const wanted = new URLSearchParams({ limit: String(limit) });
   for (const [key, value] of Object.entries(chosen)) if (value) wanted.set(key, value);
   try {
-    const [{ results }, others] = await Promise.all([get(`/results?${wanted}`), audited]);
+    const [{ results }, ...others] = await Promise.all([get(`/results?${wanted}`), audited, filmed]);
     const filtered = Boolean(chosen.model || chosen.visualization);
     fill(place("results"), results.map(tile));
     place("filters").hidden = !results.length && !filtered;
     place("more").hidden = results.length < limit || limit >= MOST;
     fill(place("state"), !results.length && (filtered
       ? h("div", { class: "empty" }, h("h2", {}, "No such result"), h("p", {}, "Choose another model or visualization."))
-      : !others && h("div", { class: "empty" }, h("h2", {}, "Nothing here yet"), h("p", {}, "What you compute is kept here."),
+      : !others.some(Boolean) && h("div", { class: "empty" }, h("h2", {}, "Nothing here yet"), h("p", {}, "What you compute is kept here."),
         h("a", { class: "button primary", href: "/explain" }, "Explain a picture"))));
   } catch (error) {
     fill(place("state"), problem(error, { label: "Try again", act: load }));

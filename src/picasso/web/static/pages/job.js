@@ -1,10 +1,12 @@
 /** /jobs/{id}: a run with all its pictures, how far each is, and its results. */
 
 import { follow, get, post } from "../api.js";
-import { announce, fill, h } from "../dom.js";
+import { announce, fill, h, icon } from "../dom.js";
 import { ago, plural } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
 import { compareHref } from "../parts/compare-address.js";
+import { deletes } from "../parts/delete-dialog.js";
+import { filmLinks } from "../parts/film-export.js";
 import { JobProgress } from "../parts/job-progress.js";
 import { networkHref } from "../parts/network-address.js";
 import { problem } from "../parts/problem.js";
@@ -34,9 +36,11 @@ function heading(job) {
   if (job.at) query.set("at", job.at);
   const alone = job.tasks.some((task) => task.picture === null);
   for (const task of job.tasks.slice(0, 6)) if (task.picture) query.append("picture", task.picture);
-  // Of a job that compares methods or audits one comparison or audit comes out, and no result of each picture.
-  const { methods, dataset } = job;
-  const again = dataset
+  // Of a job that compares, audits or makes a film one thing comes out, and no result of each picture.
+  const { methods, dataset, video } = job;
+  const again = video
+    ? h("div", { class: "film-links" }, job.film && filmLinks(job.film), deleteButton())
+    : dataset
     ? job.audit
       ? h("a", { class: "button primary", href: `/audits/${encodeURIComponent(job.audit)}` }, "The verdict")
       : h("a", { class: "button", href: auditHref({ model: job.model, dataset }) }, "Audit again")
@@ -49,15 +53,27 @@ function heading(job) {
     : alone
     ? h("a", { class: "button", href: networkHref({ model: job.model, view: job.visualization, settings: job.settings }) }, "Run again with other settings")
     : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
-  const of = dataset ? `on ${dataset}` : alone ? "of the model alone" : `of ${plural(job.tasks.length, "picture")}`;
+  const of = video ? `of ${video.name}` : dataset ? `on ${dataset}` : alone ? "of the model alone" : `of ${plural(job.tasks.length, "picture")}`;
   document.title = `${job.visualization} ${of} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
-      h("h1", {}, dataset ? "Audit" : methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
+      h("h1", {}, video ? "Film" : dataset ? "Audit" : methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
       h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ` +
-        `${dataset || alone ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
+        `${video || dataset || alone ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
     over ? again : progress.element);
   if (job.error && job.tasks.every((task) => task.error?.message !== job.error?.message)) show(job.error);
+}
+
+/** @returns {HTMLElement[]} of a film: the video that was sent goes with it */
+function deleteButton() {
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "delete-title" },
+    h("form", { method: "dialog" },
+      h("h2", { id: "delete-title" }, "Delete this film?"),
+      h("p", {}, "The video that was sent and the film with its numbers are deleted."),
+      h("div", { class: "buttons" },
+        h("button", { value: "", autofocus: true }, "Keep it"), h("button", { value: "delete", class: "danger" }, "Delete"))));
+  deletes(dialog, path, "/live", place("job-state"));
+  return [h("button", { type: "button", class: "danger", onclick: () => dialog.showModal() }, icon("trash"), "Delete"), dialog];
 }
 
 /** @param {import("../types.js").Task} task */
@@ -78,6 +94,7 @@ function draw(job) {
   heading(job);
   tiles = job.tasks.map(tile);
   fill(place("tasks"), tiles);
+  if (job.film) fill(place("job-state"), h("video", { class: "film-player", src: job.film.film, controls: true, loop: true, "aria-label": `Film of ${job.video?.name}` }));
   place("tasks").removeAttribute("aria-busy");
 }
 
@@ -85,7 +102,7 @@ try {
   let job = /** @type {Job} */ (await get(path));
   draw(job);
   if (!OVER.includes(job.state)) {
-    progress.start(job.methods || job.dataset ? 1 : job.tasks.length);
+    progress.start(job.methods || job.dataset || job.video ? 1 : job.tasks.length);
     for (const task of job.tasks) if (task.result) progress.taskDone();
     const change = (/** @type {number} */ at, /** @type {Partial<import("../types.js").Task>} */ news) => {
       const task = job.tasks[at];

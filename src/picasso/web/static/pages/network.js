@@ -4,6 +4,7 @@ import { asApiError, follow, get, list, post } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
 import { compact, plural } from "../format.js";
 import { JobProgress } from "../parts/job-progress.js";
+import { liveHref } from "../parts/live-address.js";
 import { ModelList } from "../parts/model-list.js";
 import { networkHref, readNetwork } from "../parts/network-address.js";
 import { aim, freeSchema, levelOf, placeOf, viewsOf } from "../parts/network-views.js";
@@ -11,7 +12,7 @@ import { PartList } from "../parts/part-list.js";
 import { PictureTray } from "../parts/picture-tray.js";
 import { problem } from "../parts/problem.js";
 import { PicassoResult } from "../parts/result-view.js";
-import { SettingsForm } from "../parts/settings-form.js";
+import { SettingsForm, neededPlaces } from "../parts/settings-form.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
 /** @typedef {import("../types.js").Job} Job */
@@ -32,6 +33,8 @@ let asked = "";
 let turn = 0;
 /** Whether Back or Forward changes everything at once. */
 let returning = false;
+/** @type {Record<string, string>} the pictures and checkpoints that were looked at last: other views begin with them */
+const latest = {};
 /** The model that an address asked for and that is not there. */
 let lost = "";
 
@@ -86,7 +89,7 @@ function draw() {
   fill(place("chosen"), card && heading(card));
   fill(place("views"), card && tabs(one));
   fill(place("about"), card && one && h("p", { class: "muted small" }, one.description));
-  if (card && one) settings.show(freeSchema(one, state), state.settings, card, one.defaults);
+  if (card && one) settings.show(freeSchema(one, state), state.settings, card, { ...one.defaults, ...placesOf(one) });
   else fill(place("settings"));
   again.hidden = true;
   document.title = [levelOf(state) === "model" ? "Network" : nameOf(state), models.chosen, "Picasso"].filter(Boolean).join(" \u00b7 ");
@@ -96,6 +99,14 @@ function draw() {
   fill(place("pictures-count"), String(tray.pictures.length || ""));
   if (models.model?.state === "ready" && one) run();
   else waiting();
+}
+
+/**
+ * @param {VisualizationInfo} one
+ * @returns {Record<string, string>} the pictures or checkpoints that it needs, where nobody chose any
+ */
+function placesOf(one) {
+  return Object.fromEntries(neededPlaces(one.schema).map(([name, kind]) => [name, latest[kind] || settings.offered[kind]?.[0]?.[0] || ""]));
 }
 
 /** @param {Chosen} chosen */
@@ -112,7 +123,15 @@ function heading(card) {
     : layer ? `${layer.kind} \u00b7 ${layer.shape.join(" \u00d7 ")}` : "";
   return [lost && h("p", { class: "result-note" }, `There is no model '${lost}' here. This is ${models.chosen}.`), h("div", { class: "chosen-head" },
     h("div", {}, h("h2", {}, level === "channel" ? state.layer : nameOf(state)), h("p", { class: "muted" }, facts)),
-    layer && stepper(layer.shape[layer.shape.length - 1]))];
+    layer && stepper(layer.shape[layer.shape.length - 1]),
+    (!layer || layer.spatial) && h("a", { class: "button", href: watchHref() }, icon("camera"), "Watch live"))];
+}
+
+/** The live page with what is chosen here: a layer's activations, or the map of a class. */
+function watchHref() {
+  const { layer, channel, label } = state;
+  const view = layer && !label ? { view: "activations", settings: { layer }, channel } : { label };
+  return liveHref({ model: models.chosen, ...view });
 }
 
 /**
@@ -182,11 +201,9 @@ async function run() {
   const { model } = models;
   if (!one || model?.state !== "ready") return;
   const why = reason(one);
-  const pictures = one.subject === "pictures" ? tray.pictures.map(({ digest }) => digest) : [];
-  const body = {
-    model: model.name, visualization: one.name, pictures, settings: { ...settings.values(), ...(model.card && aim(one, state, model.card)) }, at: placeOf(one, state, model.card?.layers ?? []),
-  };
-  const key = JSON.stringify([body, state.channel]);
+  const body = question(one, model);
+  const { pictures } = body;
+  const key = keyOf(body);
   if (key === asked) return;
   stop();
   asked = key;
@@ -203,6 +220,23 @@ async function run() {
   } catch (error) {
     if (mine === turn) refused(error);
   }
+}
+
+/**
+ * @param {VisualizationInfo} one
+ * @param {import("../types.js").Model} model
+ * @returns {{pictures: string[]} & Record<string, any>} the job that shows what is chosen
+ */
+function question(one, model) {
+  return {
+    model: model.name, visualization: one.name, pictures: one.subject === "pictures" ? tray.pictures.map(({ digest }) => digest) : [],
+    settings: { ...settings.values(), ...(model.card && aim(one, state, model.card)) }, at: placeOf(one, state, model.card?.layers ?? []),
+  };
+}
+
+/** @param {Record<string, any>} body */
+function keyOf(body) {
+  return JSON.stringify([body, state.channel]);
 }
 
 /** @param {unknown} error */
@@ -328,8 +362,15 @@ place("result").addEventListener("layer-selected", (event) => {
   go({ layer: /** @type {CustomEvent} */ (event).detail, channel: null, label: "", view: "", settings: {} });
 });
 settings.addEventListener("change", () => {
-  state.settings = settings.differences();
+  const values = settings.values();
+  const needed = neededPlaces(view()?.schema).filter(([name]) => values[name]);
+  for (const [name, kind] of needed) latest[kind] = values[name];
+  // An address says which pictures, whatever another visitor's page would begin with.
+  state.settings = { ...settings.differences(), ...Object.fromEntries(needed.map(([name]) => [name, values[name]])) };
   history.replaceState(null, "", href());
+  const [one, { model }] = [view(), models];
+  // A field that was run with Ctrl Enter says that it changed when it is left, and nothing must move under the pointer.
+  if (one && model && keyOf(question(one, model)) === asked) return;
   again.hidden = false;
   place("run").hidden = false;
 });
@@ -353,15 +394,24 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-const [, , found] = await Promise.all([
+const [, , found, datasets, folders] = await Promise.all([
   models.load(state.model),
   tray.load(state.pictures),
   list("/visualizations").catch((error) => {
     fill(place("state"), problem(error));
     return [];
   }),
+  // Without them names are written by hand.
+  list("/datasets").catch(() => []),
+  list("/checkpoints").catch(() => []),
 ]);
 known = found;
+settings.offered = {
+  visualization: known.filter(({ error }) => !error).map(({ name, title }) => [name, title]),
+  album: datasets.map((/** @type {{name: string}} */ { name }) => [name, name]),
+  checkpoints: folders.map(({ name }) => [name, name]),
+};
+settings.paths = page.dataset.allowAdd === "yes";
 await firstPicture();
 page.dataset.ready = "yes";
 history.replaceState(null, "", href());

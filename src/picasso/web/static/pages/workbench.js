@@ -1,6 +1,6 @@
 /** /explain: model, pictures, visualization, run; the results appear in place. */
 
-import { asApiError, get, post } from "../api.js";
+import { asApiError, get, list, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { plural } from "../format.js";
 import { JobProgress } from "../parts/job-progress.js";
@@ -187,7 +187,11 @@ const ofChannel = state.at.startsWith("channel=");
 targets.set(state.target, state.top, state.at);
 spot.set(ofChannel ? "" : state.at);
 describe();
-await Promise.all([models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization)]);
+const [datasets] = await Promise.all([
+  list("/datasets").catch(() => []), models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization),
+]);
+settings.offered = { album: datasets.map((/** @type {{name: string}} */ { name }) => [name, name]) };
+settings.paths = bench.dataset.allowAdd === "yes";
 targets.set(state.target, state.top, state.at);
 refit();
 if (state.job) {

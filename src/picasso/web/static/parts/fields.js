@@ -94,6 +94,40 @@ export function extentField(options) {
 }
 
 /**
+ * Something on the server's disk: pictures that a view looks at, checkpoints; by a name that it knows, or by its path.
+ *
+ * @param {{choices: string, required?: boolean}} wanted
+ * @param {FieldOptions} options
+ * @returns {Field}
+ */
+export function placeField({ choices, required = false }, options) {
+  const { id, name, paths, change } = options;
+  const names = (options.offered[choices] ?? []).map(([one]) => one);
+  const path = h("input", { type: "text", "aria-label": `Path of ${name}`, autocomplete: "off", spellcheck: "false", placeholder: "/path/of/a/folder", onchange: change });
+  const element = h("select", { id, ...described(options), onchange: () => {
+    show();
+    if (element.value === "path") path.focus();
+    else change();
+  } },
+    !required && h("option", { value: "" }, "none"),
+    names.map((one, i) => h("option", { value: String(i) }, one)),
+    (paths || !names.length) && h("option", { value: "path" }, "a folder, by its path\u2026"));
+  const show = () => (path.hidden = element.value !== "path");
+  return {
+    element: h("span", { class: "place-field" }, element, path),
+    focusId: id,
+    value: () => (element.value === "path" ? path.value.trim() : element.value === "" ? "" : names[Number(element.value)]),
+    set: (value) => {
+      const place = names.indexOf(value);
+      if (value && place < 0 && ![...element.options].some((one) => one.value === "path")) element.append(h("option", { value: "path" }, "another"));
+      element.value = place >= 0 ? String(place) : value || (required && !names.length) ? "path" : "";
+      path.value = place < 0 ? value ?? "" : "";
+      show();
+    },
+  };
+}
+
+/**
  * @param {[any, string][]} items values and what they are called
  * @param {FieldOptions} options
  * @param {string} [automatic] what no choice is called

@@ -1,4 +1,4 @@
-/** A job that compares or audits, while it runs: a bar, what is done, Cancel. */
+/** A job of which one thing comes out (a comparison, an audit, a film), while it runs: a bar, what is done, Cancel. */
 
 import { follow, get, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
@@ -8,7 +8,7 @@ import { problem } from "./problem.js";
 const OVER = ["done", "failed", "canceled"];
 
 export class Measuring {
-  /** @param {{done: (key: string) => void, stopped: () => void}} told the key of the comparison or audit that comes of it */
+  /** @param {{done: (made: any) => void, stopped: () => void}} told the key of the comparison or audit, or the film */
   constructor({ done, stopped }) {
     this.done = done;
     this.stopped = stopped;
@@ -43,7 +43,7 @@ export class Measuring {
     this.id = job.id;
     this.progress.start(1);
     fill(this.element, this.progress.element);
-    announce("Measuring.");
+    announce("At work.");
     document.addEventListener("keydown", this.onKey);
     this.unfollow = follow(job.id, { progress: (data) => this.progress.report(data), end: () => this.end() });
   }
@@ -66,7 +66,7 @@ export class Measuring {
     this.close();
     if (job.state === "failed") return this.fail(job.error);
     fill(this.element);
-    if (job.state === "done") return this.done(job.audit ?? job.comparison);
+    if (job.state === "done") return this.done(job.audit ?? job.comparison ?? job.film);
     announce("Canceled.");
     this.stopped();
   }

@@ -7,7 +7,7 @@
 /** Of the methods that find which pixels made a channel fire, those that are offered at once. */
 const PIXELS = ["guided-backpropagation", "deconvnet", "saliency-map"];
 /** The order of the views that a reader is likely to want first; others follow. */
-const FIRST = ["architecture", "activations", "feature-visualization", "filters", "inversion", ...PIXELS];
+const FIRST = ["architecture", "activations", "feature-visualization", "top-examples", "filters", "inversion", ...PIXELS];
 
 /**
  * @param {Chosen} chosen

@@ -2,7 +2,7 @@
 
 import { asApiError, get } from "../api.js";
 import { announce, fill, freshId, h, icon } from "../dom.js";
-import { panelKind } from "../panels/index.js";
+import { PanelGroups } from "../panels/groups.js";
 import { networkHref } from "./network-address.js";
 import { problem } from "./problem.js";
 import { record } from "./record.js";
@@ -23,8 +23,6 @@ export class PicassoResult extends HTMLElement {
     super();
     /** @type {Map<string, Wire>} panels by id, in the order of their first appearance */
     this.panels = new Map();
-    /** @type {Map<string, import("../types.js").PanelView>} what is drawn, by group */
-    this.views = new Map();
     /** @type {Heading} */
     this.heading = { picture: null, title: "", model: "" };
     this.head = h("header", { class: "result-head" });
@@ -34,6 +32,7 @@ export class PicassoResult extends HTMLElement {
     this.belief = h("div", { class: "result-belief", id: freshId("belief") });
     this.addEventListener("measured", () => this.retest());
     this.body = h("div", { class: "result-body" });
+    this.groups = new PanelGroups(this.body, () => this.context());
     this.foot = h("div", { class: "result-foot" });
   }
 
@@ -43,7 +42,7 @@ export class PicassoResult extends HTMLElement {
   }
 
   disconnectedCallback() {
-    for (const view of this.views.values()) view.close?.();
+    this.groups.close();
   }
 
   /**
@@ -158,6 +157,7 @@ export class PicassoResult extends HTMLElement {
     const file = (/** @type {string} */ query) => `/api/v1${path}/export?${query}`;
     const maps = panels.filter((panel) => panel.kind === "heatmap");
     const channels = panels.find((panel) => panel.kind === "feature-maps");
+    const strip = panels.find((panel) => panel.kind === "series" && /** @type {any} */ (panel).steps.some((/** @type {any} */ step) => step.picture));
     const item = (/** @type {string} */ label, /** @type {string} */ what, /** @type {string} */ query) =>
       h("li", {}, h("a", { href: file(query), download: true }, h("b", {}, label), h("span", {}, what)));
     // The pictures that are exported are those of the map that is shown.
@@ -191,8 +191,9 @@ export class PicassoResult extends HTMLElement {
         h("ul", {},
           maps.length > 0 && mapItem("PNG", "the map over the picture", ""),
           maps.length > 0 && mapItem("PNG with color bar", "ready for a paper", "&bar=1"),
+          strip && item("PNG", "the filmstrip", `format=png&panel=${encodeURIComponent(strip.id)}`),
           channels && item("PNG", "the first channels side by side", `format=png&panel=${encodeURIComponent(channels.id)}`),
-          panels.filter(({ kind }) => ["graph", "drawing", "curve"].includes(kind)).map(({ id, kind, title }) => [
+          panels.filter(({ kind }) => ["graph", "drawing", "curve", "surface"].includes(kind)).map(({ id, kind, title }) => [
             item("SVG", title, `format=svg&panel=${encodeURIComponent(id)}`),
             kind === "graph" && item("DOT", `${title}, for Graphviz`, `format=dot&panel=${encodeURIComponent(id)}`),
             kind === "graph" && item("TeX", `${title}, for LaTeX`, `format=tex&panel=${encodeURIComponent(id)}`),
@@ -267,40 +268,17 @@ export class PicassoResult extends HTMLElement {
 
   drawPanels() {
     this.dispatchEvent(new CustomEvent("panels", { bubbles: true }));
-    /** @type {Map<string, Wire[]>} */
-    const groups = new Map();
-    for (const panel of this.panels.values()) {
-      const group = /** @type {any} */ (panel).group;
-      const name = panel.kind === "heatmap" ? `heatmap:${group || panel.id}` : `${panel.kind}:${panel.id}`;
-      groups.set(name, [...(groups.get(name) ?? []), panel]);
-    }
-    for (const [name, view] of this.views) {
-      if (groups.has(name)) continue;
-      view.close?.();
-      view.element.remove();
-      this.views.delete(name);
-    }
-    for (const [name, panels] of groups) {
-      const view = this.views.get(name);
-      if (view) view.update(panels);
-      else this.mountView(name, panels);
-    }
+    this.groups.show(this.panels.values());
   }
 
-  /**
-   * @param {string} name
-   * @param {Wire[]} panels
-   */
-  mountView(name, panels) {
+  /** @returns {import("../types.js").PanelContext} */
+  context() {
     const { picture, title, model, channel = null } = this.heading;
     const fail = (/** @type {unknown} */ error) => {
       // While panels are coming, the numbers of a replaced one may be gone before they are fetched; the next is here soon.
       if (this.dataset.state !== "coming") fill(this.state, problem(error));
     };
-    const context = { picture, title, model, channel, listing: () => this.listing(), fail };
-    const view = panelKind(panels[0].kind).mount(panels, context);
-    this.views.set(name, view);
-    this.body.append(view.element);
+    return { picture, title, model, channel, listing: () => this.listing(), fail };
   }
 }
 

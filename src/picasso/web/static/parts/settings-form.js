@@ -1,7 +1,7 @@
 /** A visualization's settings: a form made from the JSON schema of its Settings class. */
 
 import { fill, freshId, h } from "../dom.js";
-import { extentField, numberField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
+import { extentField, numberField, placeField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
 
 /**
  * @typedef {object} Field
@@ -14,6 +14,15 @@ import { extentField, numberField, segmentedField, selectField, severalField, sw
 
 const SEGMENTS_UP_TO = 5;
 
+/**
+ * @param {any} schema JSON schema of an object
+ * @returns {[string, string][]} the settings without which there is nothing to see, and what each names: "album"
+ */
+export function neededPlaces(schema) {
+  return Object.entries(schema?.properties ?? {}).filter(([, one]) => /** @type {any} */ (one).picasso?.required)
+    .map(([name, one]) => [name, /** @type {any} */ (one).picasso.choices]);
+}
+
 /** Events: "change" when a value changed. */
 export class SettingsForm extends EventTarget {
   /** @param {HTMLElement} place */
@@ -24,6 +33,10 @@ export class SettingsForm extends EventTarget {
     this.fields = new Map();
     this.summary = h("span", { class: "settings-summary" });
     this.details = h("details", { class: "settings" });
+    /** @type {Record<string, [string, string][]>} names and what they are called, by what a setting says that it takes */
+    this.offered = {};
+    /** Whether a path of the server may be named, too. */
+    this.paths = false;
   }
 
   /**
@@ -39,7 +52,7 @@ export class SettingsForm extends EventTarget {
       const { property, nullable } = resolve(raw, schema);
       const start = defaults[name] ?? property.default ?? null;
       const id = freshId("setting");
-      const field = build(property, { id, name, nullable, start, card, change: () => this.changed(name) });
+      const field = build(property, { id, name, nullable, start, card, offered: this.offered, paths: this.paths, change: () => this.changed(name) });
       field.set(name in values ? values[name] : start);
       const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
       this.fields.set(name, { field, error, default: start, title: property.title ?? name });
@@ -152,6 +165,8 @@ function resolve(raw, schema) {
  * @property {boolean} nullable
  * @property {any} start the default
  * @property {import("../types.js").Card | null} card
+ * @property {Record<string, [string, string][]>} offered what there is to name
+ * @property {boolean} paths whether a path of the server may be named, too
  * @property {() => void} change
  */
 
@@ -163,6 +178,8 @@ function resolve(raw, schema) {
 function build(property, options) {
   const choices = property.picasso?.choices;
   if (choices === "spatial-layers" || choices === "layers") return layerField(property.picasso, options);
+  if (choices === "album" || choices === "checkpoints") return placeField(property.picasso, options);
+  if (choices === "visualization" && options.offered[choices]) return selectField(options.offered[choices], options);
   if (property.enum) {
     return property.enum.length <= SEGMENTS_UP_TO && !options.nullable && property.enum.join("").length < 28
       ? segmentedField(property.enum, options)

@@ -1,0 +1,67 @@
+"""Videos that are sent to be explained: a job lays maps over one, and a film with its numbers comes out."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from typing import TYPE_CHECKING, BinaryIO
+
+from picasso.core.errors import NotSupportedError
+from picasso.core.facts import Task
+from picasso.core.glance import refuse_clips
+from picasso.core.runner import target_key
+from picasso.core.video.reading import need_av
+from picasso.service.artifacts import Artifacts
+from picasso.service.cards import Card, unfit
+from picasso.service.catalog import Catalog
+from picasso.service.records import FilmRecord, FilmRequest
+from picasso.service.store import Store
+
+if TYPE_CHECKING:
+    from picasso.core.video.filming import Film
+
+
+def check(store: Store, catalog: Catalog, request: FilmRequest) -> dict[str, object]:
+    """Refuse at once what is known not to work; return the complete settings.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+        NotFoundError, PluginError: There is no such model or visualization, or it is broken.
+        SettingsError, TargetError: A value is not allowed.
+        NotSupportedError: The model reads clips, or lacks what the visualization needs.
+    """
+    need_av()
+    model, visualization = store.model(request.model), catalog.get(request.visualization)
+    settings = catalog.read_settings(request.visualization, request.settings)
+    if not visualization.attributes and request.target is not None:
+        raise NotSupportedError(f"{visualization.title} explains no class.", "Leave the target out.")
+    if model.card is not None and (card := Card.read(model.card)).fresh():
+        refuse_clips(card.frames)
+        if reason := unfit(visualization, card):
+            raise NotSupportedError(reason, "Choose another visualization.")
+        if request.target is not None and card.task == Task.CLASSIFICATION:
+            target_key(request.target, card.labels, card.columns, Task.CLASSIFICATION)
+    return dict(settings)
+
+
+def keep_video(artifacts: Artifacts, file: BinaryIO) -> str:
+    """Keep a video that was sent, however large, and return its digest."""
+    part = artifacts.folder / f"{secrets.token_hex(8)}.part"
+    try:
+        with part.open("xb") as kept:
+            shutil.copyfileobj(file, kept)
+        return artifacts.take(part)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def record_of(film: Film, artifacts: Artifacts) -> FilmRecord:
+    """Keep a film and its numbers."""
+    document, table = film.save_scores()
+    return FilmRecord(
+        film=artifacts.take(film.path),
+        document=artifacts.take(document),
+        table=artifacts.take(table),
+        frames=len(film.shots),
+        notes=film.notes,
+    )

@@ -1,0 +1,95 @@
+"""Questions of the live page: one frame of a camera or a video, and one map of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from picasso.core.errors import NotSupportedError, PictureError
+from picasso.core.facts import Task
+from picasso.core.glance import Glance, refuse_clips
+from picasso.core.runner import target_key
+from picasso.core.visualization import Family
+from picasso.service.cards import Card, unfit
+from picasso.service.catalog import Catalog
+from picasso.service.questions import Question, Reply
+from picasso.service.store import Store
+
+MOST_BYTES = 4 * 2**20
+"""Of one frame: the page sends it as small as the network reads it, some hundred kilobytes at most."""
+MOST_SECONDS = 20
+"""A map that takes longer for one frame is refused: nobody watches that, and the worker is not free for others."""
+
+
+@dataclass(frozen=True)
+class GlanceReply(Reply):
+    """What a worker found.
+
+    Args:
+        glance: The map and the classes.
+    """
+
+    glance: Glance
+
+
+@dataclass(frozen=True)
+class GlanceQuestion(Question):
+    """What is asked.
+
+    Args:
+        frame: The bytes of a picture's file.
+        visualization: Name of what gives the map.
+        settings: Of the visualization; those left out have their defaults.
+        target: The class to explain, by index, label or "a - b"; None for the best one of the frame.
+        top: How many of the best classes are told.
+        channel: Of a layer's maps the one to show; None for the mean size over all.
+        viewer: Who watches: of one viewer's questions that wait, only the newest is answered.
+    """
+
+    frame: bytes = field(repr=False)
+    visualization: str
+    settings: Mapping[str, Any]
+    target: int | str | None = None
+    top: int = 5
+    channel: int | None = None
+    viewer: str = ""
+
+    @property
+    def asker(self) -> str:
+        return self.viewer
+
+    def check(self, store: Store, catalog: Catalog, card: Card | None) -> None:
+        """Refuse at once what is known not to fit.
+
+        Raises:
+            PictureError: The frame is too large.
+            NotFoundError, PluginError: There is no such visualization, or it is broken.
+            NotSupportedError: The visualization is too slow to watch, or does not fit the model; it reads clips.
+            TargetError: There is no such class.
+        """
+        if len(self.frame) > MOST_BYTES:
+            raise PictureError(
+                f"A frame may hold {MOST_BYTES // 2**20} MB. Got {len(self.frame) / 2**20:.1f}.",
+                "Send it as small as the network reads it.",
+            )
+        visualization = catalog.get(self.visualization)
+        if visualization.family == Family.PERTURBATION:
+            raise NotSupportedError(
+                f"{visualization.title} runs the model many times for one map: too slow to watch.",
+                "Choose another visualization, or use it on a still.",
+            )
+        if card is None:
+            return
+        refuse_clips(card.frames)
+        if reason := unfit(visualization, card):
+            raise NotSupportedError(reason, "Choose another visualization.")
+        if self.target is not None and card.task == Task.CLASSIFICATION:
+            target_key(self.target, card.labels, card.columns, Task.CLASSIFICATION)
+
+
+def too_slow(title: str) -> NotSupportedError:
+    """Return the error of a map that took too long for one frame."""
+    return NotSupportedError(
+        f"{title} took more than {MOST_SECONDS} seconds for one frame.", "Choose a quicker one, or use it on a still."
+    )

@@ -1,0 +1,51 @@
+"""Checkpoints of a Keras training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from picasso.core.checkpoints import JOURNAL
+from picasso.core.errors import ConfigurationError
+from picasso.models.keras.loading import import_keras
+from picasso.training.board import TensorBoardViews
+from picasso.training.journal import Moment, keep
+
+
+def keras_checkpoints(folder: str | Path, *, every: int = 1, board: TensorBoardViews | None = None) -> Any:
+    """Return a Keras callback that saves the weights before the training and after its epochs.
+
+    Args:
+        folder: Where checkpoints are collected; it is made. A training that goes on adds to it.
+        every: After how many epochs one is saved; the last always is.
+        board: Where views of the network are written to each time.
+
+    Returns:
+        A keras.callbacks.Callback, for `model.fit(x, y, epochs=10, callbacks=[keras_checkpoints("checkpoints")])`.
+
+    Raises:
+        MissingExtraError: Keras is not installed.
+        ConfigurationError: `every` is less than 1.
+    """
+    if every < 1:
+        raise ConfigurationError(f"every must be at least 1. Got {every}.")
+    place = Path(folder)
+
+    class Saver(import_keras().callbacks.Callback):  # type: ignore[misc]
+        """Saves weights."""
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            # A training that goes on has its beginning already; a model that was never called has no weights yet.
+            if self.model.built and not (place / JOURNAL).exists():
+                self._save(Moment(0))
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if (epoch + 1) % every == 0 or epoch + 1 == (self.params or {}).get("epochs"):
+                self._save(Moment(epoch + 1, metrics=logs or {}))
+
+        def _save(self, moment: Moment) -> None:
+            keep(place, moment, ".weights.h5", self.model.save_weights)
+            if board is not None:
+                board.write(moment.epoch or 0, moment.metrics)
+
+    return Saver()

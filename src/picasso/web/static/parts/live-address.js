@@ -1,0 +1,42 @@
+/** The address of the live page: through which model and view a camera or a video is looked at. */
+
+/**
+ * @typedef {object} LiveState
+ * @property {string} model
+ * @property {string} view a visualization's name; "" for the usual one
+ * @property {Record<string, any>} settings what differs from the view's defaults
+ * @property {string} label the class that is explained; "" for the best one of each frame
+ * @property {number | null} channel of a layer
+ */
+
+/** @returns {LiveState} */
+export function readLive() {
+  const query = new URLSearchParams(location.search);
+  const channel = query.get("channel") ?? "";
+  let settings = {};
+  try {
+    settings = JSON.parse(query.get("settings") ?? "{}") ?? {};
+  } catch {
+    // An address that was cut: the defaults are taken.
+  }
+  return {
+    model: query.get("model") ?? "",
+    view: query.get("view") ?? "",
+    settings,
+    label: query.get("class") ?? "",
+    channel: /^\d+$/.test(channel) ? Number(channel) : null,
+  };
+}
+
+/**
+ * @param {Partial<LiveState> & {model: string}} state
+ * @returns {string}
+ */
+export function liveHref({ model, view = "", settings = {}, label = "", channel = null }) {
+  const query = new URLSearchParams({ model });
+  if (view) query.set("view", view);
+  if (Object.keys(settings).length) query.set("settings", JSON.stringify(settings));
+  if (label) query.set("class", label);
+  if (channel !== null) query.set("channel", String(channel));
+  return `/live?${query}`;
+}
