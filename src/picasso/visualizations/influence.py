@@ -306,7 +306,7 @@ def _gallery(now: _Known, rows: Sequence[_Row], settings: InfluenceSettings, lab
         label = labels[index.truth[place]] if index.truth[place] >= 0 else index.examples[place].label
         value = row.values[place]
         if row.units == "cosine":
-            return f"{label} {'the same' if value > SAME else format(value, '.4f')}".strip()
+            return f"{label}, the same" if value > SAME else f"{label} {value:.4f}".strip()
         return f"{label} {value:+.2g}".strip()
 
     return Gallery(
