@@ -60,6 +60,7 @@ screenshots: $(DEV_STAMP) ## Draw the pictures of the documentation anew.
 bench: $(DEV_STAMP) ## Run every benchmark; write docs/performance.md.
 	$(BIN)/python benchmarks/bench_occlusion.py --write
 	$(BIN)/python benchmarks/bench_attributions.py --write
+	$(BIN)/python benchmarks/bench_folders.py --write
 	$(BIN)/python benchmarks/bench_import.py
 	$(BIN)/python benchmarks/bench_page.py
 

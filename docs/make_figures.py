@@ -17,7 +17,8 @@ from picasso.core import registry, render, runner
 from picasso.core.errors import NotSupportedError
 from picasso.core.images import read_picture
 from picasso.core.intervention import Seen
-from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, Images
+from picasso.core.model import Model
+from picasso.core.panels import Curve, Drawing, FeatureMaps, Gallery, Heatmap, Images, Scatter
 from picasso.core.panels.curve import Line
 from picasso.core.result import Result
 from picasso.core.visualization import AttributionMethod
@@ -31,6 +32,8 @@ STRONGEST: dict[str, Any] = {"target": "tank", "order": "effect", "shown": 24}
 """Which channels of the two tank models are drawn."""
 MADE = dict.fromkeys(("fooling", "inversion", "decoding"), "demo:tank-honest")
 """Visualizations that make pictures, and for whom."""
+ALBUM = "demo:tanks-honest"
+"""Whose pictures the views over many look at: tanks and decoys under every sky."""
 HEIGHT, GAP, LINE = 300, 16, 26
 ROWS = 10
 COLORS = ((200, 40, 45), (20, 120, 90))
@@ -160,11 +163,41 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
             results = [picasso.explain(model, visualization=name) for model in models]
             made = [panel for one in results for panel in one.panels if isinstance(panel, Images)]
             yield name, _row([picture for panel in made for picture in panel.pictures])
+        elif name == "top-examples":
+            yield name, _stacked([examples(model) for model in models])
+        elif name == "embedding":
+            result = picasso.explain(models[1], visualization=name, album=ALBUM)
+            assert isinstance(result, Result)
+            yield name, next(panel for panel in result.panels if isinstance(panel, Scatter)).drawing()
         elif named := (TASKS | MADE).get(name):
             result = picasso.explain(picasso.load_model(named), drawn.pixels, name)
             assert isinstance(result, Result)
             shown = [p for panel in result.panels if isinstance(panel, Images) for p in panel.pictures]
             yield name, _row(shown[:3] if name in TASKS else shown)
+
+
+def examples(model: Model) -> Image.Image:
+    """Where in a data set those channels fire most that do most for a tank, a row for each."""
+    result = picasso.explain(
+        model, visualization="top-examples", album=ALBUM, layer="relu3", relevant_for="tank", channels=3
+    )
+    assert isinstance(result, Result)
+    panel = next(panel for panel in result.panels if isinstance(panel, Gallery))
+    sheet = panel.atlas.image()
+    tiles = [[panel.atlas.tile(sheet, tile.number) for tile in group.tiles] for group in panel.groups]
+    return _stacked([_row(row) for row in tiles])
+
+
+def by_brightness() -> Curve:
+    """How the accuracy of the two tank models hangs on the brightness of the picture."""
+    curves = []
+    for name in MODELS:
+        result = picasso.explain(picasso.load_model(name), visualization="errors", album=ALBUM)
+        assert isinstance(result, Result)
+        curves.append(next(panel for panel in result.panels if panel.id == "brightness"))
+    first, second = (curve for curve in curves if isinstance(curve, Curve))
+    lines = tuple(Line(name, curve.lines[0].values) for name, curve in zip(MODELS, (first, second), strict=True))
+    return replace(first, lines=lines)
 
 
 def turned() -> Curve:
@@ -257,7 +290,7 @@ def main() -> None:
         path = FOLDER / "methods" / f"{name}.webp"
         picture.save(path, quality=82, method=6)
         sys.stdout.write(f"{path}\n")
-    curves = (("transformations", turned()), ("where-information", known_where()))
+    curves = (("transformations", turned()), ("errors", by_brightness()), ("where-information", known_where()))
     drawn = {name: curve.svg(alone=True) for name, curve in curves} | {"architecture": drawn_to_scale()}
     for name, svg in drawn.items():
         path = FOLDER / "methods" / f"{name}.svg"

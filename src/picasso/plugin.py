@@ -36,9 +36,9 @@ from picasso.core.diagram import maps_to_scale, network_graph, read_network, sha
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
-from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PicassoError, SettingsError
 from picasso.core.factorization import factorize, shares_of
-from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample
+from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
@@ -151,7 +151,7 @@ from picasso.core.tones import (
     to_pixels,
     with_luminance,
 )
-from picasso.core.trunk import read_layers, trunk_layers
+from picasso.core.trunk import read_layer, read_layers, trunk_layers
 from picasso.core.visualization import AttributionMethod, Context, Family, ModelVisualization, Visualization
 from picasso.core.windows import Found, Windows, coarse_to_fine
 
@@ -198,6 +198,7 @@ __all__ = [
     "Context",
     "Crops",
     "Curve",
+    "DatasetError",
     "Decoder",
     "Drawing",
     "EightBit",
@@ -295,6 +296,7 @@ __all__ = [
     "Stop",
     "Surface",
     "Target",
+    "Task",
     "Template",
     "Text",
     "Tile",
@@ -377,6 +379,7 @@ __all__ = [
     "principal_plane",
     "pulled_back",
     "read_drawn",
+    "read_layer",
     "read_layers",
     "read_network",
     "read_objectives",

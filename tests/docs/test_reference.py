@@ -37,10 +37,10 @@ def test_every_map_has_its_picture_but_those_of_transformers() -> None:
     maps = {name for name, kind in kinds.items() if issubclass(kind, AttributionMethod)}
     transformers = {name for name, kind in kinds.items() if kind.family is Family.TRANSFORMERS}
     made = {"decoding", "feature-visualization", "fooling", "inversion"}
-    pictures = {"segmentation-mask", "detected-boxes", "activations", "filters"} | made
+    pictures = {"segmentation-mask", "detected-boxes", "activations", "filters", "top-examples", "embedding"} | made
     assert shown == maps - transformers | pictures
     drawn = {path.stem for path in (DOCS / "images" / "methods").glob("*.svg")}
-    assert drawn == {"architecture", "transformations", "where-information"}
+    assert drawn == {"architecture", "errors", "transformations", "where-information"}
 
 
 def test_what_must_be_there_is_there(maker: ModuleType) -> None:

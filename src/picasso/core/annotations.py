@@ -14,11 +14,14 @@ from pathlib import Path
 from picasso.core import registry
 from picasso.core.dataset import Dataset
 from picasso.core.dataset.matching import plain
-from picasso.core.errors import SettingsError
+from picasso.core.errors import DatasetError, SettingsError
 
-HEADINGS = ("picture", "annotator", "label", "when")
+COLUMNS = ("picture", "annotator", "label", "when")
+"""Of the table, which has no row of headings: two processes that begin it would both write one."""
 LONGEST = 200
 """Letters of a name or label."""
+LONGEST_PLACE = 4096
+"""Letters of a picture's place."""
 
 Annotations = dict[str, dict[str, str]]
 """Annotator -> the picture's place in the data set -> label."""
@@ -27,7 +30,10 @@ Annotations = dict[str, dict[str, str]]
 def annotations_file(source: str | Path) -> Path:
     """Return where the labels of a folder or data set are kept."""
     path = Path(source).expanduser()
-    name = str(path.absolute()) if path.exists() else str(source)
+    try:
+        name = str(path.resolve()) if path.exists() else str(source)
+    except OSError:  # longer than a path may be
+        name = str(source)
     return registry.home() / "annotations" / f"{hashlib.sha256(name.encode()).hexdigest()}.csv"
 
 
@@ -41,33 +47,41 @@ def annotate(source: str | Path, picture: str, annotator: str, label: str) -> No
         label: A class.
 
     Raises:
-        SettingsError: Nobody is named, or a name is too long.
+        SettingsError: Nobody or no picture is named, or a name is too long.
     """
-    if not annotator.strip() or not picture:
+    if not annotator.strip():
         raise SettingsError("annotator must be a name. Got none.", "Say who labels the picture.")
-    if max(len(annotator), len(label)) > LONGEST:
-        raise SettingsError(f"annotator and label must have at most {LONGEST} letters.")
+    if not picture or len(picture) > LONGEST_PLACE:
+        raise SettingsError(f"picture must be a place of 1 to {LONGEST_PLACE} letters. Got {len(picture)}.")
+    if (longest := max(len(annotator), len(label))) > LONGEST:
+        raise SettingsError(f"annotator and label must have at most {LONGEST} letters. Got {longest}.")
     file = annotations_file(source)
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = not file.exists()
-    with file.open("a", newline="", encoding="utf-8") as table:
-        writer = csv.writer(table)
-        if fresh:
-            writer.writerow(HEADINGS)
-        writer.writerow((picture, annotator.strip(), label, datetime.now(UTC).isoformat(timespec="seconds")))
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    # Half a character, which JSON may hold, cannot be written.
+    with file.open("a", newline="", encoding="utf-8", errors="backslashreplace") as table:
+        csv.writer(table).writerow((picture, annotator.strip(), label.strip(), when))
 
 
 def read_annotations(source: str | Path) -> Annotations:
-    """Return all labels that were given; none where there are none. Damaged rows are left out."""
+    """Return all labels that were given; none where there are none. Rows that are not whole are left out.
+
+    Raises:
+        DatasetError: The table is there and cannot be read.
+    """
     found: Annotations = {}
     try:
         with annotations_file(source).open(newline="", encoding="utf-8", errors="replace") as table:
-            for row in csv.DictReader(table):
-                picture, annotator, label = (row.get(name) or "" for name in HEADINGS[:3])
-                if annotator and picture:
+            for row in csv.reader(table):
+                if len(row) == len(COLUMNS) and all(row[:2]):
+                    picture, annotator, label, _ = row
                     found.setdefault(annotator, {})[picture] = label
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except (OSError, csv.Error) as error:
+        raise DatasetError(
+            f"The labels of {source} cannot be read: {error}.", f"See {annotations_file(source)}."
+        ) from None
     kept = {who: {picture: label for picture, label in said.items() if label} for who, said in found.items()}
     return {who: said for who, said in kept.items() if said}
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from picasso.core.errors import NotSupportedError
 from picasso.core.preprocessing import Array
 
-LEAST = 4
-"""Pictures that can be laid out by their neighborhoods at all."""
 _ROWS = 512
 """Pictures that are compared with all others at a time."""
 _EVERY = 25
@@ -42,14 +40,16 @@ def principal_axes(codes: Array, count: int = 2) -> tuple[Array, NDArray[np.floa
         Pearson 1901, On lines and planes of closest fit, doi:10.1080/14786440109462720.
     """
     centered = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
-    values, vectors = np.linalg.eigh(centered.T @ centered)
-    axes = vectors[:, ::-1][:, :count]
-    axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1, 1)
-    found = np.zeros((len(codes), count), np.float32)
-    found[:, : axes.shape[1]] = centered @ axes
-    total = float(np.maximum(values, 0).sum())
-    shares = np.zeros(count)
-    shares[: axes.shape[1]] = np.maximum(values[::-1][:count], 0) / (total or 1.0)
+    wide = centered.shape[1] > len(centered)
+    # The smaller of two matrices that have the same eigenvalues: a flattened layer has tens of thousands of numbers.
+    values, vectors = np.linalg.eigh(centered @ centered.T if wide else centered.T @ centered)
+    values, vectors = np.maximum(values[::-1][:count], 0), vectors[:, ::-1][:, :count]
+    axes = centered.T @ vectors if wide else vectors
+    turned = np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1, 1)
+    along = vectors * np.sqrt(values) if wide else centered @ vectors
+    found, shares = np.zeros((len(codes), count), np.float32), np.zeros(count)
+    found[:, : len(values)] = along * turned
+    shares[: len(values)] = values / (np.square(centered).sum() or 1.0)
     return found, shares
 
 
@@ -64,7 +64,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
         sketch: Called with the layout so far.
 
     Raises:
-        NotSupportedError: openTSNE is not installed.
+        NotSupportedError: openTSNE is not installed, or there is no angle between any two codes.
 
     References:
         van der Maaten and Hinton 2008; Kobak and Berens 2019, doi:10.1038/s41467-019-13056-x (start and exaggeration).
@@ -73,7 +73,9 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
         from openTSNE import TSNE
     except ImportError:
         raise _lacking("t-SNE", "openTSNE") from None
-
+    unit = _unit(codes)
+    if (unit == unit[0]).all():
+        raise NotSupportedError("t-SNE has nothing to lay out: all codes point the same way.", "Choose another layer.")
     done = 0
 
     def step(iteration: int, error: float, embedding: Any) -> None:
@@ -84,7 +86,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
 
     search = TSNE(
         perplexity=min(perplexity, (len(codes) - 1) / 3),
-        metric="cosine",
+        metric="euclidean",
         initialization="pca",
         early_exaggeration_iter=_EARLY,
         n_iter=_LATE,
@@ -95,7 +97,7 @@ def tsne(codes: Array, perplexity: float, seed: int, report: Report, sketch: Ske
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its own dependencies
-        return np.asarray(search.fit(codes), np.float32)
+        return np.asarray(search.fit(unit), np.float32)
 
 
 def umap(codes: Array, neighbors: int, seed: int) -> Array:
@@ -153,8 +155,7 @@ def nearest_neighbors(codes: Array, count: int) -> tuple[NDArray[np.int32], Arra
         zeros has cosine 0 with every other.
     """
     count = min(count, len(codes) - 1)
-    lengths = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
-    unit = np.divide(codes, lengths, out=np.zeros(codes.shape), where=lengths > 0).astype(np.float32)
+    unit = _unit(codes)
     places = np.zeros((len(codes), count), np.int32)
     cosines = np.zeros((len(codes), count), np.float32)
     for start in range(0, len(codes), _ROWS):
@@ -165,3 +166,10 @@ def nearest_neighbors(codes: Array, count: int) -> tuple[NDArray[np.int32], Arra
         places[start : start + len(alike)] = order
         cosines[start : start + len(alike)] = np.take_along_axis(alike, order, axis=1)
     return places, cosines
+
+
+def _unit(codes: Array) -> Array:
+    """Return codes of length 1, so that distances are those of angles; codes of zeros stay so."""
+    lengths = np.linalg.norm(codes.astype(np.float64), axis=1, keepdims=True)
+    unit: Array = np.divide(codes, lengths, out=np.zeros(codes.shape), where=lengths > 0).astype(np.float32)
+    return unit

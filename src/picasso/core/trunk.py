@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
 from picasso.core.facts import Layer
 from picasso.core.graph import Graph
 from picasso.core.model import Model
@@ -48,6 +48,20 @@ def read_layers(model: Model, written: str, spread: tuple[float, ...]) -> list[s
         raise NotSupportedError("The network shows no layers.")
     among = [layer.name for layer in trunk_layers(model)] or known
     return list(dict.fromkeys(names or [among[round((len(among) - 1) * share)] for share in spread]))
+
+
+def read_layer(model: Model, written: str) -> str:
+    """Return the name of the one layer that was asked for; for "" the last through which everything flows.
+
+    Raises:
+        NotFoundError: There is no such layer.
+        SettingsError: Several are named.
+        NotSupportedError: The network shows none.
+    """
+    names = read_layers(model, written, (1,))
+    if len(names) > 1:
+        raise SettingsError(f"layer must be one layer. Got {len(names)}: {', '.join(names)}.", "Name one of them.")
+    return names[0]
 
 
 def _split(written: str, known: list[str]) -> list[str]:

@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from picasso.core import registry, runner
 from picasso.core.errors import (
@@ -28,12 +30,15 @@ from picasso.core.panels import Panel, Template
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.settings import Settings
+from picasso.core.sources import SourceKind
 from picasso.core.visualization import AttributionMethod, ModelVisualization, Subject, Visualization
 from picasso.testing.common import rule, small_model, trial_picture, untouched
 
 _RESERVED = ("model", "picture", "visualization", "target", "top", "at", "channel", "seed", "cache", "progress")
 _PATIENCE = 100
 """Reports of progress after which a run at a setting's extreme has shown that it works, and is canceled."""
+_PICTURES = 12
+"""Of the folder that is given to visualizations of folders."""
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -60,7 +65,8 @@ def check_visualization(visualization: str | Path | type[Visualization[Any]], mo
     trial = _Trial(entry, small_model() if model is None else model)
     if reason := runner.missing(trial.model, entry):
         raise NotSupportedError(reason, "Check it on another model.")
-    with untouched(trial.model, entry.name):
+    with untouched(trial.model, entry.name), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        _check_album(trial, kind, Path(folder))
         _check_run(trial, kind)
         _check_cancel(trial)
         _check_extremes(trial, kind.settings_type)
@@ -74,6 +80,7 @@ class _Trial:
         self.model = model
         self.alone = entry.load().subject is Subject.MODEL
         self.picture = trial_picture(0, 40, 56)
+        self.album: dict[str, str] = {}
         self.reports: list[tuple[int, int]] = []
         self.shown: list[Panel] = []
 
@@ -86,6 +93,7 @@ class _Trial:
             choices: target, top, seed.
         """
         self.reports, self.shown = [], []
+        settings = settings.model_copy(update=self.album)
 
         def report(done: int, total: int, message: str) -> None:
             if len(self.reports) == cancel_at:
@@ -168,6 +176,31 @@ def _check_settings(kind: type[Visualization[Any]]) -> None:
         pass
     else:
         raise AssertionError(f"{name}: an unknown setting must be refused.")
+
+
+def _check_album(trial: _Trial, kind: type[Visualization[Any]], folder: Path) -> None:
+    """Give a visualization that cannot do without one a folder of pictures, in two of the model's classes.
+
+    It says so by refusing a setting of `choices` "album" that is empty with SettingsError.
+    """
+    settings = kind.settings_type()
+    albums = [
+        name
+        for name, facts in kind.settings_type.model_json_schema().get("properties", {}).items()
+        if facts.get("picasso", {}).get("choices") == SourceKind.ALBUM and not getattr(settings, name)
+    ]
+    if not albums:
+        return
+    try:
+        trial.run(settings, cancel_at=0)
+    except SettingsError:
+        for number in range(_PICTURES):
+            place = folder / trial.model.labels[number % 2 % len(trial.model.labels)]
+            place.mkdir(exist_ok=True)
+            Image.fromarray(trial_picture(number, 40, 56).pixels).save(place / f"{number}.png")
+        trial.album = dict.fromkeys(albums, str(folder))
+    except PicassoError:
+        pass
 
 
 def _check_run(trial: _Trial, kind: type[Visualization[Any]]) -> None:

@@ -24,7 +24,7 @@ from picasso.plugin import (
     make_atlas,
     nearest_neighbors,
     principal_axes,
-    read_layers,
+    read_layer,
     tsne,
     umap,
 )
@@ -33,9 +33,8 @@ NEIGHBORS = 12
 """Nearest pictures that are shown of each."""
 LEAST = 8
 """Pictures below which neighborhoods say nothing."""
-TILES = (64, 40)
-"""Side of a tile, pixels: of up to two thousand pictures, and of more."""
-MANY = 2000
+TILE = 64
+"""Side of a tile at most, pixels."""
 AXES = {"pca": "principal component", "tsne": "t-SNE axis", "umap": "UMAP axis"}
 
 
@@ -88,7 +87,7 @@ class Embedding(ModelVisualization[EmbeddingSettings]):
     needs = frozenset({Capability.ACTIVATIONS})
 
     def look(self, ctx: Context, settings: EmbeddingSettings) -> Iterator[Panel]:
-        (layer,) = read_layers(ctx.model, settings.layer, (1,))
+        layer = read_layer(ctx.model, settings.layer)
         reading = Reading(layer)
         index = index_pictures(ctx.model, settings.album, (reading,), ctx.progress, settings.pictures)
         if len(index) < LEAST:
@@ -97,8 +96,7 @@ class Embedding(ModelVisualization[EmbeddingSettings]):
             )
         codes = index.strongest(reading, "mean")
         neighbors, cosines = nearest_neighbors(codes, NEIGHBORS)
-        side = TILES[len(index) > MANY]
-        atlas = make_atlas(index.views(range(len(index))), len(index), side)
+        atlas = make_atlas(index.views(range(len(index)), ctx.progress), len(index), TILE)
         colorings = _colorings(ctx, index)
         flat, shares = principal_axes(codes)
 
@@ -137,7 +135,7 @@ class Embedding(ModelVisualization[EmbeddingSettings]):
         ctx.keep("points", points)
         ctx.keep("neighbors", neighbors)
         ctx.keep("cosines", cosines)
-        if index.scores.shape[1]:
+        if index.scores.shape[1] > 1:
             ctx.keep("prediction", index.scores.argmax(axis=1))
         yield panel(points, said)
         yield Text(id="said", title="What was looked at", text=_said(index, neighbors))
@@ -150,7 +148,7 @@ def _colorings(ctx: Context, index: PictureIndex) -> tuple[Coloring, ...]:
     if classes:
         labels = np.array([classes.index(example.label) for example in index.examples], np.int32)
         found.append(Coloring("label", classes, labels))
-    if index.scores.shape[1]:
+    if index.scores.shape[1] > 1:
         best = index.scores.argmax(axis=1)
         seen = np.unique(best)
         words = tuple(ctx.model.labels[number] for number in seen)

@@ -1,7 +1,9 @@
 """Errors: what a model takes for what, in which pictures, and how its accuracy hangs on what a picture looks like."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from picasso.plugin import (
     Capability,
     Context,
     Curve,
+    DatasetError,
     Line,
     Matrix,
     Model,
@@ -22,9 +25,9 @@ from picasso.plugin import (
     NotFoundError,
     NotSupportedError,
     Panel,
-    PicassoError,
     PictureIndex,
     Settings,
+    Task,
     Text,
     index_pictures,
     make_atlas,
@@ -82,9 +85,11 @@ class Errors(ModelVisualization[ErrorsSettings]):
 
     def look(self, ctx: Context, settings: ErrorsSettings) -> Iterator[Panel]:
         model = ctx.model
+        if model.facts.task is not Task.CLASSIFICATION or len(model.labels) < 2:
+            raise NotSupportedError(
+                "Errors are counted of classifiers with at least two classes.", "Give a model with class scores."
+            )
         index = index_pictures(model, settings.album, (), ctx.progress, settings.pictures)
-        if not index.scores.shape[1]:
-            raise NotSupportedError("Errors are counted of classifiers.", "Give a model with class scores.")
         ctx.progress(0, 1, "Counting")
         opinions = other_labels(index.dataset, settings.album)
         truth = _truth(model, index, opinions, settings.against)
@@ -94,7 +99,7 @@ class Errors(ModelVisualization[ErrorsSettings]):
         ctx.keep("truth", truth)
         ctx.keep("prediction", best)
         yield Text(id="said", title="Accuracy", text=_said(index, known, right, settings.against))
-        yield _matrix(model, index, truth, best, known, settings)
+        yield _matrix(ctx, index, truth, best, known, settings)
         yield from _by_class(model, truth, right, known)
         yield from _by_property(index, right, known)
         yield from _by_column(index, right, known)
@@ -109,13 +114,16 @@ def _truth(
     """Return the number of each picture's class by those whose labels count, -1 where they say nothing."""
     if not against:
         if not index.labelled:
-            why = index.unmatched or f"{index.dataset.name} has no classes."
+            why = index.unmatched or " ".join(index.dataset.notes) or f"{index.dataset.name} has no classes."
             raise NotSupportedError(f"Errors need labels: {why}", "Give a data set whose classes the model knows.")
         return index.truth
     if against not in opinions:
         known = ", ".join(opinions) or "nobody else"
         raise NotFoundError(f"'{against}' labelled nothing in {index.dataset.name}.", f"Known: {known}.")
-    return _numbers(model, index.names, opinions[against])
+    found = _numbers(model, index.names, opinions[against])
+    if (found < 0).all():
+        raise NotFoundError(f"'{against}' labelled none of the {len(index):,} pictures that are looked at.")
+    return found
 
 
 def _numbers(model: Model, names: Sequence[str], said: Mapping[str, str]) -> NDArray[np.int64]:
@@ -133,17 +141,20 @@ def _said(index: PictureIndex, known: NDArray[np.intp], right: NDArray[np.bool_]
 
 
 def _matrix(
-    model: Model,
+    ctx: Context,
     index: PictureIndex,
     truth: NDArray[np.int64],
     best: NDArray[np.int64],
     known: NDArray[np.intp],
     settings: ErrorsSettings,
 ) -> Matrix:
+    model = ctx.model
     there = np.union1d(truth[known], best[known])
     words = [model.labels[number] for number in there]
     rows, columns = np.searchsorted(there, truth[known]), np.searchsorted(there, best[known])
+    caption = "A cell opens its pictures, those of which the model is surest first."
     if len(there) > MOST_CLASSES:
+        caption += f" Classes with fewer errors are put together: where '{OTHERS}' meet, some are right."
         wrong = rows != columns
         errors = np.bincount(rows[wrong], minlength=len(there)) + np.bincount(columns[wrong], minlength=len(there))
         shown = np.sort(np.argsort(-errors, kind="stable")[: MOST_CLASSES - 1])
@@ -154,7 +165,7 @@ def _matrix(
     return Matrix(
         id="confusion",
         title="What it takes for what",
-        caption="A cell opens its pictures, those of which the model is surest first.",
+        caption=caption,
         rows=tuple(words),
         columns=tuple(words),
         row_title=f"label of {settings.against}" if settings.against else "label",
@@ -163,7 +174,7 @@ def _matrix(
         values=sure.astype(np.float32),
         units="probability of the prediction" if model.head != "none" else "score of the prediction",
         names=tuple(index.names[number] for number in known),
-        atlas=make_atlas(index.views([int(number) for number in known]), len(known), TILE),
+        atlas=make_atlas(index.views([int(number) for number in known], ctx.progress), len(known), TILE),
         album=settings.album,
         labels=index.dataset.classes,
     )
@@ -253,9 +264,9 @@ def _parts(values: Array, right: NDArray[np.bool_]) -> list[_Part]:
 
 def _by_column(index: PictureIndex, right: NDArray[np.bool_], known: NDArray[np.intp]) -> Iterator[Panel]:
     """Show the accuracy of pictures by what the data set says of them: site, scanner."""
-    names = dict.fromkeys(name for number in known for name in index.examples[number].columns)
-    for name in names:
-        values = np.array([index.examples[number].columns.get(name, "") for number in known])
+    names = dict.fromkeys(name for one in known for name in index.examples[one].columns)
+    for number, name in enumerate(names):
+        values = np.array([index.examples[one].columns.get(name, "") for one in known])
         there = [value for value in np.unique(values) if value]
         if not 2 <= len(there) <= MOST_VALUES:
             continue
@@ -264,33 +275,33 @@ def _by_column(index: PictureIndex, right: NDArray[np.bool_], known: NDArray[np.
              int((values == value).sum()))
             for value in there
         ]  # fmt: skip
-        yield _bars(f"column-{name}", f"Accuracy by {name}", sorted(found, key=lambda one: one[0]))
+        yield _bars(f"column-{number}", f"Accuracy by {name}", sorted(found, key=lambda one: one[0]))
 
 
 def _agreement(
     model: Model, index: PictureIndex, opinions: Mapping[str, Mapping[str, str]], best: NDArray[np.int64]
 ) -> Bars:
     """Show how far model, labels and people agree, two by two."""
-    voices = {"model": best} | ({"labels": index.truth} if index.labelled else {})
+    voices = [("model", best)] + ([("labels", index.truth)] if index.labelled else [])
     for who, said in opinions.items():
         try:
-            voices[who] = _numbers(model, index.names, said)
-        except PicassoError:  # labels that the model does not know
+            voices.append((who, _numbers(model, index.names, said)))
+        except DatasetError:  # labels that the model does not know
             continue
-    names = list(voices)
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     found = []
-    for a, b in pairs:
-        both = (voices[a] >= 0) & (voices[b] >= 0)
-        one, other = voices[a][both], voices[b][both]
+    for (a, by_a), (b, by_b) in combinations(voices, 2):
+        both = (by_a >= 0) & (by_b >= 0)
+        one, other = by_a[both], by_b[both]
         if len(one):
             share = share_interval(int((one == other).sum()), len(one))
-            found.append((share, f"{a} and {b}, kappa {cohen_kappa(one, other):.2f}", len(one)))
+            kappa = cohen_kappa(one, other)
+            words = "no kappa" if math.isnan(kappa) else f"kappa {kappa:.2f}"
+            found.append((share, f"{a} and {b}, {words}", len(one)))
     return Bars(
         id="agreement",
         title="Who agrees with whom",
         caption="Behind each pair its 95 % interval and the pictures that both labelled. kappa: 1 for agreement, 0 for "
-        "what chance would give.",
+        "what chance would give, none where both know one class alone.",
         labels=tuple(f"{word} ({low:.0%} to {high:.0%}, {count:,})" for (_, low, high), word, count in found),
         values=tuple(value for (value, _, _), _, _ in found),
         units="share on which they agree",

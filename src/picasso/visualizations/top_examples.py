@@ -1,6 +1,6 @@
 """Top examples: of a folder of pictures those parts that make a channel fire most, least, and in between."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ from pydantic import Field
 
 from picasso.plugin import (
     MOST_PICTURES,
-    Array,
     Bars,
     Capability,
     Context,
@@ -18,18 +17,20 @@ from picasso.plugin import (
     Gallery,
     Group,
     Line,
+    Model,
     ModelVisualization,
     NotFoundError,
     Panel,
     PictureIndex,
     Reading,
     Settings,
+    SettingsError,
     Text,
     Tile,
     cut,
     index_pictures,
     make_atlas,
-    read_layers,
+    read_layer,
 )
 
 TILE = 112
@@ -39,6 +40,7 @@ MANY, FEW = 16, 8
 PER_DECILE = 4
 PER_CHANNEL = 6
 """Tiles of each channel where several are shown."""
+SILENT = "It is zero everywhere in every picture: these are the first ones."
 
 
 class TopExamplesSettings(Settings):
@@ -97,12 +99,11 @@ class TopExamples(ModelVisualization[TopExamplesSettings]):
 
     def look(self, ctx: Context, settings: TopExamplesSettings) -> Iterator[Panel]:
         model = ctx.model
-        (layer,) = read_layers(model, settings.layer, (1,))
-        label = model.target(settings.relevant_for).index if settings.relevant_for else None
-        reading = Reading(layer, label)
+        layer = read_layer(model, settings.layer)
+        _check_channel(model, layer, settings.unit)
+        reading = Reading(layer, _class(model, settings.relevant_for))
         index = index_pictures(model, settings.album, (reading,), ctx.progress, settings.pictures)
-        looked = _Looked(index, reading, Crops(model, layer, index.shape(reading)[1]), settings.album)
-        ctx.progress(0, 1, "Cutting out examples")
+        looked = _Looked(index, reading, Crops(model, layer, index.shape(reading)[1]), settings.album, ctx.progress)
         if settings.unit is None:
             yield from _of_channels(ctx, looked, settings)
         else:
@@ -110,6 +111,23 @@ class TopExamples(ModelVisualization[TopExamplesSettings]):
         said = " ".join(filter(None, (index.said(), index.unmatched, looked.crops.reason)))
         yield Text(id="said", title="What was looked at", text=said)
         ctx.progress(1, 1)
+
+
+def _check_channel(model: Model, layer: str, channel: int | None) -> None:
+    """Refuse a channel that is not there before ten thousand pictures are read."""
+    count = next(one.shape[-1] for one in model.layers() if one.name == layer)
+    if channel is not None and channel >= count:
+        raise NotFoundError(f"{layer} has channels 0 to {count - 1}. Got {channel}.", "Choose one of these.")
+
+
+def _class(model: Model, written: str) -> int | None:
+    """Return the number of the class that is meant, None where none is named."""
+    if not written:
+        return None
+    target = model.target(written)
+    if target.minus is not None:
+        raise SettingsError(f"relevant_for must be one class. Got '{written}'.")
+    return target.index
 
 
 @dataclass(frozen=True)
@@ -120,6 +138,7 @@ class _Looked:
     reading: Reading
     crops: Crops
     album: str
+    report: Callable[[int, int, str], None]
 
     @property
     def units(self) -> str:
@@ -138,10 +157,10 @@ class _Chosen:
 def _of_channel(ctx: Context, looked: _Looked, channel: int) -> Iterator[Panel]:
     """Show the whole range of one channel."""
     index, layer = looked.index, looked.reading.layer
-    largest = _column(looked, "largest", channel)
-    at = _column(looked, "largest_at", channel)
-    smallest = _column(looked, "smallest", channel)
-    smallest_at = _column(looked, "smallest_at", channel)
+    largest, at, smallest, smallest_at = (
+        index.strongest(looked.reading, field, channel)
+        for field in ("largest", "largest_at", "smallest", "smallest_at")
+    )
     order = np.argsort(-largest, kind="stable")
     ctx.keep("order", order)
     ctx.keep("largest", largest)
@@ -150,14 +169,16 @@ def _of_channel(ctx: Context, looked: _Looked, channel: int) -> Iterator[Panel]:
     def strong(pictures: NDArray[np.intp]) -> list[_Chosen]:
         return [_Chosen(int(one), int(at[one]), float(largest[one])) for one in pictures]
 
-    groups: list[tuple[str, str, list[_Chosen]]] = [("Strongest", "", strong(order[:MANY]))]
-    if len(order) >= 4 * MANY:
+    silent = not largest.any() and not smallest.any()
+    groups: list[tuple[str, str, list[_Chosen]]] = [("Strongest", SILENT if silent else "", strong(order[:MANY]))]
+    if len(order) >= 4 * MANY and not silent:
         for tenth in range(9, 0, -1):
             middle = round((1 - tenth / 10) * (len(order) - 1))
             start = max(0, middle - PER_DECILE // 2)
             groups.append((f"{10 * tenth}th percentile", "", strong(order[start : start + PER_DECILE])))
-    near = np.argsort(np.abs(largest), kind="stable")[:FEW]
-    groups.append(("Nearest to zero", "Pictures whose strongest place is nearest to zero.", strong(near)))
+    if not silent:
+        near = np.argsort(np.abs(largest), kind="stable")[:FEW]
+        groups.append(("Nearest to zero", "Pictures whose strongest place is nearest to zero.", strong(near)))
     if float(smallest.min()) < 0:
         low = np.argsort(smallest, kind="stable")[:FEW]
         negative = [_Chosen(int(one), int(smallest_at[one]), float(smallest[one])) for one in low if smallest[one] < 0]
@@ -191,7 +212,7 @@ def _of_channel(ctx: Context, looked: _Looked, channel: int) -> Iterator[Panel]:
 def _of_channels(ctx: Context, looked: _Looked, settings: TopExamplesSettings) -> Iterator[Panel]:
     """Show the strongest examples of those channels that fire, or matter, most."""
     index, layer, label = looked.index, looked.reading.layer, looked.reading.label
-    largest = index.strongest(looked.reading, "largest")
+    largest, smallest = (index.strongest(looked.reading, field) for field in ("largest", "smallest"))
     at = index.strongest(looked.reading, "largest_at")
     if label is None:
         strength, why = largest.max(axis=0), "with the largest activation anywhere first"
@@ -210,20 +231,12 @@ def _of_channels(ctx: Context, looked: _Looked, settings: TopExamplesSettings) -
     for channel in channels:
         best = np.argsort(-largest[:, channel], kind="stable")[:PER_CHANNEL]
         chosen = [_Chosen(int(one), int(at[one, channel]), float(largest[one, channel])) for one in best]
-        said = "" if label is None else f"mean relevance {strength[channel]:.3g}"
+        silent = not largest[:, channel].any() and not smallest[:, channel].any()
+        said = SILENT if silent else "" if label is None else f"mean relevance {strength[channel]:.3g}"
         groups.append((f"Channel {channel}", said, chosen))
     units = [f"{layer}:{channel}" for channel in channels]
     many = f"{len(channels)} of {largest.shape[1]} channels of {layer}"
     yield _gallery(looked, many, groups, f"Channels {why}.", units)
-
-
-def _column(looked: _Looked, field: str, channel: int) -> Array:
-    found = looked.index.strongest(looked.reading, field)
-    if channel >= found.shape[1]:
-        raise NotFoundError(
-            f"{looked.reading.layer} has channels 0 to {found.shape[1] - 1}. Got {channel}.", "Choose one of these."
-        )
-    return found[:, channel]
 
 
 def _gallery(
@@ -237,8 +250,11 @@ def _gallery(
     index = looked.index
     chosen = [one for _, _, group in groups for one in group]
     boxes = [looked.crops.box(one.place) for one in chosen]
-    views = list(index.views([one.picture for one in chosen]))
-    parts: list[NDArray[np.uint8]] = [cut(view, box) for view, box in zip(views, boxes, strict=True)]
+
+    def views() -> Iterator[NDArray[np.uint8]]:
+        return index.views([one.picture for one in chosen], looked.report)
+
+    first = next(views())  # of a model's pictures all have the input's form
     made, number = [], 0
     for place, (heading, said, group) in enumerate(groups):
         tiles = []
@@ -253,8 +269,8 @@ def _gallery(
         title=title,
         caption=caption or f"Below each: its {looked.units}, and its label.",
         groups=tuple(made),
-        atlas=make_atlas(parts, len(parts), TILE),
-        wholes=make_atlas(views, len(views), TILE) if any(boxes) else None,
-        aspect=views[0].shape[1] / views[0].shape[0],
+        atlas=make_atlas(map(cut, views(), boxes), len(chosen), TILE),
+        wholes=make_atlas(views(), len(chosen), TILE) if any(boxes) else None,
+        aspect=first.shape[1] / first.shape[0],
         album=looked.album,
     )

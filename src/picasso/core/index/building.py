@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
@@ -17,25 +17,27 @@ from PIL import Image
 
 from picasso.core import registry
 from picasso.core.dataset import Dataset, Example, Skipped, match_classes, read_dataset
-from picasso.core.dataset.sources import File, file_at, printable
+from picasso.core.dataset.folders import is_picture
+from picasso.core.dataset.places import list_archive, list_folder
+from picasso.core.dataset.sources import File
 from picasso.core.errors import (
     DatasetError,
     ModelFailedError,
     ModelOutputError,
     NotFoundError,
+    NotSupportedError,
     PictureError,
     SettingsError,
 )
-from picasso.core.facts import Observed, Sample, Task
-from picasso.core.images import SUFFIXES
-from picasso.core.index.picture_index import PictureIndex
+from picasso.core.facts import Capability, Observed, Sample, Task
+from picasso.core.index.picture_index import PictureIndex, Report
 from picasso.core.index.properties import measure
-from picasso.core.index.reading import Reading, strongest
+from picasso.core.index.reading import Reading, laid_out, strongest
 from picasso.core.index.shelf import Row, Shelf
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept; a change means that everything is read anew."""
 MOST_PICTURES = 10_000
 """Pictures of an index, where nobody asks for another number."""
@@ -45,9 +47,6 @@ VIEW_SIDE = 256
 """The longer side of what is kept of a picture for the eye, in pixels."""
 _QUALITY = 90
 
-Report = Callable[[int, int, str], None]
-"""Called with what is done, the total and a message; it may raise CanceledError: what was kept stays."""
-
 
 def index_pictures(
     model: Model, source: str | Path, readings: Sequence[Reading], report: Report, most: int = MOST_PICTURES
@@ -55,41 +54,48 @@ def index_pictures(
     """Find what a model makes of the pictures of a folder or data set.
 
     Everything is kept in Picasso's folder, row by row, under the model's digest and the picture's path, size and date.
-    So an index that was stopped goes on where it stopped, and of a folder that changed only what changed is run.
+    So an index that was stopped goes on where it stopped, and of a folder that changed only what changed is run. What
+    could not be read is tried again each time.
 
     Args:
         model: A model of still pictures, whole, not focused on a part.
         source: A folder of pictures, also in folders within, or a data set: "demo:tanks".
         readings: What is read of which layers; () for the scores alone.
-        report: Called before each batch.
+        report: Called before the first batch and after each.
         most: How many pictures at most; of more, so many at even distances.
 
     Raises:
         SettingsError: No folder is named.
+        NotSupportedError: The model is one of clips; or it has no classes, or gives no gradients, and is asked what is
+            relevant for one.
         NotFoundError: There is no such folder or data set, no such layer, or none of its files is a picture that the
             network can read.
+        ModelOutputError: A layer has values that cannot be laid out as a map.
     """
     if not str(source):
         raise SettingsError("album must name a folder of pictures or a data set. Got none.")
+    _check(model, readings)
     report(0, 1, "Reading the data set")
     dataset = pictures_of(source)
     examples = [dataset.examples[number] for number in spread(len(dataset), most)]
     keys = [_key(example) for example in examples]
     shelf = Shelf(_file(model))
     wanted = shelf.lacking(keys, readings)
-    missing = [(key, example) for key, example in zip(keys, examples, strict=True) if key in wanted]
+    missing = {key: example for key, example in zip(keys, examples, strict=True) if key in wanted}
+    problems: dict[str, str] = {}
     done = len(examples) - len(missing)
-    for rows in _read(model, dataset, missing, readings):
-        shelf.add(rows)
-        done += len(rows)
+    report(done, len(examples), f"picture {done:,} of {len(examples):,}")
+    for ran in _read(model, dataset, missing, readings):
+        shelf.add(ran.rows)
+        problems |= ran.problems
+        done += len(ran.rows) + len(ran.problems)
         report(done, len(examples), f"picture {done:,} of {len(examples):,}")
-    problems = shelf.problems(keys)
     kept = [(key, example) for key, example in zip(keys, examples, strict=True) if key not in problems]
     if not kept:
         first = next(iter(problems.values()), "It is empty.")
         raise NotFoundError(f"'{source}' holds no picture that the network can read: {first}", "Give other pictures.")
     truth, unmatched = _truth(model, dataset, [example for _, example in kept])
-    skipped = tuple(
+    unreadable = tuple(
         Skipped(example.name, problems[key]) for key, example in zip(keys, examples, strict=True) if key in problems
     )
     return PictureIndex(
@@ -97,14 +103,14 @@ def index_pictures(
         examples=tuple(example for _, example in kept),
         truth=truth,
         unmatched=unmatched,
-        skipped=(*dataset.skipped, *skipped),
+        unreadable=unreadable,
         shelf=shelf,
         keys=tuple(key for key, _ in kept),
     )
 
 
 def pictures_of(source: str | Path) -> Dataset:
-    """Read a data set, or a folder of pictures without classes, in which every label is "".
+    """Read a data set, or a folder or archive of pictures without classes, in which every label is "".
 
     Raises:
         NotFoundError: It is neither.
@@ -112,18 +118,38 @@ def pictures_of(source: str | Path) -> Dataset:
     try:
         return read_dataset(source)
     except DatasetError as error:
-        folder = Path(source).expanduser()
-        found = [file_at(path) for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
-        files = [file for file in found if file is not None]
-        if not files:
-            raise NotFoundError(f"There is no folder or data set of pictures '{source}'.", str(error)) from error
-        examples = tuple(Example(printable(file.path.relative_to(folder).as_posix()), "", file) for file in files)
-        return Dataset(printable(folder.name), (), examples)
+        why = error
+    path = Path(source).expanduser()
+    try:
+        place = list_folder(path) if path.is_dir() else list_archive(path)
+    except (DatasetError, OSError):
+        raise NotFoundError(f"There is no folder or data set of pictures '{source}'.", str(why)) from why
+    examples = tuple(Example(name, "", file) for name, file in place.files.items() if is_picture(name))
+    if not examples:
+        raise NotFoundError(f"There are no pictures in '{source}'.", "Give another folder or data set.") from why
+    return Dataset(place.name, (), examples, place.skipped, (why.message,))
 
 
 def spread(count: int, most: int) -> range | list[int]:
     """Return the numbers of so many things at even distances, or of all."""
     return range(count) if count <= most else [number * count // most for number in range(most)]
+
+
+def _check(model: Model, readings: Sequence[Reading]) -> None:
+    """Refuse what would fail on each picture anew."""
+    if model.facts.frames is not None:
+        raise NotSupportedError("A folder is read picture by picture.", "Give a model of still pictures, not of clips.")
+    layers = {layer.name: layer for layer in model.layers()}
+    for reading in readings:
+        if reading.layer not in layers:
+            raise NotFoundError(f"There is no layer '{reading.layer}'.", f"The last are {', '.join([*layers][-3:])}.")
+        laid_out(model, np.zeros((1, *layers[reading.layer].shape), np.float32))
+        if reading.label is None:
+            continue
+        if model.facts.task is not Task.CLASSIFICATION:
+            raise NotSupportedError("Relevance is relevance for a class.", "Give a classifier, or name no class.")
+        if Capability.GRADIENTS not in model.capabilities:
+            raise NotSupportedError("Relevance needs gradients: the model gives none.", "Name no class.")
 
 
 def _file(model: Model) -> Path:
@@ -142,21 +168,39 @@ def _key(example: Example) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A picture as the model reads it, with what is kept of it for the eye; or why it cannot be read."""
+    """A picture as the model reads it, (1, h, w, c), with what is kept of it for the eye."""
 
     key: str
-    problem: str = ""
-    x: Array | None = None
-    view: bytes = b""
-    properties: Array | None = None
+    x: Array
+    view: bytes
+    properties: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Why the picture of a key cannot be read."""
+
+    key: str
+    words: str
+
+
+_Looked = _Seen | _Problem
+
+
+@dataclass(frozen=True, eq=False)
+class _Ran:
+    """What came of a batch: rows, and why others have none, by key."""
+
+    rows: list[Row]
+    problems: dict[str, str]
 
 
 def _read(
-    model: Model, dataset: Dataset, missing: Sequence[tuple[str, Example]], readings: Sequence[Reading]
-) -> Iterator[list[Row]]:
+    model: Model, dataset: Dataset, missing: Mapping[str, Example], readings: Sequence[Reading]
+) -> Iterator[_Ran]:
     """Run the model over pictures, batch by batch; the next ones are decoded meanwhile."""
 
-    def see(key: str, example: Example) -> _Seen:
+    def see(key: str, example: Example) -> _Looked:
         try:
             picture = dataset.picture(example)
             sample: Sample = model.prepare(picture)
@@ -164,37 +208,34 @@ def _read(
                 mask = dataset.object_mask(example, picture)
             except PictureError:  # its mask is no mask: the picture is one all the same
                 mask = None
-            return _Seen(key, "", sample.x, _jpeg(sample.view), measure(sample.view, mask))
+            return _Seen(key, sample.x, _jpeg(sample.view), measure(sample.view, mask))
         except (PictureError, ModelFailedError, ModelOutputError) as error:
-            return _Seen(key, error.message)
+            return _Problem(key, error.message)
 
     # One thread: a user's hook need not bear two at a time.
-    with ThreadPoolExecutor(1, "picasso-decoding") as pool:
-        yield from (
-            _rows(model, batch, readings)
-            for batch in _batches(_ahead(pool, see, missing, AHEAD * model.batch_size), model.batch_size)
-        )
+    pool = ThreadPoolExecutor(1, "picasso-decoding")
+    try:
+        for batch in _batches(_ahead(pool, see, missing, AHEAD * model.batch_size), model.batch_size):
+            yield _rows(model, batch, readings)
+    finally:  # also where the work is canceled
+        pool.shutdown(cancel_futures=True)
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, see: Callable[[str, Example], _Seen], missing: Iterable[tuple[str, Example]], most: int
-) -> Iterator[_Seen]:
+    pool: ThreadPoolExecutor, see: Callable[[str, Example], _Looked], missing: Mapping[str, Example], most: int
+) -> Iterator[_Looked]:
     """Return what is seen, in order; no more than so many are decoded before they are asked for."""
-    waiting = deque[Future[_Seen]]()
-    try:
-        for key, example in missing:
-            waiting.append(pool.submit(see, key, example))
-            if len(waiting) > most:
-                yield waiting.popleft().result()
-        while waiting:
+    waiting = deque[Future[_Looked]]()
+    for key, example in missing.items():
+        waiting.append(pool.submit(see, key, example))
+        if len(waiting) > most:
             yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+    while waiting:
+        yield waiting.popleft().result()
 
 
-def _batches(seen: Iterable[_Seen], size: int) -> Iterator[list[_Seen]]:
-    batch: list[_Seen] = []
+def _batches(seen: Iterable[_Looked], size: int) -> Iterator[list[_Looked]]:
+    batch: list[_Looked] = []
     for one in seen:
         batch.append(one)
         if len(batch) == size:
@@ -204,20 +245,25 @@ def _batches(seen: Iterable[_Seen], size: int) -> Iterator[list[_Seen]]:
         yield batch
 
 
-def _rows(model: Model, batch: Sequence[_Seen], readings: Sequence[Reading]) -> list[Row]:
+def _rows(model: Model, batch: Sequence[_Looked], readings: Sequence[Reading]) -> _Ran:
     """Return what is kept of a batch. Where the network fails on it, its pictures are run one by one."""
-    seen = [one for one in batch if not one.problem]
-    rows = [Row(one.key, problem=one.problem) for one in batch if one.problem]
+    seen = [one for one in batch if isinstance(one, _Seen)]
+    ran = _Ran([], {one.key: one.words for one in batch if isinstance(one, _Problem)})
     try:
-        return rows + (_run(model, seen, readings) if seen else [])
+        ran.rows.extend(_run(model, seen, readings) if seen else [])
     except (ModelFailedError, ModelOutputError) as error:
         if len(seen) == 1:
-            return [*rows, Row(seen[0].key, problem=error.message)]
-        return rows + [row for one in seen for row in _rows(model, [one], readings)]
+            ran.problems[seen[0].key] = error.message
+            return ran
+        for one in seen:
+            alone = _rows(model, [one], readings)
+            ran.rows.extend(alone.rows)
+            ran.problems.update(alone.problems)
+    return ran
 
 
 def _run(model: Model, seen: Sequence[_Seen], readings: Sequence[Reading]) -> list[Row]:
-    found, gradients = _observed(model, np.concatenate([one.x for one in seen if one.x is not None]), readings)
+    found, gradients = _observed(model, np.concatenate([one.x for one in seen]), readings)
     scored = model.facts.task is Task.CLASSIFICATION
     scores = model.class_scores(found.outputs) if scored else np.zeros((len(seen), 0), np.float32)
     kept = {}
@@ -225,7 +271,7 @@ def _run(model: Model, seen: Sequence[_Seen], readings: Sequence[Reading]) -> li
         values = found.values[reading.layer]
         kept[reading] = strongest(model, values if reading.label is None else values * gradients[reading])
     return [
-        Row(one.key, "", scores[i], one.properties, one.view, {reading: rows[i] for reading, rows in kept.items()})
+        Row(one.key, scores[i], one.properties, one.view, {reading: rows[i] for reading, rows in kept.items()})
         for i, one in enumerate(seen)
     ]
 
@@ -248,7 +294,8 @@ def _observed(model: Model, x: Array, readings: Sequence[Reading]) -> tuple[Obse
 def _jpeg(view: NDArray[np.uint8]) -> bytes:
     image, file = Image.fromarray(view), io.BytesIO()
     image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.BOX)
-    image.save(file, "JPEG", quality=_QUALITY)
+    # Colors at full size: of a receptive field of few pixels they would else be those around it.
+    image.save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return file.getvalue()
 
 

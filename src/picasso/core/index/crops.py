@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from picasso.core.panels.gallery import Box
 from picasso.core.receptive_field import ReceptiveFields
 
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
+_ROUNDING = 1e-6
+"""Of a pixel: shares of a side come back as 28.999999999999996."""
 
 
 class Crops:
@@ -35,6 +39,8 @@ class Crops:
             self._fields = ReceptiveFields(model.graph())
         except NotSupportedError as error:
             self.reason = f"Whole pictures are shown: {error.message}"
+        if self._fields is not None and self._fields.operation(self._layer) is None:
+            self.reason = f"Whole pictures are shown: {layer} is not found in the op graph."
 
     def box(self, place: int) -> Box | None:
         """Return what the unit at a place (row * columns + column) can depend on; None for all of the picture."""
@@ -63,11 +69,11 @@ class Crops:
 
 
 def cut(view: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
-    """Cut a part out of a picture (h, w, 3), at least one pixel."""
+    """Cut a part out of a picture (h, w, 3): every pixel that it touches."""
     if box is None:
         return view
-    height, width = view.shape[:2]
-    left, top = min(width - 1, int(box[0] * width)), min(height - 1, int(box[1] * height))
-    right = max(left + 1, round((box[0] + box[2]) * width))
-    bottom = max(top + 1, round((box[1] + box[3]) * height))
+    (left, right), (top, bottom) = (
+        (math.floor(box[axis] * side + _ROUNDING), math.ceil((box[axis] + box[axis + 2]) * side - _ROUNDING))
+        for axis, side in ((0, view.shape[1]), (1, view.shape[0]))
+    )
     return view[top:bottom, left:right]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,11 @@ from picasso.core.index.reading import Reading
 from picasso.core.index.shelf import Shelf
 from picasso.core.preprocessing import Array
 
+Report = Callable[[int, int, str], None]
+"""Called with what is done, the total and a message; it may raise CanceledError: what was kept stays."""
+_EVERY = 64
+"""Small pictures from one report to the next."""
+
 
 @dataclass(frozen=True, eq=False)
 class PictureIndex:
@@ -27,7 +32,7 @@ class PictureIndex:
         examples: Those of its pictures that could be read, in its order. All that follows has a row for each.
         truth: int64 (n,): number of the model's class that each is of; -1 where that is not known.
         unmatched: Why the data set's classes are not the model's, one sentence; "" where they are, or there are none.
-        skipped: Pictures that could not be read, and why.
+        unreadable: Pictures that could not be read, and why.
         shelf: Where the numbers are kept.
         keys: Of the examples there.
     """
@@ -36,7 +41,7 @@ class PictureIndex:
     examples: tuple[Example, ...]
     truth: NDArray[np.int64]
     unmatched: str
-    skipped: tuple[Skipped, ...]
+    unreadable: tuple[Skipped, ...]
     shelf: Shelf
     keys: tuple[str, ...]
 
@@ -63,31 +68,40 @@ class PictureIndex:
         """Whether the model's class is known of any picture."""
         return bool((self.truth >= 0).any())
 
-    def strongest(self, reading: Reading, field: str) -> NDArray[Any]:
+    def strongest(self, reading: Reading, field: str, channel: int | None = None) -> NDArray[Any]:
         """Return a field of `Strongest` for every picture and channel, (n, channels).
 
         Args:
             reading: One of those that the index was made with.
             field: "largest", "largest_at", "smallest", "smallest_at" or "mean".
+            channel: The only one that is wanted, and the array is (n,); None for all.
         """
-        return self.shelf.strongest(self.keys, reading, field)
+        found = self.shelf.strongest(self.keys, reading, field, channel)
+        return found if channel is None else found[:, 0]
 
     def shape(self, reading: Reading) -> tuple[int, int]:
         """Return the rows and columns of a reading's maps; (1, 1) for a vector."""
         return self.shelf.shape(self.keys[0], reading)
 
-    def views(self, places: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-        """Return what the model saw of some pictures, uint8 (h, w, 3), perhaps smaller than its input."""
-        for file in self.shelf.views([self.keys[place] for place in places]):
+    def views(self, places: Sequence[int], report: Report) -> Iterator[NDArray[np.uint8]]:
+        """Return what the model saw of some pictures, uint8 (h, w, 3), perhaps smaller than its input.
+
+        Args:
+            places: Which of them.
+            report: Called now and then with how many were returned, and of how many; it may raise CanceledError.
+        """
+        for done, file in enumerate(self.shelf.views([self.keys[place] for place in places])):
+            if done % _EVERY == 0:
+                report(done, len(places), "Small pictures")
             yield np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
     def said(self) -> str:
         """Say in one or two sentences what was looked at and what was left out."""
-        words = f"{len(self):,} pictures of {self.dataset.name}"
-        if len(self.dataset) > len(self) + len(self.skipped):
+        words = f"{len(self):,} picture{'' if len(self) == 1 else 's'} of {self.dataset.name}"
+        if len(self.dataset) > len(self) + len(self.unreadable):
             words += f", evenly chosen from {len(self.dataset):,}"
-        if self.skipped:
-            first = self.skipped[0]
-            more = f" and {len(self.skipped) - 1:,} more" if len(self.skipped) > 1 else ""
+        if skipped := (*self.dataset.skipped, *self.unreadable):
+            first = skipped[0]
+            more = f" and {len(skipped) - 1:,} more" if len(skipped) > 1 else ""
             words += f"; left out: {first.name}{more} ({first.reason.rstrip('.')})"
         return f"{words}."

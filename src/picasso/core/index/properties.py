@@ -43,13 +43,17 @@ def measure(view: NDArray[np.uint8], mask: NDArray[np.bool_] | None) -> NDArray[
         mask: Where the object is, bool of the picture's own size; None where that is not known.
     """
     light = luminance(view) / 255
-    colors = view.astype(np.float64) / 255
-    bends = [np.square(np.diff(light, 2, axis=axis)).mean() if light.shape[axis] > 2 else 0.0 for axis in (0, 1)]
+    red, green, blue = (view[..., channel] for channel in range(3))
+    colors = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    bends = [
+        np.square(np.diff(light, 2, axis=axis)).mean(dtype=np.float64) if light.shape[axis] > 2 else 0.0
+        for axis in (0, 1)
+    ]
     return np.array(
         [
-            light.mean(),
-            light.std(),
-            (colors.max(axis=-1) - colors.min(axis=-1)).mean(),
+            light.mean(dtype=np.float64),
+            light.std(dtype=np.float64),
+            colors.mean() / 255,
             10 * np.log10(max(float(np.mean(bends)), _LEAST)),
             np.nan if mask is None else mask.mean(),
         ],

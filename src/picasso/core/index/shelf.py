@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.errors import PicassoError
 from picasso.core.index.reading import Reading, Strongest
 from picasso.core.preprocessing import Array
 
 _WAIT = 60
 """Seconds for which another process may write."""
 _TABLES = (
-    "CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, problem TEXT, scores BLOB, properties BLOB, view BLOB)",
+    "CREATE TABLE IF NOT EXISTS pictures (key TEXT PRIMARY KEY, scores BLOB, properties BLOB, view BLOB)",
     "CREATE TABLE IF NOT EXISTS strongest (key TEXT, reading TEXT, shape TEXT, largest BLOB, largest_at BLOB, "
     "smallest BLOB, smallest_at BLOB, mean BLOB, PRIMARY KEY (key, reading))",
 )
 _TYPES = {"largest_at": np.uint32, "smallest_at": np.uint32}
-"""Of columns that hold no float32."""
+"""Of columns that hold no float32; all numbers take four bytes."""
+_AT_ONCE = 64
+"""Pictures that are read at a time: as long as somebody reads, nobody can write."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,6 @@ class Row:
 
     Args:
         key: Of its file.
-        problem: Why it cannot be read, one sentence; "" where it can, and else all that follows is empty.
         scores: Class scores, float32 (classes,); none of a model that has none.
         properties: float32, as `measure` returns them.
         view: What the model sees, as a JPEG file.
@@ -43,11 +45,10 @@ class Row:
     """
 
     key: str
-    problem: str = ""
-    scores: Array | None = None
-    properties: Array | None = None
-    view: bytes = b""
-    strongest: Mapping[Reading, Strongest] | None = None
+    scores: Array
+    properties: Array
+    view: bytes
+    strongest: Mapping[Reading, Strongest]
 
 
 class Shelf:
@@ -55,11 +56,16 @@ class Shelf:
 
     Args:
         file: Where they lie; it is made where it is not there.
+
+    All that is asked of it raises PicassoError where the file is damaged, or the disk is full.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PicassoError(f"{file.parent} cannot be made: {error.strerror}.", "Set PICASSO_HOME.") from None
         with self._open() as database:
             for table in _TABLES:
                 database.execute(table)
@@ -67,15 +73,20 @@ class Shelf:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction."""
-        with closing(sqlite3.connect(self._file, timeout=_WAIT)) as database, database:
-            yield database
+        try:
+            with closing(sqlite3.connect(self._file, timeout=_WAIT)) as database, database:
+                yield database
+        except sqlite3.Error as error:
+            raise PicassoError(
+                f"The index {self._file} cannot be used: {error}.", "Make room on the disk, or delete that file."
+            ) from error
 
     def add(self, rows: Sequence[Row]) -> None:
         """Keep rows, all or none; one of the same key and reading is replaced."""
         with self._open() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?)",
-                [(row.key, row.problem, _bytes(row.scores), _bytes(row.properties), row.view) for row in rows],
+                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?)",
+                [(row.key, _bytes(row.scores), _bytes(row.properties), row.view) for row in rows],
             )
             database.executemany(
                 "INSERT OR REPLACE INTO strongest VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -87,36 +98,23 @@ class Shelf:
                         *map(_bytes, (found.largest, found.largest_at, found.smallest, found.smallest_at, found.mean)),
                     )
                     for row in rows
-                    for reading, found in (row.strongest or {}).items()
+                    for reading, found in row.strongest.items()
                 ],
             )
 
     def lacking(self, keys: Sequence[str], readings: Sequence[Reading]) -> set[str]:
-        """Return those keys of which something is not kept yet. A picture with a problem lacks nothing."""
+        """Return those keys of which something is not kept yet."""
         with self._open() as database:
             _ask(database, keys)
-            known = dict(
-                database.execute("SELECT key, problem FROM pictures WHERE key IN (SELECT key FROM temp.asked)")
-            )
-            read = {key for key, problem in known.items() if not problem}
-            complete = set(known)
+            kept = {key for (key,) in database.execute("SELECT key FROM temp.asked JOIN pictures USING (key)")}
             for reading in readings:
-                there = database.execute(
-                    "SELECT key FROM strongest WHERE reading = ? AND key IN (SELECT key FROM temp.asked)",
-                    (reading.key,),
-                )
-                complete -= read - {key for (key,) in there}
-        return set(keys) - complete
-
-    def problems(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return why pictures cannot be read, by key; of those only that cannot."""
-        with self._open() as database:
-            _ask(database, keys)
-            return dict(
-                database.execute(
-                    "SELECT key, problem FROM pictures WHERE problem <> '' AND key IN (SELECT key FROM temp.asked)"
-                )
-            )
+                kept &= {
+                    key
+                    for (key,) in database.execute(
+                        "SELECT key FROM temp.asked JOIN strongest USING (key) WHERE reading = ?", (reading.key,)
+                    )
+                }
+        return set(keys) - kept
 
     def column(self, keys: Sequence[str], name: str) -> Array:
         """Return "scores" or "properties" of pictures, float32 (n, numbers)."""
@@ -125,17 +123,18 @@ class Shelf:
             rows = database.execute(
                 f"SELECT {name} FROM temp.asked JOIN pictures USING (key) ORDER BY place"  # a name of our own
             )
-            return _stacked(rows, np.float32)
+            return _stacked(rows, len(keys), np.float32)
 
-    def strongest(self, keys: Sequence[str], reading: Reading, name: str) -> NDArray[Any]:
-        """Return one field of `Strongest` for pictures, (n, channels)."""
+    def strongest(self, keys: Sequence[str], reading: Reading, name: str, channel: int | None = None) -> NDArray[Any]:
+        """Return one field of `Strongest` for pictures, (n, channels); of one channel (n, 1)."""
+        read = name if channel is None else f"substr({name}, {4 * channel + 1}, 4)"
         with self._open() as database:
             _ask(database, keys)
             rows = database.execute(
-                f"SELECT {name} FROM temp.asked JOIN strongest USING (key) WHERE reading = ? ORDER BY place",
+                f"SELECT {read} FROM temp.asked JOIN strongest USING (key) WHERE reading = ? ORDER BY place",
                 (reading.key,),
             )
-            return _stacked(rows, _TYPES.get(name, np.float32))
+            return _stacked(rows, len(keys), _TYPES.get(name, np.float32))
 
     def shape(self, key: str, reading: Reading) -> tuple[int, int]:
         """Return the rows and columns of a reading's maps."""
@@ -148,10 +147,13 @@ class Shelf:
 
     def views(self, keys: Sequence[str]) -> Iterator[bytes]:
         """Return what the model saw of pictures, as JPEG files, in the order of the keys."""
-        with self._open() as database:
-            _ask(database, keys)
-            for (view,) in database.execute("SELECT view FROM temp.asked JOIN pictures USING (key) ORDER BY place"):
-                yield view
+        for start in range(0, len(keys), _AT_ONCE):
+            with self._open() as database:
+                _ask(database, keys[start : start + _AT_ONCE])
+                found = database.execute(
+                    "SELECT view FROM temp.asked JOIN pictures USING (key) ORDER BY place"
+                ).fetchall()
+            yield from (view for (view,) in found)
 
 
 def _ask(database: sqlite3.Connection, keys: Sequence[str]) -> None:
@@ -160,11 +162,19 @@ def _ask(database: sqlite3.Connection, keys: Sequence[str]) -> None:
     database.executemany("INSERT INTO temp.asked (key) VALUES (?)", [(key,) for key in keys])
 
 
-def _bytes(values: NDArray[Any] | None) -> bytes | None:
-    return None if values is None else np.ascontiguousarray(values).tobytes()
+def _bytes(values: NDArray[Any]) -> bytes:
+    return np.ascontiguousarray(values).tobytes()
 
 
-def _stacked(rows: sqlite3.Cursor, kind: type) -> NDArray[Any]:
-    """Return what blobs hold as one array (rows, numbers)."""
-    blobs = [blob for (blob,) in rows]
-    return np.frombuffer(b"".join(blobs), kind).reshape(len(blobs), -1 if blobs and blobs[0] else 0)
+def _stacked(rows: sqlite3.Cursor, count: int, kind: type) -> NDArray[Any]:
+    """Return what so many blobs hold as one array (count, numbers)."""
+    found: NDArray[Any] = np.zeros((count, 0), kind)
+    number = 0
+    for number, (blob,) in enumerate(rows, 1):
+        values: NDArray[Any] = np.frombuffer(blob, kind)
+        if number == 1:
+            found = np.empty((count, len(values)), kind)
+        found[number - 1] = values
+    if number != count:
+        raise PicassoError(f"The index holds {number} of {count} pictures: the rest went meanwhile.", "Ask again.")
+    return found

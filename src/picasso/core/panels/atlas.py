@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _QUALITY = 85
+MOST = 4096
+"""Side of a sheet, pixels: the largest picture that every browser shows."""
 _AROUND = (128, 128, 128)
 """What lies beside a picture that is not square."""
 
@@ -47,9 +49,10 @@ def make_atlas(pictures: Iterable[NDArray[np.uint8]], count: int, side: int) -> 
     Args:
         pictures: uint8 (h, w, 3) each.
         count: How many there are.
-        side: A tile's side, pixels.
+        side: A tile's side at most, pixels; less where a sheet of so many would be too large.
     """
     columns = max(1, int(np.ceil(np.sqrt(count))))
+    side = max(1, min(side, MOST // columns))
     sheet = Image.new("RGB", (columns * side, max(1, -(-count // columns)) * side), _AROUND)
     for number, pixels in enumerate(pictures):
         image = Image.fromarray(pixels)
@@ -59,5 +62,5 @@ def make_atlas(pictures: Iterable[NDArray[np.uint8]], count: int, side: int) -> 
         left = number % columns * side + (side - size[0]) // 2
         sheet.paste(image, (left, number // columns * side + (side - size[1]) // 2))
     file = io.BytesIO()
-    sheet.save(file, "JPEG", quality=_QUALITY)
+    sheet.save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return Atlas(np.frombuffer(file.getvalue(), np.uint8), side, columns, count)
