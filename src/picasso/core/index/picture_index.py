@@ -83,15 +83,16 @@ class PictureIndex:
         """Return the rows and columns of a reading's maps; (1, 1) for a vector."""
         return self.shelf.shape(self.keys[0], reading)
 
-    def views(self, places: Sequence[int], report: Report) -> Iterator[NDArray[np.uint8]]:
+    def views(self, places: Sequence[int], report: Report | None = None) -> Iterator[NDArray[np.uint8]]:
         """Return what the model saw of some pictures, uint8 (h, w, 3), perhaps smaller than its input.
 
         Args:
             places: Which of them.
-            report: Called now and then with how many were returned, and of how many; it may raise CanceledError.
+            report: Called now and then with how many were returned, and of how many; it may raise CanceledError. None
+                for few pictures.
         """
         for done, file in enumerate(self.shelf.views([self.keys[place] for place in places])):
-            if done % _EVERY == 0:
+            if report is not None and done % _EVERY == 0:
                 report(done, len(places), "Small pictures")
             yield np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
