@@ -20,6 +20,7 @@ from typing import Any
 
 # Libraries read these when they are imported.
 os.environ.update({f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")})
+os.environ["OMP_WAIT_POLICY"] = "passive"  # a thread that waits for another takes no processor time
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np

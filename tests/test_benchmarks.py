@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks import attributing, attributions_page, bench_inside, measuring
+from benchmarks import attributing, attributions_page, bench_folders, bench_inside, measuring
 from benchmarks.attributing import METHODS, PICASSO, Cost
 from benchmarks.attribution_rivals import FORWARD, FRAMEWORK, LOOP
 from benchmarks.measuring import Effort, Grid, Measured, Row, Windows
@@ -96,3 +96,19 @@ def test_looking_inside_is_measured_against_a_plain_loop_and_captum() -> None:
     text = "\n".join(bench_inside.report(network, "features.7", found, 8))
     for words in ("of it not the network's", "times as fast as the plain loop's", "the same activation is there"):
         assert words in text
+
+
+def test_an_index_is_measured_against_a_plain_loop() -> None:
+    network = replace(NETWORKS["squeezenet"], side=64)
+    report = bench_folders.measure(network, 12, threads=(1,))
+    count, ours, theirs = report.seconds[1]
+    assert count == 12
+    assert ours > 0
+    assert report.rate(1) == theirs / ours
+    assert all(index < loop for index, loop in report.again.values())
+    section = bench_folders.section(network, report)
+    assert f"the channels of `{report.layer}`, 12 pictures." in section
+    page = bench_folders.with_section(f"# Page\n\nBefore.\n\n{attributions_page.MARK}\n\nAfter.\n", section)
+    assert page.index("Before.") < page.index(bench_folders.MARK) < page.index("After.")
+    assert bench_folders.with_section(page, section) == page
+    assert attributions_page.section_of(page).endswith("After.\n")

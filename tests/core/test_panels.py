@@ -23,15 +23,22 @@ from picasso.core.panels import (
     Curve,
     Drawing,
     FeatureMaps,
+    Gallery,
     Heatmap,
     Images,
+    Matrix,
     NetworkGraph,
     Panel,
+    Scatter,
     Template,
     Text,
 )
+from picasso.core.panels.atlas import MOST, make_atlas
 from picasso.core.panels.curve import DASHES, Line, round_numbers
 from picasso.core.panels.feature_maps import COLUMNS, GAP, LINE, SIDE, ChannelMeasure
+from picasso.core.panels.gallery import Group, Tile
+from picasso.core.panels.scatter import MARGIN, Coloring
+from picasso.core.panels.scatter import SIDE as PLANE
 from picasso.core.panels.series import Series, Step
 from picasso.core.panels.surface import Contour, Stop, Surface
 from picasso.core.preprocessing import Frame
@@ -123,7 +130,63 @@ SURFACE = Surface(
     mark=(0.0, 0.0),
     mark_label=BAD,
 )
-ALL = (HEATMAP, BARS, IMAGES, TEXT, TEMPLATE, CHANNELS, CURVE, GRAPH, DRAWING, SERIES, SURFACE)
+ATLAS = make_atlas([PICTURE, PICTURE[:, ::-1], PICTURE[::-1]], 3, 32)
+GALLERY = Gallery(
+    id="gallery",
+    title=BAD,
+    caption=BAD,
+    groups=(
+        Group(BAD, (Tile(0, BAD, BAD, (0.25, 0.5, 0.25, 0.5)), Tile(2, "third")), BAD, BAD),
+        Group("few", (Tile(1, "second", "a/2.png"),)),
+    ),
+    atlas=ATLAS,
+    wholes=ATLAS,
+    album=BAD,
+)
+SCATTER = Scatter(
+    id="scatter",
+    title=BAD,
+    points=np.array([[0, 0], [4, 1], [2, 2]], np.float32),
+    names=(BAD, "b", "c"),
+    atlas=ATLAS,
+    colorings=(Coloring(BAD, (BAD, "right"), np.array([0, 1, -1], np.int32)),),
+    neighbors=np.array([[1, 2], [2, 0], [1, 0]], np.int32),
+    x_title=BAD,
+    y_title=BAD,
+    album=BAD,
+)
+MATRIX = Matrix(
+    id="matrix",
+    title=BAD,
+    caption=BAD,
+    rows=(BAD, "b"),
+    columns=(BAD, "b", "c"),
+    row_title=BAD,
+    column_title=BAD,
+    places=np.array([[0, 0], [1, 2], [1, 2]], np.int32),
+    values=np.array([0.5, 0.25, 0.75], np.float32),
+    units=BAD,
+    names=(BAD, "b", "c"),
+    atlas=ATLAS,
+    album=BAD,
+    labels=(BAD, "b"),
+)
+ALL = (
+    GALLERY,
+    SCATTER,
+    MATRIX,
+    HEATMAP,
+    BARS,
+    IMAGES,
+    TEXT,
+    TEMPLATE,
+    CHANNELS,
+    CURVE,
+    GRAPH,
+    DRAWING,
+    SERIES,
+    SURFACE,
+)
 
 
 def put_back(wire: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -365,3 +428,48 @@ def test_a_drawing_is_shapes_and_text_and_nothing_else(svg: str, why: str) -> No
 def test_a_drawing_is_shown_as_a_picture_of_itself() -> None:
     (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', DRAWING.html())
     assert base64.b64decode(data).decode() == DRAWING.svg
+
+
+def test_tiles_hold_their_pictures_as_large_as_they_fit() -> None:
+    """Of 6 x 8 pixels: four times as many across, 24 down, with gray above and below; the next tile beside it."""
+    wide = np.full((6, 8, 3), (200, 30, 40), np.uint8)
+    tall = np.full((8, 2, 3), (20, 180, 60), np.uint8)
+    atlas = make_atlas(iter([wide, tall, wide]), 3, 32)
+    assert (atlas.side, atlas.columns, atlas.count) == (32, 2, 3)
+    sheet = atlas.image()
+    assert sheet.size == (64, 64)
+    first, second = (np.asarray(atlas.tile(sheet, number), float) for number in (0, 1))
+    np.testing.assert_allclose(first[6:26], np.broadcast_to([200, 30, 40], (20, 32, 3)), atol=12)
+    np.testing.assert_allclose(first[:2], 128, atol=12)
+    np.testing.assert_allclose(second[:, 14:18], np.broadcast_to([20, 180, 60], (32, 4, 3)), atol=12)
+    np.testing.assert_allclose(second[:, :8], 128, atol=12)
+
+
+def test_a_sheet_is_never_larger_than_a_browser_shows() -> None:
+    atlas = make_atlas((np.full((2, 2, 3), 90, np.uint8) for _ in range(10_000)), 10_000, 64)
+    assert atlas.side == 40
+    assert max(atlas.image().size) <= MOST
+
+
+def test_a_gallery_shows_its_tiles_under_their_headings() -> None:
+    html = GALLERY.html()
+    assert html.count("<h5>") == 2
+    third, second = images_in(html)[1:]
+    sheet = ATLAS.image()
+    np.testing.assert_array_equal(third, np.asarray(ATLAS.tile(sheet, 2)))
+    np.testing.assert_array_equal(second, np.asarray(ATLAS.tile(sheet, 1)))
+
+
+def test_points_lie_where_they_are_upwards_and_in_their_colors() -> None:
+    drawing = np.asarray(SCATTER.drawing())
+    last = PLANE - MARGIN
+    assert tuple(drawing[last, MARGIN]) != (255, 255, 255)
+    assert tuple(drawing[PLANE // 2, last]) != tuple(drawing[last, MARGIN])
+    assert tuple(drawing[MARGIN, PLANE // 2]) == (136, 136, 136)  # of no value
+    one = dataclasses.replace(SCATTER, points=np.zeros((3, 2), np.float32), colorings=())
+    assert (np.asarray(one.drawing()) != 255).any()
+
+
+def test_a_matrix_counts_its_pictures() -> None:
+    assert MATRIX.counts().tolist() == [[1, 0, 0], [0, 0, 2]]
+    assert re.findall(r">(\d+)</td>", MATRIX.html()) == ["1", "0", "0", "0", "0", "2"]

@@ -9,8 +9,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 
 import picasso
+from picasso.core.images import read_picture
+from picasso.core.index import Reading, index_pictures
 from picasso.core.model import Model
 from picasso.core.panels import Curve, FeatureMaps
 from tests.models.onnx_files import graph, node
@@ -95,3 +98,28 @@ def test_the_curves_are_the_same(models: dict[str, Model], other: str, kind: str
         curve = next(one for one in result.panels if isinstance(one, Curve) and one.id == "equivariance")
         lines.append(curve.lines[-1].values)  # of the last layer with space
     np.testing.assert_allclose(lines[1], lines[0], atol=1e-4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["in_torch", "in_keras", "in_onnx"])
+def test_an_index_holds_what_passes_over_single_pictures_give(
+    models: dict[str, Model], name: str, tmp_path: Path
+) -> None:
+    """Relevance by its closed form: the head is linear in the means, so its gradient is weight / places."""
+    model = models[name]
+    for number in range(5):
+        Image.fromarray(RNG.integers(0, 256, (24, 24, 3)).astype(np.uint8)).save(tmp_path / f"{number}.png")
+    layer = [one.name for one in model.layers() if one.spatial and one.shape == (24, 24, 6)][-1]
+    plain, relevant = Reading(layer), Reading(layer, 2)
+    index = index_pictures(model, tmp_path, (plain, relevant), lambda done, total, message: None)
+    for row, picture in enumerate(index.names):
+        x = model.prepare(read_picture(tmp_path / picture)).x
+        values = model.activations(x, [layer])[layer].reshape(576, 6)
+        np.testing.assert_allclose(index.scores[row], model.predict(x)[0], atol=1e-4)
+        for reading, expected in ((plain, values), (relevant, values * MATRIX[:, 2] / 576)):
+            scale = np.abs(expected).max()
+            found = {field: index.strongest(reading, field)[row] for field in ("largest", "smallest", "mean")}
+            np.testing.assert_allclose(found["largest"], expected.max(axis=0), atol=1e-4 * scale)
+            np.testing.assert_allclose(found["smallest"], expected.min(axis=0), atol=1e-4 * scale)
+            np.testing.assert_allclose(found["mean"], expected.mean(axis=0), atol=1e-4 * scale)
+            at = index.strongest(reading, "largest_at")[row]
+            np.testing.assert_allclose(expected[at, range(6)], expected.max(axis=0), atol=1e-4 * scale)

@@ -218,7 +218,7 @@ def test_whoever_looks_at_small_pictures_hinders_nobody_who_writes(
     draw(tmp_path / "one", NAMES)
     draw(tmp_path / "two", NAMES[:3])
     index = indexed(model, tmp_path / "one")
-    views = index.views(range(10), quiet)
+    views = index.views(range(10))
     next(views)
     monkeypatch.setattr("picasso.core.index.shelf._WAIT", 0)
     assert len(indexed(model, tmp_path / "two")) == 3
