@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,21 @@ def test_influence_of_the_head_as_it_is_is_the_formula(forest: Path) -> None:
     assert sums["cedar"] == pytest.approx(expected[truth == 2].sum(), rel=1e-3)
 
 
+def test_one_score_for_two_classes_is_the_formula_of_a_sigmoid(forest: Path, tmp_path: Path) -> None:
+    for name in CLASSES[:2]:
+        shutil.copytree(forest / name, tmp_path / name)
+    model = picasso.load_model(network(1), preprocessing=READ, labels=list(CLASSES[:2]), head="sigmoid")
+    x, truth = inputs(model, tmp_path)
+    read, own = codes(model, x), codes(model, model.prepare(read_picture(PICTURE, "own")).x)
+    p, mine = (1 / (1 + np.exp(-model.predict(every)[:, 1].astype(np.float64))) for every in (
+        x, model.prepare(read_picture(PICTURE, "own")).x
+    ))  # fmt: skip
+    hessian = (read * (p * (1 - p))[:, None]).T @ read / len(x) + DECAY * np.eye(7)
+    expected = ((p - truth)[:, None] * read) @ np.linalg.solve(hessian, (mine[0] - 1) * own[0]) / len(x)
+    found = asked(model, tmp_path)
+    np.testing.assert_allclose(found.arrays["influence"], expected, rtol=1e-3, atol=1e-6)
+
+
 def test_tracin_is_captums(forest: Path, tmp_path: Path) -> None:
     made, rates = network(), {"epoch1.pt": 0.5, "epoch2.pt": 0.125}
     for name, rate in rates.items():
@@ -178,7 +194,7 @@ def test_the_most_alike_are_those_of_the_largest_cosine(forest: Path) -> None:
     np.testing.assert_allclose(result.arrays["alike"], cosine, atol=1e-6)
     names = [file.relative_to(forest).as_posix() for file in sorted(forest.rglob("*.png"))]
     assert [tile.name for tile in first.tiles] == [names[place] for place in np.argsort(-cosine)[:5]]
-    assert first.tiles[0].caption == "birch the same"
+    assert first.tiles[0].caption == "birch, the same"
     assert "The picture itself is among them." in text(result)
 
 

@@ -147,7 +147,6 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
             read.others, read.size, settings.runs, nulls, random,
             lambda done: ctx.progress(done, steps, f"Random concept {done + 1} of {nulls}"),
         )  # fmt: skip
-        ctx.progress(steps, steps)
         corrected = holm([chance(finding, beside) for finding in found.values()])
         told = {name: _Told(finding, p) for (name, finding), p in zip(found.items(), corrected, strict=True)}
         ctx.keep("tcav", np.array([[vector.score for vector in one.vectors] for one in found.values()]))
@@ -158,8 +157,10 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
         ctx.keep("random_tcav", np.array([one.score for one in beside]))
         ctx.keep("random_effect", np.array([one.effect for one in beside]))
         name, units = model.labels[label], model.facts.units
-        yield Text(id="said", title="What was found", text=_said(told, read, layer, name, len(places), beside, units))
         order = sorted(told, key=lambda one: -abs(told[one].finding.effect))
+        most = _most(ctx, read, found, order, settings)
+        ctx.progress(steps, steps)
+        yield Text(id="said", title="What was found", text=_said(told, read, layer, name, len(places), beside, units))
         yield _scores(told, order, beside, name)
         yield Bars(
             id="effects",
@@ -170,7 +171,7 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
             values=tuple(told[one].finding.effect for one in order),
             units=f"change of the {units}",
         )
-        yield _most(read, found, order, settings)
+        yield most
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,7 +333,9 @@ def _saturated(beside: list[Finding]) -> bool:
     return bool(((scores < 0.05) | (scores > 0.95)).mean() > 0.5)
 
 
-def _most(read: _Read, found: Mapping[str, Finding], order: list[str], settings: ConceptActivationSettings) -> Gallery:
+def _most(
+    ctx: Context, read: _Read, found: Mapping[str, Finding], order: list[str], settings: ConceptActivationSettings
+) -> Gallery:
     """Return the pictures that have the most of each concept: whether it is what was meant."""
     rows = {name: np.argsort(-(read.album_codes @ found[name].direction), kind="stable")[:SHOWN] for name in order}
     places = list(dict.fromkeys(int(place) for row in rows.values() for place in row))
@@ -350,6 +353,6 @@ def _most(read: _Read, found: Mapping[str, Finding], order: list[str], settings:
             )
             for name, row in rows.items()
         ),
-        atlas=make_atlas(read.album.views(places), len(places), SIDE),
+        atlas=make_atlas(read.album.views(places, ctx.progress), len(places), SIDE),
         album=settings.album,
     )

@@ -146,9 +146,10 @@ class Influence(Visualization[InfluenceSettings]):
         else:
             why = index.unmatched or "Their classes are not known."
             said.append(f"Which pictures are helpful or harmful cannot be said: {why}")
+        shown = _gallery(ctx, now, groups, settings)
         ctx.progress(1, 1)
         yield Text(id="said", title="Which training pictures", text="\n\n".join(said))
-        yield _gallery(now, groups, settings, ctx.model.labels)
+        yield shown
         yield from bars
 
 
@@ -296,9 +297,9 @@ def _pulls(what: str, units: str, values: Numbers, known: NDArray[np.intp], sett
     ]
 
 
-def _gallery(now: _Known, rows: Sequence[_Row], settings: InfluenceSettings, labels: Sequence[str]) -> Gallery:
+def _gallery(ctx: Context, now: _Known, rows: Sequence[_Row], settings: InfluenceSettings) -> Gallery:
     """Return the pictures, each once on the sheet."""
-    index = now.index
+    index, labels = now.index, ctx.model.labels
     places = list(dict.fromkeys(int(place) for row in rows for place in row.places))
     number = {place: tile for tile, place in enumerate(places)}
 
@@ -306,7 +307,7 @@ def _gallery(now: _Known, rows: Sequence[_Row], settings: InfluenceSettings, lab
         label = labels[index.truth[place]] if index.truth[place] >= 0 else index.examples[place].label
         value = row.values[place]
         if row.units == "cosine":
-            return f"{label} {'the same' if value > SAME else format(value, '.4f')}".strip()
+            return f"{label}, the same" if value > SAME else f"{label} {value:.4f}".strip()
         return f"{label} {value:+.2g}".strip()
 
     return Gallery(
@@ -321,7 +322,7 @@ def _gallery(now: _Known, rows: Sequence[_Row], settings: InfluenceSettings, lab
             )
             for row in rows
         ),
-        atlas=make_atlas(index.views(places), len(places), SIDE),
+        atlas=make_atlas(index.views(places, ctx.progress), len(places), SIDE),
         album=settings.album,
     )
 

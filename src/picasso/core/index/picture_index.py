@@ -88,7 +88,8 @@ class PictureIndex:
 
         Args:
             places: Which of them.
-            report: Called now and then with how many were returned, and of how many; it may raise CanceledError.
+            report: Called now and then with how many were returned, and of how many; it may raise CanceledError. None
+                for few pictures.
         """
         for done, file in enumerate(self.shelf.views([self.keys[place] for place in places])):
             if report is not None and done % _EVERY == 0:
