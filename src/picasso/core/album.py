@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 from picasso.core.dataset import read_dataset
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.errors import DatasetError, NotFoundError, PictureError
+from picasso.core.even_choice import evenly_chosen
 from picasso.core.facts import Sample
 from picasso.core.images import SUFFIXES, Picture, read_picture
 from picasso.core.model import Model
 from picasso.core.parametrization import FourierParameters
 from picasso.core.preprocessing import Array
 
-T = TypeVar("T")
 Numbers = NDArray[np.float64]
 Report = Callable[[int, int], None]
 """Called with what is done and the total; it may raise CanceledError."""
@@ -98,13 +97,13 @@ def _found(source: str, most: int) -> tuple[Iterator[Picture | None], int]:
     """Return the pictures of a folder or data set, None for what is none, and how many files that are."""
     folder = Path(source).expanduser()
     if folder.is_dir():
-        files = _spread([file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES], most)
+        files = evenly_chosen([file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES], most)
         return (_read(lambda file=file: read_picture(file)) for file in files), len(files)  # type: ignore[misc]
     try:
         dataset = read_dataset(source)
     except DatasetError as error:
         raise NotFoundError(f"There is no folder or data set '{source}'.", "Give a folder of pictures.") from error
-    examples = _spread(list(dataset.examples), most)
+    examples = evenly_chosen(list(dataset.examples), most)
     return (_read(lambda one=one: dataset.picture(one)) for one in examples), len(examples)  # type: ignore[misc]
 
 
@@ -113,8 +112,3 @@ def _read(read: Callable[[], Picture]) -> Picture | None:
         return read()
     except PictureError:
         return None
-
-
-def _spread(items: list[T], most: int) -> list[T]:
-    """Return so many of them, at even distances."""
-    return items if len(items) <= most else [items[number * len(items) // most] for number in range(most)]

@@ -14,6 +14,7 @@ from picasso.core.album import album
 from picasso.core.dataset import Dataset, Example, match_classes, read_dataset
 from picasso.core.dreaming import GreyCanvas
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PictureError
+from picasso.core.even_choice import evenly_chosen
 from picasso.core.facts import Task
 from picasso.core.images import Picture
 from picasso.core.model import Model
@@ -168,9 +169,5 @@ def _evenly(dataset: Dataset, most: int) -> Sequence[Example]:
     for example in dataset.examples:
         by_class[example.label].append(example)
     share = -(-most // max(1, len(by_class)))
-    spread = [
-        [examples[number * len(examples) // share] for number in range(share)] if len(examples) > share else examples
-        for examples in by_class.values()
-    ]
-    turns = chain.from_iterable(zip_longest(*spread))
+    turns = chain.from_iterable(zip_longest(*(evenly_chosen(examples, share) for examples in by_class.values())))
     return [example for example in turns if example is not None][:most]

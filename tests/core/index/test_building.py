@@ -22,7 +22,8 @@ from picasso.core.errors import CanceledError, ModelOutputError, NotFoundError, 
 from picasso.core.facts import Capability
 from picasso.core.images import read_picture
 from picasso.core.index import PictureIndex, Reading, index_pictures
-from picasso.core.index.building import pictures_of, spread
+from picasso.core.index.building import pictures_of
+from picasso.core.index.shelf import forget_oldest
 from picasso.core.model import Model
 from picasso.testing import small_model, small_transformer
 from tests.core.index.folders import SIZE, counted, draw
@@ -229,7 +230,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, picasso_home: Path) -> None:
     model, _ = counted()
     draw(tmp_path, NAMES[:2])
     index = indexed(model, tmp_path)
-    file = index.shelf._file
+    file = index.shelf.file
     sound = file.read_bytes()
     try:
         file.write_bytes(b"this is no database" * 100)
@@ -269,7 +270,6 @@ def test_of_more_pictures_so_many_at_even_distances(tmp_path: Path) -> None:
     assert index.names == tuple(order[number] for number in (0, 2, 5, 7))
     assert network.pictures == 4
     assert "evenly chosen from 10" in index.said()
-    assert spread(3, 5) == range(3)
 
 
 def test_what_was_skipped_is_not_taken_for_what_was_not_chosen(tmp_path: Path) -> None:
@@ -385,3 +385,24 @@ def test_the_object_is_as_large_as_its_mask(tmp_path: Path) -> None:
     sizes = index.properties[:, -1]
     assert sizes[index.names.index(NAMES[0])] == 1 / 16
     assert np.isnan(sizes).sum() == 2
+
+
+def test_indexes_that_were_used_longest_ago_are_forgotten(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.sqlite3" for number in range(4)]
+    for age, file in enumerate(files):
+        file.write_bytes(bytes(100))
+        os.utime(file, (1000 - age, 1000 - age))
+    other = tmp_path / "notes.txt"
+    other.write_bytes(bytes(1000))
+    forget_oldest(files[3], most=250)  # the oldest of all, and the one that is in use
+    assert [file.exists() for file in files] == [True, False, False, True]
+    assert other.exists()
+
+
+def test_an_index_that_is_read_again_counts_as_used(tmp_path: Path) -> None:
+    model, _ = counted()
+    draw(tmp_path, NAMES[:2])
+    (file,) = {indexed(model, tmp_path).shelf.file}
+    os.utime(file, (1000, 1000))
+    indexed(model, tmp_path)
+    assert file.stat().st_mtime > 1000

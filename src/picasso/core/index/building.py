@@ -29,11 +29,12 @@ from picasso.core.errors import (
     PictureError,
     SettingsError,
 )
+from picasso.core.even_choice import evenly_chosen
 from picasso.core.facts import Capability, Observed, Sample, Task
 from picasso.core.index.picture_index import PictureIndex, Report
 from picasso.core.index.properties import measure
 from picasso.core.index.reading import Reading, laid_out, strongest
-from picasso.core.index.shelf import Row, Shelf
+from picasso.core.index.shelf import Row, Shelf, forget_oldest
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
@@ -77,7 +78,7 @@ def index_pictures(
     _check(model, readings)
     report(0, 1, "Reading the data set")
     dataset = pictures_of(source)
-    examples = [dataset.examples[number] for number in spread(len(dataset), most)]
+    examples = evenly_chosen(dataset.examples, most)
     keys = [_key(example) for example in examples]
     shelf = Shelf(_file(model))
     wanted = shelf.lacking(keys, readings)
@@ -90,6 +91,8 @@ def index_pictures(
         problems |= ran.problems
         done += len(ran.rows) + len(ran.problems)
         report(done, len(examples), f"picture {done:,} of {len(examples):,}")
+    if missing:
+        forget_oldest(shelf.file)
     kept = [(key, example) for key, example in zip(keys, examples, strict=True) if key not in problems]
     if not kept:
         first = next(iter(problems.values()), "It is empty.")
@@ -128,11 +131,6 @@ def pictures_of(source: str | Path) -> Dataset:
     if not examples:
         raise NotFoundError(f"There are no pictures in '{source}'.", "Give another folder or data set.") from why
     return Dataset(place.name, (), examples, place.skipped, (why.message,))
-
-
-def spread(count: int, most: int) -> range | list[int]:
-    """Return the numbers of so many things at even distances, or of all."""
-    return range(count) if count <= most else [number * count // most for number in range(most)]
 
 
 def _check(model: Model, readings: Sequence[Reading]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS strongest (key TEXT, reading TEXT, shape TEXT, largest BLOB, largest_at BLOB, "
     "smallest BLOB, smallest_at BLOB, mean BLOB, PRIMARY KEY (key, reading))",
 )
+MOST_BYTES = 16 * 2**30
+"""Of all indexes together: some hundred of ten thousand pictures each."""
 _TYPES = {"largest_at": np.uint32, "smallest_at": np.uint32}
 """Of columns that hold no float32; all numbers take four bytes."""
 _AT_ONCE = 64
@@ -55,13 +57,13 @@ class Shelf:
     """The kept rows of one model.
 
     Args:
-        file: Where they lie; it is made where it is not there.
+        file: Where they lie; it is made where it is not there. When it was last used its date says.
 
     All that is asked of it raises PicassoError where the file is damaged, or the disk is full.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -69,16 +71,18 @@ class Shelf:
         with self._open() as database:
             for table in _TABLES:
                 database.execute(table)
+        with suppress(OSError):  # where nothing may be written the index is as good
+            file.touch()  # it was used just now
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction."""
         try:
-            with closing(sqlite3.connect(self._file, timeout=_WAIT)) as database, database:
+            with closing(sqlite3.connect(self.file, timeout=_WAIT)) as database, database:
                 yield database
         except sqlite3.Error as error:
             raise PicassoError(
-                f"The index {self._file} cannot be used: {error}.", "Make room on the disk, or delete that file."
+                f"The index {self.file} cannot be used: {error}.", "Make room on the disk, or delete that file."
             ) from error
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -154,6 +158,20 @@ class Shelf:
                     "SELECT view FROM temp.asked JOIN pictures USING (key) ORDER BY place"
                 ).fetchall()
             yield from (view for (view,) in found)
+
+
+def forget_oldest(used: Path, most: int = MOST_BYTES) -> None:
+    """Delete the indexes beside one that were used longest ago, until all together take no more than so many bytes."""
+    known = []
+    for file in used.parent.glob(f"*{used.suffix}"):
+        with suppress(OSError):  # another process forgot it
+            known.append((file.stat().st_mtime, file, file.stat().st_size))
+    total = sum(size for _, _, size in known)
+    for _, file, size in sorted(known):
+        if total > most and file != used:
+            with suppress(OSError):  # another process has it open
+                file.unlink()
+                total -= size
 
 
 def _ask(database: sqlite3.Connection, keys: Sequence[str]) -> None:
