@@ -12,6 +12,7 @@ from picasso.auditing.choices import Choices
 from picasso.auditing.experiment import SHARD
 from picasso.auditing.findings import Findings, Outcome
 from picasso.auditing.measuring import Measuring
+from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.running import audit, ignore
 from picasso.auditing.shelf import Shelf
 from picasso.core import registry
@@ -83,7 +84,7 @@ def test_all_interventions_by_their_names_are_all(tied: Path) -> None:
     for names, whole in ((tuple(registry.interventions()), True), (("bands",), False)):
         choices = Choices(interventions=names)
         measuring = Measuring(drawn.model(drawn.by_the_top), ("", {}), read_dataset(tied), choices, Shelf(None), ignore)
-        measuring._questions(True, None)
+        measuring._questions(Confirmed(masks=True), None)
         assert (measuring.unasked == 0) is whole
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from picasso.core.annotations import annotations_file
+from picasso.core.dataset.reading import files_of
+from picasso.core.dataset.sources import file_at
+from picasso.core.errors import DatasetError
 
 
 class SourceKind(StrEnum):
@@ -65,14 +67,12 @@ def pinned(
 
 
 def _state(source: str) -> str:
-    place = Path(source).expanduser()
-    files = sorted(place.rglob("*")) if place.is_dir() else [place]
-    files.append(annotations_file(source))
     digest = hashlib.sha256()
-    for file in files:
-        try:
-            known = file.stat()
-        except OSError:  # it went just now, or it is a name
-            continue
-        digest.update(f"{file}\0{known.st_size}\0{known.st_mtime_ns}\0".encode())
+    try:
+        files = files_of(source)
+        said = file_at(annotations_file(source))
+    except (DatasetError, RuntimeError, ValueError):  # whoever reads it says why it cannot be read
+        return ""
+    for name, file in (*files.items(), *([("", said)] if said else [])):
+        digest.update(f"{name}\0{file.stamp}\0".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

@@ -179,11 +179,12 @@ def _check_layers(model: Model, x: Array) -> None:
     for one in {names[0], names[len(names) // 2], names[-1]}:
         alone = model.activations(x[:2], [one])[one]
         rule(close(alone, backwards[one][:2]), name, f"'{one}' must give the same alone and for fewer pictures.")
-    observed = model.observe(x, [names[0], names[-1]])
-    rule(list(observed.values) == [names[0], names[-1]], name, "observe() must give the layers that were asked for.")
+    ends = list(dict.fromkeys((names[0], names[-1])))
+    observed = model.observe(x, ends)
+    rule(list(observed.values) == ends, name, "observe() must give the layers that were asked for.")
     rule(close(observed.values[names[-1]], backwards[names[-1]]), name, "observe() must give what activations() gives.")
-    for key, value in model.outputs(x).items():
-        rule(close(observed.outputs[key], value), name, "observe() must give what outputs() gives.")
+    for key, value in model.whole.outputs(x).items():
+        rule(close(observed.outputs[key], value), name, "observe() must give what the whole network's outputs() gives.")
     default = model.default_layer()
     rule(default is None or default.spatial, name, "default_layer() must have space.")
     unknown = lambda: model.activations(x[:1], ["no such layer"])  # noqa: E731

@@ -150,6 +150,7 @@ class _Chosen:
     """A picture that is shown, and where in its map a channel is looked at."""
 
     picture: int
+    channel: int
     place: int
     value: float
 
@@ -167,7 +168,7 @@ def _of_channel(ctx: Context, looked: _Looked, channel: int) -> Iterator[Panel]:
     ctx.keep("largest_at", at)
 
     def strong(pictures: NDArray[np.intp]) -> list[_Chosen]:
-        return [_Chosen(int(one), int(at[one]), float(largest[one])) for one in pictures]
+        return [_Chosen(int(one), channel, int(at[one]), float(largest[one])) for one in pictures]
 
     silent = not largest.any() and not smallest.any()
     groups: list[tuple[str, str, list[_Chosen]]] = [("Strongest", SILENT if silent else "", strong(order[:MANY]))]
@@ -181,7 +182,9 @@ def _of_channel(ctx: Context, looked: _Looked, channel: int) -> Iterator[Panel]:
         groups.append(("Nearest to zero", "Pictures whose strongest place is nearest to zero.", strong(near)))
     if float(smallest.min()) < 0:
         low = np.argsort(smallest, kind="stable")[:FEW]
-        negative = [_Chosen(int(one), int(smallest_at[one]), float(smallest[one])) for one in low if smallest[one] < 0]
+        negative = [
+            _Chosen(int(one), channel, int(smallest_at[one]), float(smallest[one])) for one in low if smallest[one] < 0
+        ]
         groups.append(("Most negative", "Where the channel is weakest.", negative))
     yield _gallery(looked, f"Channel {channel} of {layer}", groups)
     quantiles = np.linspace(0, 1, 101)
@@ -230,7 +233,7 @@ def _of_channels(ctx: Context, looked: _Looked, settings: TopExamplesSettings) -
     groups = []
     for channel in channels:
         best = np.argsort(-largest[:, channel], kind="stable")[:PER_CHANNEL]
-        chosen = [_Chosen(int(one), int(at[one, channel]), float(largest[one, channel])) for one in best]
+        chosen = [_Chosen(int(one), int(channel), int(at[one, channel]), float(largest[one, channel])) for one in best]
         silent = not largest[:, channel].any() and not smallest[:, channel].any()
         said = SILENT if silent else "" if label is None else f"mean relevance {strength[channel]:.3g}"
         groups.append((f"Channel {channel}", said, chosen))
@@ -249,7 +252,7 @@ def _gallery(
     """Cut the examples out of their pictures."""
     index = looked.index
     chosen = [one for _, _, group in groups for one in group]
-    boxes = [looked.crops.box(one.place) for one in chosen]
+    boxes = [looked.crops.box(one.place, one.channel) for one in chosen]
 
     def views() -> Iterator[NDArray[np.uint8]]:
         return index.views([one.picture for one in chosen], looked.report)

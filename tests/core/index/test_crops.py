@@ -35,17 +35,17 @@ def test_a_crop_holds_the_pixels_with_a_gradient_and_no_others() -> None:
                 layer.bias.fill_(100.0)  # no ReLU is closed
         network[:3](x)[0, :, row, column].sum().backward()
         reached = np.argwhere(x.grad.abs().sum((0, 1)).numpy())
-        part = cut(positions, crops.box(row * 14 + column)).reshape(-1, 3)[:, :2]
+        part = cut(positions, crops.box(row * 14 + column, 0)).reshape(-1, 3)[:, :2]
         assert part.tolist() == reached.tolist()
     assert crops.reason == ""
 
 
 def test_patches_of_a_transformer_and_what_has_mixed_them() -> None:
     transformer = small_transformer()
-    box = Crops(transformer, "patches", 5).box(7)  # row 1, column 2 of 4 x 5
+    box = Crops(transformer, "patches", 5).box(7, 0)  # row 1, column 2 of 4 x 5
     assert box == pytest.approx((8 / 20, 4 / 16, 4 / 20, 4 / 16))
-    assert Crops(transformer, "blocks.1", 5).box(7) is None
-    assert Crops(transformer, "head", 1).box(0) is None
+    assert Crops(transformer, "blocks.1", 5).box(7, 0) is None
+    assert Crops(transformer, "head", 1).box(0, 0) is None
 
 
 @pytest.mark.parametrize("side", [25, 100, 256, 299])
@@ -73,5 +73,34 @@ def test_why_whole_pictures_are_shown_is_said() -> None:
 
     model = picasso.load_model(Odd(), preprocessing=picasso.Preprocessing(size=8))
     crops = Crops(model, "conv", 6)
-    assert crops.box(3) is None
+    assert crops.box(3, 0) is None
     assert crops.reason.startswith("Whole pictures are shown: ")
+
+
+class Branching(torch.nn.Module):
+    """Two channels that see one pixel beside two that see three by three, then each number by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.flatten, self.head = Mix(), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.flatten(self.mix(x)))
+
+
+class Mix(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.three = torch.nn.Conv2d(3, 2, 1), torch.nn.Conv2d(3, 2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.one(x), self.three(x)], dim=1)
+
+
+def test_channels_of_different_branches_have_different_crops() -> None:
+    model = picasso.load_model(Branching(), preprocessing=picasso.Preprocessing(size=6))
+    mixed = Crops(model, "mix", 6)
+    sixth = pytest.approx((2 / 6, 1 / 6, 1 / 6, 1 / 6))
+    assert mixed.box(8, 0) == mixed.box(8, 1) == sixth  # row 1, column 2
+    assert mixed.box(8, 2) == mixed.box(8, 3) == pytest.approx((1 / 6, 0, 3 / 6, 3 / 6))
+    assert Crops(model, "flatten", 1).box(0, 8) == sixth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,15 +81,40 @@ def _read(path: Path, masks: str | Path | None, labels_column: str | None) -> Da
     if path.is_dir():
         return _read_place(_place(path), given, labels_column)
     if path.suffix.lower() in (*tables.SUFFIXES, ".json"):
-        # What lies far below is found by its path alone: the table may lie in somebody's home.
-        beside = path.parent
-        root = beside.parent if beside.name == _ANNOTATIONS else beside
         if (file := file_at(path)) is None:
             raise DatasetError(f"{path} is no file.", _HINT)
-        return _read_table(_contents(file, path.name), path.name, list_folder(root, 2), given, labels_column)
+        return _read_table(_contents(file, path.name), path.name, _around(path), given, labels_column)
     if zipfile.is_zipfile(path):
         return _read_place(_place(path), given, labels_column)
     raise DatasetError(f"{path} is no data set.", _HINT)
+
+
+def files_of(source: str | Path) -> Mapping[str, Source]:
+    """Return the files that what a person names may be made of, by name; none of them is opened.
+
+    Args:
+        source: As for `read_dataset`: those of a folder, those around a table, an archive itself; none where it is a
+            name. Any other folder has its files, too.
+
+    Raises:
+        DatasetError: A folder cannot be read, or holds too many files.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return list_folder(path).files
+    file = file_at(path)
+    if file is None:
+        return {}
+    files: dict[str, Source] = {path.name: file}
+    if path.suffix.lower() in (*tables.SUFFIXES, ".json"):
+        files |= _around(path).files
+    return files
+
+
+def _around(table: Path) -> Place:
+    """List what a table can mean. What lies far below is found by its path alone: it may lie in somebody's home."""
+    beside = table.parent
+    return list_folder(beside.parent if beside.name == _ANNOTATIONS else beside, 2)
 
 
 def _place(path: Path) -> Place:

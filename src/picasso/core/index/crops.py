@@ -18,7 +18,7 @@ _ROUNDING = 1e-6
 
 
 class Crops:
-    """The receptive fields of a layer's places.
+    """The receptive fields of a layer's units: those of two channels differ where branches meet.
 
     Args:
         model: The model.
@@ -33,7 +33,7 @@ class Crops:
         self._layer = next(one for one in model.layers() if one.name == layer)
         self._columns, self._size = columns, model.input_shape[:2]
         self._fields: ReceptiveFields | None = None
-        self._known: dict[int, Box | None] = {}
+        self._known: dict[tuple[int, int], Box | None] = {}
         self.reason = ""
         try:
             self._fields = ReceptiveFields(model.graph())
@@ -42,30 +42,30 @@ class Crops:
         if self._fields is not None and self._fields.operation(self._layer) is None:
             self.reason = f"Whole pictures are shown: {layer} is not found in the op graph."
 
-    def box(self, place: int) -> Box | None:
-        """Return what the unit at a place (row * columns + column) can depend on; None for all of the picture."""
-        if place not in self._known:
-            self._known[place] = self._found(place)
-        return self._known[place]
+    def box(self, place: int, channel: int) -> Box | None:
+        """Return what a unit at a place (row * columns + column) can depend on; None for all of the picture."""
+        key = place, channel
+        if key not in self._known:
+            self._known[key] = self._found(place, channel)
+        return self._known[key]
 
-    def _found(self, place: int) -> Box | None:
-        if self._fields is None:
-            return None
-        region = self._fields.of(self._layer, self._index(place))
+    def _found(self, place: int, channel: int) -> Box | None:
+        unit = self._unit(place, channel)
+        region = None if self._fields is None or unit is None else self._fields.of(self._layer, unit)
         if region is None or not region.height:
             return None
         height, width = self._size
         box = region.left / width, region.top / height, region.width / width, region.height / height
         return None if box == _WHOLE else box
 
-    def _index(self, place: int) -> tuple[int, ...]:
-        """Return which number of the layer's output that is, of its first channel."""
+    def _unit(self, place: int, channel: int) -> tuple[int, ...] | None:
+        """Return which number of the layer's output that is; None where a hook has laid a vector out as a map."""
         shape, grid = self._layer.shape, self._layer.grid
         if len(shape) == 1:
-            return (0,)
+            return (channel,) if self._columns == 1 and place == 0 else None
         if grid is not None:  # class and register tokens come before those of the patches
-            return shape[0] - grid[0] * grid[1] + place, 0
-        return place // self._columns, place % self._columns, 0
+            return shape[0] - grid[0] * grid[1] + place, channel
+        return place // self._columns, place % self._columns, channel
 
 
 def cut(view: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
