@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 import picasso
-from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
+from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Gallery, Text
@@ -178,6 +178,8 @@ def test_what_cannot_be_tested_is_said(model: Model, home: Path, tmp_path: Path)
         asked(model, home, concepts=str(tmp_path / "few"))
     with pytest.raises(NotFoundError, match="There are 3 random pictures, and 10 are needed"):
         asked(model, home, counterexamples=str(tmp_path / "few"))
+    with pytest.raises(TargetError, match="of must be one class"):
+        asked(model, home, of="red one - other")
     with pytest.raises(NotFoundError, match="no layer 'none'"):
         asked(model, home, layer="none")
     segmenter = picasso.load_model(

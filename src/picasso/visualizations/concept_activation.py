@@ -18,10 +18,8 @@ from picasso.plugin import (
     Finding,
     Gallery,
     Group,
-    Model,
     ModelVisualization,
     NotFoundError,
-    NotSupportedError,
     Panel,
     PictureIndex,
     Reading,
@@ -31,6 +29,7 @@ from picasso.plugin import (
     Tile,
     chance,
     channel_maps,
+    class_pictures,
     holm,
     index_pictures,
     make_atlas,
@@ -136,7 +135,7 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
         model = ctx.model
         (layer,) = read_layers(model, settings.layer, (DEPTH,))[:1]
         read = _Read.of(ctx, layer, settings)
-        label, places = _of_class(model, read.album, settings)
+        label, places = class_pictures(model, read.album, settings.of, settings.pictures, by_truth=True)
         gradients = _gradients(ctx, read.album, places, layer, label)
         space = ConceptSpace(read.codes, gradients)
         random = np.random.default_rng(ctx.seed)
@@ -231,25 +230,6 @@ class _Read:
             size,
             f"Concepts: {shown.said()} Random: {pool.said()}",
         )
-
-
-def _of_class(model: Model, index: PictureIndex, settings: ConceptActivationSettings) -> tuple[int, list[int]]:
-    """Return the class, and its pictures: those of that class where classes are known, else those taken for it.
-
-    Raises:
-        NotSupportedError: The network has no classes.
-        NotFoundError: There are none.
-    """
-    if not index.scores.shape[1]:
-        raise NotSupportedError("The network gives no class to a whole picture, so none can be asked about.")
-    classes = index.truth if index.labelled else index.scores.argmax(axis=1)
-    label = model.target(settings.of).index if settings.of else int(np.bincount(classes[classes >= 0]).argmax())
-    places = np.flatnonzero(classes == label)
-    if not len(places):
-        raise NotFoundError(f"None of the {len(index)} pictures is of '{model.labels[label]}'.", "Name other pictures.")
-    if len(places) > settings.pictures:
-        places = places[np.arange(settings.pictures) * len(places) // settings.pictures]
-    return label, places.tolist()
 
 
 def _gradients(ctx: Context, index: PictureIndex, places: list[int], layer: str, label: int) -> Numbers:
