@@ -150,5 +150,11 @@ def test_what_cannot_be_found_is_said(model: Model, album: Path, tmp_path: Path)
         found(bent, album, of="")
 
 
+def test_cuttings_of_wide_pictures_say_how_wide_they_are(album: Path) -> None:
+    wide = picasso.Preprocessing(size=(8, SIDE), mean=(0.0,), std=(1.0,))
+    model = picasso.load_model(Colors(), preprocessing=wide, labels=["colored", "dark"])
+    assert galleries(found(model, album, designs=8))[0].aspect == 2
+
+
 def test_more_concepts_than_there_are_channels_are_not_made(model: Model, album: Path) -> None:
     assert found(model, album, concepts=8, designs=8).arrays["parts"].shape == (3, 3)

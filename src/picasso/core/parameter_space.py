@@ -36,7 +36,9 @@ def layer_distances(point: Point, reference: Point) -> dict[str, float]:
     return {layer: (far[layer] / long[layer]) ** 0.5 if long[layer] else float("nan") for layer in far}
 
 
-def filter_normalized(point: Point, random: np.random.Generator, axis: int) -> dict[str, Array]:
+def filter_normalized(
+    point: Point, random: np.random.Generator, axes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Array]:
     """Draw a random direction in which each filter is as long as the network's own.
 
     Parameters of one dimension (biases, the scales and shifts of norms) do not move, as in the paper.
@@ -44,7 +46,7 @@ def filter_normalized(point: Point, random: np.random.Generator, axis: int) -> d
     Args:
         point: The network's parameters.
         random: Where the numbers come from, standard normal.
-        axis: Along which axis of a weight its filters, or the rows of a matrix, are counted.
+        axes: Along which axes of each weight its filters, or the rows of a matrix, are counted; `Model.filter_axes`.
 
     Returns:
         float32 by name, of the shapes of `point`.
@@ -58,7 +60,8 @@ def filter_normalized(point: Point, random: np.random.Generator, axis: int) -> d
         if value.ndim < 2:
             direction[name] = np.zeros(value.shape, np.float32)
             continue
-        others = tuple(place for place in range(value.ndim) if place != axis % value.ndim)
+        counted = {axis % value.ndim for axis in axes[name]}
+        others = tuple(place for place in range(value.ndim) if place not in counted)
         own = np.sqrt(np.sum(value.astype(np.float64) ** 2, axis=others, keepdims=True))
         length = np.sqrt(np.sum(drawn**2, axis=others, keepdims=True))
         direction[name] = (drawn * own / length).astype(np.float32)

@@ -140,9 +140,9 @@ class _Cut:
 def _at_random(ctx: Context, settings: LossLandscapeSettings) -> _Cut:
     """Return a line or a plane of random directions through the network as it is."""
     random = np.random.default_rng(ctx.seed)
-    here = ctx.model.parameters()
+    here, axes = ctx.model.parameters(), ctx.model.filter_axes()
     count = 2 if settings.shape == "plane" else 1
-    directions = tuple(filter_normalized(here, random, ctx.model.filter_axis) for _ in range(count))
+    directions = tuple(filter_normalized(here, random, axes) for _ in range(count))
     amounts = np.linspace(-settings.span, settings.span, settings.points)
     titles = ("along a random direction", "along another one")[:count]
     return _Cut(ctx.model, ParameterSlice(directions, (amounts,) * count), titles)
