@@ -38,6 +38,7 @@ from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, Search
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.even_choice import evenly_chosen
 from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
 from picasso.core.filling import fill
@@ -327,6 +328,7 @@ __all__ = [
     "draw_designs",
     "eight_bit",
     "enlarge",
+    "evenly_chosen",
     "explained_variance",
     "factorize",
     "falling_magnitudes",
