@@ -25,6 +25,7 @@ from picasso.core.attribution import Attribution, enlarge, nearest
 from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
+from picasso.core.class_pictures import class_pictures
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.concept_vectors import ConceptSpace, Finding, chance
@@ -37,11 +38,13 @@ from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, Search
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.even_choice import evenly_chosen
 from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
 from picasso.core.filling import fill
 from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
+from picasso.core.head_codes import HeadCodes, read_head_codes
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, Reading, cut, index_pictures
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
@@ -51,8 +54,6 @@ from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled
 from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
 from picasso.core.light import lit
 from picasso.core.likeness import Likeness
-from picasso.core.linear_head import LinearHead, find_linear_head
-from picasso.core.logistic import Logistic, with_ones
 from picasso.core.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
@@ -138,7 +139,7 @@ from picasso.core.settings import Extent, Settings
 from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
 from picasso.core.sobol_indices import SobolShares, draw_designs, jansen
-from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target
+from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target, one_class
 from picasso.core.tones import (
     OFFSET,
     WEIGHTS,
@@ -216,6 +217,7 @@ __all__ = [
     "Grid",
     "Group",
     "Head",
+    "HeadCodes",
     "Heatmap",
     "Images",
     "Intervention",
@@ -228,8 +230,6 @@ __all__ = [
     "LayerwiseRules",
     "Likeness",
     "Line",
-    "LinearHead",
-    "Logistic",
     "LossKind",
     "LrpRule",
     "MadePicture",
@@ -316,6 +316,7 @@ __all__ = [
     "chance",
     "channel_maps",
     "class_colors",
+    "class_pictures",
     "coarse_to_fine",
     "colorize",
     "contours_of",
@@ -327,6 +328,7 @@ __all__ = [
     "draw_designs",
     "eight_bit",
     "enlarge",
+    "evenly_chosen",
     "explained_variance",
     "factorize",
     "falling_magnitudes",
@@ -334,7 +336,6 @@ __all__ = [
     "fill",
     "filter_normalized",
     "find_kernels",
-    "find_linear_head",
     "from_baselines",
     "gradient_map",
     "grown",
@@ -370,6 +371,7 @@ __all__ = [
     "of_query",
     "on_one_scale",
     "on_patches",
+    "one_class",
     "other_labels",
     "outside",
     "over_channels",
@@ -379,6 +381,7 @@ __all__ = [
     "principal_plane",
     "pulled_back",
     "read_drawn",
+    "read_head_codes",
     "read_layer",
     "read_layers",
     "read_network",
@@ -421,5 +424,4 @@ __all__ = [
     "unmoved",
     "usual_loss",
     "with_luminance",
-    "with_ones",
 ]

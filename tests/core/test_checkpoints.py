@@ -31,8 +31,8 @@ def listed(folder: Path) -> list[tuple[str, str, int | None]]:
 def test_files_are_ordered_by_the_numbers_in_their_names(tmp_path: Path) -> None:
     touched(tmp_path, ["epoch=10-step=900.ckpt", "best.pt", "epoch=9-step=800.ckpt", "notes.txt", ".epoch=1.ckpt"])
     assert listed(tmp_path) == [
-        ("epoch=9-step=800.ckpt", "epoch 9", 9),
-        ("epoch=10-step=900.ckpt", "epoch 10", 10),
+        ("epoch=9-step=800.ckpt", "epoch 9, step 800", 800),
+        ("epoch=10-step=900.ckpt", "epoch 10, step 900", 900),
         ("best.pt", "best.pt", None),
     ]
 
@@ -60,6 +60,14 @@ def test_the_journal_wins_and_may_be_cut_off(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_text(written + '\n{"file": "c3.p')
     assert listed(tmp_path) == [("b.pt", "step 5", 5), ("a.pt", "epoch 7", 7), ("c3.pt", "c3.pt", 3)]
     assert list_checkpoints(tmp_path)[0].metrics == {"loss": 2.0}
+
+
+def test_two_checkpoints_of_one_epoch_are_told_apart_by_their_steps(tmp_path: Path) -> None:
+    touched(tmp_path, ["a.pt", "b.pt"])
+    lines = [{"file": name, "epoch": 1, "step": step} for name, step in (("b.pt", 100), ("a.pt", 200))]
+    (tmp_path / JOURNAL).write_text("\n".join(map(json.dumps, lines)))
+    assert listed(tmp_path) == [("b.pt", "epoch 1, step 100", 100), ("a.pt", "epoch 1, step 200", 200)]
+    assert {one.unit for one in list_checkpoints(tmp_path)} == {"step"}
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:

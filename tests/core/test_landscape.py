@@ -248,6 +248,18 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_alone(tmp_path: Path) 
     assert np.isnan(numbers[1])
 
 
+def test_where_the_disk_is_full_points_last_as_long_as_the_process(tmp_path: Path) -> None:
+    kept, known = KeptPoints("k", tmp_path), {}
+    pages = kept._database.execute("PRAGMA page_count").fetchone()[0]
+    kept._database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite then says that the disk is full
+    for place in range(400):
+        known[place, 0] = (place / 3, 0.25)
+        kept.write((place, 0), known[place, 0])
+    assert kept.read() == known
+    kept.close()
+    assert 0 < len(KeptPoints("k", tmp_path).read()) < 400
+
+
 def test_amounts_reach_beyond_what_the_training_covered() -> None:
     np.testing.assert_allclose(spread_around([3.0, 1.0, 0.0], 5), [-0.6, 0.45, 1.5, 2.55, 3.6])
     np.testing.assert_allclose(spread_around([0.0, 0.0], 3), [-0.2, 0, 0.2])

@@ -44,7 +44,7 @@ def test_each_filter_of_a_direction_is_as_long_as_the_networks(axis: int) -> Non
     given = point(2)
     given["a.weight"] = np.moveaxis(given["a.weight"], 0, axis)
     given["b/kernel"][:, 1] = given["b/kernel"][1] = 0
-    direction = filter_normalized(given, np.random.default_rng(3), axis)
+    direction = filter_normalized(given, np.random.default_rng(3), dict.fromkeys(given, (axis,)))
     drawn = np.random.default_rng(3)
     for name, value in given.items():
         random = drawn.standard_normal(value.shape)
@@ -81,7 +81,8 @@ def test_a_training_along_a_line_lies_on_it() -> None:
 
 
 def test_only_what_moves_is_moved() -> None:
-    here, direction = point(0), filter_normalized(point(0), np.random.default_rng(0), 0)
+    here, axes = point(0), dict.fromkeys(point(0), (0,))
+    direction = filter_normalized(here, np.random.default_rng(0), axes)
     assert set(moved_along(here, [direction], [0.5])) == {"a.weight", "b/kernel"}
     assert moved_along(here, [direction], [0.0]) == {}
     twice = moved_along(here, [direction, direction], [0.5, 0.25])

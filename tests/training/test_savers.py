@@ -73,6 +73,21 @@ def test_a_keras_training_leaves_its_network_before_it_and_at_each_epoch(tmp_pat
     assert [one.step for one in list_checkpoints(tmp_path)] == [0, 2, 3, 4, 5]
 
 
+def test_a_keras_training_that_stops_early_or_is_begun_again_leaves_its_last_epoch(tmp_path: Path) -> None:
+    import keras
+
+    network, (pictures, classes) = keras_network(), drawn(8, 1)
+    x = pictures.astype(np.float32) / 255
+    early = keras.callbacks.EarlyStopping("loss", mode="max", patience=1, restore_best_weights=False)
+    for callbacks in ([keras_checkpoints(tmp_path, every=4), early], [early, keras_checkpoints(tmp_path, every=4)]):
+        network.fit(x, classes, epochs=9, verbose=0, callbacks=callbacks)
+    found = list_checkpoints(tmp_path)
+    steps = [one.step for one in found]
+    assert steps == [0, *range(2, 2 * len(steps), 2)][:3] == [0, 2, 4]  # patience of one epoch is over after two
+    model = picasso.load_model(network, preprocessing=READING, labels=LABELS)
+    np.testing.assert_allclose(model.at_checkpoint(found[-1].path).predict(x), model.predict(x), rtol=1e-6)
+
+
 def test_a_training_that_fails_while_it_saves_leaves_no_half_file(tmp_path: Path) -> None:
     class Broken:
         def state_dict(self) -> object:

@@ -13,10 +13,12 @@ from PIL import Image
 from torch import nn
 
 import picasso
-from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
+from picasso.core.concept_vectors import ConceptVector, Finding
+from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Gallery, Text
+from picasso.visualizations.concept_activation import _Told
 
 SIDE = 8
 READ = picasso.Preprocessing(size=SIDE, mean=(0.5,), std=(0.25,))
@@ -102,7 +104,7 @@ def test_what_it_was_trained_on_matters_and_random_pictures_do_not(model: Model,
     assert result.arrays["tcav"][1].mean() > 0.95
     assert result.arrays["effect"][1] > 0
     bars = next(panel for panel in result.panels if isinstance(panel, Bars) and panel.id == "tcav")
-    assert bars.labels == ("red", "anything (not significant)", "random pictures")
+    assert bars.labels == ("red", "anything (hardly told apart)", "random pictures")
     assert all(low <= value <= high for value, (low, high) in zip(bars.values, bars.intervals, strict=True))
     against = asked(model, home, of="other")
     assert "red: it lowers 'other'." in text(against)
@@ -169,6 +171,38 @@ def test_a_map_has_the_slope_of_its_mean(home: Path) -> None:
     assert "Try an earlier layer." in text(pooled)
 
 
+def test_of_many_random_pictures_some_are_drawn_from(model: Model, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("picasso.visualizations.concept_activation.RANDOM", 60)
+    result = asked(model, home)
+    assert "60 of them are drawn from, evenly chosen." in text(result)
+    assert "red: it raises 'red one'." in text(result)
+
+
+def test_bars_and_words_say_the_same_of_what_is_hardly_told(
+    model: Model, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("picasso.visualizations.concept_activation.TOLD", 1.01)
+    result = asked(model, home)
+    assert f"red: '{LAYER}' hardly tells it from random pictures." in text(result)
+    bars = next(panel for panel in result.panels if isinstance(panel, Bars) and panel.id == "tcav")
+    assert bars.labels[0] == "red (hardly told apart)"
+
+
+@pytest.mark.parametrize(
+    ("slopes", "middle", "said"),
+    [
+        ((1.0, 1.0, 1.0, -0.1), 0.5, "it raises 'a'"),
+        ((-1.0, -1.0, 0.1, 0.1), 0.9, "it lowers 'a'"),
+        ((0.1, 0.1, 0.1, -9.0), 0.5, "it matters, but neither raises nor lowers 'a'"),
+    ],
+)
+def test_a_direction_is_said_only_where_score_and_effect_agree(
+    slopes: tuple[float, ...], middle: float, said: str
+) -> None:
+    vector = ConceptVector(np.ones(1), 0.9, 1.0, np.array(slopes))
+    assert _Told(Finding((vector,)), 0.01, middle).verdict("a").startswith(said)
+
+
 def test_what_cannot_be_tested_is_said(model: Model, home: Path, tmp_path: Path) -> None:
     for name in ("album", "concepts"):
         with pytest.raises(SettingsError, match=f"{name} must name"):
@@ -178,6 +212,8 @@ def test_what_cannot_be_tested_is_said(model: Model, home: Path, tmp_path: Path)
         asked(model, home, concepts=str(tmp_path / "few"))
     with pytest.raises(NotFoundError, match="There are 3 random pictures, and 10 are needed"):
         asked(model, home, counterexamples=str(tmp_path / "few"))
+    with pytest.raises(TargetError, match="of must be one class"):
+        asked(model, home, of="red one - other")
     with pytest.raises(NotFoundError, match="no layer 'none'"):
         asked(model, home, layer="none")
     segmenter = picasso.load_model(

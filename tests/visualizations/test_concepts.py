@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 import picasso
-from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
+from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Gallery, Text
 
@@ -137,6 +137,8 @@ def test_what_cannot_be_found_is_said(model: Model, album: Path, tmp_path: Path)
         (tmp_path / f"{number}.png").write_bytes((album / f"{number}.png").read_bytes())
     with pytest.raises(NotFoundError, match="takes 3 of 3 pictures for 'colored', and 4 are needed"):
         found(model, tmp_path)
+    with pytest.raises(TargetError, match="of must be one class"):
+        found(model, album, of="colored - dark")
     with pytest.raises(SettingsError, match="power of two"):
         found(model, album, designs=12)
     torch.manual_seed(0)
@@ -146,6 +148,12 @@ def test_what_cannot_be_found_is_said(model: Model, album: Path, tmp_path: Path)
     )  # fmt: skip
     with pytest.raises(NotSupportedError, match="is never below zero"):
         found(bent, album, of="")
+
+
+def test_cuttings_of_wide_pictures_say_how_wide_they_are(album: Path) -> None:
+    wide = picasso.Preprocessing(size=(8, SIDE), mean=(0.0,), std=(1.0,))
+    model = picasso.load_model(Colors(), preprocessing=wide, labels=["colored", "dark"])
+    assert galleries(found(model, album, designs=8))[0].aspect == 2
 
 
 def test_more_concepts_than_there_are_channels_are_not_made(model: Model, album: Path) -> None:

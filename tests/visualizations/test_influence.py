@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import picasso
-from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
+from picasso.core import head_codes
+from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
 from picasso.core.hooks import Head
 from picasso.core.images import read_picture
+from picasso.core.index import PictureIndex
 from picasso.core.logistic import Logistic, losses, with_ones
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Gallery, Text
@@ -177,6 +180,96 @@ def test_tracin_is_captums(forest: Path, tmp_path: Path) -> None:
     assert titles == ["Most alike to the network", "Helpful", "Harmful", "TracIn: Helpful", "TracIn: Harmful"]
 
 
+def saved(forest: Path, folder: Path, rates: dict[str, float | None]) -> dict[str, np.ndarray]:
+    """Save a checkpoint with each rate, the first with a last layer of zeros; return the products at each."""
+    made, products = network(), {}
+    folder.mkdir()
+    for place, (name, rate) in enumerate(rates.items()):
+        with torch.no_grad():
+            made[4].weight.copy_(torch.linspace(-1, 1, 18).reshape(3, 6) * place)
+            made[4].bias.mul_(place)
+        torch.save(made.state_dict(), folder / name)
+        with (folder / "training.jsonl").open("a") as journal:
+            metrics = {} if rate is None else {"lr": rate}
+            journal.write(json.dumps({"file": name, "epoch": place + 1, "metrics": metrics}) + "\n")
+        model = opened(made)
+        x, truth = inputs(model, forest)
+        own = model.prepare(read_picture(PICTURE, "own")).x
+        residuals = torch.softmax(torch.tensor(model.predict(np.concatenate([x, own]))), 1).numpy()
+        residuals[np.arange(len(x) + 1), [*truth, 1]] -= 1
+        products[name] = (residuals[:-1] @ residuals[-1]) * (codes(model, x) @ codes(model, own)[0])
+    return products
+
+
+@pytest.mark.parametrize(
+    ("rates", "weights", "said"),
+    [
+        ((0.0, 0.5), (0.0, 0.5), "over 2 checkpoints, each weighted by its learning rate"),
+        ((None, None), (1.0, 1.0), "over 2 checkpoints, all weighted alike"),
+        ((None, 0.5), (0.0, 0.5), "over 1 checkpoints, each weighted by its learning rate"),
+    ],
+)
+def test_tracin_weighs_by_the_rates_that_are_known(
+    forest: Path, tmp_path: Path, rates: tuple[float | None, ...], weights: tuple[float, ...], said: str
+) -> None:
+    products = saved(forest, tmp_path / "run", dict(zip(("a.pt", "b.pt"), rates, strict=True)))
+    result = asked(opened(network()), forest, checkpoints=str(tmp_path / "run"))
+    expected = sum(weight * row for weight, row in zip(weights, products.values(), strict=True))
+    np.testing.assert_allclose(result.arrays["tracin"], expected, rtol=1e-3, atol=1e-5)
+    assert said in text(result)
+    assert ("1 without a learning rate are left out" in text(result)) == (rates == (None, 0.5))
+
+
+def test_a_picture_that_one_checkpoint_cannot_read_moves_no_other(
+    forest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products = saved(forest, tmp_path / "run", {"a.pt": 0.25, "b.pt": 0.5})
+    model, whole = opened(network()), head_codes.index_pictures
+    zero = model.at_checkpoint(tmp_path / "run" / "a.pt").digest
+
+    def without_the_fifth(model: Model, *others: Any) -> PictureIndex:
+        index = whole(model, *others)
+        if model.digest != zero:
+            return index
+        kept = [place for place in range(len(index)) if place != 4]
+        return replace(
+            index,
+            examples=tuple(index.examples[place] for place in kept),
+            keys=tuple(index.keys[place] for place in kept),
+            truth=index.truth[kept],
+        )
+
+    monkeypatch.setattr(head_codes, "index_pictures", without_the_fifth)
+    result = asked(model, forest, checkpoints=str(tmp_path / "run"))
+    expected = 0.25 * products["a.pt"] + 0.5 * products["b.pt"]
+    expected[4] = np.nan
+    np.testing.assert_allclose(result.arrays["tracin"], expected, rtol=1e-3, atol=1e-5)
+    assert "1 pictures could not be read at every checkpoint" in text(result)
+
+
+def test_a_picture_of_half_the_code_is_not_the_same(tmp_path: Path) -> None:
+    """Codes that point the same way are those of one picture only where they are as long, too."""
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    read = picasso.Preprocessing(size=2, mean=(0.0,), std=(1.0,))
+    model = picasso.load_model(plain, preprocessing=read, labels=list(CLASSES))
+    for name, grey in (("dark", 60), ("bright", 120)):
+        Image.fromarray(np.full((2, 2, 3), grey, np.uint8)).save(tmp_path / f"{name}.png")
+    own = str(tmp_path / "bright.png")
+    result = picasso.explain(model, own, "influence", target=1, album=str(tmp_path), cache=False)
+    assert isinstance(result, picasso.Result)
+    np.testing.assert_allclose(result.arrays["alike"], 1, atol=1e-6)
+    captions = {tile.name: tile.caption for tile in gallery(result).groups[0].tiles}
+    assert captions == {"bright.png": "the same", "dark.png": "1.0000"}
+    assert "The picture itself is among them." in text(result)
+
+
+def test_influences_stay_where_the_smallest_loss_is_not_found(forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("picasso.core.logistic._NEWTON", 0)
+    result = asked(opened(network()), forest)
+    assert np.isfinite(result.arrays["influence"]).all()
+    assert "Where this loss is smallest could not be found" in text(result)
+
+
 def gallery(result: picasso.Result) -> Gallery:
     return next(panel for panel in result.panels if isinstance(panel, Gallery))
 
@@ -218,6 +311,8 @@ def test_what_cannot_be_said_is_refused(forest: Path) -> None:
     bent = nn.Sequential(*network()[:4], nn.Linear(6, 3), nn.Tanh())
     with pytest.raises(NotSupportedError, match="not made by one linear layer"):
         asked(opened(bent), forest)
+    with pytest.raises(TargetError, match=r"target must be one class\. Got 'ash - birch'"):
+        picasso.explain(model, PICTURE, "influence", target="ash - birch", album=str(forest), cache=False)
     segmenter = picasso.load_model(nn.Conv2d(3, 3, 1), preprocessing=READ, labels=list(CLASSES))
     with pytest.raises(NotSupportedError, match="for a class of the whole picture"):
         asked(segmenter, forest)

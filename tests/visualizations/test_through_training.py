@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_distances_and_metrics_are_those_of_the_files(model: Model, run: Path) -
     losses = shown["metric-0"].lines[0].values
     assert losses[0] is None
     assert losses[1] > losses[4]
+
+
+def test_what_is_not_drawn_is_named(model: Model, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = []
+    for number in (1, 2):
+        file = run / "checkpoints" / f"epoch-00000{number}.pt"
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+        metrics = dict.fromkeys(("loss", "a", "b", "c", "rate", "norm"), 0.5)
+        lines.append(json.dumps({"file": file.name, "epoch": 1, "step": 10 * number, "metrics": metrics}))
+    (tmp_path / "training.jsonl").write_text("\n".join(lines))
+    monkeypatch.setattr("picasso.visualizations.through_training.LINES", 2)
+    shown = looked(model, run, album=str(run / "album"), checkpoints=str(tmp_path))
+    assert shown["metric-3"].caption == "As the training wrote it down. Not drawn: rate, norm."
+    assert "Not drawn" not in shown["metric-2"].caption
+    assert len(shown["accuracy"].lines) == 2
+    assert shown["accuracy"].caption == "Of 2 classes those 1 that changed most."
+    assert (shown["accuracy"].x, shown["accuracy"].x_title) == ((10, 20), "step")
 
 
 def test_the_accuracy_by_class_is_counted_at_each_checkpoint(model: Model, run: Path) -> None:

@@ -182,7 +182,7 @@ def test_one_picture_suffices_and_a_vector_has_no_part(model: Model, tmp_path: P
         ({"layer": "blue"}, NotFoundError, "no layer 'blue'"),
         ({"layer": "red, head"}, SettingsError, "layer must be one layer. Got 2: red, head."),
         ({"relevant_for": "tank"}, TargetError, "no class"),
-        ({"relevant_for": "plain - other"}, SettingsError, "relevant_for must be one class"),
+        ({"relevant_for": "plain - other"}, TargetError, "relevant_for must be one class"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(

@@ -12,6 +12,20 @@ from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
 
+def laid_out(model: Model, values: Array) -> Array:
+    """Lay a layer's values (n, ...) out as maps (n, rows, columns, channels); vectors have one place.
+
+    Raises:
+        ModelOutputError: The values are neither maps, nor tokens on a grid, nor vectors.
+    """
+    try:
+        return model.postprocess(values)
+    except ModelOutputError:
+        if values.ndim != 2:
+            raise
+        return values[:, None, None, :]
+
+
 def channel_maps(model: Model, values: Array) -> Array:
     """Lay a layer's values or gradients of one picture out as maps, one for each channel.
 
@@ -25,13 +39,7 @@ def channel_maps(model: Model, values: Array) -> Array:
     Raises:
         ModelOutputError: The values are neither a map, nor tokens on a grid, nor a vector.
     """
-    try:
-        laid = model.postprocess(values)[0]
-    except ModelOutputError:
-        if values.ndim != 2:
-            raise
-        laid = values.reshape(1, 1, -1)
-    return np.ascontiguousarray(np.moveaxis(laid, -1, 0), dtype=np.float32)
+    return np.ascontiguousarray(np.moveaxis(laid_out(model, values)[0], -1, 0), dtype=np.float32)
 
 
 def dead_channels(maps: NDArray[Any]) -> NDArray[np.bool_]:

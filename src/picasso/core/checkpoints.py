@@ -22,6 +22,9 @@ SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".hdf5", ".ke
 """How the names of checkpoints end; what a file is, the network's adapter finds out."""
 _NUMBERS = re.compile(r"\d+")
 _NAMED = re.compile(r"(?<![a-z])(epoch|step|iter(?:ation)?|global_step|ep|e)[=_.-]?(\d+)", re.IGNORECASE)
+_UNITS = ("epoch", "step")
+"""What checkpoints are counted by, the finer one last."""
+_WORDS = {"e": "epoch", "ep": "epoch", "iter": "step", "iteration": "step", "global_step": "step"}
 _LARGEST_JOURNAL = 64 * 2**20
 
 
@@ -31,14 +34,16 @@ class Checkpoint:
 
     Args:
         path: The file.
-        label: What to call it: "epoch 3", "step 1200", or its name.
-        step: What it is counted by, or None where nobody says.
+        label: What to call it: "epoch 3", "step 1200", "epoch 3, step 1200", or its name.
+        step: What it is counted by, steps where both are known, or None where nobody says.
+        unit: What is counted: "epoch", "step", or "" where that is not known.
         metrics: What the training had reached: {"loss": 0.31}.
     """
 
     path: Path
     label: str
     step: int | None = None
+    unit: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
@@ -79,7 +84,7 @@ def list_checkpoints(folder: str | Path) -> tuple[Checkpoint, ...]:
         raise NotFoundError(
             f"The folder '{folder}' holds no checkpoints.", f"Their names end in {', '.join(SUFFIXES[:-2])}."
         )
-    written = _read_journal(place)
+    written = read_journal(place)
     told = {name: place for place, name in enumerate(written)}
     # Files that the journal does not name come last, and so do those without a number: "best.pt", "final.pt".
     files.sort(key=lambda file: (told.get(file.name, len(told)), not _NUMBERS.search(file.name), _natural(file.name)))
@@ -188,7 +193,7 @@ class Trajectory:
         return " ".join(parts)
 
 
-def _read_journal(folder: Path) -> dict[str, dict[str, Any]]:
+def read_journal(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what the savers wrote down, by the file's name, in order; of one that was written again the last."""
     file = folder / JOURNAL
     found: dict[str, dict[str, Any]] = {}
@@ -215,16 +220,15 @@ def _checkpoint(file: Path, entry: Mapping[str, Any]) -> Checkpoint:
         for name, value in (entry.get("metrics") or {}).items()
         if isinstance(value, int | float) and math.isfinite(value)
     }
-    for word in ("epoch", "step"):
-        if isinstance(entry.get(word), int):
-            return Checkpoint(file, f"{word} {entry[word]}", entry[word], metrics)
-    named = _NAMED.findall(file.name)
-    if named:
-        words = {"e": "epoch", "ep": "epoch", "iter": "step", "iteration": "step", "global_step": "step"}
-        word, number = named[0][0].lower(), int(named[0][1])
-        return Checkpoint(file, f"{words.get(word, word)} {number}", number, metrics)
+    known = {word: entry[word] for word in _UNITS if isinstance(entry.get(word), int)}
+    if not known:
+        named = {_WORDS.get(word.lower(), word.lower()): int(number) for word, number in _NAMED.findall(file.name)}
+        known = {word: named[word] for word in _UNITS if word in named}
+    if known:
+        unit = [*known][-1]
+        return Checkpoint(file, ", ".join(f"{word} {known[word]}" for word in known), known[unit], unit, metrics)
     numbers = _NUMBERS.findall(file.name.partition(".")[0])
-    return Checkpoint(file, file.name, int(numbers[-1]) if numbers else None, metrics)
+    return Checkpoint(file, file.name, int(numbers[-1]) if numbers else None, metrics=metrics)
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

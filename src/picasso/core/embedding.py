@@ -39,11 +39,14 @@ def principal_axes(codes: Array, count: int = 2) -> tuple[Array, NDArray[np.floa
     References:
         Pearson 1901, On lines and planes of closest fit, doi:10.1080/14786440109462720.
     """
+    from scipy.linalg import eigh
+
     centered = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
     wide = centered.shape[1] > len(centered)
     # The smaller of two matrices that have the same eigenvalues: a flattened layer has tens of thousands of numbers.
-    values, vectors = np.linalg.eigh(centered @ centered.T if wide else centered.T @ centered)
-    values, vectors = np.maximum(values[::-1][:count], 0), vectors[:, ::-1][:, :count]
+    square = centered @ centered.T if wide else centered.T @ centered
+    values, vectors = eigh(square, subset_by_index=(max(len(square) - count, 0), len(square) - 1), overwrite_a=True)
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     axes = centered.T @ vectors if wide else vectors
     turned = np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1, 1)
     along = vectors * np.sqrt(values) if wide else centered @ vectors

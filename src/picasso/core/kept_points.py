@@ -44,6 +44,18 @@ class KeptPoints:
 
     def write(self, place: Point, numbers: tuple[float, ...]) -> None:
         """Keep what was measured at a place, to the last bit."""
+        try:
+            self._insert(place, numbers)
+        except sqlite3.Error:  # the disk is full, or cannot be written any more
+            known: dict[Point, tuple[float, ...]] = {}
+            with suppress(sqlite3.Error):
+                known = self.read()
+            self._database.close()
+            self._database = self._opened(":memory:")
+            for other, written in (known | {place: numbers}).items():
+                self._insert(other, written)
+
+    def _insert(self, place: Point, numbers: tuple[float, ...]) -> None:
         row = " ".join(map(str, place)), " ".join(float(number).hex() for number in numbers)
         with self._database:
             self._database.execute("INSERT OR REPLACE INTO points VALUES (?, ?)", row)

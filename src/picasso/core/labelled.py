@@ -99,7 +99,7 @@ def labelled(model: Model, source: str, most: int, report: Report) -> LabelledPi
     dataset = _read(source)
     places = match_classes(dataset.classes, model.labels)
     chosen = _evenly(dataset, most)
-    rows: list[Array] = []
+    x: Array | None = None
     classes: list[int] = []
     read: list[Example] = []
     digests: list[str] = []
@@ -107,23 +107,25 @@ def labelled(model: Model, source: str, most: int, report: Report) -> LabelledPi
         report(number, len(chosen))
         try:
             picture: Picture = dataset.picture(example)
-            rows.append(model.prepare(picture).x)
+            row = model.prepare(picture).x[0]
         except PictureError:
             continue
+        x = np.empty((len(chosen), *row.shape), np.float32) if x is None else x
+        x[len(read)] = row
         classes.append(places[example.label])
         read.append(example)
         digests.append(picture.digest)
-    if not rows:
+    if x is None:
         raise NotFoundError(f"'{source}' holds no picture that the network can read.", "Give another data set.")
     present = set(classes)
     names = {place: name for name, place in places.items() if place in present}
     return LabelledPictures(
-        x=np.concatenate(rows),
+        x=x[: len(read)],
         classes=np.array(classes, np.int64),
         names=names,
         examples=tuple(read),
         digests=tuple(digests),
-        left_out=len(chosen) - len(rows),
+        left_out=len(chosen) - len(read),
         total=len(dataset),
         dataset=dataset,
     )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from picasso.core.channel_statistics import laid_out
 from picasso.core.errors import ModelOutputError, NotSupportedError
 from picasso.core.facts import Capability, Task
 from picasso.core.hooks import Head
-from picasso.core.index.reading import laid_out
 from picasso.core.logistic import with_ones
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
@@ -63,19 +63,14 @@ def find_linear_head(model: Model, x: Array, report: Callable[[int, int], None])
     Raises:
         NotSupportedError: There is no such layer, or nothing makes probabilities of the scores.
     """
-    if model.facts.task is not Task.CLASSIFICATION or model.focus is not None:
-        raise NotSupportedError("Only a classifier has one head for the whole picture.", "Explain a class.")
-    if Capability.GRADIENTS not in model.capabilities or Capability.ACTIVATIONS not in model.capabilities:
-        raise NotSupportedError(f"A linear head is found by its slopes, and {model.framework} models give none here.")
-    if model.head is Head.NONE:
-        raise NotSupportedError("Nothing makes probabilities of this network's scores.", "Declare its head.")
-    noise = np.random.default_rng(0).normal(size=x.shape).astype(np.float32) * (x.std() or 1)
-    probes = np.concatenate([x, noise, -x])
+    _check(model)
+    probes = _probes(x)
     layers = [layer.name for layer in reversed(model.layers())][:_LAYERS]
     for number, layer in enumerate(layers):
         report(number, len(layers))
         head = _behind(model, probes, layer)
-        if head is not None:
+        # Behind nothing that the scores depend on, or the scores themselves, perhaps scaled, there is no head.
+        if head is not None and head.weights[:, :-1].any() and not _is_diagonal(head.weights[:, :-1]):
             report(len(layers), len(layers))
             return head
     raise NotSupportedError(
@@ -83,6 +78,39 @@ def find_linear_head(model: Model, x: Array, report: Callable[[int, int], None])
         f"{len(layers)} layers.",
         "Where its last layer reads all places of a map, or is no linear layer, none of this can be reckoned.",
     )
+
+
+def read_linear_head(model: Model, x: Array, layer: str) -> LinearHead:
+    """Return the head behind a layer that is known to feed it; its weights may be all zero, as before a training.
+
+    Args:
+        model: As for `find_linear_head`.
+        x: As there.
+        layer: The layer's name.
+
+    Raises:
+        NotSupportedError: The scores are not made linearly of that layer.
+    """
+    _check(model)
+    head = _behind(model, _probes(x), layer)
+    if head is None:
+        raise NotSupportedError(f"The scores of this network are not made linearly of '{layer}' alone.")
+    return head
+
+
+def _check(model: Model) -> None:
+    if model.facts.task is not Task.CLASSIFICATION or model.focus is not None:
+        raise NotSupportedError("Only a classifier has one head for the whole picture.", "Explain a class.")
+    if Capability.GRADIENTS not in model.capabilities or Capability.ACTIVATIONS not in model.capabilities:
+        raise NotSupportedError(f"A linear head is found by its slopes, and {model.framework} models give none here.")
+    if model.head is Head.NONE:
+        raise NotSupportedError("Nothing makes probabilities of this network's scores.", "Declare its head.")
+
+
+def _probes(x: Array) -> Array:
+    """Return a picture and two inputs that are unlike it, (3, h, w, c)."""
+    noise = np.random.default_rng(0).normal(size=x.shape).astype(np.float32) * (x.std() or 1)
+    return np.concatenate([x, noise, -x])
 
 
 def _behind(model: Model, probes: Array, layer: str) -> LinearHead | None:
@@ -104,8 +132,6 @@ def _behind(model: Model, probes: Array, layer: str) -> LinearHead | None:
             return None
         found.append(flat[:, 0])
     weights, codes = np.concatenate(found), with_ones(values.mean(axis=(1, 2), dtype=np.float64))
-    if not weights.any() or _is_diagonal(weights):
-        return None  # nothing that the scores depend on, or the scores themselves, perhaps scaled
     scores = pulled.outputs[SCORES].astype(np.float64)
     bias = scores - codes[:, :-1] @ weights.T
     head = LinearHead(layer, np.concatenate([weights, bias.mean(axis=0)[:, None]], axis=1), model.head)

@@ -123,18 +123,27 @@ class Logistic:
             )
         return np.asarray(found, np.float64).reshape(shape)
 
-    def fitted(self) -> Logistic:
+    def fitted(self, report: Callable[[int], None] = ignore) -> Logistic:
         """Return the same with the weights at which the loss is smallest: Newton's method with halved steps.
+
+        Args:
+            report: Called before each round of solving with how many there were; it may raise CanceledError.
 
         Raises:
             NotSupportedError: It did not get there.
         """
-        now, loss = self, self.loss()
+        now, loss, rounds = self, self.loss(), 0
+
+        def counted(_: int) -> None:
+            nonlocal rounds
+            report(rounds)
+            rounds += 1
+
         for _ in range(_NEWTON):
             slope = now.slope()
             if np.abs(slope).max() < _FLAT:
                 return now
-            step, share = now.solve(slope), 1.0
+            step, share = now.solve(slope, counted), 1.0
             while True:
                 next_ = replace(now, weights=now.weights - share * step)
                 lower = next_.loss()

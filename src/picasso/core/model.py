@@ -82,7 +82,6 @@ class Model(Hooked):
     Class attributes:
         framework: What people call it: "PyTorch".
         packages: The packages whose versions go into every record.
-        filter_axis: Along which axis of a weight its filters, or the rows of a matrix, are counted.
         pulls_layers: Whether `_pullback` can begin at a layer, too: where `targets.layer_read` names one, its values,
             channels last, are `outputs[LAYER]`.
 
@@ -93,7 +92,6 @@ class Model(Hooked):
     framework: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     capabilities: frozenset[Capability] = frozenset({Capability.PREDICT})
-    filter_axis: ClassVar[int] = -1
     pulls_layers: ClassVar[bool] = False
 
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
@@ -175,6 +173,17 @@ class Model(Hooked):
             NotSupportedError: The network does not show them.
         """
         raise NotSupportedError(f"{self.framework} models do not show their parameters.")
+
+    def filter_axes(self) -> dict[str, tuple[int, ...]]:
+        """Return along which axes of each parameter its filters, or the rows of a matrix, are counted, by name.
+
+        A depthwise kernel has a filter for each channel, a transposed one for each channel that it makes. By default
+        filters are counted along the last axis.
+
+        Raises:
+            NotSupportedError: The network does not show its parameters.
+        """
+        return dict.fromkeys(self.whole.parameters(), (-1,))
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Self:
         """Return a copy of the network in which some parameters have other values; this one stays as it is.

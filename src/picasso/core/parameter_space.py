@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,9 @@ def layer_distances(point: Point, reference: Point) -> dict[str, float]:
     return {layer: (far[layer] / long[layer]) ** 0.5 if long[layer] else float("nan") for layer in far}
 
 
-def filter_normalized(point: Point, random: np.random.Generator, axis: int) -> dict[str, Array]:
+def filter_normalized(
+    point: Point, random: np.random.Generator, axes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Array]:
     """Draw a random direction in which each filter is as long as the network's own.
 
     Parameters of one dimension (biases, the scales and shifts of norms) do not move, as in the paper.
@@ -44,7 +46,7 @@ def filter_normalized(point: Point, random: np.random.Generator, axis: int) -> d
     Args:
         point: The network's parameters.
         random: Where the numbers come from, standard normal.
-        axis: Along which axis of a weight its filters, or the rows of a matrix, are counted.
+        axes: Along which axes of each weight its filters, or the rows of a matrix, are counted; `Model.filter_axes`.
 
     Returns:
         float32 by name, of the shapes of `point`.
@@ -58,7 +60,8 @@ def filter_normalized(point: Point, random: np.random.Generator, axis: int) -> d
         if value.ndim < 2:
             direction[name] = np.zeros(value.shape, np.float32)
             continue
-        others = tuple(place for place in range(value.ndim) if place != axis % value.ndim)
+        counted = {axis % value.ndim for axis in axes[name]}
+        others = tuple(place for place in range(value.ndim) if place not in counted)
         own = np.sqrt(np.sum(value.astype(np.float64) ** 2, axis=others, keepdims=True))
         length = np.sqrt(np.sum(drawn**2, axis=others, keepdims=True))
         direction[name] = (drawn * own / length).astype(np.float32)
@@ -80,24 +83,29 @@ class Plane:
     explained: tuple[float, float]
 
 
-def principal_plane(points: Sequence[Point]) -> Plane:
+def principal_plane(points: Iterable[Point]) -> Plane:
     """Return the plane of the first two principal components of a training, seen from its last point.
 
     The components are those of the matrix of differences from the last point, not centered, as in the paper: its end
     lies in the plane.
 
     Args:
-        points: Parameters in the order of the training, at least 3.
+        points: Parameters in the order of the training, at least 3; of each only one row is held, which matters for
+            networks of many parameters.
 
     References:
         Li et al. 2018, arXiv:1712.09913, section 7.
     """
-    last = points[-1]
-    steps = [_flat(point, last) for point in points[:-1]]
+    steps: list[Array] = []
+    for last in points:
+        steps.append(np.concatenate([np.asarray(value, np.float32).ravel() for value in last.values()]))
+    end = steps.pop()
+    for step in steps:
+        step -= end
     gram = np.array([[float(np.dot(a, b)) for b in steps] for a in steps])
     values, vectors = np.linalg.eigh(gram)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    directions, places = [], np.zeros((len(points), 2))
+    directions, places = [], np.zeros((len(steps) + 1, 2))
     for rank in (0, 1):
         length = float(np.sqrt(values[rank]))
         unit = np.zeros_like(steps[0])
@@ -127,11 +135,6 @@ def point_digest(point: Point) -> str:
     for name, value in point.items():
         digest.update(f"{name}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()
-
-
-def _flat(point: Point, last: Point) -> Array:
-    """Return the difference of a point from the last as one row."""
-    return np.concatenate([(point[name] - value).ravel() for name, value in last.items()])
 
 
 def _shaped(row: Array, like: Point) -> dict[str, Array]:

@@ -73,6 +73,21 @@ class Target:
         return values[..., self.index] if self.minus is None else values[..., self.index] - values[..., self.minus]
 
 
+def one_class(target: Target, what: str) -> int:
+    """Return the class of a target that must be one class and no difference of two.
+
+    Args:
+        target: The target.
+        what: What was set to it: "target", "relevant_for".
+
+    Raises:
+        TargetError: It is a difference.
+    """
+    if target.minus is not None:
+        raise TargetError(f"{what} must be one class. Got '{target.label}'.", "Name one of the two.")
+    return target.index
+
+
 def class_columns(index: int, columns: int, classes: int) -> tuple[tuple[int, float], ...]:
     """Return which columns of the network's scores make up a class.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from picasso.core.checkpoints import JOURNAL
+from picasso.core.checkpoints import JOURNAL, read_journal
 from picasso.core.errors import ConfigurationError
 
 
@@ -48,6 +48,12 @@ class Moment:
         """Return the metrics that are finite numbers."""
         found = {str(name): float(value) for name, value in self.metrics.items()}
         return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def last_epoch(folder: Path) -> int:
+    """Return the last epoch in a folder's journal; 0 where there is none."""
+    epochs = (entry.get("epoch") for entry in read_journal(folder).values())
+    return max((epoch for epoch in epochs if isinstance(epoch, int)), default=0)
 
 
 def keep(folder: Path, moment: Moment, suffix: str, write: Callable[[Path], object]) -> Path:

@@ -18,10 +18,8 @@ from picasso.plugin import (
     Finding,
     Gallery,
     Group,
-    Model,
     ModelVisualization,
     NotFoundError,
-    NotSupportedError,
     Panel,
     PictureIndex,
     Reading,
@@ -31,6 +29,8 @@ from picasso.plugin import (
     Tile,
     chance,
     channel_maps,
+    class_pictures,
+    evenly_chosen,
     holm,
     index_pictures,
     make_atlas,
@@ -48,6 +48,8 @@ ALPHA = 0.05
 """Chance of taking any concept that is none for one that matters."""
 TOLD = 0.7
 """Accuracy below which a vector hardly tells its concept from random pictures; 0.5 is guessing."""
+RANDOM = 2000
+"""Random pictures at most, as products of all pairs of pictures are held."""
 SHOWN = 8
 """Pictures that are shown of each concept."""
 
@@ -136,7 +138,7 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
         model = ctx.model
         (layer,) = read_layers(model, settings.layer, (DEPTH,))[:1]
         read = _Read.of(ctx, layer, settings)
-        label, places = _of_class(model, read.album, settings)
+        label, places = class_pictures(model, read.album, settings.of, settings.pictures, by_truth=True)
         gradients = _gradients(ctx, read.album, places, layer, label)
         space = ConceptSpace(read.codes, gradients)
         random = np.random.default_rng(ctx.seed)
@@ -148,7 +150,8 @@ class ConceptActivation(ModelVisualization[ConceptActivationSettings]):
             lambda done: ctx.progress(done, steps, f"Random concept {done + 1} of {nulls}"),
         )  # fmt: skip
         corrected = holm([chance(finding, beside) for finding in found.values()])
-        told = {name: _Told(finding, p) for (name, finding), p in zip(found.items(), corrected, strict=True)}
+        middle = float(np.mean([one.score for one in beside]))
+        told = {name: _Told(finding, p, middle) for (name, finding), p in zip(found.items(), corrected, strict=True)}
         ctx.keep("tcav", np.array([[vector.score for vector in one.vectors] for one in found.values()]))
         ctx.keep("effect", np.array([one.effect for one in found.values()]))
         ctx.keep("accuracy", np.array([one.accuracy for one in found.values()]))
@@ -181,7 +184,7 @@ class _Read:
     Args:
         album: The pictures of the class.
         album_codes: Theirs, float64 (n, channels).
-        codes: Those of concepts and random pictures, float64 (n, channels).
+        codes: Those of concepts and random pictures that are learned from, float64 (n, channels).
         concepts: Which of them are of each concept.
         others: Which of them are random.
         size: How many there are of each concept.
@@ -222,34 +225,18 @@ class _Read:
         if len(pool) < 2 * LEAST:
             raise NotFoundError(f"There are {len(pool)} random pictures, and {2 * LEAST} are needed.", "Give more.")
         size = min(settings.examples, len(every[fewest]), len(pool) // 2)
+        chosen = [np.array(evenly_chosen(places.tolist(), size)) for places in every.values()]
+        random = np.array(evenly_chosen(range(len(pool)), RANDOM))
+        fewer = f" {len(random):,} of them are drawn from, evenly chosen." if len(random) < len(pool) else ""
         return cls(
             album,
             album_codes,
-            np.concatenate([shown_codes, pool_codes]),
-            {name: places[np.arange(size) * len(places) // size] for name, places in every.items()},
-            len(shown_codes) + np.arange(len(pool_codes)),
+            np.concatenate([*(shown_codes[places] for places in chosen), pool_codes[random]]),
+            {name: number * size + np.arange(size) for number, name in enumerate(every)},
+            size * len(every) + np.arange(len(random)),
             size,
-            f"Concepts: {shown.said()} Random: {pool.said()}",
+            f"Concepts: {shown.said()} Random: {pool.said()}{fewer}",
         )
-
-
-def _of_class(model: Model, index: PictureIndex, settings: ConceptActivationSettings) -> tuple[int, list[int]]:
-    """Return the class, and its pictures: those of that class where classes are known, else those taken for it.
-
-    Raises:
-        NotSupportedError: The network has no classes.
-        NotFoundError: There are none.
-    """
-    if not index.scores.shape[1]:
-        raise NotSupportedError("The network gives no class to a whole picture, so none can be asked about.")
-    classes = index.truth if index.labelled else index.scores.argmax(axis=1)
-    label = model.target(settings.of).index if settings.of else int(np.bincount(classes[classes >= 0]).argmax())
-    places = np.flatnonzero(classes == label)
-    if not len(places):
-        raise NotFoundError(f"None of the {len(index)} pictures is of '{model.labels[label]}'.", "Name other pictures.")
-    if len(places) > settings.pictures:
-        places = places[np.arange(settings.pictures) * len(places) // settings.pictures]
-    return label, places.tolist()
 
 
 def _gradients(ctx: Context, index: PictureIndex, places: list[int], layer: str, label: int) -> Numbers:
@@ -265,17 +252,32 @@ def _gradients(ctx: Context, index: PictureIndex, places: list[int], layer: str,
 
 @dataclass(frozen=True, eq=False)
 class _Told:
-    """What was found of a concept, and its p, corrected for testing all of them."""
+    """What was found of a concept, its p, corrected for testing all of them, and the mean score of random ones."""
 
     finding: Finding
     p: float
+    middle: float
+
+    @property
+    def told(self) -> bool:
+        """Whether the layer tells the concept from random pictures, without which its direction means nothing."""
+        return self.finding.accuracy >= TOLD
 
     @property
     def matters(self) -> bool:
-        return self.p < ALPHA
+        return self.told and self.p < ALPHA
 
     def labelled(self, name: str) -> str:
-        return name if self.matters else f"{name} (not significant)"
+        return name if self.matters else f"{name} ({'not significant' if self.told else 'hardly told apart'})"
+
+    def verdict(self, name: str) -> str:
+        """Say what the concept does to a class; up or down only where score and effect say the same."""
+        if not self.matters:
+            return "not significant"
+        up, effect = self.finding.score > self.middle, self.finding.effect
+        if up == (effect > 0) and effect:
+            return f"it {'raises' if up else 'lowers'} '{name}'"
+        return f"it matters, but neither raises nor lowers '{name}': its score and its effect point opposite ways"
 
 
 def _said(
@@ -290,12 +292,7 @@ def _said(
             f"TCAV {finding.score:.2f} ({low:.2f} to {high:.2f}), effect {finding.effect:+.2g} on the {units}, "
             f"p = {one.p:.3f}, accuracy {finding.accuracy:.0%}."
         )
-        if finding.accuracy < TOLD:
-            verdict = f"'{layer}' hardly tells it from random pictures"
-        elif one.matters:
-            verdict = f"it {'raises' if finding.score > 0.5 else 'lowers'} '{name}'"
-        else:
-            verdict = "not significant"
+        verdict = one.verdict(name) if one.told else f"'{layer}' hardly tells it from random pictures"
         lines.append(f"{concept}: {verdict}. {numbers}")
     how = (
         f"{pictures} pictures of '{name}', layer '{layer}', {read.size} pictures of each concept. p: how often one of "

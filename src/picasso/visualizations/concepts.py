@@ -19,7 +19,6 @@ from picasso.plugin import (
     Group,
     Model,
     ModelVisualization,
-    NotFoundError,
     NotSupportedError,
     Panel,
     PictureIndex,
@@ -28,6 +27,7 @@ from picasso.plugin import (
     SettingsError,
     Text,
     Tile,
+    class_pictures,
     draw_designs,
     enlarge,
     factorize,
@@ -131,7 +131,7 @@ class Concepts(ModelVisualization[ConceptsSettings]):
                 "album must name pictures in which the class is seen. Got none.", "Give a folder, or a data set."
             )
         index = index_pictures(ctx.model, settings.album, (), ctx.progress, MOST_PICTURES)
-        label, places = _of_class(ctx.model, index, settings)
+        label, places = class_pictures(ctx.model, index, settings.of, settings.pictures, LEAST)
         samples = [_sample(ctx.model, index, place) for place in places]
         layer = _layer(ctx.model, samples[0], settings.layer)
         boxes = _boxes(samples[0].x.shape[1:3], settings.cutting)
@@ -179,29 +179,6 @@ class Concepts(ModelVisualization[ConceptsSettings]):
         chosen = _Chosen(index, places, samples, boxes, settings)
         yield chosen.cuttings(found.shares, worth, order, ctx.model.facts.units)
         yield chosen.maps(measured, order)
-
-
-def _of_class(model: Model, index: PictureIndex, settings: ConceptsSettings) -> tuple[int, list[int]]:
-    """Return the class, and those pictures that the network takes for it.
-
-    Raises:
-        NotSupportedError: The network has no classes.
-        NotFoundError: There are too few pictures of the class.
-    """
-    if not index.scores.shape[1]:
-        raise NotSupportedError("The network gives no class to a whole picture, so none can be asked about.")
-    given = index.scores.argmax(axis=1)
-    label = model.target(settings.of).index if settings.of else int(np.bincount(given).argmax())
-    places = np.flatnonzero(given == label)
-    if len(places) < LEAST:
-        raise NotFoundError(
-            f"The network takes {len(places)} of {len(index)} pictures for '{model.labels[label]}', and {LEAST} "
-            "are needed.",
-            "Name other pictures, or another class.",
-        )
-    if len(places) > settings.pictures:
-        places = places[np.arange(settings.pictures) * len(places) // settings.pictures]
-    return label, places.tolist()
 
 
 def _sample(model: Model, index: PictureIndex, place: int) -> Sample:
@@ -367,6 +344,7 @@ class _Chosen:
             groups=tuple(groups),
             atlas=make_atlas(tiles, len(tiles), SIDE),
             wholes=make_atlas(wholes, len(wholes), SIDE),
+            aspect=wholes[0].shape[1] / wholes[0].shape[0],
             album=self.settings.album,
         )
 

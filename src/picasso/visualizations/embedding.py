@@ -98,7 +98,6 @@ class Embedding(ModelVisualization[EmbeddingSettings]):
         neighbors, cosines = nearest_neighbors(codes, NEIGHBORS)
         atlas = make_atlas(index.views(range(len(index)), ctx.progress), len(index), TILE)
         colorings = _colorings(ctx, index)
-        flat, shares = principal_axes(codes)
 
         def panel(points: Array, caption: str) -> Scatter:
             axis = AXES[settings.method]
@@ -118,7 +117,7 @@ class Embedding(ModelVisualization[EmbeddingSettings]):
 
         said = f"The mean of each of {codes.shape[1]:,} channels; neighbors by the cosine of their angle."
         if settings.method == "pca":
-            points = flat
+            points, shares = principal_axes(codes)
             said += f" The axes hold {shares[0]:.0%} and {shares[1]:.0%} of the variance."
         elif settings.method == "tsne":
             points = tsne(
@@ -168,6 +167,7 @@ def _said(index: PictureIndex, neighbors: np.ndarray) -> str:
     if len(classes) > 1:
         labels = np.array([classes.index(example.label) for example in index.examples])
         same = labels[neighbors[:, 0]] == labels
-        chance = float(np.square(np.bincount(labels) / len(labels)).sum())
+        counts = np.bincount(labels)
+        chance = float((counts * (counts - 1)).sum() / (len(labels) * (len(labels) - 1)))  # none is its own neighbor
         said += f"\n\nThe nearest neighbor of {same.mean():.0%} has the same label; by chance {chance:.0%} would."
     return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,11 @@ from picasso.plugin import (
     Family,
     Gallery,
     Group,
-    LinearHead,
-    Logistic,
+    HeadCodes,
     Model,
+    NotFoundError,
     NotSupportedError,
     Panel,
-    PictureIndex,
-    Reading,
     Sample,
     Settings,
     SettingsError,
@@ -31,11 +29,9 @@ from picasso.plugin import (
     Tile,
     Trajectory,
     Visualization,
-    channel_maps,
-    find_linear_head,
-    index_pictures,
     make_atlas,
-    with_ones,
+    one_class,
+    read_head_codes,
 )
 
 Numbers = NDArray[np.float64]
@@ -43,10 +39,6 @@ SIDE = 112
 """Of a small picture, pixels."""
 NEAR = 1e-3
 """Share of the loss that may be saved at what counts as its minimum."""
-SAME = 1 - 1e-6
-"""Cosine from which two codes are those of one picture."""
-ROUNDS = 200
-"""Rounds that solving usually takes at most, for the progress bar alone."""
 
 
 class InfluenceSettings(Settings):
@@ -121,8 +113,8 @@ class Influence(Visualization[InfluenceSettings]):
             )
         if ctx.model.focus is not None:
             raise NotSupportedError("Training pictures are found for a class of the whole picture.", "Explain a class.")
-        target = ctx.targets[0].index
-        now = _read(ctx, ctx.model, sample, settings, target)
+        target = one_class(ctx.targets[0], "target")
+        now = read_head_codes(ctx.model, sample.x, target, settings.album, settings.pictures, ctx.progress)
         index, alike = now.index, now.alike()
         ctx.keep("alike", alike)
         groups = [_group("Most alike to the network", "cosine", "", alike, np.argsort(-alike, kind="stable"), settings)]
@@ -132,17 +124,18 @@ class Influence(Visualization[InfluenceSettings]):
         ]
         bars: list[Panel] = []
         if index.labelled:
-            settled = now.settled(settings.regularization) if settings.refit else now
-            effect = settled.influence(ctx, settings.regularization)
+            settled = now.settled(settings.regularization, ctx.progress) if settings.refit else now
+            effect = settled.influence(settings.regularization, ctx.progress)
             ctx.keep("influence", effect)
             groups += _pulls("", "change of the loss", effect, now.known, settings)
-            said.append(_measured(settled, effect, settings, ctx.model.labels[target]))
+            said.append(_measured(ctx, settled, effect, settings, ctx.model.labels[target]))
             bars.append(_by_class(now, effect, ctx.model))
             if settings.checkpoints:
-                traced, about = _trace(ctx, sample, settings, target)
-                ctx.keep("tracin", traced)
-                groups += _pulls("TracIn: ", "sum of products", traced, now.known, settings)
-                said.append(about)
+                traced = _trace(ctx, sample, settings, target, now)
+                if traced.values is not None:
+                    ctx.keep("tracin", traced.values)
+                    groups += _pulls("TracIn: ", "sum of products", traced.values, now.known, settings)
+                said.append(traced.said)
         else:
             why = index.unmatched or "Their classes are not known."
             said.append(f"Which pictures are helpful or harmful cannot be said: {why}")
@@ -154,115 +147,55 @@ class Influence(Visualization[InfluenceSettings]):
 
 
 @dataclass(frozen=True, eq=False)
-class _Known:
-    """What the head reads of the picture and of the training pictures.
+class _Traced:
+    """What TracIn found, (n,), NaN of what it does not know, None where it found nothing; and how it was done."""
 
-    Args:
-        index: The training pictures.
-        head: The head.
-        codes: float64 (n, channels + 1), the last of each a one.
-        own: The picture's, (channels + 1,).
-        truth: float64 (n, columns) of 0 and 1; of pictures whose class is not known only 0.
-        own_truth: The explained class, (columns,).
-    """
-
-    index: PictureIndex
-    head: LinearHead
-    codes: Numbers
-    own: Numbers
-    truth: Numbers
-    own_truth: Numbers
-
-    @property
-    def known(self) -> NDArray[np.intp]:
-        """Numbers of the pictures whose class is known."""
-        return np.flatnonzero(self.index.truth >= 0)
-
-    def alike(self) -> Numbers:
-        """Return the cosine of each picture's code and the picture's own, (n,)."""
-        codes, own = self.codes[:, :-1], self.own[:-1]
-        sizes = np.linalg.norm(codes, axis=1) * np.linalg.norm(own)
-        return np.asarray((codes @ own) / np.where(sizes > 0, sizes, 1))
-
-    def logistic(self, regularization: float) -> Logistic:
-        """Return the head with the pictures whose class is known."""
-        return Logistic(
-            self.head.weights, self.codes[self.known], self.truth[self.known], self.head.kind, regularization
-        )
-
-    def settled(self, regularization: float) -> _Known:
-        """Return the same with the head at which the loss over the pictures is smallest."""
-        return replace(self, head=replace(self.head, weights=self.logistic(regularization).fitted().weights))
-
-    def own_residual(self) -> Numbers:
-        """Return the slope of the picture's own loss by its scores, (columns,)."""
-        own = Logistic(self.head.weights, self.own[None], self.own_truth[None], self.head.kind, 0.0)
-        return own.residuals().ravel()
-
-    def influence(self, ctx: Context, regularization: float) -> Numbers:
-        """Return the change of the picture's loss when each picture is left out, (n,); NaN where no class is known."""
-        learned = self.logistic(regularization)
-        solved = learned.solve(
-            np.outer(self.own_residual(), self.own),
-            lambda done: ctx.progress(min(done, ROUNDS), ROUNDS, "Solving for the curvature"),
-        )
-        found: Numbers = np.full(len(self.codes), np.nan)
-        found[self.known] = (learned.residuals() * (learned.codes @ solved.T)).sum(axis=1) / len(learned.codes)
-        return found
-
-    def products(self) -> Numbers:
-        """Return the products of each picture's slope and the picture's own, (n,); NaN where no class is known."""
-        learned = self.logistic(1.0)
-        found: Numbers = np.full(len(self.codes), np.nan)
-        found[self.known] = (learned.residuals() @ self.own_residual()) * (learned.codes @ self.own)
-        return found
+    values: Numbers | None
+    said: str
 
 
-def _read(ctx: Context, model: Model, sample: Sample, settings: InfluenceSettings, target: int) -> _Known:
-    """Find the head of a network, and what it reads of all pictures.
-
-    Raises:
-        NotSupportedError: The head is not linear.
-    """
-    head = find_linear_head(model, sample.x, lambda done, total: ctx.progress(done, total, "Looking for the head"))
-    reading = Reading(head.layer)
-    index = index_pictures(model, settings.album, [reading], ctx.progress, settings.pictures)
-    codes = with_ones(index.strongest(reading, "mean"))
-    if not head.holds(codes, index.scores[:, -model.facts.columns :]):
-        raise NotSupportedError(f"The scores of this network are not made linearly of '{head.layer}' alone.")
-    own = channel_maps(model, model.activations(sample.x, [head.layer])[head.layer]).mean(axis=(1, 2), dtype=np.float64)
-    return _Known(
-        index,
-        head,
-        codes,
-        np.append(own, 1.0),
-        _one_hot(index.truth, model.facts.columns, len(model.labels)),
-        _one_hot(np.array([target]), model.facts.columns, len(model.labels))[0],
-    )
-
-
-def _one_hot(truth: NDArray[np.int64], columns: int, classes: int) -> Numbers:
-    """Return what the columns of the scores should have been, (n, columns); one column says whether it is class 1."""
-    if columns < classes:
-        return np.asarray(truth == 1, np.float64)[:, None]
-    return np.asarray(truth[:, None] == np.arange(columns), np.float64)
-
-
-def _trace(ctx: Context, sample: Sample, settings: InfluenceSettings, target: int) -> tuple[Numbers, str]:
-    """Add up over checkpoints what a step on each picture does for this one; return that and how it was done."""
+def _trace(ctx: Context, sample: Sample, settings: InfluenceSettings, target: int, now: HeadCodes) -> _Traced:
+    """Add up over checkpoints what a step on each picture does for this one."""
     trajectory = Trajectory(ctx.model, settings.checkpoints, settings.most)
-    total: Numbers | None = None
-    rates: list[float | None] = []
+    steps: list[tuple[float | None, Numbers]] = []
+    refused: list[str] = []
     for reached in trajectory.walk(ctx.progress):
-        rate = _rate(reached.checkpoint.metrics)
-        products = _read(ctx, reached.model, sample, settings, target).products()
-        total = products * (rate or 1.0) + (0 if total is None else total)
-        rates.append(rate)
-    assert total is not None  # walk raises where nothing can be read
-    told = all(rate is not None for rate in rates)
+        try:
+            then = read_head_codes(
+                reached.model, sample.x, target, settings.album, settings.pictures, ctx.progress, now.head.layer
+            )
+        except (NotSupportedError, NotFoundError) as error:
+            refused.append(f"{reached.checkpoint.label}: {error.message}")
+            continue
+        steps.append((_rate(reached.checkpoint.metrics), _joined(now.index.keys, then)))
+    parts = [_weighing([rate for rate, _ in steps])]
+    total: Numbers | None = None
+    if steps:
+        bare = all(rate is None for rate, _ in steps)
+        weighted = [row * (1.0 if rate is None else rate) for rate, row in steps if bare or rate is not None]
+        total = np.sum(weighted, axis=0)
+        if lost := int(np.isnan(total[now.known]).sum()):
+            parts.append(f"{lost} pictures could not be read at every checkpoint, and have no TracIn.")
+    if refused:
+        parts.append(f"Checkpoints at which the head could not be read are left out: {len(refused)}. {refused[0]}")
+    return _Traced(total, " ".join(filter(None, [*parts, trajectory.said()])))
+
+
+def _weighing(rates: Sequence[float | None]) -> str:
+    """Say over which checkpoints TracIn is, and how each counts."""
+    if not rates:
+        return "TracIn cannot be said: at no checkpoint could the head be read."
+    told = sum(rate is not None for rate in rates)
     how = "each weighted by its learning rate" if told else "all weighted alike, as nobody wrote down a learning rate"
-    said = f"TracIn over {len(rates)} checkpoints, {how}: above zero, a step on that picture lowered this one's loss."
-    return total, f"{said} {trajectory.said()}".strip()
+    said = f"TracIn over {told or len(rates)} checkpoints, {how}: above zero, a step on that picture lowered this "
+    left = f" {len(rates) - told} without a learning rate are left out." if 0 < told < len(rates) else ""
+    return f"{said}one's loss.{left}"
+
+
+def _joined(keys: Sequence[str], then: HeadCodes) -> Numbers:
+    """Return a checkpoint's products of the pictures under some keys, (n,); NaN of those that it could not read."""
+    found = dict(zip(then.index.keys, then.products(), strict=True))
+    return np.array([found.get(key, np.nan) for key in keys])
 
 
 def _rate(metrics: Mapping[str, float]) -> float | None:
@@ -297,17 +230,17 @@ def _pulls(what: str, units: str, values: Numbers, known: NDArray[np.intp], sett
     ]
 
 
-def _gallery(ctx: Context, now: _Known, rows: Sequence[_Row], settings: InfluenceSettings) -> Gallery:
+def _gallery(ctx: Context, now: HeadCodes, rows: Sequence[_Row], settings: InfluenceSettings) -> Gallery:
     """Return the pictures, each once on the sheet."""
     index, labels = now.index, ctx.model.labels
     places = list(dict.fromkeys(int(place) for row in rows for place in row.places))
-    number = {place: tile for tile, place in enumerate(places)}
+    number, same = {place: tile for tile, place in enumerate(places)}, now.same
 
     def caption(row: _Row, place: int) -> str:
         label = labels[index.truth[place]] if index.truth[place] >= 0 else index.examples[place].label
         value = row.values[place]
         if row.units == "cosine":
-            return f"{label}, the same" if value > SAME else f"{label} {value:.4f}".strip()
+            return f"{label}, the same".removeprefix(", ") if same[place] else f"{label} {value:.4f}".strip()
         return f"{label} {value:+.2g}".strip()
 
     return Gallery(
@@ -327,13 +260,13 @@ def _gallery(ctx: Context, now: _Known, rows: Sequence[_Row], settings: Influenc
     )
 
 
-def _neighborhood(now: _Known, alike: Numbers, shown: int) -> str:
+def _neighborhood(now: HeadCodes, alike: Numbers, shown: int) -> str:
     """Say of which classes the nearest pictures are."""
     order = np.argsort(-alike, kind="stable")
-    order = order[alike[order] <= SAME][:shown]
+    order = order[~now.same[order]][:shown]
     labels = [now.index.examples[place].label for place in order]
     counts = {label: labels.count(label) for label in dict.fromkeys(labels) if label}
-    own = int((alike > SAME).sum())
+    own = int(now.same.sum())
     said = f"The picture itself is {'among them' if own == 1 else f'{own} times among them'}. " if own else ""
     if not counts or not len(order):
         return said.strip() or f"The most alike has cosine {alike.max():.3f}."
@@ -341,7 +274,7 @@ def _neighborhood(now: _Known, alike: Numbers, shown: int) -> str:
     return f"{said}The {len(order)} most alike: {shares}, from cosine {alike[order[0]]:.4f} on."
 
 
-def _measured(now: _Known, effect: Numbers, settings: InfluenceSettings, label: str) -> str:
+def _measured(ctx: Context, now: HeadCodes, effect: Numbers, settings: InfluenceSettings, label: str) -> str:
     """Say what the influences are, and how far the head is from where they are exact."""
     learned = now.logistic(settings.regularization)
     scores = now.head.scores(learned.codes)
@@ -353,7 +286,13 @@ def _measured(now: _Known, effect: Numbers, settings: InfluenceSettings, label: 
         f"{right.mean():.1%} of them right, with regularization {settings.regularization:g}. It goes from "
         f"{np.nanmin(effect):+.2g} to {np.nanmax(effect):+.2g}."
     )
-    above = learned.loss() - learned.fitted().loss()
+    lowest = now.lowest(settings.regularization, ctx.progress)
+    if lowest is None:
+        return (
+            f"{said} Where this loss is smallest could not be found, so that nobody knows how exact they are. "
+            "Raise the regularization."
+        )
+    above = learned.loss() - lowest
     if above <= NEAR * learned.loss():
         return f"{said} The head is where this loss is smallest, which is where influence is exact."
     return (
@@ -363,7 +302,7 @@ def _measured(now: _Known, effect: Numbers, settings: InfluenceSettings, label: 
     )
 
 
-def _by_class(now: _Known, effect: Numbers, model: Model) -> Bars:
+def _by_class(now: HeadCodes, effect: Numbers, model: Model) -> Bars:
     """Return what the pictures of each class do together."""
     truth = now.index.truth
     classes = [int(number) for number in np.unique(truth[truth >= 0])]

@@ -52,7 +52,7 @@ class LossLandscapeSettings(Settings):
         json_schema_extra={"picasso": {"choices": "album"}},
     )
     pictures: int = Field(
-        128, ge=1, le=100_000, title="How many", description="Pictures at most, evenly over the classes."
+        128, ge=1, le=2000, title="How many", description="Pictures at most, evenly over the classes."
     )
     shape: Literal["plane", "line"] = Field(
         "plane", title="Along", description="plane: two directions. line: one; as many points as a row of the plane."
@@ -140,9 +140,9 @@ class _Cut:
 def _at_random(ctx: Context, settings: LossLandscapeSettings) -> _Cut:
     """Return a line or a plane of random directions through the network as it is."""
     random = np.random.default_rng(ctx.seed)
-    here = ctx.model.parameters()
+    here, axes = ctx.model.parameters(), ctx.model.filter_axes()
     count = 2 if settings.shape == "plane" else 1
-    directions = tuple(filter_normalized(here, random, ctx.model.filter_axis) for _ in range(count))
+    directions = tuple(filter_normalized(here, random, axes) for _ in range(count))
     amounts = np.linspace(-settings.span, settings.span, settings.points)
     titles = ("along a random direction", "along another one")[:count]
     return _Cut(ctx.model, ParameterSlice(directions, (amounts,) * count), titles)
@@ -151,19 +151,22 @@ def _at_random(ctx: Context, settings: LossLandscapeSettings) -> _Cut:
 def _along_training(ctx: Context, settings: LossLandscapeSettings) -> _Cut:
     """Return the line or the plane in which the training moved most, through its end."""
     trajectory = Trajectory(ctx.model, settings.checkpoints, settings.most)
-    points: list[dict[str, Array]] = []
     labels: list[str] = []
     model = ctx.model
-    for reached in trajectory.walk(lambda done, total, label: ctx.progress(done, total, f"Reading {label}")):
-        model = reached.model
-        points.append(model.parameters())
-        labels.append(reached.checkpoint.label)
-    if len(points) < FEWEST:
-        raise NotFoundError(
-            f"'{settings.checkpoints}' holds {len(points)} checkpoints of this network; a plane needs {FEWEST}.",
-            "Leave checkpoints empty for random directions.",
-        )
-    plane = principal_plane(points)
+
+    def points() -> Iterator[dict[str, Array]]:
+        nonlocal model
+        for reached in trajectory.walk(lambda done, total, label: ctx.progress(done, total, f"Reading {label}")):
+            model = reached.model
+            labels.append(reached.checkpoint.label)
+            yield model.parameters()
+        if len(labels) < FEWEST:
+            raise NotFoundError(
+                f"'{settings.checkpoints}' holds {len(labels)} checkpoints of this network; a plane needs {FEWEST}.",
+                "Leave checkpoints empty for random directions.",
+            )
+
+    plane = principal_plane(points())
     count = 2 if settings.shape == "plane" else 1
     amounts = tuple(spread_around(plane.places[:, rank].tolist(), settings.points) for rank in range(count))
     titles = tuple(f"along component {rank + 1} ({plane.explained[rank]:.0%} of the movement)" for rank in range(count))

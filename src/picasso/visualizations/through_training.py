@@ -88,7 +88,7 @@ class ThroughTrainingSettings(Settings):
         json_schema_extra={"picasso": {"choices": "album"}},
     )
     pictures: int = Field(
-        200, ge=1, le=100_000, title="How many", description="For the accuracy at most, evenly over the classes."
+        200, ge=1, le=2000, title="How many", description="For the accuracy at most, evenly over the classes."
     )
     example: int = Field(
         0, ge=0, title="Picture", description="Of which of these a map is made, counted from 0; of its own class."
@@ -250,9 +250,12 @@ class _Course:
                 caption=_said(self.right, "class"),
             )
         names = dict.fromkeys(name for one in self.passed for name in one.metrics)
-        for place, name in enumerate(list(names)[:METRICS]):
+        drawn, rest = list(names)[:METRICS], list(names)[METRICS:]
+        for place, name in enumerate(drawn):
             rows = [{name: one.metrics.get(name, float("nan"))} for one in self.passed]
             caption = "As the training wrote it down."
+            if rest and name == drawn[-1]:
+                caption += f" Not drawn: {', '.join(rest)}."
             yield self._curve(f"metric-{place}", name.capitalize(), name, rows, caption=caption)
         for id_, title, rows in (
             ("from-first", "How far each layer is from where it began", self.from_start),
@@ -273,7 +276,8 @@ class _Course:
     ) -> Curve:
         steps = [one.step for one in self.passed]
         counted = all(a is not None and b is not None and a < b for a, b in pairwise(steps))
-        word = self.passed[0].label.split(" ")[0]
+        units = {one.unit for one in self.passed}
+        counted = counted and len(units) == 1  # epochs and steps are not counted on one axis
         x = tuple(float(step or 0) for step in steps) if counted else tuple(map(float, range(len(steps))))
         return Curve(
             id=id_,
@@ -283,7 +287,7 @@ class _Course:
             lines=tuple(
                 Line(name, tuple(None if np.isnan(row[name]) else row[name] for row in rows)) for name in _named(rows)
             ),
-            x_title=word if counted and word in ("epoch", "step") else "checkpoint",
+            x_title=(counted and units.pop()) or "checkpoint",
             y_title=y_title,
             ticks=() if counted else tuple(one.label for one in self.passed),
             limits=limits,
@@ -303,9 +307,12 @@ def _named(rows: Sequence[dict[str, float]]) -> list[str]:
 
 def _said(rows: Sequence[dict[str, float]], noun: str) -> str:
     """Say which lines are left out."""
-    count = len(rows[0])
+    names = list(rows[0])
+    if len(names) <= LINES:
+        return ""
+    whole = "all" in names and noun == "class"  # the line of all pictures is that of no class
     many = "classes" if noun == "class" else f"{noun}s"
-    return f"Of {count} {many} those {LINES} that changed most." if count > LINES else ""
+    return f"Of {len(names) - whole} {many} those {LINES - whole} that changed most."
 
 
 def _table(rows: Sequence[dict[str, float]]) -> Array:

@@ -24,12 +24,12 @@ from picasso.plugin import (
     PictureIndex,
     Reading,
     Settings,
-    SettingsError,
     Text,
     Tile,
     cut,
     index_pictures,
     make_atlas,
+    one_class,
     read_layer,
 )
 
@@ -124,10 +124,7 @@ def _class(model: Model, written: str) -> int | None:
     """Return the number of the class that is meant, None where none is named."""
     if not written:
         return None
-    target = model.target(written)
-    if target.minus is not None:
-        raise SettingsError(f"relevant_for must be one class. Got '{written}'.")
-    return target.index
+    return one_class(model.target(written), "relevant_for")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.errors import ModelOutputError
+from picasso.core.channel_statistics import laid_out
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
@@ -75,13 +75,3 @@ def strongest(model: Model, values: Array) -> list[Strongest]:
         )
         for i in range(count)
     ]
-
-
-def laid_out(model: Model, values: Array) -> Array:
-    """Lay a layer's values (n, ...) out as maps (n, rows, columns, channels); vectors have one place."""
-    try:
-        return model.postprocess(values)
-    except ModelOutputError:
-        if values.ndim != 2:
-            raise
-        return values[:, None, None, :]

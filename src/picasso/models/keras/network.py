@@ -77,15 +77,31 @@ class Network:
 
     def learned(self) -> dict[str, Any]:
         """Return the variables that training changes, frozen ones too, by their layer's name and their own."""
-        found: dict[str, Any] = {}
+        return {name: variable for name, _, variable in self._learned()}
+
+    def filter_axes(self) -> dict[str, tuple[int, ...]]:
+        """Return along which axes of each such variable its filters, or the rows of a matrix, are counted."""
+        layers = self.keras.layers
+        depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+        turned = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+        found: dict[str, tuple[int, ...]] = {}
+        for name, operation, variable in self._learned():
+            kernel = variable.name == "kernel"
+            each = variable.name == "depthwise_kernel" or (kernel and isinstance(operation, depthwise))
+            found[name] = (-2, -1) if each else (-2,) if kernel and isinstance(operation, turned) else (-1,)
+        return found
+
+    def _learned(self) -> Iterator[tuple[str, Any, Any]]:
+        """Yield each variable that training changes, with its name and the operation that it belongs to."""
+        known = set[str]()
         for part in (*self.parts, self._whole[0]):
             for variable in getattr(part.operation, "_trainable_variables", ()):
                 name, count = f"{part.name}/{variable.name}", 1
-                while name in found:
+                while name in known:
                     count += 1
                     name = f"{part.name}/{variable.name}:{count}"
-                found[name] = variable
-        return found
+                known.add(name)
+                yield name, part.operation, variable
 
     def state(self) -> list[tuple[Any, Any]]:
         """Return every variable of the model beside its value."""

@@ -204,6 +204,9 @@ class KerasModel(AcceleratedModel):
             found[name].flags.writeable = False
         return found
 
+    def filter_axes(self) -> dict[str, tuple[int, ...]]:
+        return self._engine.network.filter_axes()
+
     def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
         network = self._engine.network
         values = {id(variable): finding.host(value) for variable, value in network.state()}

@@ -30,6 +30,7 @@ from picasso.models.torch.asking import Asking
 from picasso.models.torch.axes import Axes
 from picasso.models.torch.depthwise import depthwise
 from picasso.models.torch.files import fill, read_weights
+from picasso.models.torch.filters import filter_axes
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
@@ -55,7 +56,6 @@ class TorchModel(AcceleratedModel):
     """
 
     framework: ClassVar[str] = "PyTorch"
-    filter_axis: ClassVar[int] = 0
     pulls_layers: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     capabilities = frozenset(Capability)
@@ -256,6 +256,9 @@ class TorchModel(AcceleratedModel):
         for value in found.values():
             value.flags.writeable = False
         return found
+
+    def filter_axes(self) -> dict[str, tuple[int, ...]]:
+        return filter_axes(self.module)
 
     def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
         module = copied(self.module, parameters)
