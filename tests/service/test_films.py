@@ -106,7 +106,7 @@ def test_what_is_no_video_fails_the_job_by_the_name_that_it_was_sent_under(servi
         ({"visualization": "grad-cam"}, errors.NotSupportedError),
         ({"settings": {"pause": "long"}}, errors.SettingsError),
         ({"target": "aircraft"}, errors.TargetError),
-        ({"visualization": "behave", "target": "red"}, errors.NotSupportedError),
+        ({"visualization": "behave"}, errors.NotSupportedError),
     ],
 )
 def test_what_does_not_fit_is_refused_at_once(

@@ -14,6 +14,7 @@ from picasso.core.video.reading import need_av
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
+from picasso.service.glances import refuse_mapless
 from picasso.service.records import FilmRecord, FilmRequest
 from picasso.service.store import Store
 
@@ -28,10 +29,11 @@ def check(store: Store, catalog: Catalog, request: FilmRequest) -> dict[str, obj
         MissingExtraError: PyAV is not installed.
         NotFoundError, PluginError: There is no such model or visualization, or it is broken.
         SettingsError, TargetError: A value is not allowed.
-        NotSupportedError: The model reads clips, or lacks what the visualization needs.
+        NotSupportedError: The visualization gives no map of a frame; the model reads clips, or lacks what it needs.
     """
     need_av()
     model, visualization = store.model(request.model), catalog.get(request.visualization)
+    refuse_mapless(visualization)
     settings = catalog.read_settings(request.visualization, request.settings)
     if not visualization.attributes and request.target is not None:
         raise NotSupportedError(f"{visualization.title} explains no class.", "Leave the target out.")

@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,8 +14,8 @@ from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.core.sources import SourceKind, pinned
-from picasso.service import answering, audits, comparisons, films, sources, work
+from picasso.core.sources import pinned
+from picasso.service import answering, audits, comparisons, films, work
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
@@ -65,8 +65,6 @@ class Jobs:
         catalog: The visualizations.
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
-        paths: Whether a page may name any path of this machine.
-        checkpoints: Paths of the folders of checkpoints that a page may name, by name.
         folder_free: Called, from the jobs' own thread, when a job that works in a folder of its own has ended.
     """
 
@@ -77,8 +75,6 @@ class Jobs:
         catalog: Catalog,
         place: Place,
         warm: int,
-        paths: bool,
-        checkpoints: Mapping[str, str],
         folder_free: Callable[[], object],
     ) -> None:
         self.store = store
@@ -86,7 +82,7 @@ class Jobs:
         self.catalog = catalog
         self.place = place
         self.questions = Questions(store, catalog, records)
-        self._folder_free, self._paths, self._checkpoints = folder_free, paths, checkpoints
+        self._folder_free = folder_free
         self._workers = Workers(warm, self._wake)
         self._condition = threading.Condition()
         self._awake = True
@@ -134,7 +130,6 @@ class Jobs:
         alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
         pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
-        settings = sources.resolved(visualization.settings, settings, self._known_sources(), self._paths)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
         place = read_place(request.at)
@@ -343,11 +338,6 @@ class Jobs:
             )
             for picture in [one.digest for one in pictures] or [""]
         ]
-
-    def _known_sources(self) -> sources.Known:
-        """Return what a setting may name."""
-        datasets = {dataset.name: dataset.path for dataset in self.store.datasets()}
-        return {SourceKind.ALBUM: datasets, SourceKind.CHECKPOINTS: self._checkpoints}
 
     def _stamp(self, visualization: str) -> str:
         """Return what tells a visualization from its earlier versions.

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.service.cards import Card
@@ -56,8 +57,8 @@ class Question(ABC):
         return ""
 
     @abstractmethod
-    def check(self, store: Store, catalog: Catalog, card: Card | None) -> None:
-        """Refuse at once what is known not to fit; the worker looks again.
+    def checked(self, store: Store, catalog: Catalog, card: Card | None) -> Self:
+        """Refuse at once what is known not to fit, and return the question as the worker gets it, which looks again.
 
         Args:
             store: Models and pictures.
@@ -117,7 +118,7 @@ class Questions:
         """
         model = self._store.model(question.model)
         card = None if model.card is None else Card.read(model.card)
-        question.check(self._store, self._catalog, card if card is not None and card.fresh() else None)
+        question = question.checked(self._store, self._catalog, card if card is not None and card.fresh() else None)
         asked = Asked(secrets.token_hex(8), question)
         for old in self._all(lambda one: one.state is State.QUEUED and one.question.asker == question.asker != ""):
             self._change(old, (State.QUEUED,), state=State.CANCELED)

@@ -44,7 +44,7 @@ from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord, State
 from picasso.service.side_process import SideProcess
-from picasso.service.sources import place_of
+from picasso.service.sources import Known, Sources
 from picasso.service.store import Store
 from picasso.service.uploads import Upload, Uploads
 from picasso.service.work import Place
@@ -103,7 +103,8 @@ class Service:
         self.database = Database(url)
         self.store = Store(self.database)
         self.records = JobStore(self.database)
-        self.catalog = Catalog(configuration.plugins, configuration.memory)
+        self._sources = Sources(self._known_places, configuration.allow_add)
+        self.catalog = Catalog(configuration.plugins, configuration.memory, self._sources)
         self._datasets = SideProcess("The reader of data sets", configuration.memory)
         self.pictures = Pictures(self.store, self.artifacts)
         place = Place(
@@ -122,8 +123,6 @@ class Service:
             self.catalog,
             place,
             configuration.warm,
-            configuration.allow_add,
-            configuration.checkpoint_folders(),
             self._sweep_leftovers,
         )
         self._lock = FolderLock(configuration.data)
@@ -300,8 +299,12 @@ class Service:
             return Fault.of(error)
 
     def _album(self, named: str) -> str:
-        known = {dataset.name: dataset.path for dataset in self.store.datasets()}
-        return place_of(named, SourceKind.ALBUM, {SourceKind.ALBUM: known}, self.configuration.allow_add, "album")
+        return self._sources.place_of(named, SourceKind.ALBUM, "album")
+
+    def _known_places(self) -> Known:
+        """Return what a setting may name."""
+        datasets = {dataset.name: dataset.path for dataset in self.store.datasets()}
+        return {SourceKind.ALBUM: datasets, SourceKind.CHECKPOINTS: self.configuration.checkpoint_folders()}
 
     def label_picture(self, album: str, picture: str, annotator: str, label: str) -> None:
         """Keep what somebody says that a picture of a folder or data set shows; "" takes it back.
