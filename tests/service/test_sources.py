@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_every_way_in_asks_which_places_a_page_may_name(tmp_path: Path) -> None:
         ways: dict[str, Callable[[], object]] = {
             "job": lambda: service.jobs.submit(JobRequest("Toy", "reader", (digest,), settings)),
             "comparison": lambda: service.jobs.compare(ComparisonRequest("Toy", (("reader", settings),), (digest,))),
-            "film": lambda: service.jobs.film(FilmRequest("Toy", "reader", video, settings)),
+            "film": lambda: service.jobs.film(FilmRequest("Toy", "reader", video, settings), BytesIO()),
             "frame": lambda: service.jobs.ask(GlanceQuestion("Toy", picture(), "reader", settings)),
         }
         for take in ways.values():

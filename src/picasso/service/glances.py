@@ -19,6 +19,11 @@ from picasso.service.store import Store
 
 MOST_BYTES = 4 * 2**20
 """Of one frame: the page sends it as small as the network reads it, some hundred kilobytes at most."""
+FRAME_TOO_LARGE = (
+    f"A frame may hold {MOST_BYTES // 2**20} MB. This one is larger.",
+    "Send it as small as the network reads it.",
+)
+"""What is said of a larger one, and what to do."""
 MOST_SECONDS = 20
 """A map that takes longer for one frame is refused: nobody watches that, and the worker is not free for others."""
 
@@ -72,10 +77,7 @@ class GlanceQuestion(Question):
             TargetError: There is no such class.
         """
         if len(self.frame) > MOST_BYTES:
-            raise PictureError(
-                f"A frame may hold {MOST_BYTES // 2**20} MB. Got {len(self.frame) / 2**20:.1f}.",
-                "Send it as small as the network reads it.",
-            )
+            raise PictureError(*FRAME_TOO_LARGE)
         visualization = catalog.get(self.visualization)
         refuse_mapless(visualization)
         if visualization.family == Family.PERTURBATION:
