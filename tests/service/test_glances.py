@@ -79,6 +79,8 @@ def test_of_one_viewer_only_the_newest_frame_matters(service: Service) -> None:
     light = decode_picture(picture(30)).pixels.mean() / 255
     assert newest.reply.glance.values.mean() / (newest.reply.glance.explained + 1) == pytest.approx(light, abs=0.02)  # type: ignore[operator]
     assert all(over(service, one).state is State.DONE for one in (other, *anybody))
+    kept = [service.jobs.questions.get(one.id).question for one in (first, *waiting, other)]
+    assert [one.frame for one in kept if isinstance(one, GlanceQuestion)] == [b""] * 5  # frames are held no longer
 
 
 def test_a_frame_goes_before_the_next_job(service: Service) -> None:

@@ -44,7 +44,7 @@ class GlanceQuestion(Question):
     """What is asked.
 
     Args:
-        frame: The bytes of a picture's file.
+        frame: The bytes of a picture's file; none once the question is over.
         visualization: Name of what gives the map.
         settings: Of the visualization; those left out have their defaults.
         target: The class to explain, by index, label or "a - b"; None for the best one of the frame.
@@ -94,6 +94,9 @@ class GlanceQuestion(Question):
         if self.target is not None and card.task == Task.CLASSIFICATION:
             target_key(self.target, card.labels, card.columns, Task.CLASSIFICATION)
         return asked
+
+    def answered(self) -> Self:
+        return replace(self, frame=b"")
 
 
 def refuse_mapless(visualization: Description) -> None:

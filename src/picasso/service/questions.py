@@ -66,6 +66,10 @@ class Question(ABC):
             card: What is known of the model; None before it was opened, or where its files have changed.
         """
 
+    def answered(self) -> Self:
+        """Return what is kept of the question once it is over, without what was large."""
+        return self
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -195,7 +199,10 @@ class Questions:
             asked = self._known.get(id_)
             if asked is None or asked.state not in before:
                 return False
-            changed = self._known[id_] = replace(asked, **changes)  # type: ignore[arg-type]
+            changed = replace(asked, **changes)  # type: ignore[arg-type]
+            if changed.state.over:
+                changed = replace(changed, question=changed.question.answered())
+            self._known[id_] = changed
         if changed.state.over:
             changed.over.set_result(None)
         return True

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from picasso.core.annotations import annotate
+from picasso.core.annotations import annotate, read_annotations
 from picasso.core.errors import (
     ConfigurationError,
     DatasetError,
@@ -287,8 +287,11 @@ class Service:
             NotFoundError, DatasetError: It cannot be read.
         """
         source = self._album(album)
-        found = self._datasets.ask(plugin_process.read_examples, source, list(names), seconds=_DATASET_SECONDS)
-        return [self._taken(name, one) for name, one in zip(names, found, strict=True)]
+        taken: list[PictureRecord | Fault] = []
+        while left := list(names[len(taken) :]):
+            found = self._datasets.ask(plugin_process.read_examples, source, left, seconds=_DATASET_SECONDS)
+            taken += [self._taken(name, one) for name, one in zip(left, found, strict=False)]
+        return taken
 
     def _taken(self, name: str, read: dict[str, str]) -> PictureRecord | Fault:
         try:
@@ -310,9 +313,14 @@ class Service:
         """Keep what somebody says that a picture of a folder or data set shows; "" takes it back.
 
         Raises:
-            SettingsError: There is no such data set here, or nobody is named.
+            SettingsError: There is no such data set here, it has no such class, or nobody is named.
+            NotFoundError, DatasetError: It has no such picture, or cannot be read.
         """
-        annotate(self._album(album), picture, annotator, label)
+        source = self._album(album)
+        self._datasets.ask(plugin_process.check_label, source, picture, label, seconds=_DATASET_SECONDS)
+        # What is said twice changes nothing: results that count labels would be made anew for it.
+        if read_annotations(source).get(annotator.strip(), {}).get(picture, "") != label or not annotator.strip():
+            annotate(source, picture, annotator, label)
 
     def delete_dataset(self, name: str) -> None:
         """Forget a data set that was added, with its archive where it was sent here.
