@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 from fractions import Fraction
@@ -282,8 +283,10 @@ def test_what_cannot_be_done_is_said_before_any_work(
         picasso.explain_video(model, video, out=tmp_path / "maps.gif")
     with pytest.raises(ConfigurationError, match="There is no folder"):
         picasso.explain_video(model, video, out=tmp_path / "nowhere" / "maps.mp4")
-    with pytest.raises(ConfigurationError, match="take the place of the video"):
-        picasso.explain_video(model, video, out=video)
+    (tmp_path / "link.mp4").hardlink_to(video)
+    for out in (video, tmp_path / "link.mp4"):
+        with pytest.raises(ConfigurationError, match="take the place of the video"):
+            picasso.explain_video(model, video, out=out)
     with pytest.raises(ConfigurationError, match=r"at least 1\. Got 0"):
         picasso.explain_video(model, video, out=tmp_path / "maps.mp4", every=0)
     with pytest.raises(PictureError, match="cannot be read"):
@@ -295,6 +298,23 @@ def test_what_cannot_be_done_is_said_before_any_work(
     monkeypatch.setattr(reading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"picasso\[video\]"):
         picasso.explain_video(model, video, out=tmp_path / "maps.mp4")
+
+
+def test_a_full_disk_is_said_in_words(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    folders: list[Path] = []
+
+    def full(dir: Path) -> Full:
+        folders.append(dir)
+        return Full()
+
+    monkeypatch.setattr(filming.tempfile, "TemporaryFile", full)
+    with pytest.raises(ConfigurationError, match=r"The disk of .* is full"):
+        picasso.explain_video(model, write(tmp_path / "a.mp4", moving(2)), out=tmp_path / "maps.mp4")
+    assert folders == [tmp_path]
 
 
 def test_the_map_lies_over_the_part_that_the_model_saw() -> None:

@@ -63,10 +63,14 @@ def test_equal_bytes_of_another_shape_are_another_file(tmp_path: Path) -> None:
 def test_a_sweep_deletes_what_nothing_refers_to_and_is_old(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
     wanted, old, young = artifacts.put(b"wanted"), artifacts.put(b"old"), artifacts.put(b"young")
-    for digest in (wanted, old):
-        os.utime(artifacts.path(digest), (1, 1))
-    assert artifacts.sweep([wanted], older_than=60) == 1
+    parts = [tmp_path / f"{age}.part" for age in ("old", "young")]
+    for part in parts:
+        part.touch()
+    for path in (artifacts.path(wanted), artifacts.path(old), parts[0]):
+        os.utime(path, (1, 1))
+    assert artifacts.sweep([wanted], older_than=60) == 2
     assert not artifacts.path(old).exists()
+    assert [part.exists() for part in parts] == [False, True]
     assert artifacts.get(wanted) == b"wanted"
     assert artifacts.get(young) == b"young"
 

@@ -14,8 +14,7 @@ import pytest
 
 import picasso
 from picasso.core import errors
-from picasso.service import films
-from picasso.service.records import FilmRequest, State, VideoRecord
+from picasso.service.records import FilmRequest, JobRecord, State, VideoRecord
 from picasso.service.service import Service
 
 from .conftest import configure, ended, wait_until
@@ -42,14 +41,14 @@ def video(count: int = 4) -> bytes:
     return buffer.getvalue()
 
 
-def request(service: Service, data: bytes, **more: Any) -> FilmRequest:
-    digest = films.keep_video(service.artifacts, io.BytesIO(data))
-    record = VideoRecord(digest, "drive.mp4", more.pop("channel", None), more.pop("every", 1))
-    return FilmRequest("Toy", more.pop("visualization", "glow"), record, **more)
+def begin(service: Service, data: bytes, **more: Any) -> JobRecord:
+    record = VideoRecord("", "drive.mp4", more.pop("channel", None), more.pop("every", 1))
+    request = FilmRequest("Toy", more.pop("visualization", "glow"), record, **more)
+    return service.jobs.film(request, io.BytesIO(data))
 
 
 def test_a_film_comes_out_with_its_numbers(service: Service, tmp_path: Path) -> None:
-    job = ended(service, service.jobs.film(request(service, video(), target="red", every=2)))
+    job = ended(service, begin(service, video(), target="red", every=2))
     assert job.state is State.DONE, job.error
     assert job.film is not None
     assert (job.film.frames, job.film.notes) == (2, ())
@@ -74,24 +73,30 @@ def test_a_film_comes_out_with_its_numbers(service: Service, tmp_path: Path) -> 
     assert job.video is not None
     kept = {job.video.digest, job.film.film, job.film.document, job.film.table}
     assert kept <= service.store.referred_artifacts()
+    again = ended(service, begin(service, video(), settings={"steps": 2}))  # of the same video another film
     service.jobs.delete(job.id)
-    assert not kept & service.store.referred_artifacts()
+    assert not service.artifacts.path(job.film.document).exists()
+    assert service.artifacts.path(job.video.digest).is_file()
+    service.jobs.delete(again.id)
+    assert not service.artifacts.path(job.video.digest).exists()
 
 
 def test_a_canceled_one_stops_and_its_worker_lives_on(service: Service) -> None:
-    first = ended(service, service.jobs.film(request(service, video(2))))
-    slow = service.jobs.film(request(service, video(40), settings={"pause": 0.05}))
+    first = ended(service, begin(service, video(2)))
+    slow = begin(service, video(40), settings={"pause": 0.05})
     wait_until(lambda: service.records.job(slow.id).done > 1)
     service.jobs.cancel(slow.id)
     over = ended(service, slow)
     assert (over.state, over.film) == (State.CANCELED, None)
+    assert service.records.filmed(1, "Toy", "glow")[0].id == slow.id
+    assert service.records.filmed(9, "Toy", "grad-cam") == []
     wait_until(lambda: not [path for path in service.jobs.place.audits.iterdir() if path.is_dir()])
-    again = ended(service, service.jobs.film(request(service, video(2))))
+    again = ended(service, begin(service, video(2)))
     assert again.process == first.process
 
 
 def test_what_is_no_video_fails_the_job_by_the_name_that_it_was_sent_under(service: Service) -> None:
-    job = ended(service, service.jobs.film(request(service, b"la la la" * 99)))
+    job = ended(service, begin(service, b"la la la" * 99))
     assert job.error is not None
     assert (job.error.code, job.error.message.startswith("drive.mp4 is no video that can be read")) == (
         "bad-picture",
@@ -106,12 +111,12 @@ def test_what_is_no_video_fails_the_job_by_the_name_that_it_was_sent_under(servi
         ({"visualization": "grad-cam"}, errors.NotSupportedError),
         ({"settings": {"pause": "long"}}, errors.SettingsError),
         ({"target": "aircraft"}, errors.TargetError),
-        ({"visualization": "behave", "target": "red"}, errors.NotSupportedError),
+        ({"visualization": "behave"}, errors.NotSupportedError),
     ],
 )
 def test_what_does_not_fit_is_refused_at_once(
     service: Service, changes: dict[str, Any], error: type[Exception]
 ) -> None:
-    ended(service, service.jobs.film(request(service, video(1))))  # the model's card is there
+    ended(service, begin(service, video(1)))  # the model's card is there
     with pytest.raises(error):
-        service.jobs.film(request(service, video(1), **changes))
+        begin(service, video(1), **changes)

@@ -13,7 +13,9 @@ import pytest
 
 from picasso.core import errors, runner
 from picasso.core.opening import load_model
+from picasso.service import work
 from picasso.service.exports import export
+from picasso.service.job_store import JobStore
 from picasso.service.records import JobRequest, ModelState, State
 from picasso.service.service import Service
 from tests.core.plugins import ALONE, drop
@@ -459,3 +461,27 @@ def _alive(process: int | None) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+class Written(JobStore):
+    """Counts what is written of a job's progress."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def report(self, *progress: object) -> bool:
+        self.count += 1
+        return True
+
+
+@pytest.mark.parametrize(("total", "count"), [(0, 1), (500, 2)])
+def test_progress_is_written_seldom_and_its_end_always_where_it_is_known(
+    total: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "REPORT_SECONDS", 3600)
+    written = Written()
+    reporter = work._Reporter(written, "job", None, 1)
+    reporter._written = -1e9  # the first is due
+    for done in range(501):
+        reporter.report(done, total, "")
+    assert written.count == count

@@ -10,8 +10,6 @@ import av
 import httpx
 import pytest
 
-from picasso.web.routes import films
-
 from ..service.test_films import video
 from .conftest import API, finished, refused
 
@@ -68,8 +66,3 @@ def test_what_is_no_form_or_no_film_is_refused(client: httpx.Client) -> None:
     other = client.get(f"{API}/jobs").json()["jobs"]
     for job in [one for one in other if one["video"] is None][:1]:
         refused(client.get(f"{API}/films/{job['id']}/export?format=mp4"), 404, "not-found")
-
-
-def test_a_video_that_is_too_large_is_refused_unread(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(films, "MAX_UPLOAD", 100)
-    assert "at most" in refused(send(client, bytes(200)), 422, "bad-request")["message"]

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from picasso.core.errors import NotFoundError
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+PART = ".part"
+"""So end the names of files that are still being written; large ones lie in the folder itself until they are whole."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Artifacts:
             os.utime(place)
             return digest
         place.parent.mkdir(exist_ok=True)
-        part = place.with_name(f"{digest}.{secrets.token_hex(6)}.part")
+        part = place.with_name(f"{digest}.{secrets.token_hex(6)}{PART}")
         try:
             with part.open("xb") as file:
                 file.write(data)
@@ -147,7 +149,7 @@ class Artifacts:
         self.path(digest).unlink(missing_ok=True)
 
     def sweep(self, wanted: Iterable[str], older_than: float) -> int:
-        """Delete files that nothing refers to.
+        """Delete files that nothing refers to, and parts of files whose writer was ended.
 
         Args:
             wanted: Digests that are kept.
@@ -159,7 +161,7 @@ class Artifacts:
         keep = set(wanted)
         limit = time.time() - older_than
         deleted = 0
-        for path in self.folder.glob("??/*"):
+        for path in (*self.folder.glob("??/*"), *self.folder.glob(f"*{PART}")):
             try:
                 if path.name not in keep and path.stat().st_mtime < limit:
                     path.unlink()

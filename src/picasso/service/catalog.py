@@ -13,6 +13,7 @@ from picasso.core.errors import NotFoundError, PluginError
 from picasso.service import plugin_process
 from picasso.service.plugin_process import Description, InterventionCard
 from picasso.service.side_process import SideProcess
+from picasso.service.sources import NOWHERE, Sources
 
 _SECONDS = 30.0
 """How long importing all plug-ins may take; one that never ends must not hang the page."""
@@ -29,10 +30,12 @@ class Catalog:
     Args:
         folders: Folders of the user's plug-ins.
         memory: Gigabytes that its process may take; None for most of the computer's.
+        sources: Which places of the disk settings may name.
     """
 
-    def __init__(self, folders: tuple[Path, ...], memory: float | None = None) -> None:
+    def __init__(self, folders: tuple[Path, ...], memory: float | None = None, sources: Sources = NOWHERE) -> None:
         self.folders = folders
+        self._sources = sources
         self._process = SideProcess("The catalogue of visualizations", memory)
         self._signature: Signature | None = None
         self._known: dict[str, Description] = {}
@@ -69,20 +72,21 @@ class Catalog:
         return found
 
     def read_settings(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate settings and return them completed, as JSON.
+        """Validate settings and return them completed, as JSON; what names a place of the disk has become its path.
 
         Raises:
-            SettingsError: A value is not allowed, or there is no such setting.
+            SettingsError: A value is not allowed, or there is no such setting, or a place that a page may not name.
             NotFoundError, PluginError: As `get`.
         """
         found = self.get(name)
-        if not values:
-            return found.defaults
+        return self._sources.resolved(found.settings, self._validated(found, values) if values else found.defaults)
+
+    def _validated(self, found: Description, values: Mapping[str, Any]) -> dict[str, Any]:
         asked = f"{found.name} {found.digest} {dict(values)!r}"
         with self._process.turn():
             if asked not in self._settings:
                 answer = self._process.ask(
-                    plugin_process.read_settings, self.folders, name, dict(values), seconds=_SECONDS
+                    plugin_process.read_settings, self.folders, found.name, dict(values), seconds=_SECONDS
                 )
                 while len(self._settings) >= _KEPT_SETTINGS:
                     self._settings.pop(next(iter(self._settings)))

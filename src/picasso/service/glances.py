@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from picasso.core.errors import NotSupportedError, PictureError
 from picasso.core.facts import Task
@@ -13,11 +13,17 @@ from picasso.core.runner import target_key
 from picasso.core.visualization import Family
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
+from picasso.service.plugin_process import Description
 from picasso.service.questions import Question, Reply
 from picasso.service.store import Store
 
 MOST_BYTES = 4 * 2**20
 """Of one frame: the page sends it as small as the network reads it, some hundred kilobytes at most."""
+FRAME_TOO_LARGE = (
+    f"A frame may hold {MOST_BYTES // 2**20} MB. This one is larger.",
+    "Send it as small as the network reads it.",
+)
+"""What is said of a larger one, and what to do."""
 MOST_SECONDS = 20
 """A map that takes longer for one frame is refused: nobody watches that, and the worker is not free for others."""
 
@@ -38,7 +44,7 @@ class GlanceQuestion(Question):
     """What is asked.
 
     Args:
-        frame: The bytes of a picture's file.
+        frame: The bytes of a picture's file; none once the question is over.
         visualization: Name of what gives the map.
         settings: Of the visualization; those left out have their defaults.
         target: The class to explain, by index, label or "a - b"; None for the best one of the frame.
@@ -59,33 +65,51 @@ class GlanceQuestion(Question):
     def asker(self) -> str:
         return self.viewer
 
-    def check(self, store: Store, catalog: Catalog, card: Card | None) -> None:
-        """Refuse at once what is known not to fit.
+    def checked(self, store: Store, catalog: Catalog, card: Card | None) -> Self:
+        """Refuse at once what is known not to fit; return the question with complete settings.
 
         Raises:
             PictureError: The frame is too large.
             NotFoundError, PluginError: There is no such visualization, or it is broken.
-            NotSupportedError: The visualization is too slow to watch, or does not fit the model; it reads clips.
+            SettingsError: A setting is not allowed, or names a place that a page may not name.
+            NotSupportedError: The visualization gives no map of a frame, is too slow to watch, or does not fit the
+                model; it reads clips.
             TargetError: There is no such class.
         """
         if len(self.frame) > MOST_BYTES:
-            raise PictureError(
-                f"A frame may hold {MOST_BYTES // 2**20} MB. Got {len(self.frame) / 2**20:.1f}.",
-                "Send it as small as the network reads it.",
-            )
+            raise PictureError(*FRAME_TOO_LARGE)
         visualization = catalog.get(self.visualization)
+        refuse_mapless(visualization)
         if visualization.family == Family.PERTURBATION:
             raise NotSupportedError(
                 f"{visualization.title} runs the model many times for one map: too slow to watch.",
                 "Choose another visualization, or use it on a still.",
             )
+        asked = replace(self, settings=catalog.read_settings(self.visualization, self.settings))
         if card is None:
-            return
+            return asked
         refuse_clips(card.frames)
         if reason := unfit(visualization, card):
             raise NotSupportedError(reason, "Choose another visualization.")
         if self.target is not None and card.task == Task.CLASSIFICATION:
             target_key(self.target, card.labels, card.columns, Task.CLASSIFICATION)
+        return asked
+
+    def answered(self) -> Self:
+        return replace(self, frame=b"")
+
+
+def refuse_mapless(visualization: Description) -> None:
+    """Refuse what gives no map that can be laid over a frame: it is never run, whatever it would read.
+
+    Raises:
+        NotSupportedError: It is neither an attribution method nor activations.
+    """
+    if not visualization.attributes and visualization.name != "activations":
+        raise NotSupportedError(
+            f"{visualization.title} gives no map of a picture, so there is nothing to lay over a frame.",
+            "Choose an attribution method, or activations of a layer that has space.",
+        )
 
 
 def too_slow(title: str) -> NotSupportedError:

@@ -83,10 +83,14 @@ class JobStore:
             found = [_job(row) for row in connection.execute(select(table).where(going & same))]
         return next((job for job in found if job.settings == request.asked()), None)
 
-    def filmed(self, limit: int) -> list[JobRecord]:
-        """Return the jobs of which a film came out, the newest first."""
+    def filmed(self, limit: int, model: str | None = None, visualization: str | None = None) -> list[JobRecord]:
+        """Return the jobs that lay maps over a video, the newest first, also those that were stopped: they hold one."""
         table = tables.jobs
-        query = select(table).where(table.c.film.is_not(None)).order_by(table.c.created.desc(), table.c.id).limit(limit)
+        query = select(table).where(table.c.video.is_not(None)).order_by(table.c.created.desc(), table.c.id)
+        for column, value in ((table.c.model, model), (table.c.visualization, visualization)):
+            if value is not None:
+                query = query.where(column == value)
+        query = query.limit(limit)
         with self.database.reading() as connection:
             return [_job(row) for row in connection.execute(query)]
 

@@ -6,16 +6,18 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
-from picasso.core.sources import SourceKind, pinned
-from picasso.service import answering, audits, comparisons, films, sources, work
+from picasso.core.sources import pinned
+from picasso.service import answering, audits, comparisons, films, work
+from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
@@ -65,8 +67,6 @@ class Jobs:
         catalog: The visualizations.
         place: Where a worker finds everything.
         warm: How many models are kept in memory.
-        paths: Whether a page may name any path of this machine.
-        checkpoints: Paths of the folders of checkpoints that a page may name, by name.
         folder_free: Called, from the jobs' own thread, when a job that works in a folder of its own has ended.
     """
 
@@ -77,8 +77,6 @@ class Jobs:
         catalog: Catalog,
         place: Place,
         warm: int,
-        paths: bool,
-        checkpoints: Mapping[str, str],
         folder_free: Callable[[], object],
     ) -> None:
         self.store = store
@@ -86,8 +84,11 @@ class Jobs:
         self.catalog = catalog
         self.place = place
         self.questions = Questions(store, catalog, records)
-        self._folder_free, self._paths, self._checkpoints = folder_free, paths, checkpoints
+        self._folder_free = folder_free
         self._workers = Workers(warm, self._wake)
+        self._artifacts = Artifacts(place.artifacts)
+        self._videos = threading.Lock()
+        """Held from keeping a video until its job is there, so that no other job's end takes the same video away."""
         self._condition = threading.Condition()
         self._awake = True
         self._ending = False
@@ -134,7 +135,6 @@ class Jobs:
         alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
         pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
-        settings = sources.resolved(visualization.settings, settings, self._known_sources(), self._paths)
         if request.top < 1:
             raise TargetError(f"top must be at least 1. Got {request.top}.")
         place = read_place(request.at)
@@ -208,11 +208,12 @@ class Jobs:
         job = _new_job(secrets.token_hex(8), asked, request.asked(), done=False)
         return self._take(replace(job, dataset=request.dataset), [])
 
-    def film(self, request: FilmRequest) -> JobRecord:
-        """Take a job that lays maps over a video.
+    def film(self, request: FilmRequest, video: BinaryIO) -> JobRecord:
+        """Keep a video, and take a job that lays maps over it.
 
         Args:
-            request: What to do; the video is kept already.
+            request: What to do; the digest of its video is not known yet.
+            video: The file.
 
         Returns:
             The job, queued.
@@ -224,7 +225,9 @@ class Jobs:
         target = None if request.target is None else (request.target,)
         asked = JobRequest(request.model, request.visualization, (), target=target, top=request.top)
         job = _new_job(secrets.token_hex(8), asked, settings, done=False)
-        return self._take(replace(job, video=request.video), [])
+        with self._videos:
+            kept = replace(request.video, digest=films.keep_video(self._artifacts, video))
+            return self._take(replace(job, video=kept), [])
 
     def _take(self, job: JobRecord, tasks: list[TaskRecord]) -> JobRecord:
         self.records.add(job, tasks)
@@ -268,15 +271,21 @@ class Jobs:
         return self.questions.get(id_)
 
     def delete(self, job: str) -> None:
-        """Delete a job that is over; its results stay.
+        """Delete a job that is over; its results stay, but the video and the film of one that makes a film go with it.
 
         Raises:
             NotFoundError: There is none of that id.
             NotSupportedError: It is not over.
         """
-        if not self.records.job(job).state.over:
+        record = self.records.job(job)
+        if not record.state.over:
             raise NotSupportedError("A job that is not over cannot be deleted.", "Cancel it first.")
-        self.records.delete(job)
+        if record.video is None:
+            self.records.delete(job)
+            return
+        with self._videos:
+            self.records.delete(job)
+            films.discard_files(self.store, self._artifacts, record)
 
     def open_model(self, name: str) -> None:
         """Have a model opened, so that its card is there and its process warm."""
@@ -343,11 +352,6 @@ class Jobs:
             )
             for picture in [one.digest for one in pictures] or [""]
         ]
-
-    def _known_sources(self) -> sources.Known:
-        """Return what a setting may name."""
-        datasets = {dataset.name: dataset.path for dataset in self.store.datasets()}
-        return {SourceKind.ALBUM: datasets, SourceKind.CHECKPOINTS: self._checkpoints}
 
     def _stamp(self, visualization: str) -> str:
         """Return what tells a visualization from its earlier versions.

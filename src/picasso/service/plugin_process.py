@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core import registry, runner
-from picasso.core.errors import PicassoError, PictureError, PluginError
+from picasso.core.errors import NotFoundError, PicassoError, PictureError, PluginError, SettingsError
 from picasso.core.index import pictures_of
 from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod, Family
@@ -19,6 +19,8 @@ from picasso.service.limits import end_with_parent, guard_memory
 from picasso.service.records import Fault
 
 MOST_SKIPPED = 5
+MOST_ANSWERED = 32 * 2**20
+"""Bytes of the pictures that are handed over in one answer, unless a single one is larger."""
 
 
 @dataclass(frozen=True)
@@ -242,15 +244,45 @@ def _describe(name: str, entry: Entry) -> Description:
 
 
 def read_examples(source: str, names: list[str]) -> list[dict[str, str]]:
-    """Read the files of some pictures of a folder or data set: {"data": base64} or {"problem": why not} for each."""
+    """Read the files of some pictures of a folder or data set: {"data": base64} or {"problem": why not} for each.
+
+    Returns:
+        At least the first one, and of the others so many that the answer stays small; ask again for the rest.
+    """
     dataset = pictures_of(source)
     known = {example.name: example for example in dataset.examples}
-    answers = []
+    answers: list[dict[str, str]] = []
+    size = 0
     for name in names:
         try:
+            size += known[name].source.size
+            if answers and size > MOST_ANSWERED:
+                break
             answers.append({"data": base64.b64encode(dataset.read(known[name])).decode()})
         except KeyError:
             answers.append({"problem": f"'{name}' is not in {dataset.name} any more."})
         except PictureError as error:
             answers.append({"problem": error.message})
     return answers
+
+
+def check_label(source: str, picture: str, label: str) -> None:
+    """Refuse a label that somebody gives to what is no picture of a folder or data set, or that is none of its classes.
+
+    Args:
+        source: The folder or data set.
+        picture: The picture's place in it.
+        label: The label; "" takes an earlier one back.
+
+    Raises:
+        NotFoundError: There is no such picture.
+        SettingsError: There is no such class.
+    """
+    dataset = pictures_of(source)
+    if not any(example.name == picture for example in dataset.examples):
+        raise NotFoundError(f"There is no picture '{picture[:80]}' in {dataset.name}.", "Label one that is in it.")
+    if label and label not in dataset.classes:
+        raise SettingsError(
+            f"label must be a class of {dataset.name}. Got '{label[:80]}'.",
+            f"Its classes: {', '.join(dataset.classes[:20]) or 'none'}.",
+        )

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.service.cards import Card
@@ -56,14 +57,18 @@ class Question(ABC):
         return ""
 
     @abstractmethod
-    def check(self, store: Store, catalog: Catalog, card: Card | None) -> None:
-        """Refuse at once what is known not to fit; the worker looks again.
+    def checked(self, store: Store, catalog: Catalog, card: Card | None) -> Self:
+        """Refuse at once what is known not to fit, and return the question as the worker gets it, which looks again.
 
         Args:
             store: Models and pictures.
             catalog: The visualizations.
             card: What is known of the model; None before it was opened, or where its files have changed.
         """
+
+    def answered(self) -> Self:
+        """Return what is kept of the question once it is over, without what was large."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class Questions:
         """
         model = self._store.model(question.model)
         card = None if model.card is None else Card.read(model.card)
-        question.check(self._store, self._catalog, card if card is not None and card.fresh() else None)
+        question = question.checked(self._store, self._catalog, card if card is not None and card.fresh() else None)
         asked = Asked(secrets.token_hex(8), question)
         for old in self._all(lambda one: one.state is State.QUEUED and one.question.asker == question.asker != ""):
             self._change(old, (State.QUEUED,), state=State.CANCELED)
@@ -194,7 +199,10 @@ class Questions:
             asked = self._known.get(id_)
             if asked is None or asked.state not in before:
                 return False
-            changed = self._known[id_] = replace(asked, **changes)  # type: ignore[arg-type]
+            changed = replace(asked, **changes)  # type: ignore[arg-type]
+            if changed.state.over:
+                changed = replace(changed, question=changed.question.answered())
+            self._known[id_] = changed
         if changed.state.over:
             changed.over.set_result(None)
         return True

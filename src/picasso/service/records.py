@@ -231,7 +231,7 @@ class FilmRequest:
 
     Args:
         model, visualization: Names.
-        video: The video.
+        video: The video; its digest is "" until it is kept.
         settings: Of the visualization.
         target: The class to explain; None for the best one of each frame.
         top: How many of the best classes are told.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from picasso.core.annotations import annotate
+from picasso.core.annotations import annotate, read_annotations
 from picasso.core.errors import (
     ConfigurationError,
     DatasetError,
@@ -44,7 +44,7 @@ from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord, State
 from picasso.service.side_process import SideProcess
-from picasso.service.sources import place_of
+from picasso.service.sources import Known, Sources
 from picasso.service.store import Store
 from picasso.service.uploads import Upload, Uploads
 from picasso.service.work import Place
@@ -103,7 +103,8 @@ class Service:
         self.database = Database(url)
         self.store = Store(self.database)
         self.records = JobStore(self.database)
-        self.catalog = Catalog(configuration.plugins, configuration.memory)
+        self._sources = Sources(self._known_places, configuration.allow_add)
+        self.catalog = Catalog(configuration.plugins, configuration.memory, self._sources)
         self._datasets = SideProcess("The reader of data sets", configuration.memory)
         self.pictures = Pictures(self.store, self.artifacts)
         place = Place(
@@ -122,8 +123,6 @@ class Service:
             self.catalog,
             place,
             configuration.warm,
-            configuration.allow_add,
-            configuration.checkpoint_folders(),
             self._sweep_leftovers,
         )
         self._lock = FolderLock(configuration.data)
@@ -288,8 +287,11 @@ class Service:
             NotFoundError, DatasetError: It cannot be read.
         """
         source = self._album(album)
-        found = self._datasets.ask(plugin_process.read_examples, source, list(names), seconds=_DATASET_SECONDS)
-        return [self._taken(name, one) for name, one in zip(names, found, strict=True)]
+        taken: list[PictureRecord | Fault] = []
+        while left := list(names[len(taken) :]):
+            found = self._datasets.ask(plugin_process.read_examples, source, left, seconds=_DATASET_SECONDS)
+            taken += [self._taken(name, one) for name, one in zip(left, found, strict=False)]
+        return taken
 
     def _taken(self, name: str, read: dict[str, str]) -> PictureRecord | Fault:
         try:
@@ -300,16 +302,25 @@ class Service:
             return Fault.of(error)
 
     def _album(self, named: str) -> str:
-        known = {dataset.name: dataset.path for dataset in self.store.datasets()}
-        return place_of(named, SourceKind.ALBUM, {SourceKind.ALBUM: known}, self.configuration.allow_add, "album")
+        return self._sources.place_of(named, SourceKind.ALBUM, "album")
+
+    def _known_places(self) -> Known:
+        """Return what a setting may name."""
+        datasets = {dataset.name: dataset.path for dataset in self.store.datasets()}
+        return {SourceKind.ALBUM: datasets, SourceKind.CHECKPOINTS: self.configuration.checkpoint_folders()}
 
     def label_picture(self, album: str, picture: str, annotator: str, label: str) -> None:
         """Keep what somebody says that a picture of a folder or data set shows; "" takes it back.
 
         Raises:
-            SettingsError: There is no such data set here, or nobody is named.
+            SettingsError: There is no such data set here, it has no such class, or nobody is named.
+            NotFoundError, DatasetError: It has no such picture, or cannot be read.
         """
-        annotate(self._album(album), picture, annotator, label)
+        source = self._album(album)
+        self._datasets.ask(plugin_process.check_label, source, picture, label, seconds=_DATASET_SECONDS)
+        # What is said twice changes nothing: results that count labels would be made anew for it.
+        if read_annotations(source).get(annotator.strip(), {}).get(picture, "") != label or not annotator.strip():
+            annotate(source, picture, annotator, label)
 
     def delete_dataset(self, name: str) -> None:
         """Forget a data set that was added, with its archive where it was sent here.

@@ -2,54 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from picasso.core.errors import SettingsError
 from picasso.core.sources import PLACES, SourceKind, named_sources
 
 Known = Mapping[SourceKind, Mapping[str, str]]
-"""The paths that the server knows, by kind and by name."""
+"""Paths by kind and by name."""
 _WORDS = {SourceKind.ALBUM: "data set", SourceKind.CHECKPOINTS: "folder of checkpoints"}
 
 
-def resolved(schema: Mapping[str, Any], settings: Mapping[str, Any], known: Known, paths: bool) -> dict[str, Any]:
-    """Return settings in which a name that the server knows has become its path.
+@dataclass(frozen=True)
+class Sources:
+    """Which places of the disk a page may name.
 
     Args:
-        schema: JSON schema of the settings.
-        settings: Validated settings.
-        known: What the server knows.
-        paths: Whether a page may name any path of this machine.
+        known: Gives the paths that the server knows at present.
+        paths: Whether a page may name any other path of this machine, too.
+    """
+
+    known: Callable[[], Known]
+    paths: bool
+
+    def resolved(self, schema: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings in which a name that the server knows has become its path.
+
+        Args:
+            schema: JSON schema of the settings.
+            settings: Validated settings.
+
+        Raises:
+            SettingsError: It names something else, and may not.
+        """
+        found = dict(settings)
+        for name, kind, value in named_sources(schema, settings):
+            if kind in PLACES:
+                found[name] = self.place_of(value, kind, name)
+        return found
+
+    def place_of(self, value: str, kind: SourceKind, name: str) -> str:
+        """Return the path of what a page names.
+
+        Args:
+            value: A name that the server knows, or a path.
+            kind: What it names.
+            name: What the setting is called.
+
+        Raises:
+            SettingsError: It names something else, and may not; or it can be no path.
+        """
+        places = self.known()[kind]
+        if value in places:
+            return places[value]
+        if value in places.values():
+            return value
+        if not self.paths:
+            raise SettingsError(
+                f"{name} must be a {_WORDS[kind]} of this server. Got '{value[:80]}'.",
+                f"Known: {', '.join(places) or 'none'}. Start it with --allow-add to name folders.",
+            )
+        _refuse_impossible(value, kind, name)
+        return value
+
+
+NOWHERE = Sources(lambda: {kind: {} for kind in PLACES}, paths=False)
+"""No place may be named."""
+
+
+def _refuse_impossible(value: str, kind: SourceKind, name: str) -> None:
+    """Refuse what no system calls ask for: a home of nobody, a character that no path has.
 
     Raises:
-        SettingsError: It names something else, and may not.
+        SettingsError: It is that.
     """
-    found = dict(settings)
-    for name, kind, value in named_sources(schema, settings):
-        if kind in PLACES:
-            found[name] = place_of(value, kind, known, paths, name)
-    return found
-
-
-def place_of(value: str, kind: SourceKind, known: Known, paths: bool, name: str) -> str:
-    """Return the path of what a page names.
-
-    Args:
-        value: A name that the server knows, or a path.
-        kind: What it names.
-        known, paths: As `resolved` takes them.
-        name: What the setting is called.
-
-    Raises:
-        SettingsError: It names something else, and may not.
-    """
-    places = known[kind]
-    if value in places:
-        return places[value]
-    if value not in places.values() and not paths:
+    try:
+        Path(value).expanduser().stat()
+    except (FileNotFoundError, NotADirectoryError):  # it may be a name that a package knows; who reads it says so
+        return
+    except (RuntimeError, ValueError, OSError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise SettingsError(
-            f"{name} must be a {_WORDS[kind]} of this server. Got '{value[:80]}'.",
-            f"Known: {', '.join(places) or 'none'}. Start it with --allow-add to name folders.",
-        )
-    return value
+            f"{name} must be a {_WORDS[kind]}. Got {value[:80]!r}: {why.rstrip('.')}.", "Give another path."
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from picasso.core.asking import read_place
 from picasso.core.edits import Edit
@@ -51,8 +52,8 @@ class WhatIfQuestion(Question):
     at: str | None = None
     looks: bool = False
 
-    def check(self, store: Store, catalog: Catalog, card: Card | None) -> None:
-        """Refuse at once what is known not to fit.
+    def checked(self, store: Store, catalog: Catalog, card: Card | None) -> Self:
+        """Refuse at once what is known not to fit; return the question.
 
         Raises:
             NotFoundError: There is no such picture.
@@ -66,7 +67,7 @@ class WhatIfQuestion(Question):
                 "A question is about a pixel, a box or a detection.", "Give x,y or left,top,width,height."
             )
         if card is None:
-            return
+            return self
         if reason := stills_only(card.frames):
             raise NotSupportedError(reason, "Look at a network of pictures.")
         if place is not None and place.channel is None and card.task == Task.CLASSIFICATION:
@@ -76,3 +77,4 @@ class WhatIfQuestion(Question):
             raise EditError(
                 f"The network reads {width} x {height} pixels. Got an edit of {edit.width} x {edit.height}."
             )
+        return self

@@ -365,7 +365,7 @@ class _Reporter:
 
     def report(self, done: int, total: int, message: str) -> None:
         moment = time.monotonic()
-        ended = done >= total and self._last != (done, total)
+        ended = 0 < total <= done and self._last != (done, total)  # total is 0 where nobody knows it
         if moment - self._written < REPORT_SECONDS and not ended:
             return
         self._written, self._last = moment, (done, total)

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from picasso.service.configuration import Configuration
 from picasso.service.service import Service
 from picasso.web.answers import PREFIX
+from picasso.web.body_limit import BodyLimit, Most
 from picasso.web.errors import add_error_handlers
 from picasso.web.routes import (
     albums,
@@ -38,6 +39,8 @@ from picasso.web.routes import (
 from picasso.web.security import Security
 
 _HERE = Path(__file__).parent
+_MOST = Most(32 * 2**20, "A request may hold at most 32 MB.", "Ask for less at a time.")
+"""Of all requests that bring no file."""
 
 
 def create_app(configuration: Configuration, started: Service | None = None) -> FastAPI:
@@ -112,5 +115,12 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
         app.mount("/story-assets", StaticFiles(directory=story, check_dir=False), name="story-assets")
     app.mount("/static", StaticFiles(directory=_HERE / "static", check_dir=False), name="static")
     add_error_handlers(app)
-    app.add_middleware(Security, configuration=configuration)
+    most = {
+        f"{PREFIX}/pictures": pictures.MOST,
+        f"{PREFIX}/films": films.MOST,
+        f"{PREFIX}/glances": glances.MOST,
+        f"{PREFIX}/datasets/archives": datasets.MOST,
+    }
+    app.add_middleware(BodyLimit, most=most, otherwise=_MOST)
+    app.add_middleware(Security, configuration=configuration)  # the outermost: who may not ask is not read
     return app

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -31,6 +32,8 @@ Report = Callable[[int, int, str], None]
 FORMAT = 1
 """Version of the JSON document."""
 OPACITY = 0.65
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Of these errors the system has the second only where there are quotas."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,11 +188,11 @@ def film_video(
         raise ConfigurationError(f"every and top must be at least 1. Got {every} and {top}.")
     refuse_clips(model.facts.frames)
     check_path(out)
-    if out.absolute() == path.absolute():
+    if out.exists() and path.exists() and out.samefile(path):
         raise ConfigurationError("The film would take the place of the video.", "Give it another name.")
     video, report = Video(path, name), report or _ignore
     asked = {"target": target, "top": top, "channel": channel, "digest": model.digest}
-    with tempfile.TemporaryFile() as maps:
+    with _room_for_maps(out) as maps:
         shots, canceled, failed = _look(model, video, entry, settings, every, asked, maps, report)
         if canceled and not keep:
             raise CanceledError("The work was canceled.")
@@ -213,6 +216,32 @@ def film_video(
         "versions": runner.versions(model),
     }
     return Film(out, tuple(shots), limits, record, tuple(notes), canceled)
+
+
+@contextmanager
+def _room_for_maps(out: Path) -> Iterator[IO[bytes]]:
+    """Open a file for the maps on the disk of the film, which has to have room: the system's own folder is often small.
+
+    Raises:
+        ConfigurationError: The folder cannot be written to, or the disk is full.
+    """
+    folder = out.absolute().parent
+    try:
+        maps = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (closed below, where other errors are told apart)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written to: {error.strerror}.", "Choose another folder."
+        ) from None
+    try:
+        with maps:
+            yield maps
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ConfigurationError(
+            f"The disk of {folder} is full.",
+            "Make room: a film takes four bytes for each pixel of each map while it is made.",
+        ) from None
 
 
 def _look(

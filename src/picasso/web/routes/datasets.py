@@ -13,12 +13,12 @@ from starlette.datastructures import FormData, UploadFile
 from picasso.service.audits import labels_of
 from picasso.service.configuration import DatasetSpecification
 from picasso.web.answers import DatasetAnswer, DescribedDataset
+from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
 from picasso.web.routes import ServiceNeeded, get_service, may_add
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
-MAX_UPLOAD = 4 * 2**30
-"""Bytes of one archive."""
+MOST = Most(4 * 2**30, "An archive may have at most 4 GB.", "Add it by its path.")
 _FORM = {
     "requestBody": {
         "required": True,
@@ -57,8 +57,6 @@ async def upload_dataset(
     ] = "",
 ) -> DatasetAnswer:
     """Add a data set by sending it as a zip archive. With a name in the address a taken one is refused at once."""
-    if int(request.headers.get("content-length") or 0) > MAX_UPLOAD:
-        raise RequestError(f"An archive may have at most {MAX_UPLOAD // 2**30} GB.", "Add it by its path.")
     service = get_service(request)
     if name:
         with service.sending(name) as upload:  # before the archive is read, which may take minutes

@@ -14,17 +14,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from picasso.core.errors import NotFoundError
-from picasso.service import films
+from picasso.core.video.reading import need_av
 from picasso.service.pictures import clean_name
 from picasso.service.records import FilmRequest, VideoRecord
 from picasso.service.service import Service
 from picasso.web.answers import JobAnswer
+from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
 from picasso.web.routes import Limit, ServiceNeeded, get_service
 
 router = APIRouter(prefix="/films", tags=["films"])
-MAX_UPLOAD = 2 * 2**30
-"""Bytes of one video."""
+MOST = Most(2 * 2**30, "A video may have at most 2 GB.", "Use `picasso video` in the shell.")
 _KINDS = {"mp4": "video/mp4", "json": "application/json", "csv": "text/csv; charset=utf-8"}
 _FORM = {
     "requestBody": {
@@ -59,13 +59,13 @@ class NewFilm(BaseModel):
     channel: int | None = Field(None, ge=0, description="Of activations: one channel; null: the mean size over all.")
     every: int = Field(1, ge=1, le=1000, description="Every Nth frame is explained; the film holds these alone.")
 
-    def to_request(self, digest: str, name: str) -> FilmRequest:
-        video = VideoRecord(digest, name, self.channel, self.every)
+    def to_request(self, name: str) -> FilmRequest:
+        video = VideoRecord("", name, self.channel, self.every)
         return FilmRequest(self.model, self.visualization, video, self.settings, self.target, self.top)
 
 
 class Films(BaseModel):
-    """The jobs of which a film came out, the newest first."""
+    """The jobs that lay maps over a video, the newest first; those that were stopped have no film."""
 
     films: list[JobAnswer]
 
@@ -73,8 +73,7 @@ class Films(BaseModel):
 @router.post("", status_code=202, openapi_extra=_FORM)
 async def make_film(request: Request) -> JobAnswer:
     """Send a video, and start a job that lays maps over it."""
-    if int(request.headers.get("content-length") or 0) > MAX_UPLOAD:
-        raise RequestError(f"A video may have at most {MAX_UPLOAD // 2**30} GB.", "Use `picasso video` in the shell.")
+    need_av()  # before gigabytes are read
     service = get_service(request)
     async with request.form(max_files=1) as form:
         file, question = form.get("video"), form.get("question")
@@ -89,16 +88,15 @@ async def make_film(request: Request) -> JobAnswer:
 
 
 def _begin(service: Service, new: NewFilm, file: UploadFile) -> JobAnswer:
-    name = clean_name(file.filename or "video")
-    films.check(service.store, service.catalog, new.to_request("", name))  # before gigabytes are kept
-    digest = films.keep_video(service.artifacts, file.file)
-    return JobAnswer.of(service.jobs.film(new.to_request(digest, name)), [])
+    return JobAnswer.of(service.jobs.film(new.to_request(clean_name(file.filename or "video")), file.file), [])
 
 
 @router.get("")
-def list_films(service: ServiceNeeded, limit: Limit = 50) -> Films:
-    """List the newest films."""
-    return Films(films=[JobAnswer.of(job, []) for job in service.records.filmed(limit)])
+def list_films(
+    service: ServiceNeeded, model: str | None = None, visualization: str | None = None, limit: Limit = 50
+) -> Films:
+    """List the newest films, also those that are being made or were stopped."""
+    return Films(films=[JobAnswer.of(job, []) for job in service.records.filmed(limit, model, visualization)])
 
 
 @router.get("/{id_}/export", response_class=Response)

@@ -13,14 +13,18 @@ from starlette.concurrency import run_in_threadpool
 
 from picasso.core.errors import CanceledError, NotFoundError
 from picasso.core.glance import Glance
-from picasso.service.glances import MOST_BYTES, GlanceQuestion, GlanceReply
+from picasso.service.glances import FRAME_TOO_LARGE, MOST_BYTES, GlanceQuestion, GlanceReply
 from picasso.service.questions import Asked
 from picasso.service.service import Service
 from picasso.web.answers import ErrorAnswer
+from picasso.web.body_limit import Most
 from picasso.web.routes import ServiceNeeded, get_service
 from picasso.web.waiting import WAIT_SECONDS, when_over
 
 router = APIRouter(prefix="/glances", tags=["glances"])
+_FORM_BYTES = 2**20
+"""What a frame is sent with: the question, and the form's own lines."""
+MOST = Most(MOST_BYTES + _FORM_BYTES, *FRAME_TOO_LARGE)
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 

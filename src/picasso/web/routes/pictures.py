@@ -7,19 +7,19 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from picasso.core.errors import PicassoError, PictureError
+from picasso.core.errors import PicassoError
 from picasso.core.images import MAX_BYTES
 from picasso.service.pictures import clean_name
 from picasso.service.records import Fault
 from picasso.service.service import Service
 from picasso.web.answers import ErrorAnswer, PictureAnswer, RefusedPicture
+from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
 from picasso.web.routes import IMMUTABLE, Limit, ServiceNeeded, get_service
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
 MAX_FILES = 500
-MAX_UPLOAD = 4 * 2**30
-"""Bytes of one request, all its files together."""
+MOST = Most(4 * 2**30, "One upload may hold at most 4 GB.", "Send fewer pictures at a time.")
 _FORM = {
     "requestBody": {
         "required": True,
@@ -50,8 +50,6 @@ class Pictures(BaseModel):
 @router.post("", openapi_extra=_FORM)
 async def upload_pictures(request: Request) -> Uploaded:
     """Upload pictures; each is accepted or refused by itself."""
-    if int(request.headers.get("content-length") or 0) > MAX_UPLOAD:
-        raise PictureError(f"One upload may hold at most {MAX_UPLOAD // 2**30} GB.", "Send fewer pictures at a time.")
     service = get_service(request)
     async with request.form(max_files=MAX_FILES) as form:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
