@@ -37,7 +37,15 @@ from picasso.core.diagram import maps_to_scale, network_graph, read_network, sha
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
 from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
-from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError, PicassoError, SettingsError
+from picasso.core.errors import (
+    DatasetError,
+    ModelFailedError,
+    ModelOutputError,
+    NotFoundError,
+    NotSupportedError,
+    PicassoError,
+    SettingsError,
+)
 from picasso.core.even_choice import evenly_chosen
 from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
@@ -238,7 +246,9 @@ __all__ = [
     "Matrix",
     "Measured",
     "Model",
+    "ModelFailedError",
     "ModelFile",
+    "ModelOutputError",
     "ModelVisualization",
     "Move",
     "Moved",

@@ -100,6 +100,31 @@ def test_what_has_no_linear_head_is_refused() -> None:
         found(headless)
 
 
+class Tokens(nn.Module):
+    """Normalizes all tokens, and classifies the first."""
+
+    def __init__(self, bent: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches, self.token = nn.Conv2d(3, 8, 6, stride=6), nn.Parameter(torch.randn(1, 1, 8))
+        self.block = nn.TransformerEncoderLayer(8, 2, 8, batch_first=True)
+        self.norm, self.bend, self.head = nn.LayerNorm(8), nn.Tanh() if bent else nn.Identity(), nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        patches = self.patches(x).flatten(2).transpose(1, 2)
+        x = self.norm(self.block(torch.cat([self.token.expand(len(x), -1, -1), patches], 1)))
+        return self.head(x[:, 0]) if isinstance(self.bend, nn.Identity) else self.bend(self.head(x[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("bent", "said"), [(False, "reads the class token of 'norm'"), (True, "not made by one linear")]
+)
+def test_a_class_token_that_no_layer_gives_alone_is_refused_truly(bent: bool, said: str) -> None:
+    model = picasso.load_model(Tokens(bent), preprocessing=READ, labels=["a", "b", "c"])
+    with pytest.raises(NotSupportedError, match=said):
+        found(model)
+
+
 def test_a_class_token_behind_a_norm_that_runs_on_it_alone_is_a_code() -> None:
     model = small_transformer()
     x = np.random.default_rng(3).normal(size=(1, 16, 20, 3)).astype(np.float32)

@@ -60,7 +60,7 @@ def test_large_scores_do_not_overflow() -> None:
     assert np.isfinite(alone.slope()).all()
 
 
-def test_solving_can_be_canceled() -> None:
+def test_solving_and_fitting_report_and_can_be_canceled() -> None:
     def cancel(round_: int) -> None:
         if round_ == 2:
             raise CanceledError("Enough.")
@@ -68,3 +68,9 @@ def test_solving_can_be_canceled() -> None:
     now = learned(Head.SOFTMAX, 3)
     with pytest.raises(CanceledError):
         now.solve(RNG.normal(size=now.weights.shape), cancel)
+    seen: list[int] = []
+    now.fitted(seen.append)
+    assert seen == list(range(len(seen)))
+    assert len(seen) > 2
+    with pytest.raises(CanceledError):
+        now.fitted(cancel)

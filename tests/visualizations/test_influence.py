@@ -206,7 +206,7 @@ def saved(forest: Path, folder: Path, rates: dict[str, float | None]) -> dict[st
     [
         ((0.0, 0.5), (0.0, 0.5), "over 2 checkpoints, each weighted by its learning rate"),
         ((None, None), (1.0, 1.0), "over 2 checkpoints, all weighted alike"),
-        ((None, 0.5), (0.0, 0.5), "over 1 checkpoints, each weighted by its learning rate"),
+        ((None, 0.5), (0.0, 0.5), "over 1 checkpoint, each weighted by its learning rate"),
     ],
 )
 def test_tracin_weighs_by_the_rates_that_are_known(
@@ -217,7 +217,7 @@ def test_tracin_weighs_by_the_rates_that_are_known(
     expected = sum(weight * row for weight, row in zip(weights, products.values(), strict=True))
     np.testing.assert_allclose(result.arrays["tracin"], expected, rtol=1e-3, atol=1e-5)
     assert said in text(result)
-    assert ("1 without a learning rate are left out" in text(result)) == (rates == (None, 0.5))
+    assert ("Those without a learning rate are left out: 1." in text(result)) == (rates == (None, 0.5))
 
 
 def test_a_picture_that_one_checkpoint_cannot_read_moves_no_other(
@@ -244,7 +244,22 @@ def test_a_picture_that_one_checkpoint_cannot_read_moves_no_other(
     expected = 0.25 * products["a.pt"] + 0.5 * products["b.pt"]
     expected[4] = np.nan
     np.testing.assert_allclose(result.arrays["tracin"], expected, rtol=1e-3, atol=1e-5)
-    assert "1 pictures could not be read at every checkpoint" in text(result)
+    assert "Pictures without TracIn, as not every checkpoint could read them: 1." in text(result)
+
+
+def test_a_checkpoint_whose_head_cannot_be_read_is_left_out(forest: Path, tmp_path: Path) -> None:
+    products = saved(forest, tmp_path / "run", {"a.pt": 0.25, "b.pt": 0.5})
+    broken = torch.load(tmp_path / "run" / "a.pt", weights_only=True)
+    broken["4.weight"][0, 0] = float("nan")
+    torch.save(broken, tmp_path / "run" / "a.pt")
+    result = asked(opened(network()), forest, checkpoints=str(tmp_path / "run"))
+    np.testing.assert_allclose(result.arrays["tracin"], 0.5 * products["b.pt"], rtol=1e-3, atol=1e-5)
+    assert "TracIn over 1 checkpoint" in text(result)
+    assert "Checkpoints at which the head could not be read are left out: 1. epoch 1: " in text(result)
+    (tmp_path / "run" / "b.pt").unlink()
+    alone = asked(opened(network()), forest, checkpoints=str(tmp_path / "run"))
+    assert "tracin" not in alone.arrays
+    assert "at no checkpoint could the head be read" in text(alone)
 
 
 def test_a_picture_of_half_the_code_is_not_the_same(tmp_path: Path) -> None:

@@ -73,6 +73,12 @@ def find_linear_head(model: Model, x: Array, report: Callable[[int, int], None])
         if head is not None and head.weights[:, :-1].any() and not _is_diagonal(head.weights[:, :-1]):
             report(len(layers), len(layers))
             return head
+    if token := next(filter(lambda layer: _reads_class_token(model, probes, layer), layers), None):
+        raise NotSupportedError(
+            f"The last linear layer of this network reads the class token of '{token}', and of a layer of tokens only "
+            "the patches are kept for each picture.",
+            "Give a network in which the class token is the output of a layer of its own, or that pools its patches.",
+        )
     raise NotSupportedError(
         f"The scores of this network are not made by one linear layer from the output, or its mean, of any of its last "
         f"{len(layers)} layers.",
@@ -136,6 +142,19 @@ def _behind(model: Model, probes: Array, layer: str) -> LinearHead | None:
     bias = scores - codes[:, :-1] @ weights.T
     head = LinearHead(layer, np.concatenate([weights, bias.mean(axis=0)[:, None]], axis=1), model.head)
     return head if head.holds(codes, pulled.outputs[SCORES]) else None
+
+
+def _reads_class_token(model: Model, probes: Array, layer: str) -> bool:
+    """Say whether a linear layer reads the tokens before the patches of a layer, and no patch."""
+    grid = next(one.grid for one in model.layers() if one.name == layer)
+    if grid is None:
+        return False
+    slopes = model.pullback(probes, [Target(0, "0", ((0, 1.0),))], [layer]).gradients[layer][0]
+    extra = slopes.shape[1] - grid[0] * grid[1]
+    token, largest = slopes[:, :extra], float(np.abs(slopes).max())
+    if slopes[:, extra:].any() or not token.any():
+        return False
+    return bool(np.ptp(token, axis=0).max() <= _TOLERANCE * largest)
 
 
 def _is_diagonal(weights: Numbers) -> bool:

@@ -19,6 +19,8 @@ from picasso.plugin import (
     Group,
     HeadCodes,
     Model,
+    ModelFailedError,
+    ModelOutputError,
     NotFoundError,
     NotSupportedError,
     Panel,
@@ -164,7 +166,7 @@ def _trace(ctx: Context, sample: Sample, settings: InfluenceSettings, target: in
             then = read_head_codes(
                 reached.model, sample.x, target, settings.album, settings.pictures, ctx.progress, now.head.layer
             )
-        except (NotSupportedError, NotFoundError) as error:
+        except (ModelFailedError, ModelOutputError, NotFoundError, NotSupportedError) as error:
             refused.append(f"{reached.checkpoint.label}: {error.message}")
             continue
         steps.append((_rate(reached.checkpoint.metrics), _joined(now.index.keys, then)))
@@ -175,7 +177,7 @@ def _trace(ctx: Context, sample: Sample, settings: InfluenceSettings, target: in
         weighted = [row * (1.0 if rate is None else rate) for rate, row in steps if bare or rate is not None]
         total = np.sum(weighted, axis=0)
         if lost := int(np.isnan(total[now.known]).sum()):
-            parts.append(f"{lost} pictures could not be read at every checkpoint, and have no TracIn.")
+            parts.append(f"Pictures without TracIn, as not every checkpoint could read them: {lost}.")
     if refused:
         parts.append(f"Checkpoints at which the head could not be read are left out: {len(refused)}. {refused[0]}")
     return _Traced(total, " ".join(filter(None, [*parts, trajectory.said()])))
@@ -186,10 +188,11 @@ def _weighing(rates: Sequence[float | None]) -> str:
     if not rates:
         return "TracIn cannot be said: at no checkpoint could the head be read."
     told = sum(rate is not None for rate in rates)
+    count = told or len(rates)
     how = "each weighted by its learning rate" if told else "all weighted alike, as nobody wrote down a learning rate"
-    said = f"TracIn over {told or len(rates)} checkpoints, {how}: above zero, a step on that picture lowered this "
-    left = f" {len(rates) - told} without a learning rate are left out." if 0 < told < len(rates) else ""
-    return f"{said}one's loss.{left}"
+    over = f"TracIn over {count} checkpoint{'' if count == 1 else 's'}, {how}"
+    left = f" Those without a learning rate are left out: {len(rates) - told}." if 0 < told < len(rates) else ""
+    return f"{over}: above zero, a step on that picture lowered this one's loss.{left}"
 
 
 def _joined(keys: Sequence[str], then: HeadCodes) -> Numbers:
