@@ -295,13 +295,14 @@ def test_a_place_is_named_by_its_path_only_where_the_server_allows_it(page: Page
         """async () => {
             const { placeField } = await import("/static/parts/fields.js");
             const offered = [["tanks", "tanks"]];
-            return [[offered, false, false], [offered, true, true], [[], false, false], [[], true, false], [[], true, true]].map(
-                ([album, required, paths]) => {
-                    const options = { id: "a", name: "album", offered: { album }, paths, change() {} };
-                    const field = placeField({ choices: "album", required }, options);
-                    field.set("");
-                    return [[...field.element.querySelectorAll("option")].map((one) => one.textContent), field.value()];
-                });
+            const options = (album, required, paths) => {
+                const field = placeField({ choices: "album", required },
+                    { id: "a", name: "album", offered: { album }, paths, change() {} });
+                field.set("");
+                return [[...field.element.querySelectorAll("option")].map((one) => one.textContent), field.value()];
+            };
+            return [options(offered, false, false), options(offered, true, true), options([], false, false),
+                options([], true, false), options([], true, true)];
         }"""
     )
     path = "a folder, by its path\u2026"

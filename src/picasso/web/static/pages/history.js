@@ -103,7 +103,7 @@ async function filters() {
  * @returns {Promise<number>} how many are shown
  */
 async function audits() {
-  const found = (await list(`/audits?limit=${AUDITS}`)).filter((one) => !chosen.visualization && (!chosen.model || one.model === chosen.model));
+  const found = chosen.visualization ? [] : await list(`/audits?${wanted(AUDITS)}`);
   place("audits").hidden = !found.length;
   fill(place("audit-list"), found.map((one) => h("li", {},
     outcomeSign(one.outcome), h("a", { href: one.page }, h("b", {}, one.headline)),
