@@ -80,9 +80,57 @@ def test_points_are_brushed_with_a_pointer_and_walked_with_keys(
     expect(page.locator(".scatter-key")).to_contain_text("decoy")
 
 
+def test_the_plane_follows_the_pages_colors_and_lets_go_of_many_points(page: Page, server: Server) -> None:
+    page.goto(f"{server.address}/history")
+    found = page.evaluate(
+        """async () => {
+            const { ScatterPlane } = await import("/static/panels/scatter-plane.js");
+            const plane = new ScatterPlane();
+            plane.element.style.cssText = "width: 400px";
+            document.body.append(plane.element);
+            const points = new Float32Array(1200).map((_, i) => (i % 2 ? 0 : i));
+            const names = [...Array(600)].map((_, i) => `picture ${i}`);
+            plane.show(points, names, null, { x: "x", y: "y" }, false);
+            const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            await frame();
+            const key = (name) => {
+                const event = new KeyboardEvent("keydown", { key: name, cancelable: true });
+                plane.canvas.dispatchEvent(event);
+                return event.defaultPrevented;
+            };
+            const idle = key("Escape"); // nothing is chosen: the key is not its own
+            plane.select([...names.keys()]);
+            const taken = [key("Escape"), key("Escape")];
+            let painted = 0;
+            const paint = plane.paint.bind(plane);
+            plane.paint = () => { painted += 1; paint(); };
+            document.documentElement.dataset.theme = "dark";
+            await frame();
+            delete document.documentElement.dataset.theme;
+            await frame();
+            plane.zoom(4);
+            await frame();
+            for (let i = 0; i < 80; i += 1) key("ArrowRight");
+            const [x, y] = plane.place(plane.active);
+            const said = document.getElementById("announcer").textContent;
+            const seen = x >= 0 && y >= 0 && x <= plane.canvas.clientWidth && y <= plane.canvas.clientHeight;
+            plane.close();
+            plane.element.remove();
+            return { idle, taken, painted, seen, right: said === names[plane.active] && plane.active > 300 };
+        }"""
+    )
+    assert found["idle"] is False
+    assert found["taken"] == [True, False]
+    assert found["painted"] >= 2
+    assert found["seen"]
+    assert found["right"]
+
+
 def test_a_cell_of_the_confusions_opens_its_pictures_and_takes_another_opinion(
     page: Page, server: Server, axe: Callable[..., None]
 ) -> None:
+    # A browser may refuse to keep anything for a page; the label is kept by the server all the same.
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new Error('blocked'); }})")
     opened(page, server, "model=Plain&view=errors")
     done(page)
     page.get_by_role("button", name="label red, prediction red: 35 pictures").click()

@@ -230,12 +230,16 @@ def test_a_film_of_the_whole_video_is_made_and_downloaded(
     live.get_by_role("button", name="Make a film of it").click()
     with live.expect_download() as found:
         live.get_by_role("link", name="Film, MP4").click()
+    expect(live.locator(".film-made")).to_contain_text("drive.webm")
     assert found.value.suggested_filename == "drive.grad-cam.mp4"
     found.value.save_as(tmp_path / "film.mp4")
     with av.open(str(tmp_path / "film.mp4")) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert [frame.shape for frame in frames] == [(256, 256, 3)] * 4
     expect(live.locator(".film-made")).to_contain_text("4 frames, one color scale.")
+    live.reload()  # without a video the film is still there
+    expect(live.locator(".film-made")).to_contain_text("drive.webm")
+    expect(live.get_by_role("button", name="Make a film of it")).to_be_hidden()
     live.get_by_role("link", name="Play or delete it").click()
     expect(live.get_by_role("heading", level=1)).to_have_text("Film by demo:tank-honest")
     expect(live.locator("video")).to_have_attribute("aria-label", "Film of drive.webm")
@@ -248,6 +252,65 @@ def test_a_film_of_the_whole_video_is_made_and_downloaded(
     live.get_by_role("dialog").get_by_role("button", name="Delete").click()
     live.wait_for_url("**/live*")
     assert server.api.get(f"/jobs/{job}").status_code == 404
+
+
+def test_classes_keep_their_rows_and_no_other_models_names(live: Page) -> None:
+    found = live.evaluate(
+        """async () => {
+            const { MovingClasses } = await import("/static/live/classes.js");
+            const chosen = [];
+            const moving = new MovingClasses((index) => chosen.push(index));
+            document.body.append(moving.element);
+            const one = (index, label, probability) => ({ index, label, probability });
+            const rows = () => [...moving.list.children].map((row) => row.dataset.label);
+            const show = (...classes) => moving.show(classes, null, "probability", true);
+            show(one(0, "tank", 0.9), one(1, "decoy", 0.1));
+            show(one(0, "crane", 0.6), one(1, "crane", 0.4));
+            const other = rows();
+            moving.list.children[1].querySelector("button").click();
+            show(one(0, "crane", 0.6), one(1, "plow", 0.4));
+            show(one(1, "plow", 0.8), one(0, "crane", 0.2));
+            moving.list.querySelector("button").focus();
+            await new Promise((done) => setTimeout(done, 1000));
+            const held = rows();
+            document.activeElement.blur();
+            show(one(1, "plow", 0.7), one(0, "crane", 0.3));
+            await new Promise((done) => setTimeout(done, 1000));
+            const settled = rows();
+            moving.element.remove();
+            return { other, chosen, held, settled };
+        }"""
+    )
+    assert found["other"] == ["crane", "crane"]
+    assert found["chosen"] == [1]
+    assert found["held"] == ["crane", "plow"]  # a row that has the focus keeps it
+    assert found["settled"] == ["plow", "crane"]
+
+
+def test_of_two_classes_of_one_name_the_chosen_one_is_explained(live: Page) -> None:
+    found = live.evaluate(
+        """async () => {
+            const { Choices, quick } = await import("/static/live/views.js");
+            const place = document.createElement("div");
+            document.body.append(place);
+            const choices = new Choices(place);
+            const view = { name: "a", title: "A", family: "Gradients", subject: "pictures", attributes: true };
+            choices.known = quick([{ ...view, description: "" }]);
+            const card = (...labels) => ({ labels, task: "classification", visualizations: {} });
+            choices.show(card("crane", "tank", "crane"));
+            const words = [...place.querySelectorAll("#class-choice option")].map((one) => one.textContent);
+            choices.choose(2);
+            const told = [[choices.target, choices.label, choices.which]];
+            choices.show(card("tank", "crane"));
+            told.push([choices.target, choices.label, choices.which]);
+            choices.show(card("plow"));
+            told.push([choices.target, choices.label, choices.which]);
+            place.remove();
+            return { words, told };
+        }"""
+    )
+    assert found["words"] == ["The best class of each frame", "crane (class 0)", "tank", "crane (class 2)"]
+    assert found["told"] == [[2, "crane", 2], [1, "crane", None], [None, "", None]]
 
 
 def test_the_color_scale_rises_at_once_and_forgets_slowly(live: Page) -> None:

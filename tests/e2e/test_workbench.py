@@ -287,3 +287,29 @@ def test_the_server_that_went_away_is_said_in_one_sentence(bench: Page, problems
     bench.route("**/api/v1/jobs", lambda route: route.abort())
     bench.get_by_role("button", name=RUN).click()
     expect(bench.get_by_role("alert").filter(has_text="The server does not answer.")).to_be_visible()
+
+
+def test_a_place_is_named_by_its_path_only_where_the_server_allows_it(page: Page, server: Server) -> None:
+    page.goto(f"{server.address}/history")
+    found = page.evaluate(
+        """async () => {
+            const { placeField } = await import("/static/parts/fields.js");
+            const offered = [["tanks", "tanks"]];
+            const options = (album, required, paths) => {
+                const field = placeField({ choices: "album", required },
+                    { id: "a", name: "album", offered: { album }, paths, change() {} });
+                field.set("");
+                return [[...field.element.querySelectorAll("option")].map((one) => one.textContent), field.value()];
+            };
+            return [options(offered, false, false), options(offered, true, true), options([], false, false),
+                options([], true, false), options([], true, true)];
+        }"""
+    )
+    path = "a folder, by its path\u2026"
+    assert found == [
+        [["none", "tanks"], ""],
+        [["tanks", path], ""],
+        [["none"], ""],
+        [["this server knows none"], ""],
+        [[path], ""],
+    ]

@@ -181,6 +181,10 @@ def test_a_list_of_audits_reads_no_documents(database: Database) -> None:
         store.audit(an_audit(3).key)
     assert store.audits(100) == expected
     assert store.audits(7) == expected[:7]
+    # Of one model the newest are found however many of others are newer.
+    store.add_audit(replace(an_audit(0), key="a" * 64, model="other"))
+    assert [one.model for one in store.audits(1, "other")] == ["other"]
+    assert store.audits(7, an_audit(0).model) == expected[:7]
     assert store.audit_line(an_audit(3).key) == an_audit(3).line
     with pytest.raises(NotFoundError, match="There is no audit 'nothing'"):
         store.audit_line("nothing")

@@ -289,10 +289,12 @@ class Store:
             if known.rowcount == 0:
                 connection.execute(insert(table).values(values))
 
-    def audits(self, limit: int) -> list[AuditLine]:
-        """Return the newest audits, without their documents."""
+    def audits(self, limit: int, model: str | None = None) -> list[AuditLine]:
+        """Return the newest audits, of one model or of all, without their documents."""
         table = tables.audits
         query = select(*_LINE).order_by(table.c.created.desc(), table.c.key).limit(limit)
+        if model is not None:
+            query = query.where(table.c.model == model)
         with self.database.reading() as connection:
             return [_line(row) for row in connection.execute(query)]
 

@@ -192,13 +192,18 @@ class Video:
         return (begin or Fraction(0)) + number / (stream.average_rate or Fraction(25))
 
 
+def has_av() -> bool:
+    """Say whether PyAV is installed; it is not loaded for that."""
+    return importlib.util.find_spec("av") is not None
+
+
 def need_av() -> None:
     """Refuse where PyAV is not installed.
 
     Raises:
         MissingExtraError: It is not.
     """
-    if importlib.util.find_spec("av") is None:
+    if not has_av():
         raise MissingExtraError("Videos need PyAV.", "Run pip install 'picasso[video]'.")
 
 

@@ -69,9 +69,9 @@ def audit(new: NewAudit, service: ServiceNeeded) -> JobAnswer:
 
 
 @router.get("")
-def list_audits(service: ServiceNeeded, limit: Limit = 50) -> Audits:
+def list_audits(service: ServiceNeeded, model: str | None = None, limit: Limit = 50) -> Audits:
     """List the newest audits."""
-    return Audits(audits=[AuditSummary.of_line(one) for one in service.store.audits(limit)])
+    return Audits(audits=[AuditSummary.of_line(one) for one in service.store.audits(limit, model)])
 
 
 @router.get("/{key}")

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.templating import Jinja2Templates
 
+from picasso.core.video.reading import has_av
 from picasso.web.routes import ServiceNeeded
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +40,7 @@ def network(request: Request) -> Response:
 
 @router.get("/live")
 def live(request: Request) -> Response:
-    return _page(request, "live")
+    return _page(request, "live", films=has_av())
 
 
 @router.get("/compare")

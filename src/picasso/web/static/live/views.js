@@ -10,7 +10,7 @@ const FIRST = ["grad-cam", "saliency-map", "activations"];
 /** What is looked through at first, where the model can. */
 const PERTURBATION = "Perturbation";
 /** It runs the model hundreds of times for one map; the server refuses it here, too. */
-const BEST = "";
+const BEST = -1;
 
 /**
  * @param {VisualizationInfo[]} known
@@ -41,7 +41,9 @@ export class Choices extends EventTarget {
     /** @type {Card | null} */
     this.card = null;
     this.name = "";
-    this.label = BEST;
+    /** The class that the map is of, and what it is called: two classes may be called the same. */
+    this.index = BEST;
+    this.label = "";
     /** @type {number | null} */
     this.channel = null;
   }
@@ -57,10 +59,14 @@ export class Choices extends EventTarget {
     return Boolean(this.view?.attributes) && this.card?.task !== "detection";
   }
 
+  /** @returns {number | null} which of the classes of its name is chosen; null where there is only one */
+  get which() {
+    return this.card && this.card.labels.indexOf(this.label) !== this.card.labels.lastIndexOf(this.label) ? this.index : null;
+  }
+
   /** @returns {number | null} the class to explain; null for the best one of each frame */
   get target() {
-    const at = this.card?.labels.indexOf(this.label) ?? -1;
-    return this.choosable && at >= 0 ? at : null;
+    return this.choosable && this.index !== BEST ? this.index : null;
   }
 
   /** @param {Card | null} card */
@@ -72,7 +78,8 @@ export class Choices extends EventTarget {
       fill(this.place, card && h("p", { class: "result-note" }, "No visualization that is quick enough fits this model."));
       return;
     }
-    if (!card.labels.includes(this.label)) this.label = BEST;
+    if (!this.label || card.labels[this.index] !== this.label) this.index = this.label ? card.labels.indexOf(this.label) : BEST;
+    this.label = card.labels[this.index] ?? "";
     fill(this.place, this.#views(view), h("p", { class: "field-hint" }, view.description),
       view.attributes ? this.choosable && this.#classes(card.labels) : this.#channels());
   }
@@ -93,9 +100,10 @@ export class Choices extends EventTarget {
 
   /** @param {string[]} labels */
   #classes(labels) {
-    const select = h("select", { id: "class-choice", onchange: () => this.#set({ label: select.value }) },
-      h("option", { value: BEST, props: { selected: this.label === BEST } }, "The best class of each frame"),
-      labels.map((label) => h("option", { value: label, props: { selected: label === this.label } }, label)));
+    const twice = new Set(labels.filter((label, i) => labels.indexOf(label) !== i));
+    const select = h("select", { id: "class-choice", onchange: () => this.#explain(Number(select.value)) },
+      h("option", { value: BEST, props: { selected: this.index === BEST } }, "The best class of each frame"),
+      labels.map((label, i) => h("option", { value: i, props: { selected: i === this.index } }, twice.has(label) ? `${label} (class ${i})` : label)));
     return h("div", { class: "field" }, h("label", { class: "field-title", for: "class-choice" }, "Class that the map is of"), select);
   }
 
@@ -107,7 +115,7 @@ export class Choices extends EventTarget {
     return h("div", { class: "field" }, h("label", { class: "field-title", for: "channel-choice" }, "Channel"), input);
   }
 
-  /** @param {Partial<{name: string, label: string, channel: number | null}>} changes */
+  /** @param {Partial<{name: string, index: number, label: string, channel: number | null}>} changes */
   #set(changes) {
     const id = document.activeElement?.id;
     Object.assign(this, changes);
@@ -116,8 +124,13 @@ export class Choices extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @param {string} label */
-  choose(label) {
-    this.#set({ label: label === this.label ? BEST : label });
+  /** @param {number} index BEST for the best class of each frame */
+  #explain(index) {
+    this.#set({ index, label: this.card?.labels[index] ?? "" });
+  }
+
+  /** @param {number} index of a class; chosen again it is let go */
+  choose(index) {
+    this.#explain(index === this.index ? BEST : index);
   }
 }

@@ -103,7 +103,7 @@ async function filters() {
  * @returns {Promise<number>} how many are shown
  */
 async function audits() {
-  const found = (await list(`/audits?limit=${AUDITS}`)).filter((one) => !chosen.visualization && (!chosen.model || one.model === chosen.model));
+  const found = chosen.visualization ? [] : await list(`/audits?${wanted(AUDITS)}`);
   place("audits").hidden = !found.length;
   fill(place("audit-list"), found.map((one) => h("li", {},
     outcomeSign(one.outcome), h("a", { href: one.page }, h("b", {}, one.headline)),
@@ -111,14 +111,21 @@ async function audits() {
   return found.length;
 }
 
-/** @returns {Promise<number>} how many films are shown */
+/**
+ * @param {number} most
+ * @returns {URLSearchParams} what is asked for: the newest of those that were chosen
+ */
+function wanted(most) {
+  return new URLSearchParams({ limit: String(most), ...Object.fromEntries(Object.entries(chosen).filter(([, value]) => value)) });
+}
+
+/** @returns {Promise<number>} how many films are shown, also of those that were stopped: their video is still here */
 async function films() {
-  const fits = (/** @type {any} */ one) => Object.entries(chosen).every(([key, value]) => !value || one[key] === value);
-  const found = (await list(`/films?limit=${AUDITS}`)).filter(fits);
+  const found = await list(`/films?${wanted(AUDITS)}`);
   place("films").hidden = !found.length;
   fill(place("film-list"), found.map((one) => h("li", {},
     h("a", { href: `/jobs/${encodeURIComponent(one.id)}` }, h("b", {}, one.video.name)),
-    h("span", { class: "muted" }, `${one.visualization} by ${one.model} \u00b7 ${plural(one.film.frames, "frame")} \u00b7 ${ago(one.created)}`))));
+    h("span", { class: "muted" }, `${one.visualization} by ${one.model} \u00b7 ${one.film ? plural(one.film.frames, "frame") : one.state} \u00b7 ${ago(one.created)}`))));
   return found.length;
 }
 
@@ -131,10 +138,8 @@ async function load() {
     place("films").hidden = true;
     return 0;
   });
-  const wanted = new URLSearchParams({ limit: String(limit) });
-  for (const [key, value] of Object.entries(chosen)) if (value) wanted.set(key, value);
   try {
-    const [{ results }, ...others] = await Promise.all([get(`/results?${wanted}`), audited, filmed]);
+    const [{ results }, ...others] = await Promise.all([get(`/results?${wanted(limit)}`), audited, filmed]);
     const filtered = Boolean(chosen.model || chosen.visualization);
     fill(place("results"), results.map(tile));
     place("filters").hidden = !results.length && !filtered;

@@ -28,8 +28,10 @@ const models = new ModelList(place("models"), { allowAdd: page.dataset.allowAdd 
 const choices = new Choices(place("view"));
 const settings = new SettingsForm(place("settings"));
 const figure = new LiveFigure();
-const classes = new MovingClasses((label) => choices.choose(label));
+const classes = new MovingClasses((index) => choices.choose(index));
 const film = new FilmExport(() => ({ file: source.played, question: watcher.question }));
+/** Whether this server can make films. */
+const films = page.dataset.films === "yes";
 /** @type {import("../live/watcher.js").Seen | null} the last answer */
 let seen = null;
 /** @type {Record<string, any>} what differs from the view's defaults */
@@ -129,8 +131,9 @@ function refit() {
 }
 
 function remember() {
-  const { name, label, channel } = choices;
-  history.replaceState(null, "", liveHref({ model: models.chosen || address.model, view: name, settings: given, label, channel }));
+  const { name, label, which, channel } = choices;
+  const model = models.chosen || address.model;
+  history.replaceState(null, "", liveHref({ model, view: name, settings: given, label, index: which, channel, film: film.id }));
 }
 
 /** Draws the buttons and what is said beside them. */
@@ -148,7 +151,8 @@ function draw() {
   if (source.kind && !source.video.isConnected) fill(place("source"), h("h3", {}, "What comes in ", incoming), source.video);
   if (!source.kind) fill(place("source"));
   incoming.textContent = source.name;
-  fill(place("film"), source.kind === "file" && film.element);
+  film.offer.hidden = source.kind !== "file";
+  fill(place("film"), films && (source.kind === "file" || film.id) && film.element);
   page.dataset.running = running ? "yes" : "no";
   fill(place("about"), about());
   const waiting = !source.kind && !place("state").firstChild;
@@ -255,7 +259,13 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("pagehide", () => source.close());
 
-Object.assign(choices, { name: address.view, label: address.label, channel: address.channel });
+film.addEventListener("change", () => {
+  remember();
+  draw();
+});
+
+Object.assign(choices, { name: address.view, label: address.label, index: address.index ?? choices.index, channel: address.channel });
+if (films && address.film) film.resume(address.film);
 draw();
 const [, known] = await Promise.all([
   models.load(address.model),

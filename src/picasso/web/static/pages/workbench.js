@@ -187,10 +187,12 @@ const ofChannel = state.at.startsWith("channel=");
 targets.set(state.target, state.top, state.at);
 spot.set(ofChannel ? "" : state.at);
 describe();
-const [datasets] = await Promise.all([
-  list("/datasets").catch(() => []), models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization),
+// Without them names are written by hand.
+const [datasets, folders] = await Promise.all([
+  list("/datasets").catch(() => []), list("/checkpoints").catch(() => []), models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization),
 ]);
-settings.offered = { album: datasets.map((/** @type {{name: string}} */ { name }) => [name, name]) };
+const named = (/** @type {{name: string}[]} */ found) => found.map(({ name }) => /** @type {[string, string]} */ ([name, name]));
+settings.offered = { album: named(datasets), checkpoints: named(folders) };
 settings.paths = bench.dataset.allowAdd === "yes";
 targets.set(state.target, state.top, state.at);
 refit();

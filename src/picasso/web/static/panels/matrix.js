@@ -121,6 +121,24 @@ function open(place, panel, context, pictures, { row, column, atlas, values }) {
   place.scrollIntoView({ block: "nearest" });
 }
 
+/** @returns {string} the name under which the visitor labeled last */
+function remembered() {
+  try {
+    return localStorage.getItem(ANNOTATOR) ?? "";
+  } catch {
+    return ""; // Storage is blocked: the name is asked for.
+  }
+}
+
+/** @param {string} name */
+function remember(name) {
+  try {
+    localStorage.setItem(ANNOTATOR, name);
+  } catch {
+    // Storage is blocked: the name is asked for each time.
+  }
+}
+
 /**
  * What the visitor says that a picture shows.
  *
@@ -131,12 +149,12 @@ function open(place, panel, context, pictures, { row, column, atlas, values }) {
 function opinion(album, picture, labels) {
   const [who, what] = [freshId("annotator"), freshId("opinion")];
   const told = h("p", { class: "small", role: "status" });
-  const name = h("input", { type: "text", id: who, maxlength: 200, autocomplete: "name", value: localStorage.getItem(ANNOTATOR) ?? "" });
+  const name = h("input", { type: "text", id: who, maxlength: 200, autocomplete: "name", value: remembered() });
   const label = h("select", { id: what }, h("option", { value: "" }, "nothing"), labels.map((one) => h("option", {}, one)));
   const keep = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
-      localStorage.setItem(ANNOTATOR, name.value.trim());
+      remember(name.value.trim());
       await post("/albums/labels", { album, picture, annotator: name.value.trim(), label: label.value });
       told.textContent = `Kept. Run the view again to count it, or set Against to \u201c${name.value.trim()}\u201d.`;
       announce("Kept");

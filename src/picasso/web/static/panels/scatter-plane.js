@@ -1,11 +1,13 @@
 /** The plane on which points lie: drawn, zoomed, moved and brushed, by pointer and by keys. */
 
-import { h } from "../dom.js";
+import { announce, h } from "../dom.js";
+import { onColors } from "../page-colors.js";
 
 const LOOKS = 8;
 const NEAR = 14;
 const PICTURES_UP_TO = 220;
 const EDGE = 24;
+const MARKED_UP_TO = 400;
 /** Points above which each is drawn as a dot. */
 const MANY = 2000;
 const TRIANGLE = [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]];
@@ -31,6 +33,8 @@ export class ScatterPlane extends EventTarget {
     this.only = null;
     /** @type {Set<number>} */
     this.marked = new Set();
+    /** Whether points are chosen: of very many none is marked. */
+    this.chosen = false;
     this.active = -1;
     this.scale = 1;
     this.shift = [0, 0];
@@ -58,9 +62,7 @@ export class ScatterPlane extends EventTarget {
     this.element = h("div", { class: "scatter-plane" }, this.upward, h("div", { class: "scatter-place" }, this.canvas, this.tip), this.across);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.canvas);
-    this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    this.onScheme = () => this.draw();
-    this.scheme.addEventListener("change", this.onScheme);
+    this.keepColors = onColors(() => this.draw());
   }
 
   /**
@@ -86,6 +88,7 @@ export class ScatterPlane extends EventTarget {
     this.span = [right - left || 1, top - bottom || 1];
     if (!stay) {
       this.marked.clear();
+      this.chosen = false;
       this.active = -1;
       this.fit();
     } else this.draw();
@@ -118,6 +121,7 @@ export class ScatterPlane extends EventTarget {
   point(i, near) {
     this.active = i;
     this.marked = new Set([i, ...near]);
+    this.chosen = true;
     this.draw();
   }
 
@@ -344,7 +348,8 @@ export class ScatterPlane extends EventTarget {
 
   /** @param {number[]} chosen */
   select(chosen) {
-    this.marked = new Set(chosen.length > 400 ? [] : chosen);
+    this.marked = new Set(chosen.length > MARKED_UP_TO ? [] : chosen);
+    this.chosen = chosen.length > 0;
     this.active = -1;
     this.draw();
     this.dispatchEvent(new CustomEvent("brush", { detail: chosen }));
@@ -369,7 +374,7 @@ export class ScatterPlane extends EventTarget {
     else if (event.key === "+" || event.key === "=") this.zoom(1.4);
     else if (event.key === "-") this.zoom(1 / 1.4);
     else if (event.key === "0") this.fit();
-    else if (event.key === "Escape" && (this.marked.size || this.active >= 0)) this.select([]);
+    else if (event.key === "Escape" && (this.chosen || this.active >= 0)) this.select([]);
     else return;
     event.preventDefault();
   }
@@ -392,13 +397,26 @@ export class ScatterPlane extends EventTarget {
     if (best < 0) return;
     this.active = best;
     this.canvas.setAttribute("aria-label", `Pictures as points; at ${this.names[best]}`);
+    announce(this.names[best]);
+    this.bring(best);
     this.hover(best);
     this.draw();
   }
 
+  /**
+   * Moves the view so far that a point lies in it.
+   *
+   * @param {number} i
+   */
+  bring(i) {
+    const size = [this.canvas.clientWidth, this.canvas.clientHeight];
+    this.shift = this.shift.map((one, axis) => one - Math.min(0, this.place(i)[axis] - EDGE) - Math.max(0, this.place(i)[axis] - size[axis] + EDGE));
+    this.lay();
+  }
+
   close() {
     this.observer.disconnect();
-    this.scheme.removeEventListener("change", this.onScheme);
+    this.keepColors();
     cancelAnimationFrame(this.frame);
   }
 }

@@ -3,6 +3,7 @@
 import { loadArray } from "../arrays.js";
 import { announce, fill, freshId, h, icon } from "../dom.js";
 import { percent, plural } from "../format.js";
+import { onColors } from "../page-colors.js";
 import { Atlas } from "./atlas.js";
 import { ScatterPlane } from "./scatter-plane.js";
 import { explainButton, tileList } from "./tiles.js";
@@ -43,6 +44,7 @@ class ScatterView {
       h("button", { type: "button", class: "icon-only", "aria-label": words, title: words, onclick: act }, icon(shape));
     this.key = h("ul", { class: "scatter-key" });
     this.side = h("section", { class: "scatter-side", "aria-live": "polite" });
+    this.keepColors = onColors(() => this.remark());
     this.element = h("section", { class: "plain-panel scatter", "data-kind": kind },
       this.heading,
       h("div", { class: "toolbar" },
@@ -100,6 +102,11 @@ class ScatterView {
       type: "button", class: "scatter-word", "aria-pressed": "false",
       onclick: (/** @type {Event} */ event) => this.highlight(value, /** @type {HTMLElement} */ (event.currentTarget)),
     }, this.plane.mark(rank), h("span", {}, words[value]), h("span", { class: "muted" }, counts[value].toLocaleString("en-US"))))));
+  }
+
+  /** Draws the marks of the key anew: they have the page's colors. */
+  remark() {
+    this.key.querySelectorAll(".scatter-mark").forEach((/** @type {Element} */ mark, /** @type {number} */ rank) => mark.replaceWith(this.plane.mark(rank)));
   }
 
   /**
@@ -175,6 +182,7 @@ class ScatterView {
   }
 
   close() {
+    this.keepColors();
     this.plane.close();
   }
 }

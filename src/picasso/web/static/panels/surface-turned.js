@@ -1,6 +1,7 @@
 /** The same numbers as a surface in space: dragged, turned by arrow keys, drawn from the back to the front. */
 
 import { h } from "../dom.js";
+import { onColors } from "../page-colors.js";
 
 const START = { around: -0.7, above: 0.6, size: 1 };
 /** How high the surface is, as a part of its width. */
@@ -23,8 +24,7 @@ export class TurnedSurface {
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.element);
     // Lines and words have the ink of the page, which turns with its theme.
-    this.themes = new MutationObserver(() => this.draw());
-    this.themes.observe(document.documentElement, { attributes: true });
+    this.keepColors = onColors(() => this.draw());
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.element.addEventListener("pointerdown", (event) => this.element.setPointerCapture(event.pointerId));
     this.element.addEventListener("pointermove", (event) => {
@@ -251,6 +251,6 @@ export class TurnedSurface {
 
   close() {
     this.observer.disconnect();
-    this.themes.disconnect();
+    this.keepColors();
   }
 }

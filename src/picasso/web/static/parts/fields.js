@@ -109,9 +109,9 @@ export function placeField({ choices, required = false }, options) {
     if (element.value === "path") path.focus();
     else change();
   } },
-    !required && h("option", { value: "" }, "none"),
+    (!required || !(names.length || paths)) && h("option", { value: "" }, required ? "this server knows none" : "none"),
     names.map((one, i) => h("option", { value: String(i) }, one)),
-    (paths || !names.length) && h("option", { value: "path" }, "a folder, by its path\u2026"));
+    paths && h("option", { value: "path" }, "a folder, by its path\u2026"));
   const show = () => (path.hidden = element.value !== "path");
   return {
     element: h("span", { class: "place-field" }, element, path),
@@ -120,7 +120,7 @@ export function placeField({ choices, required = false }, options) {
     set: (value) => {
       const place = names.indexOf(value);
       if (value && place < 0 && ![...element.options].some((one) => one.value === "path")) element.append(h("option", { value: "path" }, "another"));
-      element.value = place >= 0 ? String(place) : value || (required && !names.length) ? "path" : "";
+      element.value = place >= 0 ? String(place) : value || (required && paths && !names.length) ? "path" : "";
       path.value = place < 0 ? value ?? "" : "";
       show();
     },
