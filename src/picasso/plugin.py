@@ -54,7 +54,16 @@ from picasso.core.focus import suppress
 from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
 from picasso.core.head_codes import HeadCodes, read_head_codes
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
-from picasso.core.index import MOST_PICTURES, PROPERTIES, Crops, PictureIndex, Reading, cut, index_pictures
+from picasso.core.index import (
+    MOST_PICTURES,
+    PROPERTIES,
+    Crops,
+    FolderSettings,
+    PictureIndex,
+    Reading,
+    cut,
+    index_pictures,
+)
 from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
 from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.kinds import Kinds, region_of
@@ -146,7 +155,7 @@ from picasso.core.resizing import resized
 from picasso.core.settings import Extent, Settings
 from picasso.core.shaking import Shaking
 from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
-from picasso.core.sobol_indices import SobolShares, draw_designs, jansen
+from picasso.core.sobol_indices import DesignCount, SobolShares, draw_designs, jansen
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target, one_class
 from picasso.core.tones import (
     OFFSET,
@@ -209,6 +218,7 @@ __all__ = [
     "Curve",
     "DatasetError",
     "Decoder",
+    "DesignCount",
     "Drawing",
     "EightBit",
     "Extent",
@@ -216,6 +226,7 @@ __all__ = [
     "FeatureMaps",
     "Fill",
     "Finding",
+    "FolderSettings",
     "Found",
     "FourierParameters",
     "Gallery",

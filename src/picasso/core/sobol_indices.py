@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 Numbers = NDArray[np.float64]
+
+
+def _power_of_two(count: int) -> int:
+    if count & (count - 1):
+        raise ValueError("must be a power of two, as the sequence is only even then")
+    return count
+
+
+DesignCount = Annotated[int, AfterValidator(_power_of_two)]
+"""How many designs, as a setting."""
 
 
 def draw_designs(count: int, cells: int, seed: int | tuple[int, ...]) -> tuple[Numbers, Numbers]:

@@ -59,13 +59,13 @@ class ConceptActivationSettings(Settings):
         "",
         title="Pictures",
         description="A folder of pictures, or a data set, in which the class is seen.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     concepts: str = Field(
         "",
         title="Concepts",
         description="A folder with one folder for each concept, or with the pictures of one.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     counterexamples: str = Field(
         "",

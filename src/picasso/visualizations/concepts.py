@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from picasso.plugin import (
     MOST_PICTURES,
@@ -15,6 +15,7 @@ from picasso.plugin import (
     Bars,
     Capability,
     Context,
+    DesignCount,
     Gallery,
     Group,
     Model,
@@ -58,7 +59,7 @@ class ConceptsSettings(Settings):
         "",
         title="Pictures",
         description="A folder of pictures, or a data set, in which the class is seen.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     of: str = Field(
         "",
@@ -84,7 +85,7 @@ class ConceptsSettings(Settings):
         title="Cuttings",
         description="Side of a cutting, as a share of the picture's. They lie half their side apart.",
     )
-    designs: int = Field(
+    designs: DesignCount = Field(
         16,
         ge=8,
         le=512,
@@ -93,13 +94,6 @@ class ConceptsSettings(Settings):
         "network for every concept, and one, for each picture.",
     )
     shown: int = Field(8, ge=1, le=32, title="Shown", description="Cuttings and pictures of each concept.")
-
-    @field_validator("designs")
-    @classmethod
-    def _power_of_two(cls, designs: int) -> int:
-        if designs & (designs - 1):
-            raise ValueError("must be a power of two, as the sequence is only even then")
-        return designs
 
 
 class Concepts(ModelVisualization[ConceptsSettings]):

@@ -7,18 +7,17 @@ import numpy as np
 from pydantic import Field
 
 from picasso.plugin import (
-    MOST_PICTURES,
     Array,
     Capability,
     Coloring,
     Context,
+    FolderSettings,
     ModelVisualization,
     NotSupportedError,
     Panel,
     PictureIndex,
     Reading,
     Scatter,
-    Settings,
     Text,
     index_pictures,
     make_atlas,
@@ -38,13 +37,7 @@ TILE = 64
 AXES = {"pca": "principal component", "tsne": "t-SNE axis", "umap": "UMAP axis"}
 
 
-class EmbeddingSettings(Settings):
-    album: str = Field(
-        "",
-        title="Pictures",
-        description="A folder of pictures or a data set.",
-        json_schema_extra={"picasso": {"choices": "album", "required": True}},
-    )
+class EmbeddingSettings(FolderSettings):
     layer: str = Field(
         "",
         title="Layer",
@@ -65,7 +58,6 @@ class EmbeddingSettings(Settings):
         title="Neighborhood",
         description="About how many neighbors each picture has in tsne and umap.",
     )
-    pictures: int = Field(MOST_PICTURES, ge=1, le=100_000, title="At most", description="So many pictures at most.")
 
 
 class Embedding(ModelVisualization[EmbeddingSettings]):

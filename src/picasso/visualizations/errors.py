@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.plugin import (
-    MOST_PICTURES,
     PROPERTIES,
     Array,
     Bars,
@@ -18,6 +17,7 @@ from picasso.plugin import (
     Context,
     Curve,
     DatasetError,
+    FolderSettings,
     Line,
     Matrix,
     Model,
@@ -26,7 +26,6 @@ from picasso.plugin import (
     NotSupportedError,
     Panel,
     PictureIndex,
-    Settings,
     Task,
     Text,
     index_pictures,
@@ -49,20 +48,13 @@ MOST_VALUES = 20
 """Values of a column, above which it is no group of pictures."""
 
 
-class ErrorsSettings(Settings):
-    album: str = Field(
-        "",
-        title="Pictures",
-        description="A data set: a folder with one folder for each class, a CSV or COCO file, a zip archive.",
-        json_schema_extra={"picasso": {"choices": "album", "required": True}},
-    )
+class ErrorsSettings(FolderSettings):
     against: str = Field(
         "",
         title="Against",
         description="Whose labels count as right: a column of the data set, or somebody who labelled pictures here. "
         "Left empty: the data set's own.",
     )
-    pictures: int = Field(MOST_PICTURES, ge=1, le=100_000, title="At most", description="So many pictures at most.")
 
 
 class Errors(ModelVisualization[ErrorsSettings]):

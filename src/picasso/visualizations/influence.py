@@ -48,7 +48,7 @@ class InfluenceSettings(Settings):
         "",
         title="Training pictures",
         description="A folder with one folder for each class, or a data set: what the network was trained with.",
-        json_schema_extra={"picasso": {"choices": "album"}},
+        json_schema_extra={"picasso": {"choices": "album", "required": True}},
     )
     pictures: int = Field(
         MOST_PICTURES,

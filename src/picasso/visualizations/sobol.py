@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from picasso.plugin import (
     MASKS_AT_ONCE,
     Attribution,
     AttributionMethod,
     Context,
+    DesignCount,
     Family,
     MaskedSettings,
     Regions,
@@ -32,7 +33,7 @@ Numbers = NDArray[np.float64]
 
 class SobolSettings(MaskedSettings):
     cells: int = Field(8, ge=2, le=16, title="Cells", description="Cells a side of the grid.")
-    designs: int = Field(
+    designs: DesignCount = Field(
         32,
         ge=8,
         le=1024,
@@ -44,13 +45,6 @@ class SobolSettings(MaskedSettings):
         title="Signed",
         description="Give each share the sign of what covering the cell alone does: positive where the score falls.",
     )
-
-    @field_validator("designs")
-    @classmethod
-    def _power_of_two(cls, designs: int) -> int:
-        if designs & (designs - 1):
-            raise ValueError("must be a power of two, as the sequence is only even then")
-        return designs
 
 
 class Sobol(AttributionMethod[SobolSettings]):

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from picasso.plugin import (
-    MOST_PICTURES,
     Bars,
     Capability,
     Context,
     Crops,
     Curve,
+    FolderSettings,
     Gallery,
     Group,
     Line,
@@ -23,7 +23,6 @@ from picasso.plugin import (
     Panel,
     PictureIndex,
     Reading,
-    Settings,
     Text,
     Tile,
     cut,
@@ -43,13 +42,7 @@ PER_CHANNEL = 6
 SILENT = "It is zero everywhere in every picture: these are the first ones."
 
 
-class TopExamplesSettings(Settings):
-    album: str = Field(
-        "",
-        title="Pictures",
-        description="A folder of pictures or a data set.",
-        json_schema_extra={"picasso": {"choices": "album", "required": True}},
-    )
+class TopExamplesSettings(FolderSettings):
     layer: str = Field(
         "",
         title="Layer",
@@ -73,7 +66,6 @@ class TopExamplesSettings(Settings):
     channels: int = Field(
         24, ge=1, le=256, title="Channels", description="How many channels are shown where none is chosen."
     )
-    pictures: int = Field(MOST_PICTURES, ge=1, le=100_000, title="At most", description="So many pictures at most.")
 
 
 class TopExamples(ModelVisualization[TopExamplesSettings]):

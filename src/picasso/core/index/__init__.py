@@ -5,11 +5,13 @@ from picasso.core.index.crops import Crops, cut
 from picasso.core.index.picture_index import PictureIndex
 from picasso.core.index.properties import PROPERTIES, PictureProperty
 from picasso.core.index.reading import Reading, Strongest
+from picasso.core.index.settings import FolderSettings
 
 __all__ = [
     "MOST_PICTURES",
     "PROPERTIES",
     "Crops",
+    "FolderSettings",
     "PictureIndex",
     "PictureProperty",
     "Reading",

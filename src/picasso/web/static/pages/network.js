@@ -103,10 +103,10 @@ function draw() {
 
 /**
  * @param {VisualizationInfo} one
- * @returns {Record<string, string>} the pictures or checkpoints that it needs, where nobody chose any
+ * @returns {Record<string, string>} the pictures or checkpoints that it needs, as they were chosen for another view
  */
 function placesOf(one) {
-  return Object.fromEntries(neededPlaces(one.schema).map(([name, kind]) => [name, latest[kind] || settings.offered[kind]?.[0]?.[0] || ""]));
+  return Object.fromEntries(neededPlaces(one.schema).filter(([, kind]) => latest[kind]).map(([name, kind]) => [name, latest[kind]]));
 }
 
 /** @param {Chosen} chosen */

@@ -120,7 +120,9 @@ export function placeField({ choices, required = false }, options) {
     set: (value) => {
       const place = names.indexOf(value);
       if (value && place < 0 && ![...element.options].some((one) => one.value === "path")) element.append(h("option", { value: "path" }, "another"));
-      element.value = place >= 0 ? String(place) : value || (required && paths && !names.length) ? "path" : "";
+      // What is needed begins with the first that there is.
+      const first = required && names.length ? "0" : required && paths ? "path" : "";
+      element.value = place >= 0 ? String(place) : value ? "path" : first;
       path.value = place < 0 ? value ?? "" : "";
       show();
     },
