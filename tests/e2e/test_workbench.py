@@ -308,7 +308,7 @@ def test_a_place_is_named_by_its_path_only_where_the_server_allows_it(page: Page
     path = "a folder, by its path\u2026"
     assert found == [
         [["none", "tanks"], ""],
-        [["tanks", path], ""],
+        [["tanks", path], "tanks"],
         [["none"], ""],
         [["this server knows none"], ""],
         [[path], ""],
