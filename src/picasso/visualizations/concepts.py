@@ -329,7 +329,7 @@ class _Chosen:
                 shown.append(Tile(len(tiles), f"{share:.2f}", self.index.names[self.places[place]], part))
                 tiles.append(view[top : top + height, left : left + width])
                 wholes.append(view)
-            title = f"Concept {rank + 1}: {worth.importance[k]:.0%} of the variance"
+            title = f"Concept {rank + 1}: {worth.importance[k]:.1%} of the variance"
             groups.append(Group(title, tuple(shown), f"Without it the {units} changes by {-worth.drop[k]:+.2f}."))
         return Gallery(
             id="cuttings",
