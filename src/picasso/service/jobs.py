@@ -177,9 +177,10 @@ class Jobs:
         stored = bool(key) and self.store.has_comparison(key)
         state = State.DONE if stored else State.QUEUED
         names, id_ = self.store.pictures_of(request.pictures), secrets.token_hex(8)
+        masks = complete.masks or [None] * len(request.pictures)
         tasks = [
-            TaskRecord(id_, position, digest, names[digest].name, state, result=None, error=None)
-            for position, digest in enumerate(request.pictures)
+            TaskRecord(id_, position, digest, names[digest].name, state, result=None, error=None, mask=mask)
+            for position, (digest, mask) in enumerate(zip(request.pictures, masks, strict=True))
         ]
         target = None if request.target is None else (request.target,)
         asked = JobRequest(

@@ -34,6 +34,7 @@ from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
 from picasso.service.limits import end_with_parent, guard_memory, time_to_open
+from picasso.service.masks import Masks, kept_mask, mask_in_dataset
 from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
 from picasso.service.pictures import Pictures
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
@@ -158,12 +159,14 @@ class _Work:
         methods = choose_methods(model, job.methods, self.place.plugins)
         target, place = job.target[0] if job.target else None, read_place(job.at)
         pictures = [task.picture for task in tasks if task.picture is not None]
+        masks = [task.mask for task in tasks] if any(task.mask for task in tasks) else []
         key = comparison_key(
             model=model.digest,
             methods=[
                 ((m.name, m.entry.digest, m.entry.load().version), m.settings.model_dump(mode="json")) for m in methods
             ],
             pictures=pictures,
+            masks=masks,
             target=None
             if target is None
             else runner.target_key(target, model.labels, model.facts.columns, model.facts.task),
@@ -172,11 +175,17 @@ class _Work:
         )
         if not self.store.has_comparison(key):
             named = zip(pictures, tasks, strict=True)
-            read = (decode_picture(self.artifacts.get(picture), task.name) for picture, task in named)
+            read = (
+                (
+                    decode_picture(self.artifacts.get(picture), task.name),
+                    None if task.mask is None else kept_mask(self.artifacts, task.mask),
+                )
+                for picture, task in named
+            )
             try:
                 comparison = compare_all(
                     model,
-                    ((picture, None) for picture in read),
+                    read,
                     len(tasks),
                     methods,
                     target=target,
@@ -189,7 +198,7 @@ class _Work:
             except Exception as error:
                 _raise_out_of_memory(model, error)
                 raise
-            self.store.add_comparison(record_of(comparison, key, job, pictures, self.artifacts))
+            self.store.add_comparison(record_of(comparison, key, job, pictures, masks, self.artifacts))
         self.jobs.set_comparison(job.id, self.attempt, key)
 
     def _audit(self) -> None:
@@ -280,10 +289,14 @@ class _Work:
     def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:
         """Take pictures of a data set in, so that they can be seen and explained; return their digests by name."""
         pictures, examples = Pictures(self.store, self.artifacts), {one.name: one for one in dataset.examples}
-        found = {}
+        masks, found = Masks(self.store, self.artifacts), {}
         for name in names:
             with suppress(PictureError):  # one that the audit has left out, too
-                found[name] = pictures.adopt(dataset.read(examples[name]), name).digest
+                mask, note = mask_in_dataset(dataset, examples[name])
+                picture = pictures.adopt(dataset.read(examples[name]), name, (note,) if note else ())
+                found[name] = picture.digest
+                if mask is not None:
+                    masks.adopt(picture, mask, dataset.name)
         return found
 
     def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
