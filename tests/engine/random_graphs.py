@@ -31,7 +31,7 @@ class Case:
         pictures = np.repeat(self.x, len(self.boxes), axis=0)
         for number, (top, left, height, width) in enumerate(self.boxes):
             place = slice(None), slice(top, top + height), slice(left, left + width)
-            pictures[number][place] = self.contents[place] if self.contents.ndim == 3 else self.contents[number]
+            pictures[number][place] = (self.contents if self.contents.ndim == 3 else self.contents[number])[place]
         return pictures
 
 
@@ -47,12 +47,8 @@ def random_case(choose: random.Random, most: int = 10) -> Case:
     shape = graph.ops[0].shape
     x = make.normal(1, *shape)
     boxes = random_boxes(choose, shape[1:])
-    alike = bool((boxes[:, 2:] == boxes[0, 2:]).all())
-    if alike and make.between(0, 1):
-        contents = make.normal(len(boxes), shape[0], *boxes[0, 2:].tolist())
-    else:
-        contents = make.normal(*shape)
-    return Case(graph, x, boxes, contents)
+    each = bool(make.between(0, 1))
+    return Case(graph, x, boxes, make.normal(*(len(boxes),) * each, *shape))
 
 
 def random_boxes(choose: random.Random, sides: tuple[int, ...]) -> np.ndarray:

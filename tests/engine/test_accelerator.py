@@ -103,7 +103,7 @@ def model() -> Model:
 
 @pytest.mark.parametrize("each", [False, True])
 def test_the_engine_answers_as_the_network(model: Model, each: bool) -> None:
-    contents = RNG.normal(size=(len(BOXES), 9, 8, 3)).astype(np.float32) if each else CONTENTS
+    contents = RNG.normal(size=(len(BOXES), *CONTENTS.shape)).astype(np.float32) if each else CONTENTS
     assert_right(model, contents=contents)
     assert model.patching.fast
     assert model.patching.gain > 3

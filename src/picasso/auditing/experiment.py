@@ -24,8 +24,10 @@ SHARD = 8
 """Pictures of a shard: small enough that little is lost with it."""
 PATCHED = 0.35
 """Boxes of at most this share of the picture go through `predict_patched`, which computes only what they reach."""
+PATCHED_FROM = 8
+"""Pairs of a picture from which on that is worth its comparison with the model."""
 AT_ONCE = 32
-"""Changed pictures held at a time at most."""
+"""Pairs of changed pictures held at a time at most."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,21 @@ class Measured:
     unreadable: Mapping[int, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """What is asked of one picture under one question.
+
+    Args:
+        row: Place of the question.
+        views: Under the sham and under the treatment.
+        box: top, left, height, width in pixels beyond which both are the picture itself; None where that is not known.
+    """
+
+    row: int
+    views: tuple[Pixels, Pixels]
+    box: tuple[int, int, int, int] | None
+
+
 class Experiment:
     """A model before the pictures of an audit.
 
@@ -113,9 +130,10 @@ class Experiment:
         change = np.full(shape, np.nan)
         for place, (number, donors) in enumerate(zip(shard.pictures, shard.donors, strict=True)):
             view, label = self.gallery.seen(number).view, self.gallery.labels[number]
-            for rows, pairs, scores in self._answered(number, shard.questions, donors, shard.turn):
+            for pairs, scores in self._answered(number, shard.questions, donors, shard.turn):
+                rows = [pair.row for pair in pairs]
                 margin[rows, place], answer[rows, place] = self.read_scores(scores, label)
-                change[rows, place] = [np.abs(after.astype(np.int16) - view).mean() / 255 for _, after in pairs]
+                change[rows, place] = [np.abs(pair.views[1].astype(np.int16) - view).mean() / 255 for pair in pairs]
         return Measured(margin, answer, change)
 
     def _as_they_are(self, shard: Shard) -> Measured:
@@ -154,25 +172,25 @@ class Experiment:
 
     def _answered(
         self, number: int, questions: Sequence[int], donors: Donors, turn: int
-    ) -> Iterator[tuple[list[int], list[tuple[Pixels, Pixels]], Array]]:
-        """Yield rows of questions, their shams and treatments, and the scores of these, (rows, 2, columns)."""
-        boxed: dict[tuple[int, ...], tuple[list[int], list[tuple[Pixels, Pixels]]]] = {}
-        whole: tuple[list[int], list[tuple[Pixels, Pixels]]] = [], []
+    ) -> Iterator[tuple[list[_Pair], Array]]:
+        """Yield some of the pairs that can be made, and their scores, (pairs, 2, columns)."""
+        small: list[_Pair] = []
+        large: list[_Pair] = []
         for row, question in enumerate(questions):
             made = self.made(number, self.questions[question], donors, turn)
             if made is None:
                 continue
-            box = self._box(number, self.questions[question].what, made[1:])
-            rows, pairs = whole if box is None else boxed.setdefault(box[2:], ([], []))
-            rows.append(row)
-            pairs.append(made[1:])
-            if len(rows) * 2 >= AT_ONCE:
-                yield rows, pairs, self._scores(number, rows, pairs, questions, patched=box is not None)
-                rows.clear()
-                pairs.clear()
-        for (rows, pairs), patched in ((whole, False), *((group, True) for group in boxed.values())):
-            if rows:
-                yield rows, pairs, self._scores(number, rows, pairs, questions, patched)
+            pair = _Pair(row, made[1:], self._box(number, self.questions[question].what, made[1:]))
+            group = large if pair.box is None else small
+            group.append(pair)
+            if len(group) == AT_ONCE:
+                yield list(group), self._scores(number, group)
+                group.clear()
+        if len(small) < PATCHED_FROM:
+            large, small = large + small, []
+        for group in (small, large):
+            if group:
+                yield group, self._scores(number, group)
 
     def _box(self, number: int, what: Property, pair: tuple[Pixels, Pixels]) -> tuple[int, int, int, int] | None:
         """Return the box of pixels to which a small change is confined, where the model can make use of it."""
@@ -184,29 +202,16 @@ class Experiment:
         view = self.gallery.seen(number).view
         return box if all((one == view)[~inside].all() for one in pair) else None
 
-    def _scores(
-        self,
-        number: int,
-        rows: Sequence[int],
-        pairs: Sequence[tuple[Pixels, Pixels]],
-        questions: Sequence[int],
-        patched: bool,
-    ) -> Array:
-        views = [view for pair in pairs for view in pair]
-        read = self.gallery.eye.read
-        if patched:
-            boxes = [
-                grown_box(self._what(questions[row]).box or (), self.gallery.eye.size) for row in rows for _ in "st"
-            ]
-            contents = [view[t : t + h, left : left + w] for view, (t, left, h, w) in zip(views, boxes, strict=True)]
-            x = read([self.gallery.seen(number).view])
-            scores = self.model.predict_patched(x, np.array(boxes, np.int64), read(contents))
+    def _scores(self, number: int, pairs: Sequence[_Pair]) -> Array:
+        """Return the scores of pairs, (pairs, 2, columns): by what their boxes reach where all have one."""
+        views = self.gallery.eye.read([view for pair in pairs for view in pair.views])
+        boxes = [pair.box for pair in pairs if pair.box for _ in pair.views]
+        if len(boxes) < len(views):
+            scores = self.model.predict_whole(views)
         else:
-            scores = self.model.predict_whole(read(views))
+            picture = self.gallery.eye.read([self.gallery.seen(number).view])
+            scores = self.model.predict_patched(picture, np.array(boxes, np.int64), views)
         return scores.reshape(len(pairs), 2, -1)
-
-    def _what(self, question: int) -> Property:
-        return self.questions[question].what
 
 
 def pixel_box(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -539,8 +539,8 @@ class Model(Hooked):
             x: One picture, float32 (1, h, w, c), or clip, (1, frames, h, w, c).
             boxes: int (m, 4): top, left, height, width in pixels of the input, inside the picture; in all frames of
                 a clip. Or int (m, 6) for a part of a clip: first frame and number of frames before these four.
-            contents: (h, w, c), from which each box takes what lies there; or (m, height, width, c), one content
-                for each box, boxes of equal size. With the frames before the height for a clip.
+            contents: (h, w, c), from which each box takes what lies there; or (m, h, w, c), for each box another
+                one. With the frames before the height for a clip.
             progress: Called after each batch with (done, m).
             quality: How true the scores must be; a model that knows no faster way gives the exact ones.
 
@@ -558,7 +558,7 @@ class Model(Hooked):
             batch = np.repeat(x, stop - start, axis=0)
             for row, index in enumerate(range(start, stop)):
                 place = clips.place_of(boxes[index])
-                batch[row][place] = contents[place] if contents.ndim == x.ndim - 1 else contents[index]
+                batch[row][place] = (contents if contents.ndim < x.ndim else contents[index])[place]
             rows.append(self.predict(batch))
             start = stop
             progress(start, len(boxes))

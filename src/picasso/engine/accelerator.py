@@ -58,7 +58,8 @@ class Asked:
     Args:
         x: One picture, (1, height, width, channels).
         boxes: (m, 4), top, left, height, width.
-        contents: What they show: (height, width, channels), or (m, box height, box width, channels).
+        contents: From which they take what lies there: (height, width, channels), or one for each, (m, height, width,
+            channels).
         run: The network itself: class scores (n, classes) of pictures (n, height, width, channels).
         read: Class scores from the outputs of the op graph, by name.
         progress: Called with (done, m).
@@ -79,7 +80,7 @@ class Asked:
         """Return the picture with one box replaced."""
         one = self.x.copy()
         place = place_of(self.boxes[window])
-        one[0][place] = self.contents[place] if self.contents.ndim == 3 else self.contents[window]
+        one[0][place] = (self.contents if self.contents.ndim == 3 else self.contents[window])[place]
         return one
 
 

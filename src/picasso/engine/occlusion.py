@@ -99,8 +99,8 @@ class Engine:
             base: The picture.
             plan: How the boxes go through the network.
             boxes: (m, 4).
-            contents: (channels, height, width), from which each box takes what lies there; or (m, channels, box
-                height, box width).
+            contents: (channels, height, width), from which each box takes what lies there; or one for each, (m,
+                channels, height, width).
             read: Gives what is returned of each picture from the outputs by name, (n, ...).
             progress: Called after each chunk with (done, m).
         """
@@ -302,7 +302,8 @@ def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: An
         y, x = int(there.top[row]), int(there.left[row])
         top, left, height, width = (int(side) for side in boxes[window])
         out[row] = picture[0, :, y : y + there.height, x : x + there.width]
-        inside = contents[window] if contents.ndim == 4 else contents[:, top : top + height, left : left + width]
+        source = contents[window] if contents.ndim == 4 else contents
+        inside = source[:, top : top + height, left : left + width]
         out[row, :, top - y : top - y + height, left - x : left - x + width] = inside
     return out
 

@@ -136,8 +136,7 @@ def _check_patches(model: Model, x: Array) -> None:
     boxes = np.array([(top, left, tall, wide) for top, left in corners], dtype=np.int64)
     random = np.random.default_rng(0)
     shared = np.broadcast_to(x[0].mean(axis=tuple(range(x.ndim - 2))), x[0].shape).astype(np.float32)
-    clip = model.x_shape[:-3]
-    single = random.uniform(x.min(), x.max(), (len(boxes), *clip, tall, wide, x.shape[-1])).astype(np.float32)
+    single = random.uniform(x.min(), x.max(), (len(boxes), *x.shape[1:])).astype(np.float32)
     whole = np.array([(0, 0, height, width)], dtype=np.int64)
     cases = [(boxes, shared), (boxes, single), (whole, shared)]
     if model.facts.frames is not None:
@@ -148,7 +147,7 @@ def _check_patches(model: Model, x: Array) -> None:
         covered = np.repeat(x, len(places), axis=0)
         for row, box in enumerate(places):
             place = place_of(box)
-            covered[row][place] = contents[place] if contents.ndim == x.ndim - 1 else contents[row]
+            covered[row][place] = (contents if contents.ndim < x.ndim else contents[row])[place]
         reports: list[tuple[int, int]] = []
         patched = model.predict_patched(x, places, contents, lambda *report, into=reports: into.append(report))
         rule(patched.dtype == np.float32, name, f"predict_patched() must be float32. Got {patched.dtype}.")
