@@ -113,6 +113,19 @@ def read_place(said: object) -> Place | None:
     return Place(box=(left, top, width, height))
 
 
+def place_or_channel(at: object, channel: object) -> Place | None:
+    """Read what is asked about: a place in the picture, or a channel of a layer.
+
+    Raises:
+        TargetError: It was not understood, or both were given.
+    """
+    if channel is None or channel == "":
+        return read_place(at)
+    if not (at is None or (isinstance(at, str) and not at)):
+        raise TargetError("A channel is explained, or a place in the picture.", "Leave out at, or the channel.")
+    return Place(channel=read_channel(channel))
+
+
 def read_object_mask(source: str | Path | bytes, name: str | None = None) -> Mask:
     """Read the mask of something in a picture.
 

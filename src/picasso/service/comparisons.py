@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PictureError, SettingsError, TargetError
 from picasso.core.facts import Task
+from picasso.core.result_keys import result_key, target_key
 from picasso.core.tested import of_channel
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, unfit
@@ -52,7 +52,7 @@ def comparison_key(
         seed: Seed of everything random.
         at: The key of the place that is explained, or "".
     """
-    return runner.result_key(
+    return result_key(
         model=model,
         visualization=(NAME, "", FORMAT),
         settings={
@@ -146,7 +146,7 @@ def key_of(store: Store, catalog: Catalog, request: ComparisonRequest) -> str:
         ],
         pictures=request.pictures,
         masks=request.masks,
-        target=None if target is None else runner.target_key(target, card.labels, card.columns, task),
+        target=None if target is None else target_key(target, card.labels, card.columns, task),
         seed=request.seed,
         at=place.key if place else "",
     )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from picasso.core import registry, runner
+from picasso.core import fitting, registry
 from picasso.core.errors import NotFoundError, PicassoError, PictureError, PluginError, SettingsError
 from picasso.core.index import pictures_of
 from picasso.core.registry import Entry
@@ -182,7 +182,7 @@ def read_settings(folders: tuple[Path, ...], name: str, values: Mapping[str, Any
         NotFoundError: There is none of that name.
     """
     entry = registry.visualization(name, folders)
-    return runner.read_settings(entry, values).model_dump(mode="json")
+    return fitting.read_settings(entry, values).model_dump(mode="json")
 
 
 def broken(name: str, origin: str, file: str, error: str) -> Description:

@@ -22,11 +22,14 @@ from picasso.core.errors import (
     PictureError,
     PluginError,
 )
+from picasso.core.fitting import missing, read_settings
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
+from picasso.core.result_keys import cache_key, target_key
 from picasso.core.settings import Settings
+from picasso.core.targets import targets_of
 from picasso.service import audits, films, leftovers
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
@@ -135,8 +138,8 @@ class _Work:
     def _run_tasks(self) -> None:
         model = self._open()
         entry = self._find(self.job.visualization)
-        settings = runner.read_settings(entry, self.job.settings)
-        if reason := runner.missing(model, entry):
+        settings = read_settings(entry, self.job.settings)
+        if reason := missing(model, entry):
             raise NotSupportedError(reason, "Choose another visualization.")
         first: PicassoError | None = None
         for task in self.tasks:
@@ -167,9 +170,7 @@ class _Work:
             ],
             pictures=pictures,
             masks=masks,
-            target=None
-            if target is None
-            else runner.target_key(target, model.labels, model.facts.columns, model.facts.task),
+            target=None if target is None else target_key(target, model.labels, model.facts.columns, model.facts.task),
             seed=job.seed,
             at=place.key if place else "",
         )
@@ -269,7 +270,7 @@ class _Work:
                     model,
                     self.artifacts.path(job.video.digest),
                     entry,
-                    runner.read_settings(entry, job.settings),
+                    read_settings(entry, job.settings),
                     out=Path(folder) / "film.mp4",
                     name=job.video.name,
                     target=job.target[0] if job.target else None,
@@ -305,8 +306,8 @@ class _Work:
             raise CanceledError("The job was canceled.")
         picture = None if task.picture is None else decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
-        targets, place = runner.targets_of(target), read_place(job.at)
-        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place, find=self._find)
+        targets, place = targets_of(target), read_place(job.at)
+        key = cache_key(model, entry, settings, picture, targets, job.top, job.seed, place, find=self._find)
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return
