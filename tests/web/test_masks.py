@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,8 @@ def test_methods_are_measured_against_the_masks_of_some_pictures(client: httpx.C
         middle = raw.shape[0] // 2
         assert (raw[middle - 1] == 255).all()
         assert (raw[middle] == 0).all()
+    page = client.get(found["exports"]["html"]).text
+    assert "The mask's columns are measured on 1 of 2 pictures, those with a mask." in html.unescape(page)
     without = client.get(f"{API}/comparisons/{plain['comparison']}").json()
     assert without["key"] != found["key"]
     assert (without["masks"], without["document"]["cards"][0]["pointing"]) == ([], None)
