@@ -207,7 +207,7 @@ def _own(model: Any, scene: Scene, method: Method) -> Run:
     """Return what makes Picasso's map: from what the network reads to the values, the class scores included."""
     from picasso.core import registry
     from picasso.core.first_pass import first_pass
-    from picasso.core.runner import read_settings
+    from picasso.core.fitting import read_settings
     from picasso.plugin import Context
 
     entry = registry.visualization(method.name)

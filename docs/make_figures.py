@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 import picasso
 from picasso.auditing.eye import Eye
 from picasso.auditing.findings import Findings
-from picasso.core import registry, render, runner
+from picasso.core import registry, render
 from picasso.core.errors import NotSupportedError
+from picasso.core.fitting import abilities, missing
 from picasso.core.images import read_picture
 from picasso.core.intervention import Seen
 from picasso.core.model import Model
@@ -138,11 +139,11 @@ def methods() -> Iterator[tuple[str, Image.Image]]:
     """
     drawn = next(iter(held_out_set(1, proxy=True)))
     models = [picasso.load_model(name) for name in MODELS]
-    able = [runner.abilities(model) for model in models]
+    able = [abilities(model) for model in models]
     for name, entry in registry.visualizations([]).items():
         kind = entry.load()
         if issubclass(kind, AttributionMethod):
-            if any(runner.missing(model, entry, can) for model, can in zip(models, able, strict=True)):
+            if any(missing(model, entry, can) for model, can in zip(models, able, strict=True)):
                 continue
             try:
                 results = [picasso.explain(model, drawn.pixels, name, target="tank") for model in models]

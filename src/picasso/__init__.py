@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from picasso.core.dataset import read_dataset as read_dataset
     from picasso.core.detective import try_conventions as try_conventions
     from picasso.core.errors import PicassoError as PicassoError
+    from picasso.core.explaining import explain as explain
     from picasso.core.opening import load_model as load_model
     from picasso.core.preprocessing import Preprocessing as Preprocessing
     from picasso.core.result import Result as Result
     from picasso.core.result import Results as Results
-    from picasso.core.runner import explain as explain
     from picasso.core.video.filming import Film as Film
     from picasso.core.video.filming import explain_video as explain_video
     from picasso.scorecard.comparing import compare as compare
@@ -36,7 +36,7 @@ _HOMES = {
     "Results": "picasso.core.result",
     "audit": "picasso.auditing.running",
     "compare": "picasso.scorecard.comparing",
-    "explain": "picasso.core.runner",
+    "explain": "picasso.core.explaining",
     "explain_video": "picasso.core.video.filming",
     "load_model": "picasso.core.opening",
     "read_dataset": "picasso.core.dataset",

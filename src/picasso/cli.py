@@ -164,7 +164,10 @@ def explain(
     picasso explain demo:tank-proxy photo.jpg --with saliency-map --channel conv3:5
     picasso explain demo:tank-proxy --with filters
     """
-    from picasso.core import registry, runner
+    from picasso.core import registry
+    from picasso.core.asking import place_or_channel
+    from picasso.core.fitting import read_settings, refuse_class_of_channel, refuse_subject
+    from picasso.core.result_keys import target_key
     from picasso.shell import explaining, extracting, flags, models, pictures, project
 
     entry = registry.visualization(with_, project.plugin_folders())
@@ -172,14 +175,14 @@ def explain(
     pointed = extracting.Extracting(box, mask, part, cut, smooth, not all_parts)
     pointed.check(kind)
     named, given = flags.split_words(words or (), kind.settings_type, with_, _options_of("explain"))
-    checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
-    place = runner.place_or_channel(at, channel)
-    alone = runner.refuse_subject(kind.title, kind.subject, bool(named), (target, place))
+    checked = read_settings(entry, flags.read_pairs(settings or ()) | given)
+    place = place_or_channel(at, channel)
+    alone = refuse_subject(kind.title, kind.subject, bool(named), (target, place))
     found: list[pictures.Found | None] = [None] if alone else [*pictures.find_pictures(named)]
-    runner.refuse_class_of_channel(place, target or ())
+    refuse_class_of_channel(place, target or ())
     opened = models.open_model(model, opening)
     for word in target or ():  # a wrong target is said at once, before any work
-        runner.target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
+        target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
     choices = explaining.Choices(entry, checked, tuple(target or ()), top, place, seed, out, pointed)
     finished = explaining.explain_all(opened, found, choices, quiet=as_json)
     if as_json:
@@ -280,12 +283,13 @@ def video(
     picasso video demo:tank-proxy drive.mp4 --target tank --every 5
     picasso video demo:tank-proxy drive.mp4 --with activations --layer relu4 --channel 5
     """
-    from picasso.core import registry, runner
+    from picasso.core import registry
+    from picasso.core.fitting import read_settings
     from picasso.shell import filming, flags, models, project
 
     entry = registry.visualization(with_, project.plugin_folders())
     named, given = flags.split_words(words, entry.load().settings_type, with_, _options_of("video"))
-    checked = runner.read_settings(entry, flags.read_pairs(settings or ()) | given)
+    checked = read_settings(entry, flags.read_pairs(settings or ()) | given)
     path = filming.only_one(named)
     opened = models.open_model(model, opening)
     choices = filming.Choices(entry, checked, target, top, channel, every, out)
@@ -383,7 +387,7 @@ def compare(
     picasso compare demo:tank-honest photos/ --with grad-cam,saliency-map --out card
     picasso compare demo:tank-honest photo.jpg --with all --mask 40,60,120,80 --json
     """
-    from picasso.core import runner
+    from picasso.core.result_keys import target_key
     from picasso.scorecard.comparing import choose_methods
     from picasso.shell import comparing, models, pictures, project
 
@@ -391,7 +395,7 @@ def compare(
     found = pictures.find_pictures(words)
     opened = models.open_model(model, opening)
     if target is not None:  # a wrong target is said at once, before any work
-        runner.target_key(target, opened.labels, opened.facts.columns, opened.facts.task)
+        target_key(target, opened.labels, opened.facts.columns, opened.facts.task)
     methods = choose_methods(opened, named, project.plugin_folders())
     asked = comparing.Asked(methods, target, mask, at, seed, randomization)
     comparison, unread = comparing.compare_found(opened, found, asked, quiet=as_json)

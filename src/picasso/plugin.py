@@ -26,6 +26,7 @@ from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurre
 from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.class_pictures import class_pictures
+from picasso.core.clips import stretches
 from picasso.core.colors import class_colors
 from picasso.core.compression import deblocked, jpeg_quality, recompressed
 from picasso.core.concept_vectors import ConceptSpace, Finding, chance
@@ -143,6 +144,7 @@ from picasso.core.regions import (
     Regions,
     RegionSettings,
     divide,
+    divide_sample,
     lay_grid,
     lay_values,
     read_regions,
@@ -346,6 +348,7 @@ __all__ = [
     "dead_channels",
     "deblocked",
     "divide",
+    "divide_sample",
     "draw_designs",
     "eight_bit",
     "enlarge",
@@ -431,6 +434,7 @@ __all__ = [
     "spectrum",
     "spread_around",
     "stand",
+    "stretches",
     "suppress",
     "surface",
     "switches",

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from picasso.core import registry, runner
+from picasso.core import registry
 from picasso.core.errors import NotSupportedError
+from picasso.core.fitting import missing
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array, Preprocessing
@@ -106,7 +107,7 @@ def test_a_network_that_is_built_otherwise_is_refused_with_the_reason(name: str)
 @pytest.mark.parametrize("name", NAMES)
 def test_on_a_function_where_it_fits(name: str) -> None:
     model, entry = function_model(), registry.visualization(name, [])
-    if reason := runner.missing(model, entry):
+    if reason := missing(model, entry):
         assert entry.load().title in reason
     else:
         check_visualization(name, model)
@@ -119,5 +120,5 @@ def test_on_pixels_and_boxes_where_it_fits(name: str, task: str) -> None:
     if name in OF_CLASSIFIERS:
         with pytest.raises(NotSupportedError, match="classifiers"):
             check_visualization(name, model)
-    elif not runner.missing(model, entry):
+    elif not missing(model, entry):
         check_visualization(name, model)

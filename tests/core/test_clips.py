@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso import Preprocessing, explain, load_model
-from picasso.core import clips, registry, runner
+from picasso.core import clips, registry
 from picasso.core.attribution import Attribution, nearest
 from picasso.core.clips import chosen, frames_of, place_of
 from picasso.core.detective import try_conventions
 from picasso.core.errors import ConfigurationError, NotSupportedError, PictureError, PluginError
 from picasso.core.facts import Facts
+from picasso.core.fitting import missing, stills_only
 from picasso.core.hooks import Head
 from picasso.core.images import decode_picture, read_picture
 from picasso.core.inputs import read_inputs
@@ -237,13 +238,13 @@ def test_the_detective_asks_for_a_network_of_pictures() -> None:
 
 def test_what_looks_at_pictures_only_says_so() -> None:
     entry = registry.visualization("saliency-map")
-    assert runner.missing(model(3), registry.visualization("class-probabilities")) == ""
-    assert "needs gradients" in runner.missing(model(3), entry)
-    said = runner.stills_only("Saliency map", "pictures", False, 3)
+    assert missing(model(3), registry.visualization("class-probabilities")) == ""
+    assert "needs gradients" in missing(model(3), entry)
+    said = stills_only("Saliency map", "pictures", False, 3)
     assert said == "Saliency map looks at still pictures only; this model reads clips of 3 frames."
-    assert "does not know clips yet" in runner.stills_only("Filters", "model", False, 3)
+    assert "does not know clips yet" in stills_only("Filters", "model", False, 3)
     for takes, frames in ((False, None), (True, 3)):
-        assert runner.stills_only("Saliency map", "pictures", takes, frames) == ""
+        assert stills_only("Saliency map", "pictures", takes, frames) == ""
 
 
 def test_a_plug_in_that_knows_no_clips_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import picasso
 from picasso.core import registry, runner
 from picasso.core.errors import CanceledError
 from picasso.core.estimate import Estimate
+from picasso.core.fitting import read_settings
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 
@@ -50,7 +51,7 @@ def test_who_listens_for_it_gets_it_with_a_time_that_fits() -> None:
             slow(),
             read_picture(PICTURE),
             entry,
-            runner.read_settings(entry, {"masks": 50_000}),
+            read_settings(entry, {"masks": 50_000}),
             report=lambda done, _, message: stop(messages, done, message),
             announce=heard.append,
         )

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from picasso.core.errors import PictureError
+from picasso.core.explaining import explain
 from picasso.core.hooks import ModelFile
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.result import Result, Results
-from picasso.core.runner import explain
 
 RNG = np.random.default_rng(41)
 PICTURES = [RNG.integers(0, 256, (16, 20, 3)).astype(np.uint8) for _ in range(3)]

@@ -17,7 +17,7 @@ from picasso.core import render
 from picasso.core.attribution import Attribution
 from picasso.core.colors import color_map
 from picasso.core.panels.heatmap import Heatmap, heatmaps
-from picasso.core.render import HATCH, colorize, format_value, overlay, overlay_with_bar, shared_limits, to_image
+from picasso.core.render import HATCH, colorize, edged, format_value, overlay, overlay_with_bar, shared_limits, to_image
 from picasso.core.targets import Target
 
 RNG = np.random.default_rng(51)
@@ -157,6 +157,21 @@ def test_an_overlay_mixes_the_map_with_the_grey_of_the_picture() -> None:
     bare = overlay(picture, values, "signed", (-2, 2), opacity=0)
     assert (bare == bare[..., :1]).all()
     assert np.abs(bare[..., 0] - luma).max() <= 0.51
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_an_edge_is_white_within_and_black_around(width: int) -> None:
+    random = np.random.default_rng(width)
+    pixels = random.integers(1, 255, (20, 24, 3)).astype(np.uint8)
+    inside = np.zeros((20, 24), bool)
+    inside[6:15, 4:] = True  # it touches the right side, where it has no edge
+    drawn = edged(pixels, inside, width)
+    for row, column in np.ndindex(inside.shape):
+        other = np.argwhere(inside != inside[row, column])
+        near = np.abs(other - (row, column)).sum(axis=1).min() <= width
+        expected = pixels[row, column] if not near else 255 if inside[row, column] else 0
+        np.testing.assert_array_equal(drawn[row, column], np.broadcast_to(expected, 3))
+    np.testing.assert_array_equal(edged(pixels, ~np.zeros_like(inside)), pixels)
 
 
 def test_an_enlarged_overlay_keeps_the_cells_of_the_map() -> None:

@@ -30,10 +30,12 @@ from picasso.core.errors import (
     TargetError,
 )
 from picasso.core.facts import Capability
+from picasso.core.fitting import abilities, lacking, missing, read_settings
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Panel, Text
 from picasso.core.result import Result, Results
+from picasso.core.result_keys import cache_key, result_key
 from picasso.core.settings import Settings
 from picasso.testing import check_visualization, small_model, small_transformer
 from tests.core.plugins import ALONE, MAP, attributing, drop, running
@@ -402,11 +404,11 @@ def test_an_error_is_not_kept(model: Model, plugins: Path) -> None:
 def test_the_key_is_the_same_where_neither_model_nor_plugin_is_loaded(model: Model, plugins: Path) -> None:
     drop(plugins, MAP)
     entry = registry.visualization("bright")
-    settings = runner.read_settings(entry, {"gain": 2})
+    settings = read_settings(entry, {"gain": 2})
     picture = read_picture(PICTURE)
 
     def by_hand(targets: list[str], top: int) -> str:
-        return runner.result_key(
+        return result_key(
             model=model.digest,
             visualization=("bright", entry.digest, 1),
             settings={"gain": 2.0},
@@ -416,8 +418,8 @@ def test_the_key_is_the_same_where_neither_model_nor_plugin_is_loaded(model: Mod
             seed=3,
         )
 
-    assert runner.cache_key(model, entry, settings, picture, ["decoy"], 5, 3) == by_hand(["1"], 9)
-    assert runner.cache_key(model, entry, settings, picture, [], 5, 3) == by_hand([], 5) != by_hand([], 4)
+    assert cache_key(model, entry, settings, picture, ["decoy"], 5, 3) == by_hand(["1"], 9)
+    assert cache_key(model, entry, settings, picture, [], 5, 3) == by_hand([], 5) != by_hand([], 4)
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------------
@@ -567,7 +569,7 @@ def test_what_the_model_lacks_is_said_before_anything_runs(model: Model, plugins
         explained(model)
     assert error.value.message == "Brightness needs gradients, relu-rules, which this function model lacks."
     assert model._function.calls == calls  # type: ignore[attr-defined]
-    assert runner.lacking("T", {"predict"}, {"predict", "gradients"}, "x") == ""
+    assert lacking("T", {"predict"}, {"predict", "gradients"}, "x") == ""
 
 
 def test_unknown_names_and_settings(model: Model, plugins: Path) -> None:
@@ -615,9 +617,9 @@ def test_no_framework_is_loaded_for_a_function() -> None:
 def test_attention_is_no_ability_of_a_network_without_patches() -> None:
     convolutional, transformer = small_model(), small_transformer()
     assert Capability.ATTENTION in convolutional.capabilities
-    assert runner.abilities(convolutional) == convolutional.capabilities - {Capability.ATTENTION}
-    assert runner.abilities(transformer) == transformer.capabilities
+    assert abilities(convolutional) == convolutional.capabilities - {Capability.ATTENTION}
+    assert abilities(transformer) == transformer.capabilities
     entry = registry.visualization("legrad")
-    assert runner.missing(transformer, entry, runner.abilities(transformer)) == ""
-    said = runner.missing(convolutional, entry, runner.abilities(convolutional))
+    assert missing(transformer, entry, abilities(transformer)) == ""
+    said = missing(convolutional, entry, abilities(convolutional))
     assert said == "LeGrad needs attention, which this PyTorch model lacks."

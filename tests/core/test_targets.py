@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 import picasso
 from picasso.core.errors import TargetError
-from picasso.core.runner import targets_of
-from picasso.core.targets import SCORES, Target, class_columns, find_class, make_target
+from picasso.core.targets import SCORES, Target, class_columns, find_class, make_target, targets_of
 
 LABELS = ("tank", "Truck", "t-shirt", "sport - car", "car", "sport", "crane", "crane")
 SCORE = np.arange(16.0).reshape(2, 8) ** 2

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
 
-from .conftest import Server, picture, show_all
+from .conftest import Problems, Server, picture, show_all
 
 Axe = Callable[..., None]
 LOADED = "() => [...document.querySelectorAll('.compared img')].every((one) => one.naturalWidth > 100)"
@@ -110,3 +113,71 @@ def test_methods_are_compared_on_a_page(page: Page, server: Server, digest: str,
     page.get_by_role("button", name="Delete").click()
     page.locator("#confirm").get_by_role("button", name="Delete").click()
     page.wait_for_url("**/compare")
+
+
+def drawn_mask(top: int, bottom: int, width: int = 96, height: int = 64) -> bytes:
+    """A mask for `picture`: the rows from top to bottom."""
+    pixels = np.zeros((height, width), np.uint8)
+    pixels[top:bottom] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def file(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "image/png", "buffer": data}
+
+
+def test_a_mask_says_where_the_object_is(page: Page, server: Server, axe: Axe, problems: Problems) -> None:
+    problems.expect("status of 422")  # of the masks that are refused
+    one, two = (server.upload(picture(seed=seed), f"ship-{seed}.png") for seed in (43, 44))
+    methods = "method=partial-occlusion"
+    page.goto(f"{server.address}/compare?model=Plain&picture={one}&picture={two}&{methods}")
+    page.wait_for_selector("#compare[data-ready]")
+    page.get_by_text("Where is the object?").click()
+    expect(page.locator(".mask-rows li")).to_have_count(2)
+    refused = page.locator(".mask-list .tray-problem")
+    with page.expect_file_chooser() as opened:
+        page.get_by_role("button", name="Choose masks").press("Enter")
+    opened.value.set_files([file("ship-43.png", drawn_mask(0, 32)), file("boat.png", drawn_mask(0, 32))])
+    expect(refused).to_contain_text("boat.png: No chosen picture has this name. A mask has the name of its picture.")
+    expect(page.locator(".recipe")).to_contain_text("1 of 2 pictures with a mask")
+    expect(page.get_by_role("img", name="The object in ship-43.png")).to_be_visible()
+    axe(page)
+    for data, words in (
+        (drawn_mask(0, 9, 20, 20), "The mask must have the picture's size, 96 x 64. Got 20 x 20."),
+        (drawn_mask(0, 0), "The mask is empty."),
+        (b"no picture", "The mask is no picture: wrong.png"),
+    ):
+        with page.expect_file_chooser() as opened:
+            page.get_by_role("button", name="Choose a mask for ship-44.png").click()
+        opened.value.set_files(file("wrong.png", data))
+        expect(refused).to_contain_text(f"wrong.png: {words}")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**/comparisons/*")
+    found = server.get(f"/comparisons/{page.url.rsplit('/', 1)[1]}")
+    assert [bool(mask) for mask in found["masks"]] == [True, False]
+    expect(page.get_by_text("The mask’s columns are measured on 1 of 2 pictures, those with a mask.")).to_be_visible()
+    row, card = page.locator(".score-card tbody tr").first, found["document"]["cards"][0]
+    for label, measure in (("Points at mask", "pointing"), ("Mass in mask", "mass"), ("Overlap", "overlap")):
+        expect(page.get_by_role("columnheader", name=label)).to_be_visible()
+        expect(row.locator(f"[data-label='{label}']")).to_contain_text(f"{card[measure]['mean']:.2f}")
+    page.locator(".compared img").last.scroll_into_view_if_needed()
+    page.wait_for_function(LOADED)
+    outlined = page.get_by_role("img", name="with the mask’s edge")
+    expect(outlined).to_have_count(5)  # of the one picture: what the model sees, the map, three controls
+    show_all(page)
+    axe(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("link", name="Compare others").click()
+    page.wait_for_selector("#compare[data-ready]")
+    expect(page.locator(".recipe")).to_contain_text("1 of 2 pictures with a mask")  # as it was compared
+    page.reload()
+    page.wait_for_selector("#compare[data-ready]")
+    page.get_by_role("button", name="Remove the mask of ship-43.png").press("Enter")
+    expect(page.get_by_role("button", name="Choose a mask for ship-43.png")).to_be_focused()
+    expect(page.locator(".recipe")).not_to_contain_text("mask")
+    page.goto(f"{server.address}/compare?model=Plain&picture={one}")  # what is known of a picture is offered
+    page.wait_for_selector("#compare[data-ready]")
+    expect(page.locator(".recipe")).to_contain_text("with a mask")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from picasso.core import registry, runner
+from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError, SettingsError
+from picasso.core.fitting import read_settings
 from picasso.service.catalog import Catalog
 
 from .conftest import PLUGIN, write
@@ -100,7 +101,7 @@ def test_a_wrong_setting_is_refused_as_in_python(catalog: Catalog) -> None:
     wrong: list[dict[str, object]] = [{"window": 3.0}, {"window": "long"}, {"windo": 3}, {"fill": "pink"}, {"grid": 0}]
     for values in wrong:
         with pytest.raises(SettingsError) as here:
-            runner.read_settings(registry.visualization("partial-occlusion", ()), values)
+            read_settings(registry.visualization("partial-occlusion", ()), values)
         with pytest.raises(SettingsError) as there:
             catalog.read_settings("partial-occlusion", values)
         assert (there.value.message, there.value.hint) == (here.value.message, here.value.hint)

@@ -210,10 +210,11 @@ RESULT = ResultRecord(
 )
 
 
-def without_films(connection: Connection) -> None:
-    """Take the columns away that a later migration adds."""
-    for column in ("video", "film"):
-        connection.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))
+def without_later(connection: Connection) -> None:
+    """Take away what later migrations add."""
+    for table, column in (("jobs", "video"), ("jobs", "film"), ("tasks", "mask"), ("comparisons", "masks")):
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+    connection.execute(text("DROP TABLE masks"))
 
 
 def test_a_migration_that_makes_tables_anew_loses_nothing(database: Database) -> None:
@@ -231,7 +232,7 @@ def test_a_migration_that_makes_tables_anew_loses_nothing(database: Database) ->
     done = TaskRecord(JOB.id, 0, PICTURE.digest, "a.png", State.DONE, RESULT.key, None)
     with database.writing() as connection:
         connection.execute(tables.tasks.insert(), asdict(done))
-        without_films(connection)
+        without_later(connection)
     database.upgrade()
     assert records.tasks([JOB.id]) == {JOB.id: [done]}
     assert store.result(RESULT.key) == RESULT
@@ -249,7 +250,7 @@ def test_audits_of_old_get_their_lines(database: Database) -> None:
     before = script.get_revision("0005").down_revision
     database.migrate()
     with database.writing() as connection:  # the tables as they were
-        without_films(connection)
+        without_later(connection)
         connection.execute(text("ALTER TABLE audits DROP COLUMN summary"))
         connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before})
         for number in (1, 2):

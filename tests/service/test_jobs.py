@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from picasso.core import errors, runner
+from picasso.core import errors
+from picasso.core.explaining import explain
 from picasso.core.opening import load_model
+from picasso.core.result import Result
 from picasso.service import work
 from picasso.service.exports import export
 from picasso.service.job_store import JobStore
@@ -64,8 +66,8 @@ def test_a_job_is_done_and_its_result_is_what_python_gives(service: Service) -> 
     stored = service.store.result(task.result)
 
     model = load_model(service.model("Toy").record.specification["source"])
-    result = runner.explain(model, picture(180), "partial-occlusion", window=4, target="red")
-    assert isinstance(result, runner.Result)
+    result = explain(model, picture(180), "partial-occlusion", window=4, target="red")
+    assert isinstance(result, Result)
     kept = next(panel for panel in stored.panels if panel["id"] == "map-0")
     values = service.artifacts.get_array(kept["values"]["artifact"])
     assert (values == result.attributions[0].values).all()

@@ -19,6 +19,7 @@ from picasso.core.descent import Steepest
 from picasso.core.dreaming import GreyCanvas, PictureSearch, SearchPlan
 from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError, PictureError, SettingsError
 from picasso.core.facts import INPUT
+from picasso.core.fitting import read_settings
 from picasso.core.model import Model
 from picasso.core.objective import read_objectives
 from picasso.core.panels import Curve, Images, Text
@@ -385,7 +386,7 @@ def test_a_cancel_takes_effect_between_two_steps_and_who_watches_sees_the_pictur
             raise CanceledError("enough")
 
     entry, shown = registry.visualization("feature-visualization"), []
-    settings = runner.read_settings(entry, {"objective": "a; b"})
+    settings = read_settings(entry, {"objective": "a; b"})
     with pytest.raises(CanceledError):
         runner.run(filters(), None, entry, settings, report=report, show=shown.append)
     assert len(reports) == 70

@@ -19,6 +19,7 @@ from picasso.core import registry, runner
 from picasso.core.asking import focused, read_place
 from picasso.core.eight_bit import eight_bit
 from picasso.core.errors import CanceledError, NotSupportedError, SettingsError
+from picasso.core.fitting import read_settings
 from picasso.core.hooks import ModelFile
 from picasso.core.images import read_picture
 from picasso.core.model import Model
@@ -391,7 +392,7 @@ def test_a_cancel_takes_effect_between_two_steps() -> None:
 def test_who_watches_sees_each_smaller_change() -> None:
     entry, shown = registry.visualization("fooling"), []
     model = picasso.load_model(Linear(), preprocessing=READ)
-    runner.run(model, read_picture(PICTURE), entry, runner.read_settings(entry, {}), show=shown.append)
+    runner.run(model, read_picture(PICTURE), entry, read_settings(entry, {}), show=shown.append)
     assert sum(panel.id == "pictures" for panel in shown) > 2
 
 

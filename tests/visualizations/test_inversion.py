@@ -14,6 +14,7 @@ import picasso
 from picasso.core import registry, runner
 from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError, SettingsError
 from picasso.core.facts import INPUT
+from picasso.core.fitting import read_settings
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
@@ -272,7 +273,7 @@ def test_a_cancel_takes_effect_between_two_steps_and_who_watches_sees_the_pictur
             raise CanceledError("enough")
 
     entry, shown = registry.visualization("inversion"), []
-    settings = runner.read_settings(entry, {"layers": ["turn", "head"]})
+    settings = read_settings(entry, {"layers": ["turn", "head"]})
     with pytest.raises(CanceledError):
         runner.run(turned(), read_picture(PICTURE), entry, settings, report=report, show=shown.append)
     assert len(reports) == 30

@@ -19,6 +19,7 @@ from picasso.core.hooks import Head, Prediction, to_probabilities
 from picasso.core.mask_files import read_mask
 from picasso.core.panels import Images
 from picasso.core.preprocessing import Array
+from picasso.core.render import edged
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
 
 if TYPE_CHECKING:
@@ -100,19 +101,58 @@ def read_place(said: object) -> Place | None:
     if isinstance(said, str) and said.startswith(CHANNEL):
         return Place(channel=read_channel(said.removeprefix(CHANNEL)))
     if isinstance(said, Path) or (isinstance(said, str) and Path(said).suffix and not _numbers(said)):
-        try:
-            return _mask(read_mask(said))
-        except PictureError as error:
-            raise TargetError(f"The mask is no picture: {error.message}", HINT) from None
+        return Place(mask=read_object_mask(said))
     if isinstance(said, str) and said.strip().startswith("#") and said.strip()[1:].isdigit():
         return Place(number=int(said.strip()[1:]))
     if isinstance(said, np.ndarray) and said.ndim == 2 and min(said.shape) > 1:
-        return _mask(said.astype(bool))
+        return Place(mask=_marked(said.astype(bool)))
     numbers = _numbers(said)
     if numbers is None or len(numbers) not in (2, 4) or (len(numbers) == 4 and min(numbers[2:]) <= 0):
         raise TargetError(f"The place to explain was not understood: {said!r}.", HINT)
     left, top, width, height = (*numbers, 0.0, 0.0)[:4]
     return Place(box=(left, top, width, height))
+
+
+def place_or_channel(at: object, channel: object) -> Place | None:
+    """Read what is asked about: a place in the picture, or a channel of a layer.
+
+    Raises:
+        TargetError: It was not understood, or both were given.
+    """
+    if channel is None or channel == "":
+        return read_place(at)
+    if not (at is None or (isinstance(at, str) and not at)):
+        raise TargetError("A channel is explained, or a place in the picture.", "Leave out at, or the channel.")
+    return Place(channel=read_channel(channel))
+
+
+def read_object_mask(source: str | Path | bytes, name: str | None = None) -> Mask:
+    """Read the mask of something in a picture.
+
+    Args:
+        source, name: As for `read_mask`.
+
+    Returns:
+        bool (height, width), at least one pixel of it.
+
+    Raises:
+        TargetError: It is no picture, or marks nothing.
+    """
+    try:
+        return _marked(read_mask(source, name))
+    except PictureError as error:
+        raise TargetError(f"The mask is no picture: {error.message}", HINT) from None
+
+
+def require_size(mask: Mask, width: int, height: int) -> None:
+    """Refuse a mask that is not of its picture's size: it is never stretched.
+
+    Raises:
+        TargetError: It is not.
+    """
+    if mask.shape != (height, width):
+        got = f"{mask.shape[1]} x {mask.shape[0]}"
+        raise TargetError(f"The mask must have the picture's size, {width} x {height}. Got {got}.")
 
 
 def focused(model: Model, sample: Sample, place: Place | None) -> Model:
@@ -145,14 +185,7 @@ def outlined(view: NDArray[np.uint8], focus: Focus) -> Images:
     inside = focus.marked
     assert inside is not None
     shown = np.where(inside[..., None], view, view // 3 + 40).astype(np.uint8)
-    near = np.zeros_like(inside)
-    across, down = np.diff(inside, axis=1), np.diff(inside, axis=0)
-    near[:, 1:] |= across
-    near[:, :-1] |= across
-    near[1:] |= down
-    near[:-1] |= down
-    shown[near & inside] = 255
-    shown[near & ~inside] = 0
+    shown = edged(shown, inside)
     if inside.sum() == 1:
         shown = _ringed(shown, *(int(place[0]) for place in np.nonzero(inside)))
     return Images(
@@ -283,10 +316,10 @@ def _numbers(said: Any) -> tuple[float, ...] | None:
     return numbers if np.isfinite(numbers).all() else None
 
 
-def _mask(mask: Mask) -> Place:
+def _marked(mask: Mask) -> Mask:
     if not mask.any():
         raise TargetError("The mask is empty.", "Mark at least one pixel.")
-    return Place(mask=mask)
+    return mask
 
 
 def _into_input(sample: Sample, x: float, y: float) -> tuple[float, float]:
@@ -320,10 +353,7 @@ def _outline(sample: Sample, place: Place) -> Mask:
     """Return a place as a mask of the network's input, bool (height, width), at least one pixel."""
     height, width = sample.view.shape[:2]
     if place.mask is not None:
-        if place.mask.shape != (sample.picture.height, sample.picture.width):
-            size = f"{sample.picture.width} x {sample.picture.height}"
-            got = f"{place.mask.shape[1]} x {place.mask.shape[0]}"
-            raise TargetError(f"The mask must have the picture's size, {size}. Got {got}.")
+        require_size(place.mask, sample.picture.width, sample.picture.height)
         mask = _seen(sample, place.mask)
     else:
         if place.box is None:

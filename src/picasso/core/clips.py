@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso.core import npy
+from picasso.core.attribution import nearest
 from picasso.core.errors import PictureError
 from picasso.core.images import FORMATS, MAX_PIXELS, Picture, decoding, to_rgb
 from picasso.core.tiff import FRAMES
 
 Frames = NDArray[np.uint8]
 """The frames of a clip, uint8 (frames, height, width, 3)."""
+STRETCHES = 4
 MAX_FRAMES = 10_000
 """Of longer clips the beginning is read."""
 
@@ -36,6 +38,14 @@ def frames_of(picture: Picture) -> tuple[Frames, tuple[str, ...]]:
         if clip.startswith(npy.MAGIC):
             return npy.read_clip(clip), ()
         return _decoded(clip, picture.name)
+
+
+def stretches(frames: int) -> NDArray[np.intp]:
+    """Return for each frame the number of its stretch, (frames,): four of like length, or as many as there are frames.
+
+    What is taken away of a clip is taken away for so long, since one frame looks like the next.
+    """
+    return nearest(min(STRETCHES, frames), frames)
 
 
 def chosen(total: int, wanted: int) -> list[int]:

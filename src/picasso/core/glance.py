@@ -17,8 +17,8 @@ from picasso.core.panels import FeatureMaps, Heatmap
 from picasso.core.preprocessing import Array, Frame
 from picasso.core.registry import Entry
 from picasso.core.result import Result
-from picasso.core.runner import TargetChoice
 from picasso.core.settings import Settings
+from picasso.core.targets import TargetChoice
 
 
 @dataclass(frozen=True, eq=False)

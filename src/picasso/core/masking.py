@@ -78,20 +78,23 @@ def score_masked(
 
     Args:
         ctx: Whose model is asked, and which is told of the progress.
-        x: One picture as the network reads it, (1, h, w, c).
-        absent: What is seen where a mask is 0, (h, w, c).
-        masks: Chunks of masks, float (n, h, w) between 0 (absent) and 1 (kept), drawn when they are needed; no chunk
-            should hold more than `MASKS_AT_ONCE`.
+        x: One picture as the network reads it, (1, h, w, c), or one clip, (1, frames, h, w, c).
+        absent: What is seen where a mask is 0, of the same size without the first axis.
+        masks: Chunks of masks, float (n, h, w), of a clip (n, frames, h, w), between 0 (absent) and 1 (kept), drawn
+            when they are needed; no chunk should hold more than `MASKS_AT_ONCE`.
         total: Number of all masks, for the progress.
         done: How many were scored before.
 
     Yields:
         A chunk of masks, and its class scores float32 (n, classes).
     """
+    size = max(1, MASKS_AT_ONCE // (x.shape[1] if x.ndim == 5 else 1))
     ctx.progress(done, total, f"{done} of {total} masks")
     for chunk in masks:
         kept = np.asarray(chunk, np.float32)[..., None]
-        scores = ctx.model.predict_whole(x * kept + absent * (1 - kept))
+        # Of clips fewer at once: each is as large as many pictures.
+        parts = (kept[start : start + size] for start in range(0, len(kept), size))
+        scores = np.concatenate([ctx.model.predict_whole(x * part + absent * (1 - part)) for part in parts])
         done += len(chunk)
         ctx.progress(done, total, f"{done} of {total} masks")
         yield chunk, scores

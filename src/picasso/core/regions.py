@@ -13,6 +13,7 @@ from pydantic import Field
 
 from picasso.core.attribution import Attribution
 from picasso.core.baselines import BASELINES, baseline
+from picasso.core.clips import stretches
 from picasso.core.errors import SettingsError
 from picasso.core.facts import Sample
 from picasso.core.masking import FILL, MASKS_AT_ONCE, ScoreSettings, Watched, score_masked
@@ -48,14 +49,15 @@ class Regions:
     """A picture divided into regions.
 
     Args:
-        labels: (h, w), the number of each pixel's region, from 0; -1 where it belongs to none.
+        labels: (h, w), the number of each pixel's region, from 0; -1 where it belongs to none. Of a clip
+            (frames, h, w), and so is everything that is laid over its pixels.
         how: What they are, in words: "38 superpixels by SLIC".
-        grid: (rows, columns) where they are the cells of a grid, numbered row by row.
+        grid: (rows, columns) where they are the cells of a grid, numbered row by row; of a clip (steps, rows, columns).
     """
 
     labels: Labels
     how: str
-    grid: tuple[int, int] | None = None
+    grid: tuple[int, ...] | None = None
 
     @property
     def count(self) -> int:
@@ -83,15 +85,20 @@ class Regions:
         return np.asarray((np.stack(sums, axis=-1) / sizes[:, None])[self.labels + 1], np.float32)
 
     def boxes(self) -> NDArray[np.int64] | None:
-        """Return the regions as boxes (count, 4), top, left, height, width; None where one is no rectangle."""
-        rows, columns = np.nonzero(self.labels >= 0)
-        label = self.labels[rows, columns]
-        low, high = np.full((self.count, 2), max(self.labels.shape)), np.zeros((self.count, 2), np.int64)
-        places = np.stack([rows, columns], axis=1)
+        """Return the regions as boxes (count, 4), top, left, height, width; None where one is no rectangle.
+
+        Of a clip (count, 6): first frame, number of frames, and these.
+        """
+        places, axes = np.argwhere(self.labels >= 0), self.labels.ndim
+        label = self.labels[self.labels >= 0]
+        low, high = np.full((self.count, axes), max(self.labels.shape)), np.zeros((self.count, axes), np.int64)
         np.minimum.at(low, label, places)
         np.maximum.at(high, label, places + 1)
         sides = high - low
-        return np.concatenate([low, sides], axis=1) if (sides.prod(axis=1) == self.sizes).all() else None
+        if (sides.prod(axis=1) != self.sizes).any():
+            return None
+        in_time = [low[:, :-2], sides[:, :-2]]  # nothing, of a picture
+        return np.concatenate([*in_time, low[:, -2:], sides[:, -2:]], axis=1)
 
     def absent(self, ctx: Context, sample: Sample, fill: Fill) -> Array:
         """Return what is seen where a region is absent, (h, w, c)."""
@@ -125,6 +132,27 @@ def divide(view: NDArray[np.uint8], division: Division, count: int, seed: int = 
     return Regions(numbers.astype(np.int64), f"{numbers.max() + 1} superpixels by {name}")
 
 
+def divide_sample(sample: Sample, division: Division, count: int, seed: int = 0) -> Regions:
+    """Divide a picture into regions, or a clip stretch by stretch, each as its middle frame is divided.
+
+    Args:
+        sample: The picture or clip.
+        division, count, seed: As for `divide`; the regions of all stretches together are about so many.
+    """
+    if sample.views is None:
+        return divide(sample.view, division, count, seed)
+    place = stretches(len(sample.views))
+    steps = int(place[-1]) + 1
+    middles = [np.flatnonzero(place == step)[np.count_nonzero(place == step) // 2] for step in range(steps)]
+    parts = [divide(sample.views[frame], division, max(1, round(count / steps)), seed) for frame in middles]
+    first = np.cumsum([0, *(part.count for part in parts)])
+    return Regions(
+        np.stack([parts[step].labels + first[step] for step in place]),
+        f"{first[-1]} regions in {steps} stretches of frames, {parts[0].how} in the first",
+        None if parts[0].grid is None else (steps, *parts[0].grid),
+    )
+
+
 def lay_grid(height: int, width: int, rows: int, columns: int) -> Regions:
     """Divide a picture into rows x columns rectangles of nearly equal size, no smaller than a pixel."""
     rows, columns = min(rows, height), min(columns, width)
@@ -132,13 +160,14 @@ def lay_grid(height: int, width: int, rows: int, columns: int) -> Regions:
     return Regions(down[:, None] * columns + across, f"{rows} x {columns} cells", (rows, columns))
 
 
-def read_regions(text: str, height: int, width: int) -> Regions:
-    """Read regions that somebody gave, in pixels of the network's input.
+def read_regions(text: str, height: int, width: int, frames: int | None = None) -> Regions:
+    """Read regions that somebody gave, in pixels of the network's input; of a clip each lies in all frames.
 
     Args:
         text: Regions separated by ";". Four numbers are a box: top, left, height, width. Six or more are the corners
             of a polygon: row, column, row, column, ...
         height, width: Size of the input.
+        frames: Of a clip, how many.
 
     Raises:
         SettingsError: A region is not written so, lies outside, or lies over another.
@@ -154,7 +183,8 @@ def read_regions(text: str, height: int, width: int) -> Regions:
         if (labels[mask] >= 0).any():
             raise SettingsError(f"Regions must not lie over each other. '{part.strip()}' lies over an earlier one.")
         labels[mask] = number
-    return Regions(labels, f"{len(parts)} given regions")
+    how = f"{len(parts)} given regions"
+    return Regions(labels, how) if frames is None else Regions(np.stack([labels] * frames), f"{how} in all frames")
 
 
 def _outlined(text: str, height: int, width: int) -> NDArray[np.bool_]:

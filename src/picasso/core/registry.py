@@ -69,6 +69,8 @@ class Plugin(Generic[K]):
 
 Entry = Plugin[Visualization[Any]]
 """A visualization, or the traceback of one that is broken."""
+Find = Callable[[str], Entry]
+"""Returns a visualization by its registered name."""
 
 
 @dataclass(frozen=True)

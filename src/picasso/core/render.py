@@ -88,6 +88,33 @@ def overlay(
     return np.asarray(np.round(mixed), dtype=np.uint8)
 
 
+def edged(pixels: Pixels, inside: NDArray[np.bool_], width: int = 1) -> Pixels:
+    """Draw the edge of a mask into a picture: white within it and black around it, so that it is seen on any ground.
+
+    Args:
+        pixels: uint8 (h, w, 3).
+        inside: The mask, bool (h, w).
+        width: Of each of the two lines, in pixels.
+    """
+    within, around = inside, inside
+    for _ in range(width):
+        within, around = ~_grown(~within), _grown(around)
+    drawn = pixels.copy()
+    drawn[inside & ~within] = 255
+    drawn[around & ~inside] = 0
+    return drawn
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask with the pixels beside, above and below it."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
+
+
 def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
     """Return uint8 (h, w, 3) or (h, w) as a PIL image."""
     return Image.fromarray(np.ascontiguousarray(pixels))

@@ -73,6 +73,10 @@ class Target:
         return values[..., self.index] if self.minus is None else values[..., self.index] - values[..., self.minus]
 
 
+TargetChoice = int | str | Target
+"""What a person says of a target: a class index, a label or "a - b", or the target itself."""
+
+
 def one_class(target: Target, what: str) -> int:
     """Return the class of a target that must be one class and no difference of two.
 
@@ -170,3 +174,21 @@ def seeds(targets: Sequence[Target], outputs: Mapping[str, Array]) -> dict[str, 
 def layer_read(targets: Sequence[Target]) -> str:
     """Return the layer that targets read instead of the network's outputs; "" for these. All read the same."""
     return targets[0].layer if targets else ""
+
+
+def targets_of(target: TargetChoice | Sequence[TargetChoice] | None) -> list[TargetChoice]:
+    """Return the chosen targets as a list; empty for the best classes.
+
+    Raises:
+        TargetError: It is neither a target nor several.
+    """
+    if target is None:
+        return []
+    if isinstance(target, int | str | Target):
+        return [target]
+    if isinstance(target, Integral):  # NumPy's integers are no int
+        return [int(target)]
+    try:
+        return list(target)
+    except TypeError:
+        raise TargetError(f"A target must be a class index or a label, or a list of them. Got {target!r}.") from None

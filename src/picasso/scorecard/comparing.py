@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core import registry, runner
+from picasso.core import registry
 from picasso.core.asking import focused, input_mask, read_place
 from picasso.core.attribution import Attribution
 from picasso.core.errors import (
@@ -22,12 +22,13 @@ from picasso.core.errors import (
     SettingsError,
 )
 from picasso.core.facts import Sample
+from picasso.core.fitting import abilities, missing, read_settings
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
-from picasso.core.runner import TargetChoice
-from picasso.core.targets import Target
+from picasso.core.targets import Target, TargetChoice
+from picasso.core.versions import versions
 from picasso.core.visualization import AttributionMethod
 from picasso.scorecard import kept
 from picasso.scorecard.card import Card
@@ -174,8 +175,8 @@ def choose_methods(
         names = DEFAULT if methods is None else list(registry.visualizations(folders))
         entries = [registry.visualization(name, folders) for name in names]
         good = [entry for entry in entries if entry.kind is not None and issubclass(entry.kind, AttributionMethod)]
-        able = runner.abilities(model)
-        fitting = [Method(e, e.load().settings_type()) for e in good if not runner.missing(model, e, able)]
+        able = abilities(model)
+        fitting = [Method(e, e.load().settings_type()) for e in good if not missing(model, e, able)]
         if not fitting:
             raise NotSupportedError(f"No attribution method fits this {model.framework} model.")
         return fitting
@@ -185,9 +186,9 @@ def choose_methods(
         entry = registry.visualization(name, folders)
         if not issubclass(entry.load(), AttributionMethod):
             raise NotSupportedError(f"'{name}' makes no map of a target, so there is nothing to compare.")
-        if reason := runner.missing(model, entry):
+        if reason := missing(model, entry):
             raise NotSupportedError(reason, "Leave it out.")
-        made.append(Method(entry, runner.read_settings(entry, settings)))
+        made.append(Method(entry, read_settings(entry, settings)))
     if not made:
         raise SettingsError("There is no method to compare.", "Name at least one.")
     return made
@@ -364,7 +365,7 @@ class _Work:
                 "fills": list(FILLS),
                 "cells": CELLS,
                 "patches": PATCHES,
-                "versions": runner.versions(self.model),
+                "versions": versions(self.model),
             },
         )
 

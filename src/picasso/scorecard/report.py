@@ -86,13 +86,7 @@ def interval(figure: Figure | None, digits: int = 2) -> str:
 def drawn_view(picture: Pictured) -> Image.Image:
     """Draw what the model saw, with the edge of the mask where one was given."""
     assert picture.view is not None, "only pictures with a view are shown"
-    view = picture.view
-    if picture.mask is not None:
-        edge = np.zeros_like(picture.mask)
-        edge[1:] |= picture.mask[1:] != picture.mask[:-1]
-        edge[:, 1:] |= picture.mask[:, 1:] != picture.mask[:, :-1]
-        view = np.where(edge[..., None], np.array([255, 255, 255], np.uint8), view)
-    return _large(view)
+    return _outlined(np.asarray(_large(picture.view)), picture)
 
 
 def _maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, str, str]]:
@@ -100,7 +94,7 @@ def _maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, str, st
 
 
 def drawn_maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, Image.Image, str]]:
-    """Draw each map over its picture, all on one scale: shares of the map's own largest value."""
+    """Draw each map over its picture, all on one scale: shares of the map's own largest value; with the mask's edge."""
     assert picture.view is not None, "only pictures with a view are shown"
     made = []
     for card in comparison.cards:
@@ -108,8 +102,17 @@ def drawn_maps(picture: Pictured, comparison: Comparison) -> list[tuple[Card, Im
             values = picture.maps[card.name]
             top = render.shared_limits([values], "signed", CLIP)[1]
             pixels = render.overlay(picture.view, values / np.float32(top), "signed", (-1.0, 1.0), min_side=SIDE)
-            made.append((card, render.to_image(pixels), picture.units[card.name]))
+            made.append((card, _outlined(pixels, picture), picture.units[card.name]))
     return made
+
+
+def _outlined(pixels: NDArray[np.uint8], picture: Pictured) -> Image.Image:
+    """Draw the edge of the picture's mask, where one was given, into a picture that was enlarged by a whole factor."""
+    if picture.mask is not None:
+        factor = pixels.shape[0] // picture.mask.shape[0]
+        inside = picture.mask.repeat(factor, axis=0).repeat(factor, axis=1)
+        pixels = render.edged(pixels, inside, max(1, 2 * min(pixels.shape[:2]) // SIDE))
+    return render.to_image(pixels)
 
 
 def _large(view: NDArray[np.uint8]) -> Image.Image:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from picasso.core import registry, runner
+from picasso.core import registry
+from picasso.core.fitting import read_settings
 from picasso.core.glance import glance
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
@@ -67,7 +68,7 @@ def _glance(model: Model, plugins: tuple[Path, ...], question: GlanceQuestion, d
         model,
         decode_picture(question.frame, "The frame"),
         entry,
-        runner.read_settings(entry, question.settings),
+        read_settings(entry, question.settings),
         target=question.target,
         top=question.top,
         channel=question.channel,

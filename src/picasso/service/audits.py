@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from picasso.core import runner
 from picasso.core.dataset import match_classes
 from picasso.core.errors import DatasetError, NotSupportedError, SettingsError
 from picasso.core.facts import Task
+from picasso.core.result_keys import result_key
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card
 from picasso.service.database import now
@@ -46,7 +46,7 @@ def audit_key(
         seed: Seed of everything random.
         interventions: Digests of what changes the pictures, by name.
     """
-    return runner.result_key(
+    return result_key(
         model=model,
         visualization=(NAME, "", FORMAT),
         settings={**asked, "interventions": dict(interventions)},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from picasso.core import runner
+from picasso.core.fitting import abilities, lacking, stills_only
 from picasso.core.model import Model
 from picasso.core.names import path_parts
 from picasso.service.configuration import ModelSpecification
@@ -80,7 +80,7 @@ class Card:
             columns=model.facts.columns,
             parameters=model.facts.size,
             notes=tuple(model.facts.notes),
-            capabilities=tuple(sorted(str(capability) for capability in runner.abilities(model))),
+            capabilities=tuple(sorted(str(capability) for capability in abilities(model))),
             preprocessing=preprocessing.model_dump(mode="json") if preprocessing else None,
             layers=tuple(
                 {"name": layer.name, "kind": layer.kind, "shape": list(layer.shape), "spatial": layer.spatial}
@@ -106,8 +106,8 @@ class Card:
 def unfit(visualization: Description, card: Card) -> str:
     """Say why a visualization does not fit a model, or return ""."""
     title = visualization.title
-    said = runner.lacking(title, visualization.needs, card.capabilities, card.framework)
-    return said or runner.stills_only(title, visualization.subject, visualization.takes_clips, card.frames)
+    said = lacking(title, visualization.needs, card.capabilities, card.framework)
+    return said or stills_only(title, visualization.subject, visualization.takes_clips, card.frames)
 
 
 def look(paths: Iterable[str]) -> frozenset[Seen]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PictureError, SettingsError, TargetError
 from picasso.core.facts import Task
+from picasso.core.result_keys import result_key, target_key
 from picasso.core.tested import of_channel
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, unfit
@@ -32,7 +32,14 @@ Asked = tuple[tuple[str, str, int], Mapping[str, Any]]
 
 
 def comparison_key(
-    *, model: str, methods: Sequence[Asked], pictures: Sequence[str], target: str | None, seed: int, at: str
+    *,
+    model: str,
+    methods: Sequence[Asked],
+    pictures: Sequence[str],
+    masks: Sequence[str | None],
+    target: str | None,
+    seed: int,
+    at: str,
 ) -> str:
     """Return the key under which a comparison is kept: equal exactly when the same numbers must come out.
 
@@ -40,14 +47,18 @@ def comparison_key(
         model: The model's digest.
         methods: The methods, in their order.
         pictures: Digests, in their order.
+        masks: For each its mask's digest or None; empty where there is none.
         target: Key of the target; None for the best class of each picture.
         seed: Seed of everything random.
         at: The key of the place that is explained, or "".
     """
-    return runner.result_key(
+    return result_key(
         model=model,
         visualization=(NAME, "", FORMAT),
-        settings={"methods": [[list(known), dict(settings)] for known, settings in methods]},
+        settings={
+            "methods": [[list(known), dict(settings)] for known, settings in methods],
+            **({"masks": list(masks)} if masks else {}),
+        },
         picture="\n".join(pictures),
         targets=[] if target is None else [target],
         top=1,
@@ -68,7 +79,7 @@ def checked(store: Store, catalog: Catalog, request: ComparisonRequest) -> tuple
         The request with complete settings, and its key; "" where the model has to be opened to know it.
 
     Raises:
-        NotFoundError: There is no such model, method or picture.
+        NotFoundError: There is no such model, method, picture or mask.
         SettingsError, TargetError, PictureError: A value is not allowed.
         NotSupportedError: The model lacks what a method needs, or one makes no map.
     """
@@ -80,6 +91,14 @@ def checked(store: Store, catalog: Catalog, request: ComparisonRequest) -> tuple
     for digest in request.pictures:
         if digest not in known:
             raise NotFoundError(f"There is no picture '{digest[:80]}'.", "Upload it first.")
+    if request.masks and len(request.masks) != len(request.pictures):
+        raise SettingsError(
+            f"There must be one mask, or none, for each of {len(request.pictures)} pictures. Got {len(request.masks)}.",
+            "Give null for a picture without a mask.",
+        )
+    for digest, mask in zip(request.pictures, request.masks, strict=False):
+        if mask is not None:
+            store.mask(digest, mask)
     found = [catalog.get(name) for name, _ in request.methods]
     for one in found:
         if not one.attributes:
@@ -92,6 +111,7 @@ def checked(store: Store, catalog: Catalog, request: ComparisonRequest) -> tuple
         request.target,
         request.seed,
         request.at,
+        request.masks if any(request.masks) else (),
     )
     return complete, key_of(store, catalog, complete)
 
@@ -125,7 +145,8 @@ def key_of(store: Store, catalog: Catalog, request: ComparisonRequest) -> str:
             for one, (_, values) in zip(found, request.methods, strict=True)
         ],
         pictures=request.pictures,
-        target=None if target is None else runner.target_key(target, card.labels, card.columns, task),
+        masks=request.masks,
+        target=None if target is None else target_key(target, card.labels, card.columns, task),
         seed=request.seed,
         at=place.key if place else "",
     )
@@ -165,7 +186,12 @@ def _asked_again(target: Mapping[str, Any]) -> int | str:
 
 
 def record_of(
-    comparison: Comparison, key: str, job: JobRecord, pictures: Sequence[str], artifacts: Artifacts
+    comparison: Comparison,
+    key: str,
+    job: JobRecord,
+    pictures: Sequence[str],
+    masks: Sequence[str | None],
+    artifacts: Artifacts,
 ) -> ComparisonRecord:
     """Keep the arrays and drawn maps of a comparison among the artifacts, and return the rest as a record."""
     from picasso.scorecard.report import drawn_maps, drawn_view
@@ -199,4 +225,5 @@ def record_of(
         page=artifacts.put(comparison.html().encode(), durable=True),
         arrays=artifacts.put(comparison.npz(), durable=True),
         created=now(),
+        masks=tuple(masks),
     )

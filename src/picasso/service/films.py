@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Task
 from picasso.core.glance import refuse_clips
-from picasso.core.runner import target_key
+from picasso.core.result_keys import target_key
 from picasso.core.video.reading import need_av
 from picasso.service.artifacts import PART, Artifacts
 from picasso.service.cards import Card, unfit

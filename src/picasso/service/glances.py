@@ -9,7 +9,7 @@ from typing import Any, Self
 from picasso.core.errors import NotSupportedError, PictureError
 from picasso.core.facts import Task
 from picasso.core.glance import Glance, refuse_clips
-from picasso.core.runner import target_key
+from picasso.core.result_keys import target_key
 from picasso.core.visualization import Family
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog

@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from picasso.core import runner
 from picasso.core.asking import read_place
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
 from picasso.core.facts import Task
+from picasso.core.fitting import refuse_class_of_channel, refuse_subject
+from picasso.core.result_keys import result_key, target_key
 from picasso.core.sources import pinned
 from picasso.service import answering, audits, comparisons, films, work
 from picasso.service.artifacts import Artifacts
@@ -132,7 +133,7 @@ class Jobs:
         """
         visualization = self.catalog.get(request.visualization)
         title, subject = visualization.title, visualization.subject
-        alone = runner.refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
+        alone = refuse_subject(title, subject, bool(request.pictures), (request.target, request.at))
         pictures = [] if alone else self._pictures(request)
         settings = self.catalog.read_settings(request.visualization, request.settings)
         if request.top < 1:
@@ -177,9 +178,10 @@ class Jobs:
         stored = bool(key) and self.store.has_comparison(key)
         state = State.DONE if stored else State.QUEUED
         names, id_ = self.store.pictures_of(request.pictures), secrets.token_hex(8)
+        masks = complete.masks or [None] * len(request.pictures)
         tasks = [
-            TaskRecord(id_, position, digest, names[digest].name, state, result=None, error=None)
-            for position, digest in enumerate(request.pictures)
+            TaskRecord(id_, position, digest, names[digest].name, state, result=None, error=None, mask=mask)
+            for position, (digest, mask) in enumerate(zip(request.pictures, masks, strict=True))
         ]
         target = None if request.target is None else (request.target,)
         asked = JobRequest(
@@ -335,12 +337,12 @@ class Jobs:
         if reason := unfit(visualization, card):
             raise NotSupportedError(reason, "Choose another visualization.")
         task, place = Task(card.task), read_place(request.at)
-        runner.refuse_class_of_channel(place, request.target or ())
+        refuse_class_of_channel(place, request.target or ())
         if place is not None and place.channel is None and task is Task.CLASSIFICATION:
             raise TargetError("A classifier answers for the whole picture, not for a place in it.", "Leave it out.")
-        targets = [runner.target_key(target, card.labels, card.columns, task) for target in request.target or ()]
+        targets = [target_key(target, card.labels, card.columns, task) for target in request.target or ()]
         return [
-            runner.result_key(
+            result_key(
                 model=card.digest,
                 visualization=(visualization.name, visualization.digest, visualization.version),
                 settings=pinned(visualization.settings, settings, self._stamp),

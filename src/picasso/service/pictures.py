@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from PIL import Image
@@ -34,12 +35,13 @@ class Pictures:
         # A picture of 80 million pixels takes 240 MB while it is decoded: not many at a time.
         self._few = threading.Semaphore(2)
 
-    def adopt(self, data: bytes, name: str) -> PictureRecord:
+    def adopt(self, data: bytes, name: str, notes: Sequence[str] = ()) -> PictureRecord:
         """Keep a picture.
 
         Args:
             data: The whole file.
             name: What to call it; a path is cut to its last part.
+            notes: What else a reader should know of it.
 
         Raises:
             PictureError: The bytes are no picture, damaged, or too large.
@@ -53,7 +55,7 @@ class Pictures:
                 name=name,
                 width=picture.width,
                 height=picture.height,
-                notes=picture.notes,
+                notes=(*picture.notes, *notes),
                 file=self.artifacts.put(file),
                 file_type=file_type,
                 thumbnail=self.artifacts.put(thumbnail(picture)),

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from picasso.core import registry, runner
+from picasso.core import fitting, registry
 from picasso.core.errors import NotFoundError, PicassoError, PictureError, PluginError, SettingsError
 from picasso.core.index import pictures_of
 from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod, Family
 from picasso.service.limits import end_with_parent, guard_memory
+from picasso.service.masks import mask_in_dataset
 from picasso.service.records import Fault
 
 MOST_SKIPPED = 5
@@ -181,7 +182,7 @@ def read_settings(folders: tuple[Path, ...], name: str, values: Mapping[str, Any
         NotFoundError: There is none of that name.
     """
     entry = registry.visualization(name, folders)
-    return runner.read_settings(entry, values).model_dump(mode="json")
+    return fitting.read_settings(entry, values).model_dump(mode="json")
 
 
 def broken(name: str, origin: str, file: str, error: str) -> Description:
@@ -244,10 +245,12 @@ def _describe(name: str, entry: Entry) -> Description:
 
 
 def read_examples(source: str, names: list[str]) -> list[dict[str, str]]:
-    """Read the files of some pictures of a folder or data set: {"data": base64} or {"problem": why not} for each.
+    """Read the files of some pictures of a folder or data set, and the masks of their objects.
 
     Returns:
-        At least the first one, and of the others so many that the answer stays small; ask again for the rest.
+        {"data": base64} or {"problem": why not} for each; with "mask", base64 of a PNG, where it is known where the
+        object is, and with "note" where that cannot be used. At least the first one, and of the others so many that
+        the answer stays small; ask again for the rest.
     """
     dataset = pictures_of(source)
     known = {example.name: example for example in dataset.examples}
@@ -258,7 +261,11 @@ def read_examples(source: str, names: list[str]) -> list[dict[str, str]]:
             size += known[name].source.size
             if answers and size > MOST_ANSWERED:
                 break
-            answers.append({"data": base64.b64encode(dataset.read(known[name])).decode()})
+            read = {"data": base64.b64encode(dataset.read(known[name])).decode()}
+            mask, note = mask_in_dataset(dataset, known[name])
+            if mask is not None:
+                read["mask"] = base64.b64encode(mask).decode()
+            answers.append(read | ({"note": note} if note else {}))
         except KeyError:
             answers.append({"problem": f"'{name}' is not in {dataset.name} any more."})
         except PictureError as error:

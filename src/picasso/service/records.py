@@ -115,6 +115,25 @@ class PictureRecord:
 
 
 @dataclass(frozen=True)
+class MaskRecord:
+    """Where the object of a picture is.
+
+    Args:
+        picture: Digest of the picture.
+        digest: Of the mask as PNG, white on black, which lies under it among the artifacts.
+        name: What its file was called, or the data set that it comes from.
+        area: Its share of the picture.
+        created: When.
+    """
+
+    picture: str
+    digest: str
+    name: str
+    area: float
+    created: str
+
+
+@dataclass(frozen=True)
 class TaskRecord:
     """One picture of a job, or the model alone.
 
@@ -126,6 +145,7 @@ class TaskRecord:
         state: How far it is.
         result: Key of the result, once there is one.
         error: Why it failed.
+        mask: Of a job that compares methods: digest of the mask of the picture's object, or None.
     """
 
     job: str
@@ -135,6 +155,7 @@ class TaskRecord:
     state: State
     result: str | None
     error: Fault | None
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +194,7 @@ class ComparisonRequest:
         target: A class index, a label or a difference; None for the best class of each picture.
         seed: Seed of everything random.
         at: For a segmenter or detector, what is explained, as in a job.
+        masks: For each picture the digest of a mask of its object, or None; empty where there are none.
     """
 
     model: str
@@ -181,6 +203,7 @@ class ComparisonRequest:
     target: int | str | None = None
     seed: int = 0
     at: str | None = None
+    masks: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -361,6 +384,7 @@ class ComparisonRecord:
         page: Artifact: everything as one page of HTML.
         arrays: Artifact: the raw numbers as NPZ.
         created: When.
+        masks: For each picture the digest of its object's mask, or None; empty where there was none.
     """
 
     key: str
@@ -372,6 +396,7 @@ class ComparisonRecord:
     page: str
     arrays: str
     created: str
+    masks: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)

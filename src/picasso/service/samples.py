@@ -21,11 +21,13 @@ class Sample:
         id: Stands in addresses.
         model: The model for which it is offered.
         path: Its file.
+        mask: That of its mask: a picture of the same name in the folder "masks" beside it; None where there is none.
     """
 
     id: str
     model: str
     path: Path
+    mask: Path | None
 
 
 def find_samples(folders: Sequence[SampleFolder]) -> list[Sample]:
@@ -36,7 +38,8 @@ def find_samples(folders: Sequence[SampleFolder]) -> list[Sample]:
             if path.suffix.lower() in _ENDINGS and path.is_file():
                 # The address says nothing of the disk, and no address can lead to another file.
                 name = hashlib.sha256(f"{item.model}\0{path}".encode()).hexdigest()[:16]
-                found.append(Sample(name, item.model, path))
+                mask = item.folder / "masks" / f"{path.stem}.png"
+                found.append(Sample(name, item.model, path, mask if mask.is_file() else None))
     return found
 
 

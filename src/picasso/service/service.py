@@ -40,9 +40,11 @@ from picasso.service.database import Database
 from picasso.service.job_store import JobStore
 from picasso.service.jobs import Jobs
 from picasso.service.lock import FolderLock
+from picasso.service.masks import Masks
 from picasso.service.pictures import Pictures, clean_name
 from picasso.service.plugin_process import DatasetCard
 from picasso.service.records import DatasetRecord, Fault, ModelRecord, ModelState, PictureRecord, ResultRecord, State
+from picasso.service.samples import Sample
 from picasso.service.side_process import SideProcess
 from picasso.service.sources import Known, Sources
 from picasso.service.store import Store
@@ -107,6 +109,7 @@ class Service:
         self.catalog = Catalog(configuration.plugins, configuration.memory, self._sources)
         self._datasets = SideProcess("The reader of data sets", configuration.memory)
         self.pictures = Pictures(self.store, self.artifacts)
+        self.masks = Masks(self.store, self.artifacts)
         place = Place(
             database=url,
             artifacts=self.artifacts.folder,
@@ -290,16 +293,31 @@ class Service:
         taken: list[PictureRecord | Fault] = []
         while left := list(names[len(taken) :]):
             found = self._datasets.ask(plugin_process.read_examples, source, left, seconds=_DATASET_SECONDS)
-            taken += [self._taken(name, one) for name, one in zip(left, found, strict=False)]
+            taken += [self._taken(album, name, one) for name, one in zip(left, found, strict=False)]
         return taken
 
-    def _taken(self, name: str, read: dict[str, str]) -> PictureRecord | Fault:
+    def _taken(self, album: str, name: str, read: dict[str, str]) -> PictureRecord | Fault:
         try:
             if "problem" in read:
                 raise PictureError(read["problem"])
-            return self.pictures.adopt(base64.b64decode(read["data"]), name)
+            notes = [read["note"]] if "note" in read else []
+            picture = self.pictures.adopt(base64.b64decode(read["data"]), name, notes)
+            if "mask" in read:
+                self.masks.adopt(picture, base64.b64decode(read["mask"]), album)
+            return picture
         except PicassoError as error:
             return Fault.of(error)
+
+    def take_sample(self, sample: Sample) -> PictureRecord:
+        """Make a sample one of the pictures, with the mask that lies beside it.
+
+        Raises:
+            PictureError, TargetError: It cannot be read, or its mask.
+        """
+        picture = self.pictures.adopt(sample.path.read_bytes(), sample.path.name)
+        if sample.mask is not None:
+            self.masks.adopt(picture, sample.mask.read_bytes(), sample.mask.name)
+        return picture
 
     def _album(self, named: str) -> str:
         return self._sources.place_of(named, SourceKind.ALBUM, "album")

@@ -19,6 +19,7 @@ from picasso.service.records import (
     ComparisonRecord,
     DatasetRecord,
     Fault,
+    MaskRecord,
     ModelRecord,
     ModelState,
     PictureRecord,
@@ -188,6 +189,32 @@ class Store:
             raise NotFoundError(f"There is no picture '{digest[:80]}'.", "Upload it first.")
         return found[digest]
 
+    def add_mask(self, mask: MaskRecord) -> None:
+        """Keep a mask of a picture; the same one takes the new name."""
+        table, values = tables.masks, asdict(mask)
+        same = (table.c.picture == mask.picture, table.c.digest == mask.digest)
+        with self.database.writing() as connection:
+            if connection.execute(update(table).where(*same).values(values)).rowcount == 0:
+                connection.execute(insert(table).values(values))
+
+    def masks(self, picture: str) -> list[MaskRecord]:
+        """Return the masks of a picture, the newest first."""
+        table = tables.masks
+        query = select(table).where(table.c.picture == picture).order_by(table.c.created.desc(), table.c.digest)
+        with self.database.reading() as connection:
+            return [MaskRecord(**row._mapping) for row in connection.execute(query)]
+
+    def mask(self, picture: str, digest: str) -> MaskRecord:
+        """Return one mask of a picture.
+
+        Raises:
+            NotFoundError: There is none of that digest.
+        """
+        found = [mask for mask in self.masks(picture) if mask.digest == digest]
+        if not found:
+            raise NotFoundError(f"There is no mask '{digest[:80]}' of this picture.", "Upload it first.")
+        return found[0]
+
     # --- results ---------------------------------------------------------------------------------------------
 
     def add_result(self, result: ResultRecord) -> None:
@@ -238,7 +265,7 @@ class Store:
     def add_comparison(self, comparison: ComparisonRecord) -> None:
         """Keep a comparison; one of the same key replaces it."""
         table = tables.comparisons
-        lists = {"pictures": list(comparison.pictures), "shown": list(comparison.shown)}
+        lists = {name: list(getattr(comparison, name)) for name in ("pictures", "shown", "masks")}
         values = asdict(comparison) | lists
         with self.database.writing() as connection:
             known = connection.execute(update(table).where(table.c.key == comparison.key).values(values))
@@ -337,13 +364,14 @@ class Store:
     # --- what refers to files --------------------------------------------------------------------------------
 
     def referred_artifacts(self) -> set[str]:
-        """Return every digest that a picture, a result, a comparison, an audit, a video or an event refers to."""
+        """Return every digest that a picture, mask, result, comparison, audit, video or event refers to."""
         found: set[str] = set()
         results, pictures, events = tables.results, tables.pictures, tables.events
         comparisons, audits, jobs = tables.comparisons, tables.audits, tables.jobs
         with self.database.reading() as connection:
             for row in connection.execute(select(pictures.c.digest, pictures.c.file, pictures.c.thumbnail)):
                 found.update(row)
+            found.update(connection.execute(select(tables.masks.c.digest)).scalars())
             for panels, arrays in connection.execute(select(results.c.panels, results.c.arrays)):
                 found.add(arrays)
                 found.update(_DIGESTS.findall(json.dumps(panels)))
@@ -392,7 +420,7 @@ def _result(row: Row[Any]) -> ResultRecord:
 
 
 def _comparison(row: Row[Any]) -> ComparisonRecord:
-    lists = {"pictures": tuple(row.pictures), "shown": tuple(row.shown)}
+    lists = {"pictures": tuple(row.pictures), "shown": tuple(row.shown), "masks": tuple(row.masks or ())}
     return ComparisonRecord(**(dict(row._mapping) | lists))
 
 

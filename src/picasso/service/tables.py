@@ -39,6 +39,16 @@ pictures = Table(
     Column("created", String(32), nullable=False, index=True),
 )
 
+masks = Table(
+    "masks",
+    metadata,
+    Column("picture", ForeignKey("pictures.digest"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("area", Float, nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -113,6 +123,8 @@ comparisons = Table(
     Column("page", String(64), nullable=False),
     Column("arrays", String(64), nullable=False),
     Column("created", String(32), nullable=False, index=True),
+    # For each picture that of its object, where there were some.
+    Column("masks", JSON(none_as_null=True)),
 )
 
 results = Table(
@@ -140,6 +152,8 @@ tasks = Table(
     Column("state", String(16), nullable=False),
     Column("result", ForeignKey("results.key", ondelete="SET NULL")),
     Column("error", JSON(none_as_null=True)),
+    # Of a job that compares methods: where the picture's object is.
+    Column("mask", String(64)),
     Index("ix_tasks_result", "result"),
 )
 

@@ -22,11 +22,14 @@ from picasso.core.errors import (
     PictureError,
     PluginError,
 )
+from picasso.core.fitting import missing, read_settings
 from picasso.core.images import decode_picture
 from picasso.core.model import Model
 from picasso.core.registry import Entry
 from picasso.core.result import Result
+from picasso.core.result_keys import cache_key, target_key
 from picasso.core.settings import Settings
+from picasso.core.targets import targets_of
 from picasso.service import audits, films, leftovers
 from picasso.service.artifacts import Artifacts
 from picasso.service.comparisons import comparison_key, record_of
@@ -34,6 +37,7 @@ from picasso.service.configuration import ModelSpecification
 from picasso.service.database import Database, now
 from picasso.service.job_store import JobStore
 from picasso.service.limits import end_with_parent, guard_memory, time_to_open
+from picasso.service.masks import Masks, kept_mask, mask_in_dataset
 from picasso.service.panel_store import GRACE_SECONDS, ShownPanels, finite
 from picasso.service.pictures import Pictures
 from picasso.service.records import Fault, JobRecord, ModelState, ResultRecord, State, TaskRecord
@@ -134,8 +138,8 @@ class _Work:
     def _run_tasks(self) -> None:
         model = self._open()
         entry = self._find(self.job.visualization)
-        settings = runner.read_settings(entry, self.job.settings)
-        if reason := runner.missing(model, entry):
+        settings = read_settings(entry, self.job.settings)
+        if reason := missing(model, entry):
             raise NotSupportedError(reason, "Choose another visualization.")
         first: PicassoError | None = None
         for task in self.tasks:
@@ -158,25 +162,31 @@ class _Work:
         methods = choose_methods(model, job.methods, self.place.plugins)
         target, place = job.target[0] if job.target else None, read_place(job.at)
         pictures = [task.picture for task in tasks if task.picture is not None]
+        masks = [task.mask for task in tasks] if any(task.mask for task in tasks) else []
         key = comparison_key(
             model=model.digest,
             methods=[
                 ((m.name, m.entry.digest, m.entry.load().version), m.settings.model_dump(mode="json")) for m in methods
             ],
             pictures=pictures,
-            target=None
-            if target is None
-            else runner.target_key(target, model.labels, model.facts.columns, model.facts.task),
+            masks=masks,
+            target=None if target is None else target_key(target, model.labels, model.facts.columns, model.facts.task),
             seed=job.seed,
             at=place.key if place else "",
         )
         if not self.store.has_comparison(key):
             named = zip(pictures, tasks, strict=True)
-            read = (decode_picture(self.artifacts.get(picture), task.name) for picture, task in named)
+            read = (
+                (
+                    decode_picture(self.artifacts.get(picture), task.name),
+                    None if task.mask is None else kept_mask(self.artifacts, task.mask),
+                )
+                for picture, task in named
+            )
             try:
                 comparison = compare_all(
                     model,
-                    ((picture, None) for picture in read),
+                    read,
                     len(tasks),
                     methods,
                     target=target,
@@ -189,7 +199,7 @@ class _Work:
             except Exception as error:
                 _raise_out_of_memory(model, error)
                 raise
-            self.store.add_comparison(record_of(comparison, key, job, pictures, self.artifacts))
+            self.store.add_comparison(record_of(comparison, key, job, pictures, masks, self.artifacts))
         self.jobs.set_comparison(job.id, self.attempt, key)
 
     def _audit(self) -> None:
@@ -260,7 +270,7 @@ class _Work:
                     model,
                     self.artifacts.path(job.video.digest),
                     entry,
-                    runner.read_settings(entry, job.settings),
+                    read_settings(entry, job.settings),
                     out=Path(folder) / "film.mp4",
                     name=job.video.name,
                     target=job.target[0] if job.target else None,
@@ -280,10 +290,14 @@ class _Work:
     def _adopt(self, dataset: Dataset, names: Iterable[str]) -> dict[str, str]:
         """Take pictures of a data set in, so that they can be seen and explained; return their digests by name."""
         pictures, examples = Pictures(self.store, self.artifacts), {one.name: one for one in dataset.examples}
-        found = {}
+        masks, found = Masks(self.store, self.artifacts), {}
         for name in names:
             with suppress(PictureError):  # one that the audit has left out, too
-                found[name] = pictures.adopt(dataset.read(examples[name]), name).digest
+                mask, note = mask_in_dataset(dataset, examples[name])
+                picture = pictures.adopt(dataset.read(examples[name]), name, (note,) if note else ())
+                found[name] = picture.digest
+                if mask is not None:
+                    masks.adopt(picture, mask, dataset.name)
         return found
 
     def _run_task(self, task: TaskRecord, model: Model, entry: Entry, settings: Settings) -> None:
@@ -292,8 +306,8 @@ class _Work:
             raise CanceledError("The job was canceled.")
         picture = None if task.picture is None else decode_picture(self.artifacts.get(task.picture), task.name)
         target = list(job.target) if job.target is not None else None
-        targets, place = runner.targets_of(target), read_place(job.at)
-        key = runner.cache_key(model, entry, settings, picture, targets, job.top, job.seed, place, find=self._find)
+        targets, place = targets_of(target), read_place(job.at)
+        key = cache_key(model, entry, settings, picture, targets, job.top, job.seed, place, find=self._find)
         if self.store.stored([key]):
             self.jobs.set_task(task, self.attempt, State.DONE, key, stored=True)
             return

@@ -160,7 +160,8 @@ def _number(text: str, flag: str) -> float:
 
 def describe(model: Model) -> dict[str, Any]:
     """Return everything that is known of a model, as JSON."""
-    from picasso.core import registry, runner
+    from picasso.core import registry
+    from picasso.core.fitting import abilities, missing
     from picasso.core.hooks import ModelFile
 
     height, width, channels = model.input_shape
@@ -169,10 +170,10 @@ def describe(model: Model) -> dict[str, Any]:
     hooks = ("preprocess", "postprocess", "decode_prob")
     own = [name for name in hooks if getattr(type(model.hooks), name) is not getattr(ModelFile, name)]
     default = model.default_layer()
-    fits, abilities = [], runner.abilities(model)
+    fits, able = [], abilities(model)
     for name, entry in registry.visualizations(project.plugin_folders()).items():
         try:
-            reason = runner.missing(model, entry, abilities)
+            reason = missing(model, entry, able)
         except PicassoError as error:
             reason = str(error)
         fits.append({"name": name, "fits": not reason, "reason": reason})
@@ -192,7 +193,7 @@ def describe(model: Model) -> dict[str, Any]:
         "fixed_batch": model.facts.fixed_batch,
         "digest": model.digest,
         "files": [str(file) for file in model.files],
-        "capabilities": sorted(abilities),
+        "capabilities": sorted(able),
         "layers": [{"name": la.name, "kind": la.kind, "shape": list(la.shape)} for la in model.layers()],
         "default_layer": default.name if default else None,
         "visualizations": fits,

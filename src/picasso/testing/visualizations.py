@@ -25,6 +25,7 @@ from picasso.core.errors import (
     SettingsError,
 )
 from picasso.core.facts import Capability, Task
+from picasso.core.fitting import missing
 from picasso.core.model import Model
 from picasso.core.panels import Panel, Template
 from picasso.core.registry import Entry
@@ -63,7 +64,7 @@ def check_visualization(visualization: str | Path | type[Visualization[Any]], mo
     _check_description(entry, kind)
     _check_settings(kind)
     trial = _Trial(entry, small_model() if model is None else model)
-    if reason := runner.missing(trial.model, entry):
+    if reason := missing(trial.model, entry):
         raise NotSupportedError(reason, "Check it on another model.")
     with untouched(trial.model, entry.name), TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         _check_album(trial, kind, Path(folder))

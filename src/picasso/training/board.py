@@ -11,10 +11,10 @@ from typing import Any
 
 from picasso.core import registry
 from picasso.core.errors import MissingExtraError
+from picasso.core.explaining import explain
 from picasso.core.model import Model
 from picasso.core.panels import Curve, Heatmap
 from picasso.core.result import Result, image_files, map_files
-from picasso.core.runner import explain
 from picasso.core.visualization import Subject
 from picasso.training.journal import Moment
 

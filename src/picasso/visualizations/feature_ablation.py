@@ -17,7 +17,7 @@ from picasso.plugin import (
     Sample,
     Target,
     Watched,
-    divide,
+    divide_sample,
     lay_values,
     read_regions,
     score_coalitions,
@@ -47,15 +47,18 @@ class FeatureAblation(AttributionMethod[FeatureAblationSettings]):
         "Evidence that stands in two regions is found in neither: taking one away leaves the other.",
         "What stands in a region's place is itself something to see: compare two fills.",
     )
+    takes_clips = True
 
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: FeatureAblationSettings
     ) -> list[Attribution]:
         watched = Watched(ctx, targets, settings.score)
         if settings.given.strip(" ;"):
-            regions = read_regions(settings.given, *sample.x.shape[1:3])
+            height, width = sample.view.shape[:2]
+            frames = None if sample.views is None else len(sample.views)
+            regions = read_regions(settings.given, height, width, frames)
         else:
-            regions = divide(sample.view, settings.regions, settings.count, ctx.seed)
+            regions = divide_sample(sample, settings.regions, settings.count, ctx.seed)
         absent, boxes = regions.absent(ctx, sample, settings.fill), regions.boxes()
         without = _masked(ctx, sample, regions, absent) if boxes is None else _patched(ctx, sample, boxes, absent)
         drops = watched.whole[:, None] - watched(without).T

@@ -18,7 +18,7 @@ from picasso.plugin import (
     SettingsError,
     Target,
     Watched,
-    divide,
+    divide_sample,
     lay_values,
     sampling_note,
     score_coalitions,
@@ -55,12 +55,13 @@ class KernelShap(AttributionMethod[KernelShapSettings]):
         "Of superpixels that say the same, each gets a share, so that none looks as needed as it would be alone.",
         "Most coalitions are pictures with half of their regions missing, which the network may never have learned.",
     )
+    takes_clips = True
 
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: KernelShapSettings
     ) -> list[Attribution]:
         watched = Watched(ctx, targets, settings.score)
-        regions = divide(sample.view, settings.regions, settings.count, ctx.seed)
+        regions = divide_sample(sample, settings.regions, settings.count, ctx.seed)
         absent = regions.absent(ctx, sample, settings.fill)
         drawn = draw_coalitions(regions.count, settings.samples, ctx.seed)
         nothing = watched(ctx.model.predict_whole(absent[None].astype(np.float32)))[0]

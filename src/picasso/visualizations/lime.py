@@ -16,7 +16,7 @@ from picasso.plugin import (
     Sample,
     Target,
     Watched,
-    divide,
+    divide_sample,
     lay_values,
     sampling_note,
     score_coalitions,
@@ -56,12 +56,13 @@ class Lime(AttributionMethod[LimeSettings]):
         "The fill of the lime package, each region's own mean color (region), misses what a model knows by color.",
         "It is an estimate of samples drawn at random: another seed gives another map; read the standard error.",
     )
+    takes_clips = True
 
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: LimeSettings
     ) -> list[Attribution]:
         watched = Watched(ctx, targets, settings.score)
-        regions = divide(sample.view, settings.regions, settings.count, ctx.seed)
+        regions = divide_sample(sample, settings.regions, settings.count, ctx.seed)
         kept = draw_samples(settings.samples, regions.count, ctx.seed)
         weights = kernel(kept, settings.kernel_width)
         scores, before = np.zeros((0, len(targets))), 0

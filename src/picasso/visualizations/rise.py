@@ -1,6 +1,7 @@
 """RISE: show the picture through many random masks, and ask which pixels were seen when the score was high."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from picasso.plugin import (
     sampling_note,
     score_masked,
     sketch_due,
+    stretches,
 )
 
 Numbers = NDArray[np.float64]
@@ -54,25 +56,37 @@ class Rise(AttributionMethod[RiseSettings]):
         "It is an estimate: a map of too few masks is blotchy where nothing is; read the standard error in the note.",
         "Nothing in it is finer than a cell of the masks, however sharp it looks.",
         "The network sees pictures that are half hidden, which it may never have learned.",
+        "Of a clip, a quarter of the frames is one step in time: nothing in it is finer.",
     )
+    takes_clips = True
 
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: RiseSettings
     ) -> list[Attribution]:
         watched = Watched(ctx, targets, settings.score)
         absent = baseline(ctx.model, sample, settings.fill, ctx.seed)
-        height, width = sample.x.shape[1:3]
-        sums, before = _Sums(height, width, watched.whole), 0
-        masks = draw_masks(settings.masks, settings.cells, settings.kept, height, width, ctx.seed)
+        height, width = sample.view.shape[:2]
+        # A clip is masked stretch by stretch: its masks and maps have one step for each, laid over the frames.
+        place = None if sample.views is None else stretches(len(sample.views))
+        steps = None if place is None else int(place[-1]) + 1
+        drawn = draw_masks(settings.masks, settings.cells, settings.kept, height, width, ctx.seed, steps)
+        masks = drawn if place is None else (chunk[:, place] for chunk in drawn)
+        sums, before = _Sums((height, width) if steps is None else (steps, height, width), watched.whole), 0
+
+        def maps() -> list[Attribution]:
+            return _maps(ctx, sums, watched, settings, place)
+
         for chunk, scores in score_masked(ctx, sample.x, absent, masks, settings.masks):
-            sums.add(chunk, watched(scores))
+            sums.add(chunk if place is None else chunk[:, np.unique(place, return_index=True)[1]], watched(scores))
             if sketch_due(before, sums.count, settings.masks):
-                self.sketch(ctx, sample, _maps(ctx, sums, watched, settings))
+                self.sketch(ctx, sample, maps())
                 before = sums.count
-        return _maps(ctx, sums, watched, settings)
+        return maps()
 
 
-def draw_masks(count: int, cells: int, kept: float, height: int, width: int, seed: int) -> Iterator[Array]:
+def draw_masks(
+    count: int, cells: int, kept: float, height: int, width: int, seed: int, steps: int | None = None
+) -> Iterator[Array]:
     """Draw masks in chunks: a small grid of zeros and ones, enlarged bilinearly and shifted by less than a cell.
 
     Args:
@@ -81,19 +95,22 @@ def draw_masks(count: int, cells: int, kept: float, height: int, width: int, see
         kept: Probability of a one. A pixel's expected value is the same.
         height, width: Size of a mask. The grid is enlarged to one cell more, as in the paper, and cut at the shift.
         seed: Seed of the drawing.
+        steps: Of a clip: how many steps in time, each with a grid and a shift of its own.
 
     Yields:
-        float32 (n, height, width) in 0..1.
+        float32 (n, height, width) in 0..1, of a clip (n, steps, height, width).
     """
     random = np.random.default_rng(seed)
     tall, wide = -(-height // cells), -(-width // cells)
     rows, columns = _weights(cells, (cells + 1) * tall), _weights(cells, (cells + 1) * wide)
     for start in range(0, count, MASKS_AT_ONCE):
         n = min(MASKS_AT_ONCE, count - start)
-        grids = (random.random((n, cells, cells)) < kept).astype(np.float32)
-        down = rows[random.integers(0, tall, n)[:, None] + np.arange(height)]
-        across = columns[random.integers(0, wide, n)[:, None] + np.arange(width)]
-        yield down @ grids @ across.transpose(0, 2, 1)
+        each = n * (steps or 1)
+        grids = (random.random((each, cells, cells)) < kept).astype(np.float32)
+        down = rows[random.integers(0, tall, each)[:, None] + np.arange(height)]
+        across = columns[random.integers(0, wide, each)[:, None] + np.arange(width)]
+        masks = down @ grids @ across.transpose(0, 2, 1)
+        yield masks if steps is None else masks.reshape(n, steps, height, width)
 
 
 def _weights(cells: int, pixels: int) -> Array:
@@ -106,20 +123,20 @@ class _Sums:
     """Sums over the masks m and scores f seen so far: all that the estimate and its standard error need.
 
     Args:
-        height, width: Size of a mask.
+        shape: Of a mask.
         center: Subtracted from the scores, (targets,), so that their squares stay small.
     """
 
-    def __init__(self, height: int, width: int, center: Numbers) -> None:
-        targets = len(center)
-        self.shape, self.center, self.count = (height, width), center, 0
+    def __init__(self, shape: tuple[int, ...], center: Numbers) -> None:
+        targets, pixels = len(center), prod(shape)
+        self.shape, self.center, self.count = shape, center, 0
         # Of m f^k and m^2 f^k for k = 0, 1, 2.
-        self.first = [np.zeros((1 if k == 0 else targets, height * width)) for k in range(3)]
+        self.first = [np.zeros((1 if k == 0 else targets, pixels)) for k in range(3)]
         self.second = [np.zeros_like(part) for part in self.first]
         self.scores = [np.zeros((1 if k == 0 else targets, 1)) for k in range(3)]
 
     def add(self, masks: Array, scores: Numbers) -> None:
-        """Take a chunk of masks (n, h, w) and what they scored, (n, targets)."""
+        """Take a chunk of masks (n, *shape) and what they scored, (n, targets)."""
         flat, f = masks.reshape(len(masks), -1), scores - self.center
         square = flat * flat
         for k, power in enumerate((np.ones((len(f), 1)), f, f * f)):
@@ -155,13 +172,18 @@ class _Sums:
         return mean / kept, np.sqrt(np.maximum(square - mean**2, 0) / n) / kept
 
 
-def _maps(ctx: Context, sums: _Sums, watched: Watched, settings: RiseSettings) -> list[Attribution]:
+def _maps(
+    ctx: Context, sums: _Sums, watched: Watched, settings: RiseSettings, place: NDArray[np.intp] | None
+) -> list[Attribution]:
     found = sums.difference() if settings.debiased else sums.paper(settings.kept)
     values, errors = (part.reshape(-1, *sums.shape).astype(np.float32) for part in found)
+    cells = f"{settings.cells} x {settings.cells} cells"
+    if place is not None:
+        values, errors, cells = values[:, place], errors[:, place], f"{cells} in each of {sums.shape[0]} stretches"
     ctx.keep("standard_errors", errors)
     drawn = (
-        f"{sums.count} of {settings.masks} masks of {settings.cells} x {settings.cells} cells, each kept with "
-        f"probability {settings.kept:g}, seed {ctx.seed}"
+        f"{sums.count} of {settings.masks} masks of {cells}, each kept with probability {settings.kept:g}, "
+        f"seed {ctx.seed}"
     )
     notes: tuple[str, ...] = ()
     if not settings.debiased:

@@ -19,6 +19,7 @@ from picasso.service.records import (
     DatasetRecord,
     Fault,
     JobRecord,
+    MaskRecord,
     PictureRecord,
     ResultRecord,
     State,
@@ -124,6 +125,21 @@ class RefusedPicture(BaseModel):
     error: ErrorAnswer
 
 
+class MaskAnswer(BaseModel):
+    """A mask of a picture's object."""
+
+    picture: str = Field(description="Digest of the picture.")
+    digest: str
+    name: str = Field(description="Its file's, or the data set's that it comes from.")
+    area: float = Field(description="Its share of the picture.")
+    file: str = Field(description="Address of the mask as PNG, white on black.")
+    created: str
+
+    @classmethod
+    def of(cls, record: MaskRecord) -> MaskAnswer:
+        return cls(**asdict(record), file=f"{PREFIX}/pictures/{record.picture}/masks/{record.digest}")
+
+
 class SampleAnswer(BaseModel):
     """A picture that can be adopted."""
 
@@ -178,6 +194,7 @@ class TaskAnswer(BaseModel):
     state: str
     result: str | None = Field(description="Key of the result.")
     error: ErrorAnswer | None
+    mask: str | None = Field(description="Of a job that compares methods: digest of the mask of its object.")
 
 
 class ProgressAnswer(BaseModel):
@@ -273,6 +290,7 @@ class JobAnswer(BaseModel):
                     state=task.state,
                     result=task.result,
                     error=ErrorAnswer.of(task.error),
+                    mask=task.mask,
                 )
                 for task in tasks
             ],
@@ -385,6 +403,7 @@ class ComparisonSummary(BaseModel):
 class ComparisonAnswer(ComparisonSummary):
     """A comparison with its cards and drawn maps."""
 
+    masks: list[str | None] = Field(description="For each picture the digest of the mask, or null; empty without any.")
     document: dict[str, Any]
     shown: list[dict[str, Any]] = Field(description="For each shown picture its view and drawn maps, as in panels.")
     exports: dict[str, str] = Field(description="Addresses of downloads by format.")
@@ -394,6 +413,7 @@ class ComparisonAnswer(ComparisonSummary):
         export = f"{PREFIX}/comparisons/{quote(record.key)}/export?format="
         return cls(
             **ComparisonSummary.summary(record),
+            masks=list(record.masks),
             document=record.document,
             shown=_with_addresses(list(record.shown), pictures=False),
             exports={form: export + form for form in ("html", "json", "npz")},

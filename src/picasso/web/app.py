@@ -28,6 +28,7 @@ from picasso.web.routes import (
     films,
     glances,
     jobs,
+    masks,
     models,
     pages,
     pictures,
@@ -40,7 +41,7 @@ from picasso.web.security import Security
 
 _HERE = Path(__file__).parent
 _MOST = Most(32 * 2**20, "A request may hold at most 32 MB.", "Ask for less at a time.")
-"""Of all requests that bring no file."""
+"""Of all requests that bring no file, or no more than a mask."""
 
 
 def create_app(configuration: Configuration, started: Service | None = None) -> FastAPI:
@@ -92,6 +93,7 @@ def create_app(configuration: Configuration, started: Service | None = None) -> 
     for nouns in (
         models,
         pictures,
+        masks,
         samples,
         visualizations,
         jobs,

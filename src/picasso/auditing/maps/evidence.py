@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from picasso.auditing.findings import Interval, Outcome, Untested, Verdict
-from picasso.core import registry, runner
+from picasso.core import registry
 from picasso.core.errors import CanceledError, NotSupportedError, PicassoError
 from picasso.core.facts import Sample, Task
+from picasso.core.fitting import abilities, missing, read_settings
 from picasso.core.intervention import Mask
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
@@ -299,13 +300,13 @@ def disagreement(evidence: Evidence, verdict: Verdict) -> str:
 
 def default_methods(model: Model) -> list[Method]:
     """Return the methods of `DEFAULT` that a model can do."""
-    able = runner.abilities(model)
+    able = abilities(model)
     made = []
     for choice in DEFAULT:
         name, settings = (choice, {}) if isinstance(choice, str) else choice
         entry = registry.visualization(name)
-        if not runner.missing(model, entry, able):
-            made.append(Method(entry, runner.read_settings(entry, settings)))
+        if not missing(model, entry, able):
+            made.append(Method(entry, read_settings(entry, settings)))
     return made
 
 

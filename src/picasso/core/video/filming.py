@@ -16,14 +16,16 @@ from typing import IO, Any
 
 import numpy as np
 
-from picasso.core import registry, runner
+from picasso.core import registry
 from picasso.core.errors import CanceledError, ConfigurationError, ModelOutputError, PicassoError
+from picasso.core.fitting import read_settings
 from picasso.core.glance import Glance, glance, refuse_clips
 from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.registry import Entry
-from picasso.core.runner import TargetChoice
 from picasso.core.settings import Settings
+from picasso.core.targets import TargetChoice
+from picasso.core.versions import versions
 from picasso.core.video.drawing import draw_frame
 from picasso.core.video.reading import Video
 from picasso.core.video.writing import VideoWriter, check_path
@@ -153,7 +155,7 @@ def explain_video(
         model,
         Path(video),
         entry,
-        runner.read_settings(entry, settings),
+        read_settings(entry, settings),
         out=Path(out),
         target=target,
         top=top,
@@ -213,7 +215,7 @@ def film_video(
         "channel": channel,
         "every": every,
         "codec": name,
-        "versions": runner.versions(model),
+        "versions": versions(model),
     }
     return Film(out, tuple(shots), limits, record, tuple(notes), canceled)
 

@@ -41,6 +41,9 @@ class NewComparison(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**32)
     at: str | None = Field(None, max_length=200, description="For a segmenter or detector, as in a job.")
+    masks: list[str | None] = Field(
+        [], max_length=MOST_PICTURES, description="For each picture the digest of a mask of its object, or null."
+    )
 
     def to_request(self) -> ComparisonRequest:
         return ComparisonRequest(
@@ -50,6 +53,7 @@ class NewComparison(BaseModel):
             target=self.target,
             seed=self.seed,
             at=self.at or None,
+            masks=tuple(self.masks),
         )
 
 

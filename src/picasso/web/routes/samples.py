@@ -38,4 +38,4 @@ def get_thumbnail(id_: str, service: ServiceNeeded) -> Response:
 def adopt_sample(id_: str, service: ServiceNeeded) -> PictureAnswer:
     """Make a sample one of the pictures."""
     sample = find_sample(service.configuration.samples, id_)
-    return PictureAnswer.of(service.pictures.adopt(sample.path.read_bytes(), sample.path.name))
+    return PictureAnswer.of(service.take_sample(sample))

@@ -47,6 +47,8 @@
  * @typedef {{digest: string, name: string, width: number, height: number, notes: string[], file: string,
  *   thumbnail: string}} Picture
  *
+ * @typedef {{picture: string, digest: string, name: string, area: number, file: string}} Mask
+ *
  * @typedef {object} PanelContext
  * @property {Picture | null} picture
  * @property {string} model its name

@@ -6,6 +6,7 @@ import { ago, plural } from "../format.js";
 import { compareHref } from "../parts/compare-address.js";
 import { Measuring } from "../parts/measuring.js";
 import { MethodList } from "../parts/method-list.js";
+import { MaskList } from "../parts/mask-list.js";
 import { ModelList } from "../parts/model-list.js";
 import { PictureTray } from "../parts/picture-tray.js";
 
@@ -15,6 +16,7 @@ const query = new URLSearchParams(location.search);
 
 const models = new ModelList(place("models"), { allowAdd: page.dataset.allowAdd === "yes" });
 const tray = new PictureTray(place("pictures"));
+const masks = new MaskList(place("masks"), query.getAll("picture"), query.has("mask") ? query.getAll("mask") : null);
 const methods = new MethodList(place("methods"), query.getAll("method"), query.get("beside"));
 const recipe = h("p", { class: "recipe" });
 const button = h("button", { type: "submit", class: "primary run" }, "Compare ", h("kbd", {}, "Ctrl \u21b5"));
@@ -29,6 +31,8 @@ const measuring = new Measuring({
 });
 fill(place("run"), recipe, button, measuring.element);
 let busy = false;
+/** Until it is known which masks the pictures have. */
+let reading = Promise.resolve();
 
 /** Says in one sentence what Compare will do, or what is missing. */
 function describe() {
@@ -37,11 +41,13 @@ function describe() {
     : model.state === "failed" ? `${model.name} could not be opened.`
     : tray.waiting ? `Reading ${plural(tray.waiting, "more picture")}\u2026`
     : !tray.pictures.length ? "Add a picture to begin; several give an interval."
+    : masks.waiting ? "Reading a mask\u2026"
     : !methods.chosen.length ? "Choose a method."
     : "";
   fill(recipe, missing || [
     h("b", {}, plural(methods.chosen.length, "method")), " on ", h("b", {}, plural(tray.pictures.length, "picture")),
-    " by ", h("b", {}, model?.name ?? ""), ", each picture\u2019s best class.",
+    " by ", h("b", {}, model?.name ?? ""), ", each picture\u2019s best class",
+    masks.count ? `; ${masks.words}.` : ".",
   ]);
   button.disabled = Boolean(missing) || busy;
   return missing;
@@ -59,7 +65,7 @@ async function run() {
   working(true);
   await measuring.begin(() => post("/comparisons", {
     model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest),
-    methods: methods.chosen.map((name) => ({ name })),
+    masks: masks.chosen, methods: methods.chosen.map((name) => ({ name })),
   }));
   remember();
 }
@@ -67,7 +73,9 @@ async function run() {
 /** Keeps the choices in the address, and the job, so that a reload goes on where it was. */
 function remember() {
   const pictures = tray.pictures.map((picture) => picture.digest);
-  history.replaceState(null, "", compareHref({ model: models.chosen, pictures, methods: methods.chosen, job: measuring.id }));
+  history.replaceState(null, "", compareHref({
+    model: models.chosen, pictures, masks: masks.chosen, methods: methods.chosen, job: measuring.id,
+  }));
 }
 
 async function earlier() {
@@ -83,7 +91,11 @@ models.addEventListener("change", () => {
   methods.fitTo(models.model);
   describe();
 });
-tray.addEventListener("change", describe);
+tray.addEventListener("change", () => {
+  reading = masks.fitTo(tray.pictures);
+  describe();
+});
+masks.addEventListener("change", describe);
 methods.addEventListener("change", describe);
 place("setup").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -98,6 +110,7 @@ document.addEventListener("keydown", (event) => {
 
 describe();
 await Promise.all([models.load(query.get("model") ?? ""), tray.load(query.getAll("picture")), methods.load(), earlier().catch(() => null)]);
+await reading;
 methods.fitTo(models.model);
 const job = query.get("job");
 if (job) {

@@ -14,9 +14,9 @@ const key = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-
 const path = `/comparisons/${encodeURIComponent(key)}`;
 
 /** @param {any} comparison */
-function againHref({ model, pictures, document }) {
+function againHref({ model, pictures, masks, document }) {
   const methods = document.cards.filter((/** @type {any} */ card) => !card.control).map((/** @type {any} */ card) => card.name);
-  return compareHref({ model, pictures, methods });
+  return compareHref({ model, pictures, masks: pictures.map((/** @type {string} */ _, /** @type {number} */ at) => masks[at]), methods });
 }
 
 /** @param {any} comparison */
@@ -42,18 +42,20 @@ function said(tested) {
  * @param {any} shown one picture
  * @param {Map<string, any>} cards
  * @param {string} units
+ * @param {boolean} masked whether the object's outline is drawn
  */
-function maps(shown, cards, units) {
+function maps(shown, cards, units, masked) {
+  const outlined = masked ? ", with the mask\u2019s edge" : "";
   const figure = (/** @type {import("../types.js").ArrayRef} */ { url, shape: [height, width] }, /** @type {string} */ alt,
     /** @type {...any} */ ...caption) =>
     h("figure", {}, h("img", { src: `${url}.png`, alt, width, height, loading: "lazy" }), h("figcaption", {}, caption));
   return h("section", { class: "compared", "aria-label": shown.name },
     h("h3", {}, shown.name, h("span", { class: "muted" }, ` explained: ${shown.target}, ${units} ${number(shown.score)}`)),
     h("div", { class: "compared-maps" },
-      figure(shown.view, `What the model sees of ${shown.name}`, "What the model sees"),
+      figure(shown.view, `What the model sees of ${shown.name}${outlined}`, `What the model sees${outlined}`),
       shown.maps.map((/** @type {any} */ map) => {
         const card = cards.get(map.name);
-        return figure(map.image, `${map.title} of ${shown.name}`, h("b", {}, map.title), " ",
+        return figure(map.image, `${map.title} of ${shown.name}${outlined}`, h("b", {}, map.title), " ",
           card?.trust ? trustMark(card.trust) : h("span", { class: "muted" }, "control"), h("br"), h("span", { class: "muted" }, map.units),
           said(card?.tested));
       })));
@@ -61,7 +63,8 @@ function maps(shown, cards, units) {
 
 /** @param {any} comparison */
 function draw(comparison) {
-  const { document: said, shown, model, pictures, created } = comparison;
+  const { document: said, shown, model, pictures, masks, created } = comparison;
+  const masked = new Set(pictures.filter((/** @type {string} */ _, /** @type {number} */ at) => masks[at]));
   const cards = new Map(said.cards.map((/** @type {any} */ card) => [card.name, card]));
   document.title = `Which map to believe: ${model} \u00b7 Picasso`;
   fill(place,
@@ -72,11 +75,13 @@ function draw(comparison) {
     h("section", { class: "verdict-box", "aria-label": "In plain words" }, verdict(said)),
     h("section", { class: "compared-card" }, h("h2", {}, "The card"),
       h("p", { class: "small muted" }, "Small print: where the mean over all such pictures lies, with 95 % confidence."),
-      cardTable(said.cards, "Scorecard"), reasons(said.cards), meanings()),
+      masked.size > 0 && masked.size < pictures.length && h("p", { class: "small muted" },
+        `The mask\u2019s columns are measured on ${masked.size} of ${pictures.length} pictures, those with a mask.`),
+      cardTable(said.cards, "Scorecard"), reasons(said.cards), meanings(said.cards)),
     h("section", { class: "compared-all" }, h("h2", {}, "The maps"),
       h("p", { class: "small muted" }, "One scale for all: each value as a share of its own map\u2019s largest size, since their units differ. "
-        + "Blue speaks against the target, red for it."),
-      shown.map((/** @type {any} */ one) => maps(one, cards, said.model.score_units)),
+        + "Blue speaks against the target, red for it." + (masked.size ? " The line in white and black is the mask\u2019s edge." : "")),
+      shown.map((/** @type {any} */ one) => maps(one, cards, said.model.score_units, masked.has(one.picture))),
       shown.length < pictures.length && h("p", { class: "small muted" },
         `The first ${shown.length} of ${pictures.length} pictures are shown; all are measured.`)));
 }

@@ -48,7 +48,8 @@ function heading(job) {
     ? job.comparison
       ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")
       : h("a", { class: "button", href: compareHref({
-        model: job.model, pictures: job.tasks.flatMap((task) => task.picture ?? []), methods: methods.map(({ name }) => name),
+        model: job.model, pictures: job.tasks.flatMap((task) => task.picture ?? []),
+        masks: job.tasks.map((task) => task.mask), methods: methods.map(({ name }) => name),
       }) }, "Compare again")
     : alone
     ? h("a", { class: "button", href: networkHref({ model: job.model, view: job.visualization, settings: job.settings }) }, "Run again with other settings")

@@ -55,7 +55,7 @@ export class PicassoBelieve extends HTMLElement {
           "Several pictures say more: ",
           h("a", { href: this.others() }, "compare methods"), ". ",
           h("a", { href: comparison.page }, "Maps and controls side by side"), "."),
-        meanings());
+        meanings(cards));
       this.result.comparison = key;
       if (!fresh) return;
       announce(`Measured: ${card.trust ?? card.failed}.`);

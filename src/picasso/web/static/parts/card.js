@@ -17,6 +17,18 @@ const MEANINGS = [
   ["Adds up", "Of maps that promise to sum to the change of the score: by which share they miss it. Near zero is good."],
 ];
 
+/** @type {[string, string][]} the same against a mask of the object, where one was given */
+const MASK_MEANINGS = [
+  ["Points at mask", "Whether the map\u2019s largest value lies in the mask, 0 or 1."],
+  ["Mass in mask", "The mask\u2019s share of all that is positive in the map. A map without any aim reaches the mask\u2019s share of the picture."],
+  ["Overlap", "Of the mask and as many of the largest values: intersection over union, 0 to 1."],
+];
+
+/** @param {any[]} cards */
+function isMasked(cards) {
+  return cards.some((card) => card.pointing);
+}
+
 /**
  * @param {number} value
  * @param {number} [digits]
@@ -71,11 +83,12 @@ export function trustMark(trust) {
 /**
  * @param {any} card
  * @param {boolean} judged whether to say beside its title if it is to be trusted
+ * @param {boolean} masked whether to say how it lies to the mask
  */
-function row(card, judged) {
+function row(card, judged, masked) {
   const head = h("th", { scope: "row" }, card.title,
     card.control ? h("small", {}, "control") : judged && card.trust && trustMark(card.trust));
-  if (card.failed) return h("tr", {}, head, h("td", { class: "failed", colspan: MEANINGS.length }, card.failed));
+  if (card.failed) return h("tr", {}, head, h("td", { class: "failed", colspan: MEANINGS.length + (masked ? MASK_MEANINGS.length : 0) }, card.failed));
   const over = card.over_sobel;
   const tested = card.randomization;
   return h("tr", { class: card.control && "control" }, head,
@@ -89,7 +102,8 @@ function row(card, judged) {
       : cell("Weights shuffled", card.control ? null : h("span", { title: card.untested }, "untested")),
     cell("Same twice", card.repeat === null ? null : card.repeat === 0 ? "yes" : card.repeat.toExponential(1)),
     measured("Sensitivity", card.sensitivity),
-    cell("Adds up", card.completeness ? card.completeness.mean.toExponential(1) : null));
+    cell("Adds up", card.completeness ? card.completeness.mean.toExponential(1) : null),
+    masked && [measured("Points at mask", card.pointing), measured("Mass in mask", card.mass), measured("Overlap", card.overlap)]);
 }
 
 /**
@@ -99,18 +113,24 @@ function row(card, judged) {
  * @returns {HTMLElement}
  */
 export function cardTable(cards, caption, judged = true) {
+  const masked = isMasked(cards);
   return h("table", { class: "score-card" },
     h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Map"),
-      MEANINGS.map(([name, meaning]) => h("th", { scope: "col", title: meaning }, name)))),
-    h("tbody", {}, cards.map((card) => row(card, judged))));
+      [...MEANINGS, ...(masked ? MASK_MEANINGS : [])].map(([name, meaning]) => h("th", { scope: "col", title: meaning }, name)))),
+    h("tbody", {}, cards.map((card) => row(card, judged, masked))));
 }
 
-/** @returns {HTMLElement} what each column means */
-export function meanings() {
+/**
+ * @param {any[]} cards
+ * @returns {HTMLElement} what each column means
+ */
+export function meanings(cards) {
+  const masked = isMasked(cards);
   return h("details", { class: "meanings" }, h("summary", {}, "How to read the card"),
-    h("dl", {}, MEANINGS.map(([name, meaning]) => [h("dt", {}, name), h("dd", {}, meaning)]).flat()),
-    h("p", { class: "small muted" }, "Edges, a spot in the middle and noise are controls: they know nothing of the model."));
+    h("dl", {}, [...MEANINGS, ...(masked ? MASK_MEANINGS : [])].map(([name, meaning]) => [h("dt", {}, name), h("dd", {}, meaning)]).flat()),
+    h("p", { class: "small muted" }, "Edges, a spot in the middle and noise are controls: they know nothing of the model."),
+    masked && h("p", { class: "small muted" }, "A map that misses the object may be right: the model may look elsewhere. So the mask\u2019s columns have no part in the trust."));
 }
 
 /**
