@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 AXE := node_modules/axe-core/axe.min.js
 
 ORACLES := .venv-oracles
-.PHONY: help demo test coverage check format docs screenshots bench bench-audit oracles constraints clean
+.PHONY: help demo test coverage check types format docs screenshots bench bench-audit oracles constraints clean
 
 help: ## List these commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,10 +40,13 @@ coverage: test ## The same with coverage, which takes a quarter longer.
 check: $(DEV_STAMP) ## Format, lint, types, imports between rooms, listed skips, docs.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@# Each of the two takes a minute on one core.
+	@$(MAKE) --no-print-directory --jobs=2 types docs
+
+types: $(DEV_STAMP) ## Types, imports between rooms, listed skips.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_skips.py
-	@$(MAKE) --no-print-directory docs
 
 format: $(DEV_STAMP) ## Format the code and mend what can be mended.
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """What every test may use, and the watch over skips."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Read by the frameworks when they are imported, so set before any test is.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# XLA compiles in half the time without them: what is compared is the numbers, not the speed.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,3 +90,10 @@ def pytest_configure(config: pytest.Config) -> None:
     lines = (line.strip() for line in (ROOT / "tests/allowed_skips.txt").read_text(encoding="utf-8").splitlines())
     watch = SkipWatch([line for line in lines if line and not line.startswith("#")])
     config.pluginmanager.register(watch, "picasso-skip-watch")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what the imports have made, which it would walk through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

@@ -29,6 +29,20 @@ def test_blending_is_between_both() -> None:
     np.testing.assert_array_equal(found[..., 0], [[0, 255], [128, 64]])
 
 
+def test_a_picture_is_asked_once_and_each_picture_for_itself() -> None:
+    asked: list[str] = []
+
+    def name(seen: Seen) -> str:
+        asked.append(seen.name)
+        return seen.name
+
+    first, second = (Seen(name, np.zeros((4, 4, 3), np.uint8), 0) for name in ("first", "second"))
+    assert [seen.once(name) for seen in (first, second, first, first)] == ["first", "second", "first", "first"]
+    assert asked == ["first", "second"]
+    assert outside(first) is outside(first)
+    assert outside(first) is not outside(second)
+
+
 def test_the_object_and_its_margin_are_outside_of_what_may_change() -> None:
     seen = scenes()[0]
     assert outside(seen)[seen.around].max() < 1e-6

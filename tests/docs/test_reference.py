@@ -2,7 +2,6 @@
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -13,19 +12,20 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
-def maker() -> ModuleType:
+def pages() -> dict[str, str]:
     spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    made: dict[str, str] = module.pages()
+    return made
 
 
-def test_every_page_is_as_the_code_is(maker: ModuleType) -> None:
+def test_every_page_is_as_the_code_is(pages: dict[str, str]) -> None:
     stale = [
         name
-        for name, text in maker.pages().items()
+        for name, text in pages.items()
         if not (DOCS / "reference" / name).is_file() or (DOCS / "reference" / name).read_text("utf-8") != text
     ]
     assert not stale, f"Run python docs/make_reference.py and commit what it writes. Behind the code: {stale}"
@@ -43,8 +43,7 @@ def test_every_map_has_its_picture_but_those_of_transformers() -> None:
     assert drawn == {"architecture", "errors", "transformations", "where-information"}
 
 
-def test_what_must_be_there_is_there(maker: ModuleType) -> None:
-    pages = maker.pages()
+def test_what_must_be_there_is_there(pages: dict[str, str]) -> None:
     for word in ("`partial-occlusion`", "`--window`", "20%", "change in logit", "arXiv:1311.2901"):
         assert word in pages["visualizations.md"]
     for row in ("| `--most` | whole number >= 0, <= 100000 | 0 |", "| `--keep-negative` | on or off | off |"):
@@ -69,10 +68,9 @@ def test_the_readme_lists_every_visualization() -> None:
         assert entry.origin != "built-in" or f"| `{name}` |" in text
 
 
-def test_every_intervention_and_every_threshold_has_its_place(maker: ModuleType) -> None:
+def test_every_intervention_and_every_threshold_has_its_place(pages: dict[str, str]) -> None:
     from picasso.auditing import thresholds
 
-    pages = maker.pages()
     for name, entry in registry.interventions([]).items():
         assert f"\n`{name}`. {(entry.load().__doc__ or '').split('.')[0].split()[0]}" in pages["interventions.md"]
     for name in vars(thresholds):

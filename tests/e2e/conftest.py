@@ -50,6 +50,9 @@ RUN_AXE = """async ([scope, options]) => (await axe.run(scope ?? document, {resu
     .violations.map(({id, impact, help, nodes}) => ({id, impact, help, nodes: nodes.map(
         ({target, html, failureSummary}) => ({target: target.join(" "), html, failureSummary}))}))"""
 
+OF_COLORS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+"""The rules of axe whose answer another color scheme may change."""
+
 
 @dataclass
 class Problems:
@@ -125,14 +128,27 @@ def page(browser: Browser, problems: Problems) -> Iterator[Page]:
 
 @pytest.fixture
 def axe() -> Callable[..., None]:
-    """A function that fails on accessibility faults: `axe(page)`, `axe(page, "main")`, `axe(page, rules={...})`."""
+    """A function that fails on accessibility faults: `axe(page)`, `axe(page, "main")`, `axe(page, rules={...})`.
+
+    `axe(page, dark=True)` looks at the page in light colors, then in dark ones at what colors decide.
+    """
     if not AXE.is_file():
         pytest.fail("The accessibility tests need axe-core: run scripts/install_axe.sh.", pytrace=False)
     source = AXE.read_text(encoding="utf-8")
 
-    def check(page: Page, scope: str | None = None, *, rules: dict[str, Any] | None = None) -> None:
+    def check(page: Page, scope: str | None = None, *, rules: dict[str, Any] | None = None, dark: bool = False) -> None:
         page.evaluate(source)  # From outside the page, so its content security policy need not allow it.
-        violations = page.evaluate(RUN_AXE, [scope, {"rules": rules} if rules else {}])
+        options = {"rules": rules} if rules else {}
+        if dark:
+            page.emulate_media(color_scheme="light", reduced_motion="reduce")
+            look(page, scope, options)
+            page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+            look(page, scope, options | {"runOnly": OF_COLORS})
+        else:
+            look(page, scope, options)
+
+    def look(page: Page, scope: str | None, options: dict[str, Any]) -> None:
+        violations = page.evaluate(RUN_AXE, [scope, options])
         lines: list[str] = []
         for violation in violations:
             if violation["impact"] not in {"serious", "critical"}:
@@ -142,7 +158,8 @@ def axe() -> Callable[..., None]:
                 lines += [f"    {node['target']}", f"        {node['html']}"]
                 lines += [f"        {line}" for line in (node["failureSummary"] or "").splitlines()]
         if lines:
-            pytest.fail(f"Accessibility faults on {page.url}:\n" + "\n".join(lines), pytrace=False)
+            colors = ", in dark colors" if "runOnly" in options else ""
+            pytest.fail(f"Accessibility faults on {page.url}{colors}:\n" + "\n".join(lines), pytrace=False)
 
     return check
 

@@ -17,6 +17,7 @@ PAGES = {
     "/uncaught": FRAME.format(head='<script src="/uncaught.js"></script>', body=""),
     "/inline": FRAME.format(head="<script>document.title = 'inline'</script>", body=""),
     "/outside": FRAME.format(head='<script src="/outside.js"></script>', body=""),
+    "/dim": FRAME.format(head='<link rel="stylesheet" href="/dim.css">', body="<p>Can you read this?</p>"),
     "/unlabeled": FRAME.format(head="", body='<input type="text"><button></button>'),
 }
 SCRIPTS = {
@@ -25,11 +26,17 @@ SCRIPTS = {
     "/uncaught.js": "throw new Error('nobody caught me')",
     "/outside.js": "fetch('http://elsewhere.example/x').catch(() => {})",
 }
+STYLES = {"/dim.css": "@media (prefers-color-scheme: dark) { html { background: #222 } body { color: #333 } }"}
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        kinds = ((PAGES, "text/html"), (SCRIPTS, "text/javascript"), ({"/icon.svg": "<svg/>"}, "image/svg+xml"))
+        kinds = (
+            (PAGES, "text/html"),
+            (SCRIPTS, "text/javascript"),
+            (STYLES, "text/css"),
+            ({"/icon.svg": "<svg/>"}, "image/svg+xml"),
+        )
         for files, kind in kinds:
             if self.path in files:
                 self.send_response(200)
@@ -91,3 +98,10 @@ def test_axe_names_the_fault(page: Page, site: str, axe: Callable[..., None]) ->
     with pytest.raises(pytest.fail.Exception, match=r"(?s)critical: .*\(button-name\).*<button></button>") as failure:
         axe(page)
     assert "(label)" in str(failure.value)
+
+
+def test_axe_sees_what_is_too_dim_in_dark_colors_alone(page: Page, site: str, axe: Callable[..., None]) -> None:
+    page.goto(f"{site}/dim")
+    axe(page)
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)in dark colors.*\(color-contrast\).*Can you read this"):
+        axe(page, dark=True)

@@ -1,10 +1,15 @@
-"""The architectures that people use, with random weights and small inputs, in the frameworks that have them."""
+"""The architectures that people use, with random weights and small inputs, in the frameworks that have them.
+
+They are built by the libraries' own code, but with one or two blocks in each stage and without VGG's hundred million
+weights at its end: whoever reads a block reads its copies, too, and most of the time would go into those.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +34,7 @@ def _torch(name: str) -> Any:
 
 
 def _torchvision(name: str) -> Any:
+    import torch
     import torchvision.models as zoo
 
     if name == "ViT":
@@ -39,13 +45,24 @@ def _torchvision(name: str) -> Any:
         return zoo.SwinTransformer(
             patch_size=[4, 4], embed_dim=24, depths=[2, 2], num_heads=[2, 4], window_size=[4, 4], num_classes=CLASSES
         ).eval()
+    if name == "VGG":
+        network = zoo.VGG(zoo.vgg.make_layers(zoo.vgg.cfgs["A"]), CLASSES, init_weights=False)
+        network.classifier = torch.nn.Sequential(
+            torch.nn.Linear(512 * 7 * 7, 64), torch.nn.ReLU(), torch.nn.Dropout(), torch.nn.Linear(64, CLASSES)
+        )
+        return network.eval()
+    if name == "EfficientNet":
+        # The setting of B0: expansion, kernel, stride, channels before and after, and for each stage one block.
+        stages = ((1, 3, 1, 32, 16), (6, 3, 2, 16, 24), (6, 5, 2, 24, 40), (6, 3, 2, 40, 80), (6, 5, 2, 80, 192))
+        blocks = [zoo.efficientnet.MBConvConfig(*stage, 1) for stage in stages]
+        return zoo.EfficientNet(blocks, dropout=0.2, num_classes=CLASSES).eval()
     makers = {
-        "VGG": zoo.vgg11,
         "ResNet": zoo.resnet18,
-        "DenseNet": zoo.densenet121,
+        "DenseNet": lambda weights, **given: zoo.DenseNet(block_config=(2, 2, 2, 2), **given),
         "MobileNetV3": zoo.mobilenet_v3_small,
-        "EfficientNet": zoo.efficientnet_b0,
-        "ConvNeXt": zoo.convnext_tiny,
+        "ConvNeXt": lambda weights, **given: zoo.ConvNeXt(
+            [zoo.convnext.CNBlockConfig(*sizes, 1) for sizes in ((48, 96), (96, 192), (192, None))], **given
+        ),
     }
     return makers[name](weights=None, num_classes=CLASSES).eval()
 
@@ -61,6 +78,7 @@ def _timm(name: str) -> Any:
         "Swin": "swin_tiny_patch4_window7_224",
     }  # fmt: skip
     sized = {
+        "DenseNet": {"block_config": (2, 2, 2, 2)},
         "ViT": {"img_size": SIDE, "patch_size": 8, "depth": 2},
         "Swin": {"img_size": SIDE, "window_size": 4, "depths": (2, 2), "num_heads": (2, 4), "embed_dim": 24},
     }
@@ -69,17 +87,27 @@ def _timm(name: str) -> Any:
 
 def _keras(name: str) -> Any:
     import keras
+    from keras.src.applications import convnext, densenet, efficientnet, resnet
 
     keras.utils.set_random_seed(0)
     if name == "ViT":
         return _keras_transformer(keras)
+    if name == "VGG":
+        base = keras.applications.VGG16(weights=None, input_shape=(SIDE, SIDE, 3), include_top=False)
+        x = keras.layers.Dense(64, activation="relu")(keras.layers.Flatten()(base.output))
+        return keras.Model(base.input, keras.layers.Dense(CLASSES, activation="softmax")(x))
+
+    def stages(x: Any) -> Any:
+        for number, width in enumerate((64, 128, 256)):
+            x = resnet.stack_residual_blocks_v1(x, width, 2, stride1=1 + (number > 0), name=f"conv{number + 2}")
+        return x
+
     makers = {
-        "VGG": keras.applications.VGG16,
-        "ResNet": keras.applications.ResNet50,
-        "DenseNet": keras.applications.DenseNet121,
+        "ResNet": partial(resnet.ResNet, stages, preact=False, use_bias=True),
+        "DenseNet": partial(densenet.DenseNet, [2, 2, 2, 2]),
         "MobileNetV3": keras.applications.MobileNetV3Small,
-        "EfficientNet": keras.applications.EfficientNetB0,
-        "ConvNeXt": keras.applications.ConvNeXtTiny,
+        "EfficientNet": partial(efficientnet.EfficientNet, 1.0, 0.2, 224),
+        "ConvNeXt": partial(convnext.ConvNeXt, [1, 1, 1, 1], [48, 96, 192, 384]),
     }
     return makers[name](weights=None, input_shape=(SIDE, SIDE, 3), classes=CLASSES)
 

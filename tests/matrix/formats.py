@@ -338,12 +338,12 @@ def flax_nnx(folder: Path) -> Case:
 
 @named("`timm:resnet18`")
 def timm(folder: Path) -> Case:
-    return Case("timm:resnet18", {"weights": "random", "preprocessing": None})
+    return Case("timm:resnet18", {"weights": "random", "preprocessing": picasso.Preprocessing(size=64)})
 
 
 @named("`torchvision:resnet18`")
 def torchvision(folder: Path) -> Case:
-    return Case("torchvision:resnet18", {"weights": "random", "preprocessing": None})
+    return Case("torchvision:resnet18", {"weights": "random", "preprocessing": picasso.Preprocessing(size=64)})
 
 
 @named("`keras:MobileNetV2`")

@@ -106,7 +106,6 @@ def test_onnx_says_the_same(tmp_path: Path, expected: Answers) -> None:
     compare(twins.answers(picasso.load_model(twins.onnx_file(tmp_path), preprocessing=twins.PREPROCESSING)), expected)
 
 
-@pytest.mark.usefixtures("quickly_compiled")
 def test_flax_says_the_same(expected: Answers) -> None:
     compare(twins.answers(picasso.load_model(twins.flax_network(), preprocessing=twins.PREPROCESSING)), expected)
 

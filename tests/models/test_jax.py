@@ -20,7 +20,6 @@ from picasso.core.model import Model
 from picasso.testing import check_model
 from tests.models.jax_networks import Net, Nnx, Transformer, Twice, first, last, mixed, parameters, started
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
 RULED = [ReluRule.GUIDED, ReluRule.DECONVNET]

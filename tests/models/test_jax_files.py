@@ -21,7 +21,6 @@ from picasso.core.errors import ModelFileError
 from picasso.core.model import Model
 from picasso.models.jax import files as jax_files
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
 SIZE = picasso.Preprocessing(size=8)
 X = np.random.default_rng(1).normal(size=(3, 8, 8, 3)).astype(np.float32)
 

@@ -23,7 +23,6 @@ from tests.engine import reference
 from tests.matrix.flax_networks import NETWORKS
 from tests.models.jax_networks import Net, Nnx, Twice, first, last, mixed, parameters
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
 RANDOM = np.random.default_rng(7)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from picasso.auditing.regions.kinds import RegionKinds
 
 CACHED = 256 * 224 * 224
-"""Pixels of the pictures that are held at a time at most; with all that is known of them, some 200 MB."""
+"""Pixels of the pictures that are held at a time at most; with all that is known of them, some 250 MB."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,17 +9,18 @@ that a change does to a picture is in both, so what is left between their scores
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Known = TypeVar("Known")
 
 MARGIN = 0.02
 """How far beyond an object its edges and its shadow may reach, as a share of the picture's longer side."""
@@ -46,6 +47,20 @@ class Seen:
     label: int
     object: Mask | None = None
     regions: NDArray[np.int64] | None = None
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, what: Callable[[Seen], Known]) -> Known:
+        """Return what a function says of this picture, asked the first time only.
+
+        An audit takes dozens of properties from a picture and lays dozens of others into it.
+
+        Args:
+            what: Depends on this picture alone. What it returns is kept and shared, so nobody may write to it.
+        """
+        if what not in self._known:
+            self._known[what] = what(self)
+        found: Known = self._known[what]
+        return found
 
     @property
     def size(self) -> tuple[int, int]:

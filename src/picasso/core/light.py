@@ -37,7 +37,7 @@ def light_of(seen: Seen) -> NDArray[np.float64] | None:
 
 def lit(to: Seen, source: Seen, way: Way) -> Pixels | None:
     """Return a picture whose light changes one way as another's does; its background stays as bright."""
-    here, there = light_of(to), light_of(source)
+    here, there = to.once(light_of), source.once(light_of)
     if here is None or there is None:
         return None
     place = _PLACES[way]

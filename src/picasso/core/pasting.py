@@ -45,7 +45,11 @@ def blend(to: Pixels | Plane, source: Pixels | Plane, alpha: Plane) -> Pixels:
 
 
 def outside(seen: Seen) -> Plane:
-    """Return 1 where a picture may be changed, falling to 0 where its object shows, float32 (h, w)."""
+    """Return 1 where a picture may be changed, falling to 0 where its object shows, float32 (h, w), to be read only."""
+    return seen.once(_outside)
+
+
+def _outside(seen: Seen) -> Plane:
     found: Plane = 1 - softened(seen.around)
     return found
 
@@ -92,9 +96,14 @@ def transplant(to: Seen, source: Seen, alpha: Plane, keep_tone: bool = False) ->
         return None
     values = plate.astype(np.float32)
     if not keep_tone:
-        here, there = (moments(luminance(seen.view), seen.context)[0] for seen in (to, source))
+        here, there = to.once(_brightness), source.once(_brightness)
         values = values * np.float32(bounded((here + 1) / (there + 1)))
     return blend(to.view, values, alpha * outside(to))
+
+
+def _brightness(seen: Seen) -> float:
+    """Return the mean luminance of a picture's background."""
+    return moments(luminance(seen.view), seen.context)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +127,11 @@ class Cutout:
 
 
 def cut_out(seen: Seen) -> Cutout | None:
-    """Return the object of a picture; None where it has none."""
+    """Return the object of a picture, to be read only; None where it has none."""
+    return seen.once(_cut_out)
+
+
+def _cut_out(seen: Seen) -> Cutout | None:
     alpha = matte(seen)
     if seen.object is None or alpha is None:
         return None

@@ -17,7 +17,7 @@ class JpegGrid(Intervention):
         return (Property("jpeg-grid", "JPEG traces", "the traces of JPEG compression"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        here, there = jpeg_quality(to.view), jpeg_quality(source.view)
+        here, there = to.once(_quality), source.once(_quality)
         if here == there:
             return to.view.copy()
         if here is not None and (there is None or there > here):
@@ -25,3 +25,7 @@ class JpegGrid(Intervention):
             return plain if there is None else recompressed(plain, there)
         assert there is not None
         return recompressed(to.view, there)
+
+
+def _quality(seen: Seen) -> int | None:
+    return jpeg_quality(seen.view)

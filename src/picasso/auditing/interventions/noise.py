@@ -20,7 +20,7 @@ class Noise(Intervention):
         return (Property("noise", "Noise", "how noisy the picture is"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        here, there = noise_level(to.view, to.context), noise_level(source.view, source.context)
+        here, there = to.once(_level), source.once(_level)
         if here is None or there is None:
             return None
         values = to.view.astype(np.float32)
@@ -33,3 +33,7 @@ class Noise(Intervention):
         # What is far stronger than the noise is an edge, and stays.
         share = np.square(rest / np.float32(4 * here))
         return to_pixels(values - np.float32(1 - there / here) * rest / (1 + share * share))
+
+
+def _level(seen: Seen) -> float | None:
+    return noise_level(seen.view, seen.context)
