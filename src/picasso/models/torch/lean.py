@@ -32,20 +32,19 @@ def lean_of(module: Any, answer: Answer) -> Twin | None:
         module: The network; it is left as it is.
         answer: Runs it, and returns its outputs and `SLOPE`.
     """
+    import torch
+
     convolution, linear, followed = _parts()
     own, ran = Watched(followed), Watched({})
     try:
         expected = own.watch(module, answer)
-        behind = {id(first): second for first, second in own.pairs()}
-        taken = {id(second) for second in behind.values()}
+        chains = _chains(own.pairs())
+        taken = {id(part) for _, *behind in chains.values() for part in behind}
 
         def change(part: Any, made: Any) -> Any:
-            import torch
-
             if type(part) is torch.nn.Conv2d and _is_plain(part):
                 made.__class__ = convolution
-                norm_or_relu = behind.get(id(part))
-                made.__dict__["behind"] = [one for one in (norm_or_relu, behind.get(id(norm_or_relu))) if one]
+                made.__dict__["behind"] = chains[id(part)][1:] if id(part) in chains else []
             elif type(part) is torch.nn.Linear:
                 made.__class__ = linear
             return torch.nn.Identity() if id(part) in taken else made
@@ -59,7 +58,20 @@ def lean_of(module: Any, answer: Answer) -> Twin | None:
     for part in made.modules():
         if type(part) is linear and not part.sparse:
             part.__class__ = linear.__base__  # to look for such rows takes a while, too
-    return Twin(made, own.names_of(module, [first for first, _ in own.pairs()]), ())
+    return Twin(made, own.names_of(module, [part for chain in chains.values() for part in chain[:-1]]), ())
+
+
+def _chains(pairs: list[tuple[Any, Any]]) -> dict[int, list[Any]]:
+    """Return convolutions with what follows them, by the identity of the convolution."""
+    import torch
+
+    follower = {id(first): second for first, second in pairs}
+    found = {}
+    for first, second in pairs:
+        if type(first) is torch.nn.Conv2d and _is_plain(first):
+            last = follower.get(id(second))
+            found[id(first)] = [first, second] if last is None else [first, second, last]
+    return found
 
 
 def _is_plain(conv: Any) -> bool:
@@ -177,6 +189,9 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
             return (matrix.t() @ gradient.flatten(2)).view(shape)
         down, across = gradient.shape[2:]
         columns = (matrix.t() @ gradient.flatten(2)).view(count, read, *sides, down, across)
+        apart = list(part.stride) == sides and part.padding == (0, 0)
+        if apart and (height, width) == (down * sides[0], across * sides[1]):  # patches side by side
+            return columns.permute(0, 1, 4, 2, 5, 3).reshape(shape)
         (top, left), (y, x), gaps = part.padding, part.stride, part.dilation
         rows, places = ((n - 1) * step + 1 for n, step in ((down, y), (across, x)))
         ends = [(side - 1) * gap for side, gap in zip(sides, gaps, strict=True)]

@@ -144,14 +144,13 @@ def own_labels(module: Any, columns: int) -> tuple[str, ...]:
 
 def parts_of(module: Any) -> list[Any]:
     """Return a module and all its parts, each once: what `modules()` yields, several times as fast."""
-    found, waiting, seen = [], [module], {id(module)}
-    while waiting:
-        part = waiting.pop()
-        found.append(part)
-        for child in part._modules.values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                waiting.append(child)
+    found, seen = [module], {id(module)}
+    for part in found:  # it grows on the way
+        if part._modules:
+            for child in part._modules.values():
+                if child is not None and id(child) not in seen:
+                    seen.add(id(child))
+                    found.append(child)
     return found
 
 
@@ -169,19 +168,19 @@ def snapshot(module: Any, versions: bool = True) -> Snapshot:
     found: list[Any] = []
     numbers: list[int] = []
     for part in parts_of(module):
-        state = vars(part)
         found.append(part)
-        found += [value for name, value in state.items() if name != "training"]
-        for tensors in (state["_parameters"], state["_buffers"]):
-            for tensor in tensors.values():
+        found += [value for name, value in vars(part).items() if name != "training"]
+        if part._parameters or part._buffers:
+            for tensor in (*part._parameters.values(), *part._buffers.values()):
                 if tensor is not None:
                     # What replaces a tensor's numbers lies elsewhere, what changes them in place counts up.
                     found.append(tensor)
                     numbers.append(tensor.data_ptr())
                     if versions:
                         numbers.append(0 if tensor.is_inference() else tensor._version)
-        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
-            found += hooks.values()
+        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+            for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
+                found += hooks.values()
     return found, numbers
 
 
