@@ -55,10 +55,14 @@ def lean_of(module: Any, answer: Answer) -> Twin | None:
         return None
     if ran.runs != own.runs or not _same(expected, found):
         return None
+    late = False
     for part in made.modules():
-        if type(part) is linear and not part.sparse:
-            part.__class__ = linear.__base__  # to look for such rows takes a while, too
-    return Twin(made, own.names_of(module, [part for chain in chains.values() for part in chain[:-1]]), ())
+        if type(part) is linear:
+            late = late or part.sparse
+            if not part.sparse:
+                part.__class__ = linear.__base__  # to look for such rows takes a while, too
+    changed = own.names_of(module, [part for chain in chains.values() for part in chain[:-1]])
+    return Twin(made, changed, (), late)
 
 
 def _chains(pairs: list[tuple[Any, Any]]) -> dict[int, list[Any]]:

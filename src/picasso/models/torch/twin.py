@@ -38,11 +38,13 @@ class Twin:
         changed: Names of the layers that return other values in it: convolutions that have taken in their norm, and
             what hands on what these return.
         originals: Copies of the numbers that the twin does not share with the network, by name.
+        late: Whether it is faster where backward ends at a late layer, too.
     """
 
     module: Any
     changed: frozenset[str]
     originals: tuple[tuple[str, Any], ...]
+    late: bool = True
 
     def is_of(self, module: Any) -> bool:
         """Say whether the numbers that the copy has of its own are still those of a network.
@@ -76,6 +78,11 @@ class Twins:
     def of(self, module: Any) -> Twins:
         """Return what makes the same copies of another network, which does not change."""
         return Twins(module, False, self._make, self._shares)
+
+    @property
+    def late(self) -> bool:
+        """Whether the copy is faster for late layers, too, as far as is known."""
+        return self._known is None or (self._known[1] is not None and self._known[1].late)
 
     def get(self, answer: Answer) -> Twin | None:
         """Return the copy; None where there is none that answers the same."""
