@@ -26,7 +26,7 @@ _FEW = 4
 
 
 def lean_of(module: Any, answer: Answer) -> Twin | None:
-    """Return the copy, or None where it cannot be made, or does not answer the same.
+    """Return the copy, or None where it cannot be made, would be no faster, or does not answer the same.
 
     Args:
         module: The network; it is left as it is.
@@ -55,12 +55,13 @@ def lean_of(module: Any, answer: Answer) -> Twin | None:
         return None
     if ran.runs != own.runs or not _same(expected, found):
         return None
-    late = False
-    for part in made.modules():
-        if type(part) is linear:
-            late = late or part.sparse
-            if not part.sparse:
-                part.__class__ = linear.__base__  # to look for such rows takes a while, too
+    parts = list(made.modules())
+    late = any(type(part) is linear and part.sparse for part in parts)
+    if not late and not any(type(part) is convolution for part in parts):
+        return None
+    for part in parts:
+        if type(part) is linear and not part.sparse:
+            part.__class__ = torch.nn.Linear  # to look for rows without a gradient takes a while, too
     changed = own.names_of(module, [part for chain in chains.values() for part in chain[:-1]])
     return Twin(made, changed, (), late)
 

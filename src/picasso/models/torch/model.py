@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError
+from picasso.core.errors import PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import ModelFile
@@ -44,7 +44,6 @@ _FEW = 4
 """Pictures for one backward pass, where fewer are faster."""
 _KEPT_BYTES = 2**25
 """Bytes of the largest map for one backward pass: memory of more than that is got from the system anew for each map."""
-_TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
 
 
 class TorchModel(AcceleratedModel):
@@ -248,7 +247,7 @@ class TorchModel(AcceleratedModel):
         import torch
 
         model = self if module is self.module else self._standing(module)
-        with self.running(), self._at_rest(), torch.enable_grad():
+        with self.running(), self._at_rest(), self._quiet(), torch.enable_grad():
             x = self._tensor(self._probe(self.facts.fixed_batch or 1), self._lies_last).requires_grad_()
             answer = model._forward(x.clone(), gradients=True)
             ends = [end for end in answer.values() if end.requires_grad]
@@ -396,32 +395,3 @@ class TorchModel(AcceleratedModel):
         for name in layers:
             if name not in seen:
                 raise opened.unknown_layer(name, list(seen))
-
-
-class ScriptModel(TorchModel):
-    """A TorchScript network: it lets nobody look inside, and gives the gradient of its input alone."""
-
-    framework: ClassVar[str] = "TorchScript"
-    capabilities = frozenset({Capability.PREDICT, Capability.GRADIENTS})
-
-    def _layers(self) -> tuple[Layer, ...]:
-        return ()
-
-    def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
-        for name in layers:
-            raise NotFoundError(f"There is no layer '{name}': TorchScript shows none.", _TO_SEE)
-        return {}
-
-    def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        if rules.relu is not ReluRule.STANDARD:
-            raise NotSupportedError(f"A TorchScript network does not let ReLUs follow the rule {rules.relu}.", _TO_SEE)
-        return super()._pullback(x, targets, wrt, rules)
-
-    def _read_graph(self) -> Graph:
-        raise GraphError("TorchScript lets nobody look inside, so it has no op graph.")
-
-    def _quiet(self) -> AbstractContextManager[Any]:
-        import torch
-
-        # What the profiling compiler fuses after some runs gives other roundings than the first ones.
-        return torch.jit.optimized_execution(False)  # type: ignore[no-any-return]
