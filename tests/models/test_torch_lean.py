@@ -128,7 +128,7 @@ def test_every_convolution_of_a_picture(given: dict[str, Any]) -> None:
     network = nn.Sequential(nn.Conv2d(3, 6, **given), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
     network.append(nn.Linear(24, 4)).eval()
     model = opened(network)
-    assert copy_of(model) is not None
+    assert (copy_of(model) is None) == ("padding_mode" in given or given.get("padding") == "same")
     assert close(gradient(model), own_gradient(network))
 
 
