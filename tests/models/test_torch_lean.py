@@ -212,6 +212,23 @@ def test_a_network_that_changes_is_followed(how: str) -> None:
     assert close(found, own_gradient(network.eval()))
 
 
+def test_a_network_that_notes_something_in_each_run_is_not_copied_for_ever() -> None:
+    class Noting(Stages):
+        runs = 0
+
+        def forward(self, x: Any) -> Any:
+            self.runs += 1000  # small numbers are one object each
+            return super().forward(x)
+
+    network = Noting().eval()
+    model, counts = opened(network), list[int]()
+    for _ in range(5):
+        before = network.runs
+        assert close(gradient(model), own_gradient(network))
+        counts.append((network.runs - before) // 1000)
+    assert counts[0] > counts[-1] == 2  # for the map, and for PyTorch's own gradient
+
+
 def test_a_way_that_the_probe_did_not_take_is_run_by_the_network_itself() -> None:
     class Turning(Stages):
         def forward(self, x: Any) -> Any:

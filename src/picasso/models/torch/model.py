@@ -165,7 +165,8 @@ class TorchModel(AcceleratedModel):
         return self._readout.read(arrays(answer))
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        if self._leans and rules.relu is ReluRule.STANDARD and (INPUT in wrt or self._leans.late):
+        asked = rules.relu is ReluRule.STANDARD and self._leans is not None and not self._leans.refused
+        if self._leans and asked and (INPUT in wrt or self._leans.late):
             try:
                 made = self._copy_for(self._leans, self._slope, targets, wrt)
                 if made is not None:

@@ -23,6 +23,11 @@ CLOSE = 1e-4
 _LEAST = 2
 """Convolutions that look beyond a pixel, from which on the copy pays: one alone cuts patches for a transformer."""
 
+_MOST = 3
+"""How often a copy that shares its numbers is made.
+
+A network that notes something of its own in each run is another each time, and to copy it costs more than is saved."""
+
 Answer = Callable[[Any], dict[str, Array]]
 """Runs a module on the probe, in evaluation mode, and returns its outputs by name."""
 Change = Callable[[Any, Any], Any]
@@ -74,6 +79,7 @@ class Twins:
         self.module, self.live, self.refused = module, live, False
         self._make, self._shares = make, shares
         self._known: tuple[Snapshot, Twin | None] | None = None
+        self._times = 0
 
     def of(self, module: Any) -> Twins:
         """Return what makes the same copies of another network, which does not change."""
@@ -89,6 +95,10 @@ class Twins:
         if self.refused:
             return None
         if self._known is None or (self.live and not self._current(self._known)):
+            self._times += 1
+            if self._shares and self._times > _MOST:
+                self.refused, self._known = True, None
+                return None
             before = self._snapshot() if self.live else ([], [])
             self._known = before, self._make(self.module, answer)
         return self._known[1]
