@@ -75,7 +75,6 @@ class Model(Hooked):
 
     Attributes:
         files: The files that it was opened from; when one changes, the model must be opened again.
-        backward_batch: Pictures for one backward pass at most, where fewer than a batch are faster.
         focus: For a segmenter or detector the part of the picture that it is asked about; see `focused`.
         patching: How the last `predict_patched` found its scores.
 
@@ -97,7 +96,6 @@ class Model(Hooked):
     def __init__(self, facts: Facts, hooks: ModelFile, name: str, batch_size: int | None = None) -> None:
         super().__init__(facts, hooks, name)
         self.batch_size = batch_size or max(1, DEFAULT_BATCH // (facts.frames or 1))
-        self.backward_batch: int | None = None
         self.kept_results: dict[str, Any] = {}
         self._default: tuple[tuple[str, ...], Layer | None] | None = None
         self._laid_out_layers: tuple[tuple[Layer, ...], tuple[Layer, ...]] = (), ()
@@ -134,6 +132,10 @@ class Model(Hooked):
         Backward starts with `targets.seeds(targets, outputs)`.
         """
         raise NotSupportedError(f"{self.framework} models give no gradients.")
+
+    def _backward_batch(self) -> int | None:
+        """Return how many pictures are pulled back together at most, where fewer than a batch are faster."""
+        return None
 
     def _swift_pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
         """Do what `_pullback` does, in a form of the network that may round otherwise, where there is a faster one."""
@@ -310,7 +312,7 @@ class Model(Hooked):
             self._check_outputs(pullback.outputs, len(batch))
             return replace(pullback, outputs=self._answered(pullback.outputs))
 
-        parts = list(self._in_batches(x, checked, None if swift else self.backward_batch))
+        parts = list(self._in_batches(x, checked, None if swift or len(x) == 1 else self._backward_batch()))
         join: dict[str, Any] = {
             "outputs": {k: np.concatenate([p.outputs[k] for p in parts])[: len(x)] for k in parts[0].outputs},
             "values": {k: np.concatenate([p.values[k] for p in parts])[: len(x)] for k in wrt},

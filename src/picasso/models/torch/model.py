@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from picasso.core.errors import NotFoundError, NotSupportedError
+from picasso.core.errors import PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooks import ModelFile
@@ -33,14 +34,16 @@ from picasso.models.torch.files import fill, read_weights
 from picasso.models.torch.filters import filter_axes
 from picasso.models.torch.gradients import pulled
 from picasso.models.torch.layers import Layout
+from picasso.models.torch.lean import SLOPE, lean_of
 from picasso.models.torch.outputs import array, arrays, before_heads, named_outputs
 from picasso.models.torch.state import at_rest, copied, digest_of_module, is_out_of_memory, is_quantized, parts_of, rest
-from picasso.models.torch.twin import Twins
+from picasso.models.torch.twin import Twins, twin_of
 
 _DIGITS = 4
 _FEW = 4
 """Pictures for one backward pass, where fewer are faster."""
-_TO_SEE = "Export the network with torch.export as .pt2, or open its module, to see inside."
+_KEPT_BYTES = 2**25
+"""Bytes of the largest map for one backward pass: memory of more than that is got from the system anew for each map."""
 
 
 class TorchModel(AcceleratedModel):
@@ -78,17 +81,17 @@ class TorchModel(AcceleratedModel):
         self._head_inside = head_inside
         self._live = live
         self._random = random
-        plain = self.device.type == "cpu" and str(asking.dtype) == "torch.float32" and asking.call.lies == "first"
+        exact = str(asking.dtype) in ("torch.float32", "torch.float64")
+        plain = self.device.type == "cpu" and exact and asking.call.lies == "first"
         still = facts.frames is None and not random and not is_quantized(self.module)
-        self._twins = Twins(self.module, live) if plain and still else None
+        self._twins = Twins(self.module, live, twin_of, shares=False) if plain and still else None
+        self._leans = Twins(self.module, live, lean_of, shares=True) if plain and still else None
         self._lies_last = (
             self.device.type == "cpu"
             and asking.call.lies == "first"
             and facts.frames is None
             and depthwise(self.module)
         )
-        # What filters of one channel take is memory: fewer pictures stay in the processor's caches.
-        self.backward_batch = _FEW if self._lies_last else None
         self._listed: tuple[object, dict[str, tuple[Layer, Layout]]] | None = None
         if is_quantized(self.module):
             self.capabilities = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
@@ -162,6 +165,19 @@ class TorchModel(AcceleratedModel):
         return self._readout.read(arrays(answer))
 
     def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
+        asked = rules.relu is ReluRule.STANDARD and self._leans is not None and not self._leans.refused
+        if self._leans and asked and (INPUT in wrt or self._leans.late):
+            try:
+                made = self._copy_for(self._leans, self._slope, targets, wrt)
+                if made is not None:
+                    with self._at_rest():
+                        return made._pulled(x, targets, wrt, rules, last=self._lies_last)
+            except PicassoError:
+                raise
+            except Exception as error:  # a way through the network that the probe did not take, for example
+                if self.is_out_of_memory(error):
+                    raise
+                self._leans.refused = True
         if self._lies_last:
             try:
                 return self._pulled(x, targets, wrt, rules, last=True)
@@ -173,17 +189,20 @@ class TorchModel(AcceleratedModel):
             return found
         return self._pulled(x, targets, wrt, rules)
 
+    def _backward_batch(self) -> int | None:
+        if self._lies_last:  # what filters of one channel take is memory: fewer pictures stay in the processor's caches
+            return _FEW
+        if self.device.type != "cpu" or not self._leans:
+            return None
+        widest = max((math.prod(layer.shape) for layer, _ in self._table().values()), default=1)
+        return max(1, _KEPT_BYTES // (4 * widest))
+
     def _swift_pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        twin = self._twins.get(self._answer) if self._twins else None
-        layers = {*wrt, layer_read(targets)} - {INPUT, ""}
-        asked = {name.partition(":")[0] for name in layers}
-        if self._twins is None or twin is None or not asked.isdisjoint(twin.changed):
+        made = self._copy_for(self._twins, self._answer, targets, wrt) if self._twins else None
+        if self._twins is None or made is None:
             return self._pullback(x, targets, wrt, rules)
-        made = self._standing(twin.module)
-        made._listed = (None, self._table()) if layers else None
         try:
-            # The network, too: some of its parts may be known to the copy by other ways than as its own.
-            with at_rest(self.module, frozen=True) if self._live else nullcontext():
+            with self._at_rest():
                 return made._pulled(x, targets, wrt, rules, last=True)
         except RuntimeError as error:  # a network that uses .view() refuses this layout
             if self.is_out_of_memory(error):
@@ -192,10 +211,27 @@ class TorchModel(AcceleratedModel):
         self._twins.refused = True
         return found
 
+    def _copy_for(
+        self, twins: Twins, answer: Callable[[Any], dict[str, Array]], targets: Sequence[Target], wrt: Sequence[str]
+    ) -> Self | None:
+        """Return this model around a copy of its network, or None where some of what is asked is another in it."""
+        twin = twins.get(answer)
+        layers = {*wrt, layer_read(targets)} - {INPUT, ""}
+        if twin is None or not {name.partition(":")[0] for name in layers}.isdisjoint(twin.changed):
+            return None
+        made = self._standing(twin.module)
+        made._listed = (None, self._table()) if layers else None
+        return made
+
+    def _at_rest(self) -> AbstractContextManager[Any]:
+        """Put the network at rest, too: some of its parts may be known to a copy by other ways than as its own."""
+        return at_rest(self.module, frozen=True) if self._live else nullcontext()
+
     def _standing(self, module: Any) -> Self:
         """Return this model around a copy of its network."""
         made = copy.copy(self)
-        made.module, made._live, made._twins, made._listed = module, False, None, None
+        made.module, made._live, made._listed = module, False, None
+        made._twins = made._leans = None
         made._asking = copy.copy(self._asking)
         made._asking.call = replace(self._asking.call, module=module)
         return made
@@ -206,6 +242,19 @@ class TorchModel(AcceleratedModel):
         model = self if own else self._standing(module)
         with self.running(), at_rest(self.module, frozen=False) if self._live else nullcontext():
             return arrays(model._forward(self._tensor(self._probe(self.facts.fixed_batch or 1), last=not own)))
+
+    def _slope(self, module: Any) -> dict[str, Array]:
+        """Return the same, and how it moves with the probe: the gradient of all outputs, each weighed otherwise."""
+        import torch
+
+        model = self if module is self.module else self._standing(module)
+        with self.running(), self._at_rest(), self._quiet(), torch.enable_grad():
+            x = self._tensor(self._probe(self.facts.fixed_batch or 1), self._lies_last).requires_grad_()
+            answer = model._forward(x.clone(), gradients=True)
+            ends = [end for end in answer.values() if end.requires_grad]
+            ways = [torch.arange(end.numel()).cos().to(end.dtype).view(end.shape) for end in ends]
+            (slope,) = torch.autograd.grad(ends, x, ways)
+            return arrays(answer) | {SLOPE: array(slope)}
 
     def _pulled(
         self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules, last: bool = False
@@ -262,17 +311,19 @@ class TorchModel(AcceleratedModel):
 
     def _with_parameters(self, parameters: Mapping[str, Array]) -> Self:
         module = copied(self.module, parameters)
-        made = self._copied(parameters)._standing(module)
-        made._twins = self._twins and Twins(module, live=False)
-        return made
+        return self._around(module, self._copied(parameters))
 
     def _at_checkpoint(self, path: Path) -> Self:
         if Capability.PARAMETERS not in self.capabilities:
             return super()._at_checkpoint(path)
         module = fill(copied(self.module, {}), read_weights(path), path, "Give checkpoints of this very network.")
         rest(module)
-        made = self._copied({}, file_digest(path))._standing(module)
-        made._twins = self._twins and Twins(module, live=False)
+        return self._around(module, self._copied({}, file_digest(path)))
+
+    def _around(self, module: Any, made: Self) -> Self:
+        """Return a model around another network of the same parts, with copies of its own."""
+        made = made._standing(module)
+        made._twins, made._leans = self._twins and self._twins.of(module), self._leans and self._leans.of(module)
         return made
 
     def _version(self) -> object:
@@ -345,32 +396,3 @@ class TorchModel(AcceleratedModel):
         for name in layers:
             if name not in seen:
                 raise opened.unknown_layer(name, list(seen))
-
-
-class ScriptModel(TorchModel):
-    """A TorchScript network: it lets nobody look inside, and gives the gradient of its input alone."""
-
-    framework: ClassVar[str] = "TorchScript"
-    capabilities = frozenset({Capability.PREDICT, Capability.GRADIENTS})
-
-    def _layers(self) -> tuple[Layer, ...]:
-        return ()
-
-    def _layouts(self, layers: Sequence[str]) -> dict[str, Layout]:
-        for name in layers:
-            raise NotFoundError(f"There is no layer '{name}': TorchScript shows none.", _TO_SEE)
-        return {}
-
-    def _pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        if rules.relu is not ReluRule.STANDARD:
-            raise NotSupportedError(f"A TorchScript network does not let ReLUs follow the rule {rules.relu}.", _TO_SEE)
-        return super()._pullback(x, targets, wrt, rules)
-
-    def _read_graph(self) -> Graph:
-        raise GraphError("TorchScript lets nobody look inside, so it has no op graph.")
-
-    def _quiet(self) -> AbstractContextManager[Any]:
-        import torch
-
-        # What the profiling compiler fuses after some runs gives other roundings than the first ones.
-        return torch.jit.optimized_execution(False)  # type: ignore[no-any-return]

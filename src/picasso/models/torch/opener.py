@@ -20,8 +20,9 @@ from picasso.models.torch import files as torch_files
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.exported import fixed_batch, input_shape, is_exported, module_of, with_inputs
 from picasso.models.torch.inputs import Shape, find_call, no_shape, own_channels, tried
-from picasso.models.torch.model import ScriptModel, TorchModel
+from picasso.models.torch.model import TorchModel
 from picasso.models.torch.outputs import detections_of
+from picasso.models.torch.script import ScriptModel
 from picasso.models.torch.state import (
     at_rest,
     check_ready,

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -143,44 +144,50 @@ def own_labels(module: Any, columns: int) -> tuple[str, ...]:
 
 def parts_of(module: Any) -> list[Any]:
     """Return a module and all its parts, each once: what `modules()` yields, several times as fast."""
-    found, waiting, seen = [], [module], {id(module)}
-    while waiting:
-        part = waiting.pop()
-        found.append(part)
-        for child in part._modules.values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                waiting.append(child)
+    found, seen = [module], {id(module)}
+    for part in found:  # it grows on the way
+        if part._modules:
+            for child in part._modules.values():
+                if child is not None and id(child) not in seen:
+                    seen.add(id(child))
+                    found.append(child)
     return found
 
 
-Snapshot = list[Any]
-"""Everything that what a live network computes may hang on: its parts, their attributes, and where numbers lie."""
+Snapshot = tuple[list[Any], list[int]]
+"""Everything that what a live network computes may hang on: its parts and their attributes, and where numbers lie."""
 
 
-def snapshot(module: Any) -> Snapshot:
-    """Return what a network is made of now; whether it is at rest does not count."""
-    found: Snapshot = []
+def snapshot(module: Any, versions: bool = True) -> Snapshot:
+    """Return what a network is made of now; whether it is at rest does not count.
+
+    Args:
+        module: The network.
+        versions: Whether it counts what its numbers are, too, and not only where they lie.
+    """
+    found: list[Any] = []
+    numbers: list[int] = []
     for part in parts_of(module):
-        state = vars(part)
         found.append(part)
-        found += [value for name, value in state.items() if name != "training"]
-        for numbers in (state["_parameters"], state["_buffers"]):
-            for tensor in numbers.values():
+        found += [value for name, value in vars(part).items() if name != "training"]
+        if part._parameters or part._buffers:
+            for tensor in (*part._parameters.values(), *part._buffers.values()):
                 if tensor is not None:
                     # What replaces a tensor's numbers lies elsewhere, what changes them in place counts up.
-                    version = 0 if tensor.is_inference() else tensor._version
-                    found += (tensor, tensor.data_ptr(), version)
-        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
-            found += hooks.values()
-    return found
+                    found.append(tensor)
+                    numbers.append(tensor.data_ptr())
+                    if versions:
+                        numbers.append(0 if tensor.is_inference() else tensor._version)
+        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+            for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
+                found += hooks.values()
+    return found, numbers
 
 
 def unchanged(before: Snapshot, now: Snapshot) -> bool:
     """Say whether a network is what it was."""
-    return len(before) == len(now) and all(
-        a is b or (type(a) is int and type(b) is int and a == b) for a, b in zip(before, now, strict=True)
-    )
+    same = len(before[0]) == len(now[0]) and all(map(is_, before[0], now[0]))
+    return same and before[1] == now[1]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ parameters. It rounds otherwise than the network, so maps are not made with it, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,15 @@ CLOSE = 1e-4
 _LEAST = 2
 """Convolutions that look beyond a pixel, from which on the copy pays: one alone cuts patches for a transformer."""
 
+_MOST = 3
+"""How often a copy that shares its numbers is made.
+
+A network that notes something of its own in each run is another each time, and to copy it costs more than is saved."""
+
 Answer = Callable[[Any], dict[str, Array]]
-"""Runs a module on the probe, in evaluation mode and without gradients, and returns its outputs by name."""
+"""Runs a module on the probe, in evaluation mode, and returns its outputs by name."""
+Change = Callable[[Any, Any], Any]
+"""Given a part of a network and its copy, returns what takes the place of the copy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +43,13 @@ class Twin:
         changed: Names of the layers that return other values in it: convolutions that have taken in their norm, and
             what hands on what these return.
         originals: Copies of the numbers that the twin does not share with the network, by name.
+        late: Whether it is faster where backward ends at a late layer, too.
     """
 
     module: Any
     changed: frozenset[str]
     originals: tuple[tuple[str, Any], ...]
+    late: bool = True
 
     def is_of(self, module: Any) -> bool:
         """Say whether the numbers that the copy has of its own are still those of a network.
@@ -62,26 +71,45 @@ class Twins:
     Args:
         module: The network.
         live: Whether it may change.
+        make: Makes the copy, or returns None where there is none that answers the same.
+        shares: Whether the copy has no numbers of its own: then it follows those of the network.
     """
 
-    def __init__(self, module: Any, live: bool) -> None:
-        self.module, self.live = module, live
-        self.refused = not _pays(module)
+    def __init__(self, module: Any, live: bool, make: Callable[[Any, Answer], Twin | None], shares: bool) -> None:
+        self.module, self.live, self.refused = module, live, False
+        self._make, self._shares = make, shares
         self._known: tuple[Snapshot, Twin | None] | None = None
+        self._times = 0
+
+    def of(self, module: Any) -> Twins:
+        """Return what makes the same copies of another network, which does not change."""
+        return Twins(module, False, self._make, self._shares)
+
+    @property
+    def late(self) -> bool:
+        """Whether the copy is faster for late layers, too, as far as is known."""
+        return self._known is None or (self._known[1] is not None and self._known[1].late)
 
     def get(self, answer: Answer) -> Twin | None:
         """Return the copy; None where there is none that answers the same."""
         if self.refused:
             return None
         if self._known is None or (self.live and not self._current(self._known)):
-            before = snapshot(self.module) if self.live else []
-            self._known = before, twin_of(self.module, answer)
+            self._times += 1
+            if self._shares and self._times > _MOST:
+                self.refused, self._known = True, None
+                return None
+            before = self._snapshot() if self.live else ([], [])
+            self._known = before, self._make(self.module, answer)
         return self._known[1]
+
+    def _snapshot(self) -> Snapshot:
+        return snapshot(self.module, versions=not self._shares)
 
     def _current(self, known: tuple[Snapshot, Twin | None]) -> bool:
         """Say whether the network is what it was when it was copied, also where its numbers were changed by stealth."""
         before, twin = known
-        return unchanged(before, snapshot(self.module)) and (twin is None or twin.is_of(self.module))
+        return unchanged(before, self._snapshot()) and (self._shares or twin is None or twin.is_of(self.module))
 
 
 def twin_of(module: Any, answer: Answer) -> Twin | None:
@@ -91,35 +119,39 @@ def twin_of(module: Any, answer: Answer) -> Twin | None:
         module: The network; it is left as it is.
         answer: Runs it.
     """
-    own, ran = _Watched(), _Watched()
+    import torch
+
+    if not _pays(module):
+        return None
+    own, ran = Watched({torch.nn.BatchNorm2d: (torch.nn.Conv2d,)}), Watched({})
     try:
         expected = own.watch(module, answer)
         pairs = own.pairs()
-        made = _Copying(pairs).copied(module)
+        made = copied(module, _folding(pairs))
         found = ran.watch(made, answer)
     except Exception:  # whatever a network's own code makes of being copied
         return None
     if ran.runs != own.runs or not _agree(expected, found):
         return None
-    folded = {id(conv) for conv, _ in pairs}
-    names = {name for name, part in module.named_modules(remove_duplicate=False) if id(part) in folded}
-    return Twin(made, frozenset(names.union(*(own.handed.get(conv, ()) for conv in folded))), _originals(module, pairs))
+    return Twin(made, own.names_of(module, [conv for conv, _ in pairs]), _originals(module, pairs))
 
 
 @dataclass
-class _Watched:
-    """What ran in a network, and which batch norm was given what a convolution had returned, as it was.
+class Watched:
+    """What ran in a network, and which part was given what another had returned, as it was.
 
     Args:
+        after: Kinds of parts, and those that they are looked for behind.
         runs: How often each part ran, by name.
-        made: By the identity of what a convolution returned: the convolution, the tensor and its version.
-        follows: Convolutions with the norm that followed.
-        handed: By the identity of a convolution: the parts that return what it returned, itself among them.
+        made: By the identity of what a part returned: the part, the tensor and its version.
+        follows: Parts with the one that followed.
+        handed: By the identity of a part: the names of those that return what it returned.
     """
 
+    after: Mapping[type, tuple[type, ...]]
     runs: Counter[str] = field(default_factory=Counter)
     made: dict[int, tuple[Any, Any, int]] = field(default_factory=dict)
-    follows: list[tuple[Any, Any, str, str]] = field(default_factory=list)
+    follows: list[tuple[Any, Any]] = field(default_factory=list)
     handed: dict[int, set[str]] = field(default_factory=dict)
     _names: dict[int, str] = field(default_factory=dict)
 
@@ -137,32 +169,43 @@ class _Watched:
                 handle.remove()
 
     def _seen(self, part: Any, args: Any, output: Any) -> None:
-        import torch
-
         name = self._names[id(part)]
         self.runs[name] += 1
+        before = self.made.get(id(args[0])) if args else None
+        if before is not None and type(before[0]) in self.after.get(type(part), ()):
+            within = output is before[1]  # a ReLU in place counts the version up
+            if before[1]._version == before[2] + within:
+                self.follows.append((before[0], part))
+                if within:
+                    del self.made[id(output)]
         for tensor in _tensors(output):
             if id(tensor) in self.made:
                 self.handed.setdefault(id(self.made[id(tensor)][0]), set()).add(name)
-        if type(part) is torch.nn.Conv2d:
+        if any(type(part) in kinds for kinds in self.after.values()):
             self.made[id(output)] = part, output, output._version
-        elif type(part) is torch.nn.BatchNorm2d and args and id(args[0]) in self.made:
-            conv, given, version = self.made[id(args[0])]
-            if given._version == version:
-                self.follows.append((conv, part, self._names[id(conv)], name))
 
     def pairs(self) -> list[tuple[Any, Any]]:
-        """Return the convolutions and norms that can be one: each ran once, and nobody listens between them."""
+        """Return parts and followers that can be one: each ran once, and nobody listens between them."""
+        once = {id_: self.runs[name] == 1 for id_, name in self._names.items()}
         return [
-            (conv, norm)
-            for conv, norm, first, second in self.follows
-            if self.runs[first] == self.runs[second] == 1
-            and norm.running_mean is not None
-            and not any(map(_listened, (conv, norm)))
+            (first, second)
+            for first, second in self.follows
+            if once[id(first)] and once[id(second)] and not any(map(listened, (first, second))) and _is_at_rest(second)
         ]
 
+    def names_of(self, module: Any, parts: Collection[Any]) -> frozenset[str]:
+        """Return the names of parts, and of those that return what they returned."""
+        wanted = {id(part) for part in parts}
+        names = {name for name, part in module.named_modules(remove_duplicate=False) if id(part) in wanted}
+        return frozenset(names.union(*(self.handed.get(one, ()) for one in wanted)))
 
-def _listened(part: Any) -> bool:
+
+def _is_at_rest(part: Any) -> bool:
+    """Say whether a norm has statistics; any other part has no need of them."""
+    return getattr(part, "running_mean", part) is not None
+
+
+def listened(part: Any) -> bool:
     """Say whether somebody has a hook on a part."""
     return bool(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks)
 
@@ -174,37 +217,48 @@ def _tensors(output: Any) -> list[Any]:
     return list(output) if isinstance(output, tuple | list) else [output]
 
 
-class _Copying:
-    """Copies a network part by part; what is not folded shares its memory with the network."""
+def copied(part: Any, change: Change, known: dict[int, Any] | None = None) -> Any:
+    """Return a copy of a network, part by part, that shares its numbers.
 
-    def __init__(self, pairs: list[tuple[Any, Any]]) -> None:
-        import torch
+    Args:
+        part: The network.
+        change: Changes the copy of each part.
+        known: The copies so far, by the identity of the part.
+    """
+    import torch
 
-        self._norms = {id(conv): norm for conv, norm in pairs}
-        self._made = {id(norm): torch.nn.Identity() for _, norm in pairs}
+    known = {} if known is None else known
+    if id(part) in known:
+        return known[id(part)]
+    if isinstance(part, torch.jit.ScriptModule):
+        raise NotSupportedError("Parts in TorchScript are not copied.")
+    made = object.__new__(type(part))
+    state = dict(vars(part))
+    # Hooks of our own on the copy must not reach the network.
+    state |= {name: value.copy() for name, value in state.items() if name.endswith("_hooks") and value is not None}
+    state |= {
+        "training": False,
+        "_parameters": {name: None if p is None else _frozen(p) for name, p in part._parameters.items()},
+        "_buffers": dict(part._buffers),
+    }
+    made.__dict__.update(state)
+    known[id(part)] = made = change(part, made)
+    children = part._modules.items()
+    made.__dict__["_modules"] = {name: None if one is None else copied(one, change, known) for name, one in children}
+    return made
 
-    def copied(self, part: Any) -> Any:
-        import torch
 
-        if id(part) in self._made:
-            return self._made[id(part)]
-        if isinstance(part, torch.jit.ScriptModule):
-            raise NotSupportedError("Parts in TorchScript are not copied.")
-        made = self._made[id(part)] = object.__new__(type(part))
-        state = dict(vars(part))
-        # Hooks of our own on the copy must not reach the network.
-        state |= {name: value.copy() for name, value in state.items() if name.endswith("_hooks") and value is not None}
-        state |= {
-            "training": False,
-            "_parameters": {name: None if p is None else _frozen(p) for name, p in part._parameters.items()},
-            "_buffers": dict(part._buffers),
-        }
-        made.__dict__.update(state)
-        children = part._modules.items()
-        made.__dict__["_modules"] = {name: None if one is None else self.copied(one) for name, one in children}
+def _folding(pairs: list[tuple[Any, Any]]) -> Change:
+    import torch
+
+    norms, folded = {id(conv): norm for conv, norm in pairs}, {id(norm) for _, norm in pairs}
+
+    def change(part: Any, made: Any) -> Any:
         if type(part) is torch.nn.Conv2d:
-            made._parameters |= _folded(part, self._norms.get(id(part)))
-        return made
+            made._parameters |= _folded(part, norms.get(id(part)))
+        return torch.nn.Identity() if id(part) in folded else made
+
+    return change
 
 
 def _frozen(parameter: Any) -> Any:
