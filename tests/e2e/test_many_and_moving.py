@@ -131,3 +131,29 @@ def test_a_run_of_many_shows_small_pictures_lazily(page: Page, server: Server, j
     expect(page.locator(".tile")).to_have_count(MANY)
     assert page.locator(".tile img:not([loading=lazy])").count() == 0
     assert page.locator("canvas").count() == 0
+
+
+def test_the_best_class_is_shown_in_whichever_order_the_maps_come(page: Page, server: Server) -> None:
+    key = server.run("Plain", server.upload(picture(seed=303), "order.png"), "partial-occlusion")
+    page.goto(f"{server.address}/models")
+    shown = page.evaluate(
+        """async (key) => {
+            const { PicassoResult } = await import("/static/parts/result-view.js");
+            const { panels, picture } = await (await fetch(`/api/v1/results/${key}`)).json();
+            const maps = panels.filter((panel) => panel.kind === "heatmap").sort((a, b) => a.rank - b.rank);
+            const view = new PicassoResult();
+            document.querySelector("main").append(view);
+            view.begin({ picture, title: "Order", model: "Plain" });
+            const chosen = () => view.querySelector("[role=tab][aria-selected=true]").title;
+            const shown = [];
+            for (const map of [maps[2], maps[0], maps[1]]) {
+                view.panel(map);
+                shown.push(chosen() === (map === maps[1] ? maps[0] : map).title);
+            }
+            view.querySelector(`[data-tab="${maps[1].id}"]`).click();
+            for (const map of maps) view.panel(map);
+            return [...shown, chosen() === maps[1].title];
+        }""",
+        key,
+    )
+    assert shown == [True] * 4

@@ -1,6 +1,6 @@
 """The architectures that people use, with random weights and small inputs, in the frameworks that have them.
 
-They are built by the libraries' own code, but with one or two blocks in each stage and without VGG's hundred million
+They are built by the libraries' own code, but with one or two blocks in most stages and without VGG's hundred million
 weights at its end: whoever reads a block reads its copies, too, and most of the time would go into those.
 """
 

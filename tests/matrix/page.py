@@ -31,10 +31,10 @@ growth of the process; nearly all of it is the framework.
 ARCHITECTURES = """
 ## Architectures
 
-Networks with random weights and small inputs, in the frameworks that have them. "✓" means that the layers are shown,
-that a default layer for class activation maps was found without being told and has a grid over the picture, and that
-Grad-CAM and saliency maps have gradients there. Flax brings no networks of its own, so small ones with the same blocks
-stand for them; so does a small ViT in Keras.
+Networks with random weights, small inputs and one or two blocks in most stages, built by the libraries that have them.
+"✓" means that the layers are shown, that a default layer for class activation maps was found without being told and has
+a grid over the picture, and that Grad-CAM and saliency maps have gradients there. Flax brings no networks of its own,
+so small ones with the same blocks stand for them; so does a small ViT in Keras.
 
 """
 OCCLUSION = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -289,7 +288,7 @@ def test_early_layers_of_a_real_network_keep_the_photograph_and_later_ones_less(
     model = picasso.load_model(
         shared_data / "squeezenet11" / "squeezenet11_state_dict.pt",
         labels=shared_data / "squeezenet11" / "synset_words.txt",
-        preprocessing=replace(PREPROCESSING, size=112, short_side=126),
+        preprocessing=PREPROCESSING,
         factory=f"{Path(__file__).parents[1] / 'models' / 'squeezenet.py'}:SqueezeNet",
     )
     kept = []

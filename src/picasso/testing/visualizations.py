@@ -205,7 +205,7 @@ def _check_album(trial: _Trial, kind: type[Visualization[Any]], folder: Path) ->
 
 
 def _check_run(trial: _Trial, kind: type[Visualization[Any]]) -> int:
-    """Check what comes out; return how often progress was reported."""
+    """Check what comes out; return how often progress is reported where everything that is kept is there already."""
     name, defaults = trial.entry.name, kind.settings_type()
     try:
         result = trial.run(defaults, seed=7)
@@ -216,8 +216,8 @@ def _check_run(trial: _Trial, kind: type[Visualization[Any]]) -> int:
     _check_progress(trial.reports, name)
     _check_attributions(trial, result, issubclass(kind, AttributionMethod))
     _check_panels(trial, result)
-    reports = len(trial.reports)
     again = trial.run(defaults, seed=7)
+    reports = len(trial.reports)
     rule(_numbers(result) == _numbers(again), name, "the same seed must give the same numbers, to the last bit.")
     json.loads(result.json())
     result.npz()

@@ -39,6 +39,8 @@ class HeatmapFigure {
     /** @type {HeatmapWire[]} */
     this.panels = [];
     this.selected = "";
+    /** Whether a visitor chose it. Otherwise it is the best class that has come, in whichever order they come. */
+    this.byHand = false;
     this.visible = false;
     /** @type {Map<string, MapPane>} */
     this.maps = new Map();
@@ -105,7 +107,8 @@ class HeatmapFigure {
   /** @param {HeatmapWire[]} panels */
   update(panels) {
     this.panels = [...panels].sort((a, b) => a.rank - b.rank);
-    if (!this.panels.some((panel) => panel.id === this.selected)) this.selected = this.panels[0].id;
+    this.byHand &&= this.panels.some((panel) => panel.id === this.selected);
+    if (!this.byHand) this.selected = this.panels[0].id;
     const [height, width] = this.panels[0].values.shape;
     this.viewport.resize(width, height);
     this.row.style.setProperty("--aspect", String(width / height));
@@ -117,6 +120,7 @@ class HeatmapFigure {
   /** @param {string} id */
   select(id) {
     this.selected = id;
+    this.byHand = true;
     const panel = this.panels.find((one) => one.id === id);
     this.element.dispatchEvent(new CustomEvent("map-selected", { bubbles: true, detail: id }));
     if (panel && !display.all) announce(`Map for ${panel.target}`);
