@@ -10,7 +10,7 @@ from picasso.engine import kernels
 from picasso.engine.fusing import fuse
 from picasso.engine.kernels import Convolution
 from picasso.engine.occlusion import Engine
-from picasso.engine.steps import Anything, Convolve, Pointwise, Pooling, Step, Transposed
+from picasso.engine.steps import Anything, Convolve, Joined, Pointwise, Pooling, Step, Transposed
 from picasso.engine.winograd import Winograd
 from tests.engine import reference
 
@@ -175,14 +175,15 @@ def test_scales_before_a_relu_are_left_to_convolutions_of_one_pixel() -> None:
     assert kinds(net.steps(masks=padded)) == [Pooling, Pointwise, Convolve]
 
 
-def test_concatenations_that_grow_begin_with_the_one_before() -> None:
+def test_what_is_joined_is_clipped_in_the_same_step() -> None:
     net = Net()
-    a, b, c = net.conv(net.x), net.conv(net.x), net.conv(net.x)
-    first = net.build.add(g.Concat, [a, b])
-    second = net.build.add(g.Concat, [a, b, c])
-    third = net.build.add(g.Concat, [a, b, c, a])
-    steps = net.steps(first=first, second=second, third=third)
-    assert [step.inputs for step in steps if step.name in (second, third)] == [(first, c), (second, a)]
+    a, b = net.conv(net.x), net.conv(net.x)
+    joined = net.build.add(g.Concat, [a, b])
+    clipped = net.relu(net.affine(joined))
+    steps = net.steps(masks=net.conv(clipped, kernel=1))
+    assert kinds(steps) == [Convolve, Convolve, Joined, Convolve]
+    assert steps[2].inputs == (a, b)
+    assert kinds(net.steps(masks=net.conv(clipped, kernel=1), joined=joined)).count(Joined) == 1
 
 
 def test_a_channel_shuffle_is_done_to_any_part_of_a_map() -> None:

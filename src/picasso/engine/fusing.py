@@ -12,11 +12,11 @@ import torch
 from picasso.core import graph as ops
 from picasso.core.graph import Activation, Affine, Conv, ConvTranspose, Elementwise, Graph, Linear, Op, Pad, Pool
 from picasso.core.preprocessing import Array
-from picasso.engine.kernels import Convolution, Matrix
+from picasso.engine.kernels import Convolution, Matrix, tensor
 from picasso.engine.plain import pointwise, whole
 from picasso.engine.recognizing import recognized
 from picasso.engine.rewriting import ChannelClip, rewritten
-from picasso.engine.steps import Anything, Convolve, Interpolate, Pointwise, Pooling, Step, Transposed
+from picasso.engine.steps import Anything, Convolve, Interpolate, Joined, Pointwise, Pooling, Step, Transposed
 
 _AFTER_A_SUM = ("relu", "clip")
 
@@ -82,6 +82,12 @@ class _Fusing:
                 joined = border if inputs is not op.inputs else lowest
                 sides = self.by_name[op.inputs[0]].shape[1:]
                 return Pooling(op, inputs, (sides[0], sides[1]), padding, joined, self.dtype)
+            case ops.Concat() if self._is_pointwise(op):
+                reader = self._only_reader(op)
+                if not isinstance(reader, ChannelClip):
+                    return self._joined(op, op, None)
+                self.done.add(reader.name)
+                return self._joined(op, reader, (tensor(reader.low, self.dtype), tensor(reader.high, self.dtype)))
             case ops.Resize():
                 return Interpolate(op, op.inputs, self.dtype)
             case Linear():
@@ -92,6 +98,9 @@ class _Fusing:
                 last, activation = self._activation(op)
                 return self._alone(replace(op, name=last.name), pointwise(op, activation, self.dtype))
         return self._alone(op, pointwise(op, None, self.dtype) if self._is_pointwise(op) else whole(op, self.dtype))
+
+    def _joined(self, op: Op, last: Op, limits: tuple[Any, Any] | None) -> Step:
+        return Joined(last.name, op.inputs, op.shape, [self.by_name[name].shape[0] for name in op.inputs], limits)
 
     def _alone(self, op: Op, run: Any) -> Step:
         kind = Pointwise if self._is_pointwise(op) else Anything

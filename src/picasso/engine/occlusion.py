@@ -21,7 +21,8 @@ from picasso.core.preprocessing import Array
 from picasso.engine.fusing import Fused, fuse
 from picasso.engine.kernels import LAST, tensor
 from picasso.engine.plans import Chunk, Plan, Rectangles
-from picasso.engine.steps import Link, Step
+from picasso.engine.regions import Starts
+from picasso.engine.steps import SAME, Joined, Link, Step
 
 AT_ONCE = 32
 """Windows that run together at most."""
@@ -216,12 +217,14 @@ class Engine:
         self, base: Base, chunk: Chunk, step: Step, there: Rectangles, patches: dict[str, Any], values: dict[str, Any]
     ) -> Any:
         assert step.links is not None
+        if isinstance(step, Joined):
+            return base.joined(step, patches, chunk.made)
         read, operands = there.places, []
         for number, (link, name) in enumerate(zip(step.links, step.inputs, strict=True)):
             if name not in patches:
                 operands.append(values[name])
                 continue
-            wanted = _wanted(link, there)
+            wanted = chunk.read[step.name][number]
             if number == 0:
                 read = wanted.places
             operands.append(base.around(name, patches[name], chunk.made[name], wanted, link))
@@ -238,7 +241,7 @@ class Base:
 
     def __init__(self, values: dict[str, Any], outputs: dict[str, Array]) -> None:
         self.values, self.outputs = values, outputs
-        self._bordered: dict[tuple[str, tuple[int, ...], float], Any] = {}
+        self._bordered: dict[tuple[str, tuple[int, ...], float], NDArray[Any]] = {}
 
     def filled(self, name: str, patch: Any, there: Rectangles) -> Any:
         """Return whole maps (n, channels, height, width) with the patches in their places."""
@@ -247,9 +250,7 @@ class Base:
             return patch
         out = torch.empty((len(patch), *whole.shape[1:]), dtype=whole.dtype, memory_format=LAST, device="cpu")
         out.copy_(whole)
-        maps, parts = _view(out), _view(patch)
-        for window, (top, left) in enumerate(zip(there.top.tolist(), there.left.tolist(), strict=True)):
-            maps[window, top : top + there.height, left : left + there.width] = parts[window]
+        _paste(_view(out), _view(patch), there.top, there.left)
         return out
 
     def around(self, name: str, patch: Any, have: Rectangles, wanted: Rectangles, link: Link) -> Any:
@@ -259,38 +260,30 @@ class Base:
             return patch
         top, left = link.padding[:2]
         bordered = self._with_border(name, link)
-        _, width, channels = bordered.shape
-        starts = (wanted.top + top) * width + wanted.left + left
-        inside = np.arange(wanted.height)[:, None] * width + np.arange(wanted.width)
-        places = torch.from_numpy((starts[:, None, None] + inside).reshape(-1))
-        rows = torch.index_select(bordered.view(-1, channels), 0, places)
-        out = rows.view(len(patch), wanted.height, wanted.width, channels)
-        laid = out.permute(0, 3, 1, 2)
-        maps, parts = _view(laid), _view(patch)
-        for window, (y, x) in enumerate(zip(down.tolist(), across.tolist(), strict=True)):
-            # The patch may reach beyond what is wanted, or lie beside it.
-            a, b, c, d = max(y, 0), max(x, 0), min(y + have.height, wanted.height), min(x + have.width, wanted.width)
-            if a < c and b < d:
-                maps[window, a:c, b:d] = parts[window, a - y : c - y, b - x : d - x]
-        return laid
+        out = _rectangles(bordered, wanted.sides)[wanted.top + top, wanted.left + left]
+        _paste(out, _view(patch), down, across)
+        return _tensor(out, patch.dtype)
 
-    def _with_border(self, name: str, link: Link) -> Any:
+    def joined(self, step: Joined, patches: Mapping[str, Any], made: Mapping[str, Rectangles]) -> Any:
+        """Return the rectangles of joined maps: the picture's own, and in it what there is of each map."""
+        there = made[step.name]
+        out = _rectangles(self._with_border(step.name, SAME), there.sides)[there.top, there.left]
+        for number, name in enumerate(step.inputs):
+            if name in patches:
+                part, have = _view(step.limited(number, patches[name])), made[name]
+                _paste(out, part, have.top - there.top, have.left - there.left, step.channels[number])
+        return _tensor(out, self.values[step.name].dtype)
+
+    def _with_border(self, name: str, link: Link) -> NDArray[Any]:
         """Return the picture's map (height, width, channels) with a border, made once."""
         key = (name, link.padding, link.border)
         if key not in self._bordered:
             top, left, bottom, right = link.padding
-            last = self.values[name][0].permute(1, 2, 0)
+            whole = self.values[name]
             if link.padding != NO_PADDING:
-                last = functional.pad(last, (0, 0, left, right, top, bottom), value=link.border)
-            self._bordered[key] = last.contiguous()
+                whole = functional.pad(whole, (left, right, top, bottom), value=link.border)
+            self._bordered[key] = _view(whole.contiguous(memory_format=LAST))[0]
         return self._bordered[key]
-
-
-def _wanted(link: Link, there: Rectangles) -> Rectangles:
-    """Return what is read of an input, of one size for all windows, for the rectangles that are made."""
-    top, height = link.rows.inputs(there.top, there.height)
-    left, width = link.columns.inputs(there.left, there.width)
-    return Rectangles(top, left, height, width)
 
 
 def _replaced(picture: Any, chunk: Chunk, boxes: NDArray[np.int64], contents: Any, there: Rectangles) -> Any:
@@ -359,6 +352,51 @@ def _view(x: Any) -> NDArray[Any]:
     """
     last = x.permute(0, 2, 3, 1)
     return (last if x.dtype == torch.float32 else last.view(torch.int16)).numpy()  # type: ignore[no-any-return]
+
+
+def _tensor(x: NDArray[Any], dtype: Any) -> Any:
+    """Return an array (n, height, width, channels) as a tensor (n, channels, height, width) of the same memory."""
+    return torch.from_numpy(x).view(dtype).permute(0, 3, 1, 2)
+
+
+def _rectangles(x: NDArray[Any], sides: tuple[int, int], channels: slice = slice(None)) -> NDArray[Any]:
+    """Return a view of all rectangles of some size in maps: to take some of them copies rows, not single places.
+
+    Args:
+        x: (..., height, width, channels), without gaps.
+        sides: Height and width of the rectangles.
+        channels: Which of them.
+
+    Returns:
+        (..., tops, lefts, rectangle height, rectangle width, channels).
+    """
+    *outer, height, width, count = x.shape
+    *strides, down, across, one = x.strides
+    first, last, _ = channels.indices(count)
+    shape = (*outer, height - sides[0] + 1, width - sides[1] + 1, *sides, last - first)
+    return np.ndarray(shape, x.dtype, x, first * one, (*strides, down, across, down, across, one))
+
+
+def _paste(
+    maps: NDArray[Any], parts: NDArray[Any], down: Starts, across: Starts, channels: slice = slice(None)
+) -> None:
+    """Put a rectangle into some channels of each map.
+
+    Args:
+        maps: (n, height, width, channels), without gaps.
+        parts: (n, rectangle height, rectangle width, some channels); they may reach beyond the maps, or lie beside.
+        down, across: Where they begin, (n,).
+        channels: Which of the maps' channels.
+    """
+    height, width = parts.shape[1:3]
+    below, beside = maps.shape[1] - height, maps.shape[2] - width
+    if down.min() >= 0 and across.min() >= 0 and down.max() <= below and across.max() <= beside:
+        _rectangles(maps, (height, width), channels)[np.arange(len(maps)), down, across] = parts
+        return
+    for window, (y, x) in enumerate(zip(down.tolist(), across.tolist(), strict=True)):
+        a, b, c, d = max(y, 0), max(x, 0), min(y + height, maps.shape[1]), min(x + width, maps.shape[2])
+        if a < c and b < d:
+            maps[window, a:c, b:d, channels] = parts[window, a - y : c - y, b - x : d - x]
 
 
 def _array(x: Any) -> Array:

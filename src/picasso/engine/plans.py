@@ -59,11 +59,13 @@ class Chunk:
     Args:
         windows: Their numbers.
         made: The rectangle of each step that is computed; steps that are not in it run on whole maps.
+        read: What is read of each input of such a step for it.
         multiply_adds: Multiplications by weights, for all windows, up to where vectors begin.
     """
 
     windows: NDArray[np.int64]
     made: dict[str, Rectangles]
+    read: dict[str, tuple[Rectangles, ...]]
     multiply_adds: int
 
 
@@ -164,18 +166,23 @@ class Plan:
     def _chunk(self, windows: NDArray[np.int64]) -> Chunk:
         rows, columns = self._row[windows], self._column[windows]
         made = {self._fused.input: self._rectangles(self._fused.input, rows, columns, self._fused.shape[1:])}
+        read: dict[str, tuple[Rectangles, ...]] = {}
         count = 0
         for step in self._steps:
-            reached = step.links is not None and step.name in self._rows
-            if reached and all(name in made or name in self._fused.constants for name in step.inputs):
+            if (
+                step.links
+                and step.name in self._rows
+                and all(name in made or name in self._fused.constants for name in step.inputs)
+            ):
                 there = self._rectangles(step.name, rows, columns, step.shape[1:])
                 area, sides = step.shape[1] * step.shape[2], there.height * there.width
                 if sides < MOSTLY * area:
                     made[step.name] = there
+                    read[step.name] = tuple(_read(link, there) for link in step.links)
                     count += len(windows) * step.multiply_adds * sides // area
                     continue
             count += len(windows) * step.multiply_adds
-        return Chunk(windows, made, count)
+        return Chunk(windows, made, read, count)
 
     def _rectangles(
         self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64], sides: tuple[int, ...]
@@ -185,6 +192,13 @@ class Plan:
         return Rectangles(
             np.minimum(down[:, 0], sides[0] - height), np.minimum(across[:, 0], sides[1] - width), height, width
         )
+
+
+def _read(link: Link, there: Rectangles) -> Rectangles:
+    """Return what is read of an input, of one size for all windows, for the rectangles that are made."""
+    top, height = link.rows.inputs(there.top, there.height)
+    left, width = link.columns.inputs(there.left, there.width)
+    return Rectangles(top, left, height, width)
 
 
 def _reach(link: Link, axis: int) -> Reach:

@@ -1,4 +1,4 @@
-"""The same network in operations that cost less: joined once instead of twice, clipped instead of scaled."""
+"""The same network in operations that cost less: joined once, clipped instead of scaled, means of fewer numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from picasso.core.graph import NO_PADDING, Activation, Affine, Concat, Conv, Graph, Op
+from picasso.core import graph as ops
+from picasso.core.graph import NO_PADDING, Activation, Affine, Concat, Conv, Graph, Op, Pool
 from picasso.core.preprocessing import Array
 
 
@@ -24,23 +25,50 @@ class ChannelClip(Op):
 
 def rewritten(graph: Graph) -> Graph:
     """Return the same network, cheaper."""
-    return _clipped(_chained(graph))
+    return _swapped(_clipped(_flattened(graph)))
 
 
-def _chained(graph: Graph) -> Graph:
-    """Let a concatenation begin with an earlier one of the same values; dense blocks join all of them at each layer."""
-    known: dict[tuple[str, ...], str] = {}
+def _flattened(graph: Graph) -> Graph:
+    """Join all maps at once where what was joined is joined again, as dense blocks do at each layer."""
+    parts: dict[str, tuple[str, ...]] = {}
     found = list[Op]()
     for op in graph.ops:
         if isinstance(op, Concat) and op.axis == 0:
-            for length in range(len(op.inputs) - 1, 1, -1):
-                if op.inputs[:length] in known:
-                    known[op.inputs] = op.name
-                    op = replace(op, inputs=(known[op.inputs[:length]], *op.inputs[length:]))
-                    break
-            known[op.inputs] = op.name
+            op = replace(op, inputs=tuple(part for name in op.inputs for part in parts.get(name, (name,))))
+            parts[op.name] = op.inputs
         found.append(op)
-    return replace(graph, ops=tuple(found))
+    read = {name for op in found for name in op.inputs} | set(graph.outputs.values())
+    return replace(graph, ops=tuple(op for op in found if op.name in read or op.name not in parts))
+
+
+def _swapped(graph: Graph) -> Graph:
+    """Let a mean over places and a convolution of 1 x 1 change places where that leaves less to the second of them.
+
+    Both are linear, and one mixes places only, the other channels only.
+    """
+    by_name, readers, kept = graph.by_name, graph.readers(), set(graph.outputs.values())
+    found: dict[str, Op] = {}
+    for second in graph.ops:
+        first = by_name[second.inputs[0]] if second.inputs else second
+        if len(readers[first.name]) > 1 or first.name in kept or first.name in found:
+            continue
+        match first, second:
+            # A bias would not reach into the padding.
+            case Conv(), Pool(function="mean", padding=ops.NO_PADDING) if (
+                _is_plain(first) and first.stride == (1, 1) and second.stride != (1, 1)
+            ):
+                shape = (first.weight.shape[1], *second.shape[1:])
+            case Pool(function="mean"), Conv(bias=None) if (
+                _is_plain(second)
+                and second.shape[1:] == first.shape[1:] == by_name[first.inputs[0]].shape[1:]
+                and second.shape[0] < first.shape[0]
+            ):
+                shape = (second.shape[0], *first.shape[1:])
+            case _:
+                continue
+        found[first.name] = replace(second, name=first.name, inputs=first.inputs, shape=shape)
+        found[second.name] = replace(first, name=second.name, inputs=second.inputs, shape=second.shape)
+    return replace(graph, ops=tuple(found.get(op.name, op) for op in graph.ops))
 
 
 def _clipped(graph: Graph) -> Graph:
@@ -72,8 +100,7 @@ def _clipped(graph: Graph) -> Graph:
         )
         dropped.add(before.name)
         found.update((reader.name, _scaled(reader, before)) for reader in after)
-    ops = tuple(found.get(op.name, op) for op in graph.ops if op.name not in dropped)
-    return replace(graph, ops=ops)
+    return replace(graph, ops=tuple(found.get(op.name, op) for op in graph.ops if op.name not in dropped))
 
 
 def _is_plain(op: Conv) -> bool:

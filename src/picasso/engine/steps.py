@@ -98,6 +98,46 @@ class Pointwise(Anything):
         return self._run(values)
 
 
+class Joined(Step):
+    """Maps one after the other along their channels, then perhaps each number between two limits of its channel.
+
+    Args:
+        widths: Channels of each map.
+        limits: The limits, (channels,) each, or None.
+
+    Attributes:
+        channels: Where each map lies among the channels.
+    """
+
+    def __init__(
+        self, name: str, inputs: Sequence[str], shape: Shape, widths: Sequence[int], limits: tuple[Any, Any] | None
+    ) -> None:
+        super().__init__(name, inputs, shape)
+        self.links = tuple(SAME for _ in inputs)
+        ends = np.cumsum(widths).tolist()
+        self.channels = tuple(slice(end - width, end) for end, width in zip(ends, widths, strict=True))
+        low, high = (None, None) if limits is None else (limit[:, None, None] for limit in limits)
+        self._low, self._high = low, None if high is None or bool((high == np.inf).all()) else high
+
+    def whole(self, values: list[Any]) -> Any:
+        most = max(len(value) for value in values)
+        if self._low is None:
+            return torch.cat([value.expand(most, *value.shape[1:]) for value in values], 1)
+        out = torch.empty((most, *self.shape), dtype=values[0].dtype, memory_format=LAST, device="cpu")
+        for number, value in enumerate(values):
+            self.limited(number, value.expand(most, *value.shape[1:]), out[:, self.channels[number]])
+        return out
+
+    def limited(self, number: int, value: Any, out: Any | None = None) -> Any:
+        """Return one of the maps, or a rectangle of it, between its limits."""
+        if self._low is None:
+            return value
+        low = self._low[self.channels[number]]
+        if self._high is None:
+            return torch.maximum(value, low, out=out)
+        return torch.clamp(value, low, self._high[self.channels[number]], out=out)
+
+
 class Convolve(Step):
     """A convolution, then perhaps a map added, then perhaps an activation."""
 
