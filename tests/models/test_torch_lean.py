@@ -50,12 +50,12 @@ class Tokens(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.patches, self.inner, self.outer = nn.Conv2d(3, 12, 8, 8), nn.Linear(12, 24), nn.Linear(24, 12)
-        self.head, self.first = nn.Linear(12, 5), first
+        self.norm, self.head, self.first = nn.LayerNorm(12), nn.Linear(12, 5), first
 
     def forward(self, x: Any) -> Any:
         x = self.patches(x).flatten(2).transpose(1, 2)
         x = x + F.scaled_dot_product_attention(x, x, x)
-        x = x + self.outer(F.gelu(self.inner(x)))
+        x = x + self.outer(F.gelu(self.inner(self.norm(x))))
         return self.head(x[:, 0] if self.first else x.mean(1))
 
 
@@ -125,10 +125,17 @@ def test_its_numbers_are_the_networks_to_the_last_bit(make: Callable[[], nn.Modu
 )
 def test_every_convolution_of_a_picture(given: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 6, **given), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
-    network.append(nn.Linear(24, 4)).eval()
+    network = nn.Sequential(nn.Conv2d(3, 6, **given), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
+    trained(network.append(nn.Flatten()).append(nn.Linear(24, 4)).eval())
     model = opened(network)
     assert (copy_of(model) is None) == ("padding_mode" in given or given.get("padding") == "same")
+    assert close(gradient(model), own_gradient(network))
+
+
+def test_a_network_without_norms_is_not_copied() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 4)).eval()
+    model = opened(network)
+    assert copy_of(model) is None
     assert close(gradient(model), own_gradient(network))
 
 
