@@ -133,7 +133,9 @@ def test_every_convolution_of_a_picture(given: dict[str, Any]) -> None:
 
 
 def test_a_network_without_norms_is_not_copied() -> None:
-    network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 4)).eval()
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 4)
+    ).eval()
     model = opened(network)
     assert copy_of(model) is None
     assert close(gradient(model), own_gradient(network))
