@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from picasso.auditing import statistics
-from picasso.auditing.effects import Table, effect_of
+from picasso.auditing.effects import Table, effect_of, judged, plain
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
 from picasso.core.intervention import Property, Role
@@ -80,3 +80,21 @@ def test_a_picture_that_was_never_made_is_left_out() -> None:
     found = effect(margin)
     assert (found.pictures, found.left_out) == (2, 1)
     assert effect(np.full((3, 1, 2), np.nan)).pictures == 0
+
+
+@pytest.mark.parametrize(
+    ("losing", "count", "wanted"),
+    [
+        (range(60), 40, True),
+        (range(8), 40, False),  # the lower end of the interval lies under 5 points
+        (range(0, 120, 2), 40, False),  # in one class alone
+        (range(60), 10**18, False),  # not after a correction for so many
+    ],
+)
+def test_what_is_plain_counts_whatever_else_is_tested(losing: range, count: int, wanted: bool) -> None:
+    margin = np.random.default_rng(0).uniform(0.5, 1, (120, 1, 2))
+    margin[list(losing), 0, 1] *= -1
+    found = effect(margin)
+    assert plain(found, count) == wanted
+    if wanted:
+        assert judged([found, *[effect(np.abs(margin))] * (count - 1)])[0].suspect

@@ -128,6 +128,16 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     ]
 
 
+def plain(effect: Effect, count: int) -> bool:
+    """Say whether so much hangs on a property that nothing of it is left to ask.
+
+    Args:
+        effect: Before it is compared with the others.
+        count: How many properties are tested: as many times the p-value is more than Holm's correction makes of it.
+    """
+    return effect.drop.low > DROP and _relied_on(replace(effect, holm=count * effect.p))
+
+
 def in_one_class(effect: Effect) -> bool:
     """Say whether a drop would count if it did not show in one class alone."""
     return _large(effect) and not _in_two_classes(effect)

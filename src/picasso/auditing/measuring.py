@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from picasso.auditing.choices import Choices
 from picasso.auditing.donors import Donors, draw_donors
-from picasso.auditing.effects import Table, cleared, effect_of, judged
+from picasso.auditing.effects import Table, cleared, effect_of, judged, plain
 from picasso.auditing.engines import Engine, Here, Pool, Setup
 from picasso.auditing.experiment import Experiment, Measured, Question, Shard, shard_key, shards_of
 from picasso.auditing.eye import Eye
@@ -292,17 +292,21 @@ class Measuring:
             return effect_of(questions[number], number, table, pictures, self.labels, classes, scale, screened)
 
         everything, first, again = list(range(len(questions))), range(1), range(1, len(donors))
-        rest = len(donors) * len(others) or len(again) * len(some)
+        # With few pictures there are no others: then the same ones are asked again, with other donors.
+        asked = others or some
+        rest = len(others) + len(again) * len(asked)
         self.total = self.done + len(questions) * (len(some) + round(rest * _SUSPECTS))
         ask(some, everything, first, "Trying everything")
         effects = [effect(number, some, bool(others)) for number in everything]
         left = [number for number in everything if not _settled(effects[number])]
         looked_again = len(again) * len(some) if others else 0
         self.total = self.done + (rest + looked_again) * len(left)
-        # With few pictures there are no others: then the same ones are asked again, with other donors.
-        ask(others or some, left, range(len(donors)) if others else again, "Confirming what is left")
+        ask(others, left, first, "Confirming what is left")
+        unsure = [number for number in left if not plain(effect(number, asked), len(questions))]
+        self.total = self.done + (len(again) * len(asked) + looked_again) * len(unsure)
+        ask(asked, unsure, again, "Confirming what is left")
         for number in left:
-            effects[number] = effect(number, others or some)
+            effects[number] = effect(number, asked)
         effects = judged(effects)
         spared = [number for number in left if not effects[number].suspect]
         if others:
@@ -312,7 +316,7 @@ class Measuring:
             # What is not accused may be acquitted by all of its pictures: it came this far because the first of
             # them spoke against it, so that they make the acquittal harder, never easier.
             effects[number] = replace(effect(number, readable), p=effects[number].p, holm=effects[number].holm)
-        return effects, len(others or some)
+        return effects, len(asked)
 
     def _measured(
         self, engine: Engine, shards: Sequence[Shard], questions: Sequence[Question], message: str

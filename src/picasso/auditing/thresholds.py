@@ -46,8 +46,8 @@ SCREEN_MOST: Final = 150
 SCREEN_FROM: Final = 160
 """With fewer pictures everything is measured on all of them: what would be left could confirm nothing."""
 TURNS: Final = 3
-"""How often each picture is asked, with other donors, about what the screening has not settled: what one odd donor
-does to a picture is averaged out, so that the interval becomes narrower without a further picture."""
+"""How often each picture is asked, with other donors, about what the screening has not settled and one donor does not
+show plainly: what an odd donor does is averaged out, so that intervals become narrower without further pictures."""
 TURNS_MOST: Final = 400
 """With more pictures each is asked once: their number alone makes the interval narrow."""
 CLUE: Final = 0.6

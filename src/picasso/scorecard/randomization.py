@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -186,12 +187,12 @@ def randomize(method: Method, shots: Sequence[Shot], seed: int, stages: Stages) 
 
     cascade = []
     for label, names in steps[:-1]:
-        copies = first.whole.with_parameters(shuffled(first.whole, names, seed))
+        copies = _copied(first.whole, names, seed)
         cascade.append(float(np.mean([similarity(copies, shot, f"{label} shuffled")[0] for shot in shots])))
     whole, after, before = [], [], []
     for draw in range(max(DRAWS, len(shots))):
         shot = shots[draw % len(shots)]
-        copies = first.whole.with_parameters(shuffled(first.whole, steps[-1][1], seed + draw))
+        copies = _copied(first.whole, steps[-1][1], seed + draw)
         alike, entropy = similarity(copies, shot, "all layers shuffled")
         whole.append(alike)
         after.append(entropy)
@@ -207,6 +208,13 @@ def randomize(method: Method, shots: Sequence[Shot], seed: int, stages: Stages) 
         pictures=len(shots),
         seed=seed,
     )
+
+
+def _copied(model: Model, names: Sequence[str], seed: int) -> Model:
+    """Return a copy of a model with parameters shuffled."""
+    # Models refer to themselves: what was prepared for the copies before would stay until memory was looked through.
+    gc.collect()
+    return model.with_parameters(shuffled(model, names, seed))
 
 
 def _lists(model: Model) -> bool:

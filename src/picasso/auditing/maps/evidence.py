@@ -31,7 +31,7 @@ from picasso.scorecard.stages import Report, Stages
 
 DEFAULT: tuple[MethodChoice, ...] = (
     ("grad-cam", {}),
-    ("integrated-gradients", {"steps": 12, "max_steps": 12}),
+    ("integrated-gradients", {"steps": 8, "max_steps": 8}),
     ("partial-occlusion", {"grid": 6, "window": 0.2}),
 )
 """Cheap methods of three kinds, coarse since only sums are asked for; those that the model can do are used."""
