@@ -30,6 +30,7 @@ MOST_DETECTIONS = 20
 LEAST_DETECTION = 0.3
 """The probability from which a detection is explained without being asked for."""
 HINT = "Give x,y; or left,top,width,height in pixels of the picture; or a mask; for a detector also #2."
+MASK_HINT = "A mask is a picture, a PNG for example, in which everything but black is the object."
 CHANNEL = "channel="
 """What a channel of a layer begins with where a place is written."""
 Mask = NDArray[np.bool_]
@@ -141,7 +142,7 @@ def read_object_mask(source: str | Path | bytes, name: str | None = None) -> Mas
     try:
         return _marked(read_mask(source, name))
     except PictureError as error:
-        raise TargetError(f"The mask is no picture: {error.message}", HINT) from None
+        raise TargetError(f"The mask is no picture: {error.message}", MASK_HINT) from None
 
 
 def require_size(mask: Mask, width: int, height: int) -> None:

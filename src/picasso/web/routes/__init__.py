@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Query, Request
 
@@ -31,3 +31,17 @@ ServiceNeeded = Annotated[Service, Depends(get_service)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 """For addresses that hold a digest: what lies there never changes."""
+
+
+def form_schema(**fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what the schema says of a form that is read by hand.
+
+    Args:
+        fields: The schema of each field, by its name.
+    """
+    schema = {"type": "object", "properties": fields}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+FILE = {"type": "string", "format": "binary"}
+"""The schema of a field that holds a file."""

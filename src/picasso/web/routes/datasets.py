@@ -15,20 +15,11 @@ from picasso.service.configuration import DatasetSpecification
 from picasso.web.answers import DatasetAnswer, DescribedDataset
 from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
-from picasso.web.routes import ServiceNeeded, get_service, may_add
+from picasso.web.routes import FILE, ServiceNeeded, form_schema, get_service, may_add
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 MOST = Most(4 * 2**30, "An archive may have at most 4 GB.", "Add it by its path.")
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
-            }
-        },
-    }
-}
+_FORM = form_schema(file=FILE)
 
 
 class Datasets(BaseModel):

@@ -21,27 +21,12 @@ from picasso.service.service import Service
 from picasso.web.answers import JobAnswer
 from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
-from picasso.web.routes import Limit, ServiceNeeded, get_service
+from picasso.web.routes import FILE, Limit, ServiceNeeded, form_schema, get_service
 
 router = APIRouter(prefix="/films", tags=["films"])
 MOST = Most(2 * 2**30, "A video may have at most 2 GB.", "Use `picasso video` in the shell.")
 _KINDS = {"mp4": "video/mp4", "json": "application/json", "csv": "text/csv; charset=utf-8"}
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "video": {"type": "string", "format": "binary"},
-                        "question": {"type": "string", "description": "What is asked, as JSON: see NewFilm."},
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM = form_schema(video=FILE, question={"type": "string", "description": "What is asked, as JSON: see NewFilm."})
 
 
 class NewFilm(BaseModel):

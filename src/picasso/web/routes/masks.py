@@ -10,19 +10,10 @@ from starlette.datastructures import UploadFile
 from picasso.service.service import Service
 from picasso.web.answers import MaskAnswer
 from picasso.web.errors import RequestError
-from picasso.web.routes import IMMUTABLE, ServiceNeeded, get_service
+from picasso.web.routes import FILE, IMMUTABLE, ServiceNeeded, form_schema, get_service
 
 router = APIRouter(prefix="/pictures/{picture}/masks", tags=["masks"])
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
-            }
-        },
-    }
-}
+_FORM = form_schema(file=FILE)
 
 
 class Masks(BaseModel):

@@ -15,24 +15,12 @@ from picasso.service.service import Service
 from picasso.web.answers import ErrorAnswer, PictureAnswer, RefusedPicture
 from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
-from picasso.web.routes import IMMUTABLE, Limit, ServiceNeeded, get_service
+from picasso.web.routes import FILE, IMMUTABLE, Limit, ServiceNeeded, form_schema, get_service
 
 router = APIRouter(prefix="/pictures", tags=["pictures"])
 MAX_FILES = 500
 MOST = Most(4 * 2**30, "One upload may hold at most 4 GB.", "Send fewer pictures at a time.")
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                }
-            }
-        },
-    }
-}
+_FORM = form_schema(files={"type": "array", "items": FILE})
 
 
 class Uploaded(BaseModel):
