@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from .conftest import Problems, Server, picture, show_all
+from .test_places import draw
 
 Axe = Callable[..., None]
 LOADED = "() => [...document.querySelectorAll('.compared img')].every((one) => one.naturalWidth > 100)"
@@ -181,3 +182,32 @@ def test_a_mask_says_where_the_object_is(page: Page, server: Server, axe: Axe, p
     page.goto(f"{server.address}/compare?model=Plain&picture={one}")  # what is known of a picture is offered
     page.wait_for_selector("#compare[data-ready]")
     expect(page.locator(".recipe")).to_contain_text("with a mask")
+
+
+def test_a_box_that_is_drawn_is_a_mask(page: Page, server: Server, axe: Axe) -> None:
+    digest = server.upload(picture(seed=45), "ship-45.png")
+    page.goto(f"{server.address}/compare?model=Plain&picture={digest}")
+    page.wait_for_selector("#compare[data-ready]")
+    page.get_by_text("Where is the object?").click()
+    begin = page.get_by_role("button", name="Draw a box on ship-45.png")
+    begin.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator(".place-board")).to_have_count(0)
+    begin.press("Enter")
+    use = page.get_by_role("button", name="Use this box")
+    expect(use).to_be_disabled()
+    draw(page, (0.5, 0.5), (0.5, 0.5))  # a pixel is no object
+    expect(use).to_be_disabled()
+    draw(page, (0.25, 0.25), (0.75, 0.75))
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_label("Place in pixels of the picture")).to_have_value("23, 16, 48, 32")
+    axe(page)
+    use.click()
+    expect(page.locator(".mask-rows")).to_contain_text("drawn box \u00b7 25% of the picture")
+    expect(page.locator(".place-board")).to_have_count(0)
+    expect(page.locator(".recipe")).to_contain_text("with a mask")
+    [mask] = server.get(f"/pictures/{digest}/masks")["masks"]
+    pixels = np.asarray(Image.open(io.BytesIO(page.request.get(server.address + mask["file"]).body())))
+    expected = np.zeros((64, 96), bool)
+    expected[16:48, 23:71] = True
+    assert np.array_equal(pixels > 0, expected)

@@ -1,8 +1,9 @@
-/** Below the pictures of a comparison: where the object of each is, from a file or from the data set that it comes from. */
+/** Below the pictures of a comparison: where the object of each is, from a file, a box, or the data set that it comes from. */
 
 import { asApiError, list, post } from "../api.js";
 import { announce, fill, focusOn, h, icon } from "../dom.js";
 import { percent, plural } from "../format.js";
+import { BoxBoard } from "./box-board.js";
 
 /** @typedef {import("../types.js").Picture} Picture */
 /** @typedef {import("../types.js").Mask} Mask */
@@ -29,11 +30,13 @@ export class MaskList extends EventTarget {
     this.waiting = 0;
     /** @type {Picture | null} the one whose mask is being chosen; null for all of them */
     this.asked = null;
+    /** @type {BoxBoard | null} on which a box is being drawn */
+    this.board = null;
 
     this.input = h("input", {
       type: "file", accept: FILES, class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", id: "mask-input",
       onchange: () => {
-        this.upload([...this.input.files]);
+        this.upload([...this.input.files], this.asked);
         this.input.value = "";
       },
     });
@@ -41,11 +44,12 @@ export class MaskList extends EventTarget {
     this.all = h("p", {}, h("button", { type: "button", onclick: () => this.choose(null) }, icon("upload"), "Choose masks"));
     this.problems = h("div", { role: "alert" });
     this.rows = h("ul", { class: "mask-rows" });
+    this.drawing = h("div", { class: "mask-board", hidden: true });
     this.details = h("details", { class: "mask-list" },
       h("summary", {}, "Where is the object? ", this.summary),
-      h("p", { class: "small muted" }, "A mask is a picture of the same size in which everything but black is the object. "
-        + "The maps then show its outline, and the card says whether they point at it."),
-      this.all, this.problems, this.rows);
+      h("p", { class: "small muted" }, "A mask is a picture of the same size in which everything but black is the object; "
+        + "a box will do. The maps then show its outline, and the card says whether they point at it."),
+      this.all, this.problems, this.rows, this.drawing);
     fill(place, this.input, this.details);
     this.draw();
   }
@@ -69,6 +73,7 @@ export class MaskList extends EventTarget {
   /** @param {Picture[]} pictures that are compared */
   async fitTo(pictures) {
     this.pictures = [...pictures];
+    if (this.board && !pictures.some(({ digest }) => digest === this.board?.picture?.digest)) this.stop();
     this.draw();
     const fresh = pictures.filter(({ digest }) => !this.masks.has(digest));
     for (const { digest } of fresh) this.masks.set(digest, null);
@@ -92,10 +97,13 @@ export class MaskList extends EventTarget {
     this.input.click();
   }
 
-  /** @param {File[]} files */
-  async upload(files) {
+  /**
+   * @param {File[]} files
+   * @param {Picture | null} picture whose mask they are; null: that is found by their names
+   */
+  async upload(files, picture) {
     this.failures = [];
-    await this.#reading(files.map((file) => this.#send(file, this.asked)));
+    await this.#reading(files.map((file) => this.#send(file, picture)));
     announce(this.failures.length ? `${plural(this.failures.length, "mask")} could not be used.` : `${this.words}.`);
   }
 
@@ -109,14 +117,57 @@ export class MaskList extends EventTarget {
       this.failures.push({ name: file.name, message: "No chosen picture has this name.", hint: "A mask has the name of its picture." });
       return;
     }
-    const form = new FormData();
-    form.append("file", file);
     try {
+      const form = new FormData();
+      form.append("file", file);
       this.masks.set(picture.digest, await post(`/pictures/${encodeURIComponent(picture.digest)}/masks`, form));
     } catch (error) {
       const { message, hint } = asApiError(error);
       this.failures.push({ name: file.name, message, hint });
     }
+  }
+
+  /** @param {Picture} picture on which a box is drawn */
+  begin(picture) {
+    const board = new BoxBoard(picture, "", `Draw a box around the object in ${picture.name}.`);
+    const use = h("button", { type: "button", class: "primary", disabled: true, onclick: () => this.keep() }, "Use this box");
+    for (const event of ["input", "change"]) board.addEventListener(event, () => { use.disabled = !this.#box(); });
+    this.board = board;
+    this.drawing.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Escape") this.stop();
+    };
+    fill(this.drawing, board.element, use, h("button", { type: "button", onclick: () => this.stop() }, "Cancel"));
+    this.drawing.hidden = false;
+    board.surface.focus();
+  }
+
+  /** Keeps the box that was drawn as the picture's mask. */
+  async keep() {
+    const box = this.#box(), picture = this.board?.picture;
+    if (!picture || !box) return;
+    const file = await filled(picture, box);
+    this.stop();
+    await this.upload([file], picture);
+  }
+
+  /** No box is drawn any more. */
+  stop() {
+    const digest = this.board?.picture?.digest ?? "";
+    this.board = null;
+    fill(this.drawing);
+    this.drawing.hidden = true;
+    focusOn(this.rows, `[data-picture="${CSS.escape(digest)}"] button`);
+  }
+
+  /** @returns {number[] | null} left, top, width and height of the part of the box that lies in the picture, or null */
+  #box() {
+    const { picture, numbers } = /** @type {BoxBoard} */ (this.board);
+    if (!picture || numbers?.length !== 4) return null;
+    const [left, top, width, height] = numbers;
+    const from = [left, top].map((value) => Math.max(0, Math.round(value)));
+    const to = [Math.min(picture.width, Math.round(left + width)), Math.min(picture.height, Math.round(top + height))];
+    const size = to.map((value, axis) => value - from[axis]);
+    return size.every((side) => side > 0) ? [...from, ...size] : null;
   }
 
   /** @param {Promise<void>[]} work */
@@ -166,10 +217,29 @@ export class MaskList extends EventTarget {
         type: "button", "aria-label": mask ? `Change the mask of ${picture.name}` : `Choose a mask for ${picture.name}`,
         onclick: () => this.choose(picture),
       }, mask ? "Change" : "Choose a mask"),
+      h("button", {
+        type: "button", "aria-label": `Draw a box on ${picture.name}`, onclick: () => this.begin(picture),
+      }, "Draw a box"),
       mask && h("button", {
         type: "button", class: "text", "aria-label": `Remove the mask of ${picture.name}`, onclick: () => this.remove(picture),
       }, "Remove"));
   }
+}
+
+/**
+ * @param {Picture} picture
+ * @param {number[]} box left, top, width and height in its pixels
+ * @returns {Promise<File>} a mask in which the box is white
+ */
+async function filled({ width, height }, box) {
+  const canvas = h("canvas", { width, height });
+  const ink = canvas.getContext("2d");
+  ink.fillRect(0, 0, width, height);
+  ink.fillStyle = "white";
+  ink.fillRect(...box);
+  // A picture too large for a canvas gives nothing, which the server then says is no picture.
+  const data = await new Promise((answer) => canvas.toBlob(answer, "image/png"));
+  return new File(data ? [data] : [], "drawn box");
 }
 
 /** @param {string} name of a file, perhaps with folders */
