@@ -32,7 +32,7 @@ def small_cnn(classes: int) -> nn.Module:
     )
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two convolutions beside a short cut."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
@@ -46,9 +46,13 @@ class _Residual(nn.Module):
         if stride != 1 or before != after:
             self.short = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
 
+    def changed(self, x: torch.Tensor) -> torch.Tensor:
+        """What the short cut is added to."""
+        y: torch.Tensor = self.norm2(self.conv2(self.relu(self.norm1(self.conv1(x)))))
+        return y
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.norm2(self.conv2(self.relu(self.norm1(self.conv1(x)))))
-        return self.relu(y + self.short(x))
+        return self.relu(self.changed(x) + self.short(x))
 
 
 def resnet18(classes: int, width: int = 16) -> nn.Module:
@@ -61,7 +65,7 @@ def resnet18(classes: int, width: int = 16) -> nn.Module:
     before = width
     for stage, stride in enumerate((1, 2, 2, 2)):
         after = width << stage
-        layers += [_Residual(before, after, stride), _Residual(after, after, 1)]
+        layers += [Residual(before, after, stride), Residual(after, after, 1)]
         before = after
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
 

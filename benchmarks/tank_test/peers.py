@@ -1,8 +1,4 @@
-"""What others do to find a wrong reason, run for real on the same models and pictures; each gives one score.
-
-SpRAy is written here out of spectral clustering, on gradient times input: its authors' libraries, zennit and CoRelAy,
-are not among what this project installs. So the score is ours, the idea theirs.
-"""
+"""What others do to find a wrong reason, run for real on the same models and pictures; each gives one score."""
 
 from __future__ import annotations
 
@@ -15,20 +11,20 @@ from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.neighbors import kneighbors_graph
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from benchmarks.tank_test import spray
 from benchmarks.tank_test.networks import TinyViT
 from benchmarks.tank_test.training import answers, tensor
 from picasso.demo.planted.scenes import Scenes
 
-VERSION = 2
+VERSION = 3
 TITLES = {
     "grad-cam": "Grad-CAM, mass outside the object",
     "gradient-input": "Gradient x input, mass outside the object",
-    "spray": "SpRAy, largest eigengap (own code)",
+    "spray": "SpRAy (zennit and CoRelAy), largest eigengap",
     "probe": "Data-only probe of the background",
     "erased": "Erasing the object: what is left above chance",
     "context": "Context swap without sham",
@@ -48,10 +44,11 @@ def compared(network: nn.Module, drawn: Scenes) -> dict[str, float]:
     erased = float((answers(network, without_objects(drawn)) == drawn.labels).mean())
     swapped = float((answers(network, in_other_contexts(drawn)) == drawn.labels).mean())
     cam, raw = heat(network, drawn.pixels, base)
+    relevant = spray.relevance(network, drawn.pixels, base)
     return {
         "grad-cam": _outside(cam, drawn.masks),
         "gradient-input": _outside(np.abs(raw), drawn.masks),
-        "spray": max(eigengap(raw[base == answer]) for answer in np.unique(base)),
+        "spray": max(spray.eigengap(relevant[base == answer]) for answer in np.unique(base)),
         "probe": probe(drawn),
         "erased": erased - 1 / len(drawn.classes),
         "context": accuracy - swapped,
@@ -92,24 +89,6 @@ def heat(
     finally:
         handle.remove()
     return np.concatenate(cams), np.concatenate(raws)
-
-
-def eigengap(maps: npt.NDArray[np.float32], neighbors: int = 8, most: int = 8) -> float:
-    """How clearly heatmaps fall into groups: the largest gap among the first eigenvalues of their graph's Laplacian.
-
-    References:
-        Lapuschkin et al. 2019, arXiv:1902.10178.
-    """
-    if len(maps) <= neighbors + 2:
-        return 0.0
-    blocks = np.abs(maps).reshape(len(maps), 16, 4, 16, 4).sum((2, 4)).reshape(len(maps), -1)
-    blocks /= np.maximum(np.linalg.norm(blocks, axis=1, keepdims=True), 1e-12)
-    graph = kneighbors_graph(blocks, neighbors).toarray()
-    graph = np.maximum(graph, graph.T)
-    degree = 1 / np.sqrt(graph.sum(1))
-    values = np.sort(np.linalg.eigvalsh(np.eye(len(maps)) - degree[:, None] * graph * degree))[: most + 1]
-    # The first gap says that there is one group; later ones that there are more.
-    return float(np.diff(values)[1:].max())
 
 
 def probe(drawn: Scenes) -> float:

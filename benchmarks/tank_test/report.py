@@ -205,10 +205,11 @@ def _peers(compared: Sequence[Audit], main: Sequence[Audit]) -> Iterator[str]:
     yield "### Against what others do"
     yield ""
     yield (
-        "On the same models and the same pictures, with the true masks where a method asks for them. SpRAy is our own "
-        "code after the paper, as its authors' libraries, zennit and CoRelAy, are not among what Picasso installs: "
-        "gradient times input, summed over blocks of 4 pixels, the graph of 8 neighbors, the largest gap among the "
-        "first eigenvalues, the most over the answered classes."
+        "On the same models and the same pictures, with the true masks where a method asks for them. SpRAy is run "
+        "with its authors' libraries: relevance by zennit (epsilon for linear layers, z-plus for convolutions; for the "
+        "transformer, for which it has no rules, gradient times input), summed over blocks of 4 pixels, CoRelAy's "
+        "spectral embedding with 8 neighbors, the largest gap among the first eigenvalues, the most over the answered "
+        "classes."
     )
     yield ""
     keys = {audit.case.key for audit in main}

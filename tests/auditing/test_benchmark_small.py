@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.tank_test import auditing, design, measures, naming, peers, report
+from benchmarks.tank_test import auditing, design, measures, naming, peers, report, spray
 from benchmarks.tank_test.auditing import Mode
 from benchmarks.tank_test.design import Case, Sort
 from benchmarks.tank_test.records import Record, Records
@@ -171,5 +171,5 @@ def test_peers_measure_what_they_say() -> None:
     groups[:20, :8], groups[20:, -8:] = 1, 1
     groups += np.random.default_rng(0).random(groups.shape, np.float32) * 0.1
     mixed = np.random.default_rng(0).random(groups.shape, np.float32)
-    assert peers.eigengap(groups) > 1.5 * peers.eigengap(mixed)
+    assert spray.eigengap(groups) > 1.5 * spray.eigengap(mixed)
     assert set(PARTS) > {"models", "peers", "audit-masks", "audit-boxes", "audit-none"}
