@@ -11,7 +11,7 @@ from picasso.auditing.effects import cleared, in_one_class, judged
 from picasso.auditing.findings import Effect, Outcome
 from picasso.auditing.measuring import _settled
 from picasso.auditing.regions.confirming import Confirmed
-from picasso.auditing.thresholds import CLEAR
+from picasso.auditing.thresholds import CLEAR, NAMING
 from picasso.auditing.verdict import judge, named_of
 from picasso.core.intervention import Property, Role
 
@@ -99,6 +99,14 @@ def test_the_smallest_change_that_does_most_of_it_is_named() -> None:
     assert named is not None
     assert named.what.name == "corner"
     assert named_of(judged(CLEAN)) is None
+
+
+def test_what_is_narrower_and_may_do_as_much_is_named() -> None:
+    whole, part = effect("everything", 20, change=0.4), effect("top", 13, change=0.1)
+    assert part.drop.value < NAMING * whole.drop.value < part.drop.high
+    named = named_of(judged([whole, part, *CLEAN]))
+    assert named is not None
+    assert named.what.name == "top"
 
 
 WHOLE = effect("context", 130, change=0.4, box=(0, 0, 1, 1))

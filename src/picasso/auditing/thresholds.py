@@ -35,7 +35,8 @@ WEAK: Final = 0.10
 """A model whose accuracy is not surely this far above chance, or half the way to 1 where that is nearer, has no
 reasons that could be found."""
 NAMING: Final = 0.75
-"""The smallest change that reaches this share of the largest drop is named: what contains it is larger, not truer."""
+"""The smallest change whose interval reaches this share of the largest drop is named: what contains it is larger, not
+truer."""
 SCREEN: Final = 1 / 3
 """Share of the pictures on which everything is tried; what is not cleared there is measured on the rest."""
 SCREEN_LEAST: Final = 80

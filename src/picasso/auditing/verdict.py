@@ -17,7 +17,9 @@ MOST_SAID = 3
 
 
 def named_of(effects: Sequence[Effect]) -> Effect | None:
-    """Return the property that is named: the smallest change that reaches most of the largest drop.
+    """Return the property that is named: the smallest change that reaches most of the largest drop, or may.
+
+    What is narrower and cannot be told from reaching it is named all the same: what contains it is larger, not truer.
 
     Where one half of the picture carries next to nothing and the other at least half of it, what hangs on the whole
     background hangs on the other half: then it is what lies in that half that is asked, and what hangs on that half.
@@ -32,7 +34,7 @@ def named_of(effects: Sequence[Effect]) -> Effect | None:
 
 def _smallest(suspects: Sequence[Effect]) -> Effect:
     most = max(effect.drop.value for effect in suspects)
-    return min((one for one in suspects if one.drop.value >= NAMING * most), key=lambda one: one.change)
+    return min((one for one in suspects if one.drop.high >= NAMING * most), key=lambda one: one.change)
 
 
 def _half_of(named: Effect, suspects: Sequence[Effect], effects: Sequence[Effect]) -> Effect | None:
