@@ -346,9 +346,9 @@ def torchvision(folder: Path) -> Case:
     return Case("torchvision:resnet18", {"weights": "random", "preprocessing": picasso.Preprocessing(size=64)})
 
 
-@named("`keras:MobileNetV2`")
+@named("`keras:MobileNet`")
 def keras_name(folder: Path) -> Case:
-    return Case("keras:MobileNetV2", {"weights": "random", "preprocessing": None})
+    return Case("keras:MobileNet", {"weights": "random", "preprocessing": None})
 
 
 @named("`hf:` a folder of Hugging Face")
