@@ -30,6 +30,11 @@ help: ## List these commands.
 demo: $(DEMO_STAMP) ## Install what the demo needs, start it and open the browser.
 	$(BIN)/picasso demo
 
+# Hundreds of processes are started by the tests: what one has compiled the others only load. And memory that an array
+# leaves is kept for the next one, instead of being given back to the system and asked for again (glibc; bytes).
+test: export PYTHONDONTWRITEBYTECODE :=
+test: export MALLOC_TRIM_THRESHOLD_ := 268435456
+test: export MALLOC_MMAP_THRESHOLD_ := 268435456
 test: check $(AXE) ## Check, then run every test.
 	scripts/install_browser.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 25 $(PYTEST_ARGS) < /dev/null

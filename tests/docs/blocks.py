@@ -7,11 +7,13 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import Result
 from typer.testing import CliRunner
 
 from picasso.cli import app
@@ -114,11 +116,11 @@ class Reader:
         command, _, file = command.partition(" > ")
         words = shlex.split(command)
         assert words[0] == "picasso", f"{self.page}: the test types only picasso. Got: {command}"
+        if words[1:3] == ["new", "pictures"]:
+            return self._drawn(words)
         # Any number of processes gives the same findings, and so few pictures are measured before others have begun.
         alone = ["--processes", "1"] if words[1] == "audit" else []
-        result = CliRunner().invoke(app, [*words[1:], *alone])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = invoke([*words[1:], *alone])
         said: str = result.stdout + result.stderr
         expected = (output.OK, output.VERDICT) if "--fail-on" in words else (output.OK,)
         assert result.exit_code in expected or '"error"' in said, f"{self.page}: {command}\n{said}"
@@ -126,6 +128,27 @@ class Reader:
             Path(file).write_text(result.stdout, "utf-8")
             return ""
         return said
+
+    @staticmethod
+    def _drawn(words: list[str]) -> str:
+        """Draw pictures; those that another page of this run has drawn are copied, since they are always the same."""
+        kept = registry.home() / "datasets" / "_".join(["pages", *words[4:]])
+        if not kept.exists():
+            part = kept.with_name(f"{kept.name}.{os.getpid()}")
+            result = invoke([*words[1:3], str(part), *words[4:]])
+            assert result.stdout == f"{part}\n"
+            with contextlib.suppress(OSError):  # the other process was first
+                part.rename(kept)
+        shutil.copytree(kept, words[3])
+        return f"{words[3]}\n"
+
+
+def invoke(words: list[str]) -> Result:
+    """Run picasso with these words."""
+    result = CliRunner().invoke(app, words)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
 
 def commands(text: str) -> Iterator[tuple[str, list[str]]]:

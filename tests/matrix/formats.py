@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import textwrap
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,6 +14,8 @@ from typing import Any
 import numpy as np
 
 import picasso
+from picasso.models.keras.loading import quiet
+from tests.models import keras_two
 from tests.models.torchvision_operators import declare
 
 declare()
@@ -110,22 +109,16 @@ def keras_hdf5(folder: Path) -> Case:
 
 @named("Keras 2, `.h5`")
 def keras_2(folder: Path) -> Case:
-    # A process of its own: tf_keras and Keras 3 register the same names.
-    script = f"""
-        import sys, tf_keras as keras
-        keras.utils.set_random_seed(0)
-        layers = keras.layers
-        keras.Sequential([
-            layers.InputLayer(({SIDE}, {SIDE}, 3)), layers.Conv2D(6, 3, activation="relu"), layers.MaxPooling2D(),
-            layers.Conv2D(5, 3), layers.ReLU(), layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax"),
-        ]).save(sys.argv[1])
-    """
-    target = folder / "net.h5"
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(target)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return Case(target)
+    keras = keras_two.import_two()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    network = keras.Sequential([
+        layers.InputLayer((SIDE, SIDE, 3)), layers.Conv2D(6, 3, activation="relu"), layers.MaxPooling2D(),
+        layers.Conv2D(5, 3), layers.ReLU(), layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax"),
+    ])  # fmt: skip
+    with quiet():
+        network.save(folder / "net.h5")
+    return Case(folder / "net.h5")
 
 
 @named("Keras 1, `.h5` (its layout, written by hand)")
@@ -346,9 +339,9 @@ def torchvision(folder: Path) -> Case:
     return Case("torchvision:resnet18", {"weights": "random", "preprocessing": picasso.Preprocessing(size=64)})
 
 
-@named("`keras:MobileNetV2`")
+@named("`keras:MobileNet`")
 def keras_name(folder: Path) -> Case:
-    return Case("keras:MobileNetV2", {"weights": "random", "preprocessing": None})
+    return Case("keras:MobileNet", {"weights": "random", "preprocessing": None})
 
 
 @named("`hf:` a folder of Hugging Face")

@@ -1,15 +1,8 @@
-"""Small Keras networks, each with one thing that the op graph must know, read and run slowly beside Keras itself.
-
-Run as a program of its own, since a process has one Keras backend:
-    KERAS_BACKEND=jax python -m tests.models.keras_graphs [NAME ...]
-The last line that it prints is JSON: the largest difference by network, as a fraction of the largest number.
-"""
+"""Small Keras networks, each with one thing that the op graph must know, read and run slowly beside Keras itself."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -274,9 +267,5 @@ def channels_first() -> Any:
 
 
 def differences(*names: str) -> dict[str, float]:
-    """Return the difference of each network, or of those named."""
+    """Return the largest difference of each network, or of those named, as a fraction of the largest number."""
     return {name: difference(make()) for name, make in networks().items() if not names or name in names}
-
-
-if __name__ == "__main__":
-    print(json.dumps(differences(*sys.argv[1:])))

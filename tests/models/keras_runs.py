@@ -26,7 +26,7 @@ from picasso.core.errors import ModelFailedError, ModelOutputError, NotFoundErro
 from picasso.core.facts import INPUT, ReluRule, Rules
 from picasso.core.model import Model
 from picasso.models.keras.loading import import_keras, quiet
-from tests.models import channel_twins
+from tests.models import channel_twins, keras_graphs, video_keras
 
 SIZE = picasso.Preprocessing(size=12)
 X = np.random.default_rng(1).normal(size=(3, 12, 12, 3)).astype(np.float32) * 2
@@ -36,6 +36,7 @@ GIVEN: list[np.ndarray] = []
 FEW_KINDS = {"tensorflow": ("fused6", "shared", "op", "slope"), "jax": ("fused6", "shared")}
 FEW_HEADS = {"tensorflow": ("logits", "layer", "one", "own", "excited"), "jax": ("logits", "layer", "one")}
 POLICIES = {"tensorflow": ("mixed_float16",), "jax": ("mixed_bfloat16",)}
+FEW_GRAPHS = {"jax": ("unet", "attention")}
 BOTH_POLICIES = ("mixed_float16", "mixed_bfloat16")
 """What is tried on the backends on which each model costs compilations; PyTorch tries all."""
 
@@ -516,6 +517,18 @@ class Runs:
     def channels(self) -> None:
         channel_twins.write_keras(self.folder, self.backend)
 
+    def graphs(self) -> None:
+        """Every layer as an op graph; on TensorFlow the tests read them in their own process."""
+        if self.backend != "tensorflow":
+            with quiet():
+                self.said["graphs"] = keras_graphs.differences(*FEW_GRAPHS.get(self.backend, ()))
+
+    def clips(self) -> None:
+        """Models of clips."""
+        if self.backend == "torch":
+            with quiet():
+                self.said["clips"] = video_keras.answers()
+
 
 def refused(kind: type[PicassoError], call: Callable[[], Any]) -> str:
     """What the error says, or "" where there is none."""
@@ -535,7 +548,7 @@ def main() -> None:
         GIVEN[:] = [given[str(i)] for i in range(len(given.files))]
     runs = Runs(folder)
     cases = (runs.rules, runs.heads, runs.autograd, runs.nesting, runs.layouts, runs.life, runs.files, runs.channels)
-    for case in cases:
+    for case in (*cases, runs.graphs, runs.clips):
         start = time.process_time()
         try:
             case()

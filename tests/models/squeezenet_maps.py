@@ -1,11 +1,7 @@
-"""Maps of SqueezeNet from one of its files, as a script: one Keras backend a process.
-
-Usage: python -m tests.models.squeezenet_maps FOLDER pt|keras|onnx OUT.npz
-"""
+"""Maps of SqueezeNet from one of its files."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +45,3 @@ def maps(folder: Path, kind: str) -> dict[str, np.ndarray]:
     keep("grad-cam", "grad-cam", layer=spatial[0].name)
     found["default layer"] = np.array(model.default_layer().shape)  # type: ignore[union-attr]
     return found
-
-
-if __name__ == "__main__":
-    np.savez(sys.argv[3], **maps(Path(sys.argv[1]), sys.argv[2]))

@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +20,8 @@ from picasso.core.opening import Options
 from picasso.models.torch import opener as adapter
 from picasso.plugin import ModelFile
 from picasso.testing import check_model
+from tests.models.test_keras import folder as folder
 
-ROOT = Path(__file__).resolve().parents[2]
 PLAIN = Preprocessing(size=(12, 16), scale=1.0)
 FRAME, CORNER = 5, np.s_[:4, -4:]
 """What the network of `corner` looks at, and nothing else."""
@@ -338,13 +335,8 @@ def test_functions_read_clips() -> None:
     assert set(np.argwhere(values)[:, 0]) == {FRAME}
 
 
-def test_keras_models_read_clips(tmp_path: Path) -> None:
-    """In a process of its own, since a process has one Keras backend."""
-    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
-    program = [sys.executable, "-m", "tests.models.video_keras", str(tmp_path / "said.json")]
-    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    said = json.loads((tmp_path / "said.json").read_text())
+def test_keras_models_read_clips(folder: Path) -> None:
+    said = json.loads((folder / "torch.json").read_text())["clips"]
     for name in ("volumes", "each", "one"):
         assert said[name]["error"] < 1e-5
         assert said[name]["shown"] == [8, 12, 16]

@@ -1,15 +1,7 @@
-"""Opens Keras models of clips and keeps what Picasso answers, beside what Keras itself answers.
-
-Run as a program of its own, since a process has one Keras backend:
-    KERAS_BACKEND=torch python -m tests.models.video_keras FILE
-It writes FILE, JSON.
-"""
+"""Opens Keras models of clips and returns what Picasso answers, beside what Keras itself answers."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +9,7 @@ import numpy as np
 import picasso
 from picasso.core.errors import PicassoError
 from picasso.core.facts import INPUT
-from picasso.models.keras.loading import import_keras, quiet
+from picasso.models.keras.loading import import_keras
 from picasso.testing import check_model
 
 SHAPE = (8, 12, 16, 3)
@@ -61,36 +53,32 @@ def said(kind: type[Exception], call: Any) -> str:
     return ""
 
 
-def main() -> None:
+def answers() -> dict[str, Any]:
+    """Return what Picasso says of each network, JSON."""
     found: dict[str, Any] = {}
-    with quiet():
-        keras = import_keras()
-        for name, network in networks(keras).items():
-            model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=SHAPE[1:3]), frames=8)
-            check_model(model)
-            x = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype(np.float32)
-            own = np.asarray(keras.ops.convert_to_numpy(network(x, training=False)))
-            pulled = model.pullback(x, [model.target(1)])
-            values = picasso.explain(model, CLIP, "saliency-map", target=1).attributions[0].values
-            answer = model.predict(x) if name != "volumes" else model.probabilities(model.predict(x))
-            found[name] = {
-                "error": float(np.abs(answer - own).max()),
-                "layers": {layer.name: list(layer.shape) for layer in model.layers() if layer.spatial},
-                "shown": list(values.shape),
-                "first place": np.argwhere(pulled.gradients[INPUT][0, 0].any(axis=-1)).min(axis=0).tolist(),
-            }
-            if name != "one":
-                native = picasso.explain(model, CLIP, "grad-cam", layer="last", top=1).attributions[0].native
-                found[name]["native"] = list(native.shape)
-        made = networks(keras)
-        found["free"] = picasso.load_model(made["each"]).facts.frames
-        found["other"] = said(PicassoError, lambda: picasso.load_model(made["volumes"], frames=9))
-        flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
-        found["still"] = said(PicassoError, lambda: picasso.load_model(flat, frames=9))
-        first = keras.Sequential([keras.Input((3, 8, 12, 16)), keras.layers.Flatten(), keras.layers.Dense(2)])
-        found["first"] = said(PicassoError, lambda: picasso.load_model(first))
-    Path(sys.argv[1]).write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()
+    keras = import_keras()
+    for name, network in networks(keras).items():
+        model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=SHAPE[1:3]), frames=8)
+        check_model(model)
+        x = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype(np.float32)
+        own = np.asarray(keras.ops.convert_to_numpy(network(x, training=False)))
+        pulled = model.pullback(x, [model.target(1)])
+        values = picasso.explain(model, CLIP, "saliency-map", target=1).attributions[0].values
+        answer = model.predict(x) if name != "volumes" else model.probabilities(model.predict(x))
+        found[name] = {
+            "error": float(np.abs(answer - own).max()),
+            "layers": {layer.name: list(layer.shape) for layer in model.layers() if layer.spatial},
+            "shown": list(values.shape),
+            "first place": np.argwhere(pulled.gradients[INPUT][0, 0].any(axis=-1)).min(axis=0).tolist(),
+        }
+        if name != "one":
+            native = picasso.explain(model, CLIP, "grad-cam", layer="last", top=1).attributions[0].native
+            found[name]["native"] = list(native.shape)
+    made = networks(keras)
+    found["free"] = picasso.load_model(made["each"]).facts.frames
+    found["other"] = said(PicassoError, lambda: picasso.load_model(made["volumes"], frames=9))
+    flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    found["still"] = said(PicassoError, lambda: picasso.load_model(flat, frames=9))
+    first = keras.Sequential([keras.Input((3, 8, 12, 16)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    found["first"] = said(PicassoError, lambda: picasso.load_model(first))
+    return found

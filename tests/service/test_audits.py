@@ -190,14 +190,29 @@ def test_what_can_be_downloaded_is_whole_and_outlives_the_sweep(house: Service) 
 def test_the_same_audit_is_found_again_and_another_is_not(house: Service) -> None:
     first, again = audited(house), audited(house)
     assert (again.key, again.created) == (first.key, first.created)
-    assert audited(house, seed=1).key != first.key
-    assert audited(house, limit=70).document["counts"] == [35, 35]
-    kept = {one.key for one in house.store.audits(10)}
-    assert first.key in kept
-    other = audited(house, seed=1)
+    other = audited(house, seed=1, limit=70)
+    assert other.key != first.key
+    assert other.document["counts"] == [35, 35]
+    assert first.key in {one.key for one in house.store.audits(10)}
     house.store.delete_audit(other.key)
     with pytest.raises(errors.NotFoundError):
         house.store.audit(other.key)
+
+
+def test_each_choice_makes_another_audit() -> None:
+    asked = AuditRequest("Corner", "pets").asked()
+    usual = {"model": "m", "dataset": "d", "asked": asked, "seed": 0, "interventions": {"bands": "1"}}
+    others = [
+        {"model": "n"},
+        {"dataset": "e"},
+        {"asked": asked | {"limit": 70}},
+        {"asked": asked | {"confirmed": {"region-1": True}}},
+        {"seed": 1},
+        {"interventions": {"bands": "2"}},
+    ]
+    keys = [audits.audit_key(**usual | other) for other in ({}, *others)]
+    assert len(set(keys)) == len(keys)
+    assert audits.audit_key(**usual) == keys[0]
 
 
 def test_a_changed_picture_is_another_audit(house: Service) -> None:
@@ -226,7 +241,7 @@ def test_without_masks_it_waits_for_a_word_and_takes_it(house: Service) -> None:
     assert "Position of the object" not in untested
 
 
-def test_one_that_was_canceled_goes_on_where_it_stopped(house: Service) -> None:
+def test_one_that_was_canceled_or_killed_goes_on_where_it_stopped(house: Service) -> None:
     before = measured(house)
     job = house.jobs.audit(AuditRequest("Slow", "pets", seed=5))
     assert house.jobs.audit(AuditRequest("Slow", "pets", seed=5)).id == job.id
@@ -236,16 +251,9 @@ def test_one_that_was_canceled_goes_on_where_it_stopped(house: Service) -> None:
     house.jobs.cancel(job.id)
     assert ended(house, job, 20).state is State.CANCELED
     assert time.monotonic() - started < 10
-    assert not [one for one in house.store.audits(50) if one.model == "Slow"]
-    found = audited(house, model="Slow", seed=5)
-    assert found.document["verdict"]["outcome"] == "wrong-reason"
-    assert {name: (house.jobs.place.audits / name).stat().st_mtime_ns for name in kept} == times
 
-
-def test_one_whose_process_is_killed_fails_and_goes_on(house: Service) -> None:
-    before = measured(house)
-    job = house.jobs.audit(AuditRequest("Slow", "pets", seed=3))
-    kept = measuring(house, job, before)
+    job = house.jobs.audit(AuditRequest("Slow", "pets", seed=5))
+    measuring(house, job, measured(house))
     process = house.records.job(job.id).process
     assert process is not None
     os.kill(process, 9)
@@ -253,9 +261,13 @@ def test_one_whose_process_is_killed_fails_and_goes_on(house: Service) -> None:
     assert failed.state is State.FAILED
     assert failed.error is not None
     assert failed.error.code == "worker-died"
-    found = audited(house, model="Slow", seed=3)
+    kept |= measured(house) - before
+
+    assert not [one for one in house.store.audits(50) if one.model == "Slow"]
+    found = audited(house, model="Slow", seed=5)
     assert found.document["verdict"]["outcome"] == "wrong-reason"
     assert kept <= measured(house)
+    assert {name: (house.jobs.place.audits / name).stat().st_mtime_ns for name in times} == times
 
 
 def test_one_that_does_not_listen_is_stopped_all_the_same(house: Service) -> None:

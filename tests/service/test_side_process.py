@@ -95,6 +95,20 @@ def test_whoever_has_the_turn_asks_as_often_as_they_like(made: Callable[..., Sid
         assert process.ask(os.getpid, seconds=60) == process.ask(os.getpid, seconds=60)
 
 
+def test_it_has_the_environment_of_now_and_no_framework(
+    made: Callable[..., SideProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PICASSO_TEST_WORD", "then")
+    assert made().ask(os.getenv, "PICASSO_TEST_WORD", seconds=60) == "then"
+    monkeypatch.setenv("PICASSO_TEST_WORD", "now")
+    assert made().ask(os.getenv, "PICASSO_TEST_WORD", seconds=60) == "now"
+    monkeypatch.delenv("PICASSO_TEST_WORD")
+    process = made()
+    assert process.ask(os.getenv, "PICASSO_TEST_WORD", seconds=60) is None
+    loaded = "[name for name in ('torch', 'tensorflow', 'keras', 'jax') if name in __import__('sys').modules]"
+    assert process.ask(eval, loaded, seconds=60) == []
+
+
 def test_it_ends_with_the_server(tmp_path: Path) -> None:
     file = tmp_path / "server.py"
     file.write_text(

@@ -57,9 +57,11 @@ def program(folder: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str]
             process.kill()
 
 
-def children(process: int) -> list[int]:
+def descendants(process: int) -> list[int]:
+    """Its children, theirs, and so on: workers are forked from a process of the server's."""
     found = Path(f"/proc/{process}/task/{process}/children")
-    return [int(pid) for pid in found.read_text().split()] if found.exists() else []
+    own = [int(pid) for pid in found.read_text().split()] if found.exists() else []
+    return [*own, *(one for child in own for one in descendants(child))]
 
 
 def run_a_job(client: httpx.Client, **settings: object) -> str:
@@ -96,7 +98,7 @@ def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
         with httpx.Client(base_url=str(said["url"])) as client:
             job = run_a_job(client, act="sleep", once=str(tmp_path / "once"))
             wait_until((tmp_path / "once").exists)
-            workers = children(process.pid)
+            workers = descendants(process.pid)
             process.kill()
             process.wait()
         wait_until(lambda: not any(_alive(worker) for worker in workers), 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -166,6 +167,7 @@ def _meadow_grass(brush: Brush, rng: np.random.Generator, size: int, horizon: fl
         brush.ellipse(rng.uniform(0, size), horizon + near * (size - horizon), radius, radius * 0.8, bloom)
 
 
+@lru_cache(maxsize=1)  # a scene is drawn under many skies, one after the other; nobody writes to it
 def paint_foreground(seed: int, size: int, foot: float, light: Light) -> Layer:
     """What stands between the viewer and the object: tufts along its foot, bushes, tall grass.
 

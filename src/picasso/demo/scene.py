@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -90,11 +91,19 @@ def render(scene: Scene) -> Rendering:
     front = paint_foreground(scene.seed, SIZE, stage.pose.foot, stage.light)
     bodies, shadow = [], np.zeros((SIZE, SIZE), np.float32)
     if scene.kind is not None:
-        bodies.append(paint_object(scene.seed, scene.kind, stage.pose, stage.light, 1 - front.alpha))
+        bodies.append(_standing(scene.seed, scene.kind))
         shadow = paint_shadow(stage.pose, stage.light)
     found = compose(Backdrop(scene.seed, scene.cloudiness, stage.horizon, stage.light), bodies, shadow, front)
     shown = found.shown[0] if found.shown else np.zeros((SIZE, SIZE), bool)
     return Rendering(found.pixels, shown, shadow * (1 - front.alpha) > 0, found.sky)
+
+
+@lru_cache(maxsize=1)  # a scene is drawn under many skies, one after the other
+def _standing(seed: int, kind: Kind) -> Layer:
+    """Paints the object of a scene; nobody writes to it."""
+    stage = _stage(seed)
+    front = paint_foreground(seed, SIZE, stage.pose.foot, stage.light)
+    return paint_object(seed, kind, stage.pose, stage.light, 1 - front.alpha)
 
 
 @dataclass(frozen=True)
@@ -138,23 +147,16 @@ def compose(backdrop: Backdrop, bodies: Sequence[Layer], shadow: FloatArray, fro
         shadow: (256, 256), how much of its light the ground has lost.
         front: the foreground.
     """
-    light = np.asarray(scaled(backdrop.light.tint, backdrop.light.level), np.float32)
-    color = np.zeros((SIZE, SIZE, 3), np.float32)
-    seen = np.ones((SIZE, SIZE), np.float32)
-    for layer in (
-        paint_land(backdrop.seed, SIZE, backdrop.horizon),
-        paint_trees(backdrop.seed, SIZE, backdrop.horizon, backdrop.light),
-    ):
-        color = blend(color, layer.color * light, layer.alpha)
-        seen *= 1 - layer.alpha
-    color *= (1 - shadow)[..., None]
+    light = _lit(backdrop.light)
+    land, seen = _land(backdrop.seed, backdrop.horizon, backdrop.light)
+    color = land * (1 - shadow)[..., None]
     shown: list[FloatArray] = []
     for body in bodies:
         color = blend(color, body.color * light, body.alpha)
-        seen *= 1 - body.alpha
+        seen = seen * (1 - body.alpha)
         shown = [*(part * (1 - body.alpha) for part in shown), body.alpha]
     color = blend(color, front.color * light, front.alpha)
-    seen *= 1 - front.alpha
+    seen = seen * (1 - front.alpha)
     rows = int(backdrop.horizon) + 8
     sky = np.zeros_like(color)
     sky[:rows] = paint_sky(backdrop.seed, backdrop.cloudiness, SIZE, rows)
@@ -163,6 +165,22 @@ def compose(backdrop: Backdrop, bodies: Sequence[Layer], shadow: FloatArray, fro
     grain = stream(backdrop.seed, "grain").normal(0, 1.3, (SIZE, SIZE, 1)).astype(np.float32)
     picture = np.clip(np.rint(pixels + grain), 0, 255).astype(np.uint8)
     return Composition(picture, tuple(part * (1 - front.alpha) > 0 for part in shown), seen > 0)
+
+
+def _lit(light: Light) -> FloatArray:
+    """The factors (3,) by which light changes colors."""
+    return np.asarray(scaled(light.tint, light.level), np.float32)
+
+
+@lru_cache(maxsize=1)  # as _standing
+def _land(seed: int, horizon: float, light: Light) -> tuple[FloatArray, FloatArray]:
+    """Paints land and trees, over black: their colors, and how much of each pixel they leave to the sky."""
+    color = np.zeros((SIZE, SIZE, 3), np.float32)
+    seen = np.ones((SIZE, SIZE), np.float32)
+    for layer in (paint_land(seed, SIZE, horizon), paint_trees(seed, SIZE, horizon, light)):
+        color = blend(color, layer.color * _lit(light), layer.alpha)
+        seen *= 1 - layer.alpha
+    return color, seen
 
 
 def _stage(seed: int) -> _Stage:

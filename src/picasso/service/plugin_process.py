@@ -17,6 +17,7 @@ from picasso.core.registry import Entry
 from picasso.core.visualization import AttributionMethod, Family
 from picasso.service.limits import end_with_parent, guard_memory
 from picasso.service.masks import mask_in_dataset
+from picasso.service.processes import take_environment
 from picasso.service.records import Fault
 
 MOST_SKIPPED = 5
@@ -113,8 +114,9 @@ class InterventionCard:
         return cls(**raw | {"needs": tuple(raw["needs"])})
 
 
-def settle(memory: float | None) -> None:
+def settle(memory: float | None, environment: dict[str, str]) -> None:
     """Prepare the process: it ends when it takes more memory than it may, in gigabytes, and when the server ends."""
+    take_environment(environment)
     guard_memory(memory)
     end_with_parent()
 

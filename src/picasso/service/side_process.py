@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from pebble import ProcessExpired, ProcessPool
 from picasso.core.errors import PluginError
 from picasso.service import plugin_process
 from picasso.service.limits import cause_of_end
+from picasso.service.processes import context, environment
 from picasso.service.records import Fault
 
 T = TypeVar("T")
@@ -82,9 +82,9 @@ class SideProcess:
                 if self._pool is None or not self._pool.active:
                     self._pool = ProcessPool(
                         max_workers=1,
-                        context=multiprocessing.get_context("spawn"),
+                        context=context(),
                         initializer=plugin_process.settle,
-                        initargs=(self.memory,),
+                        initargs=(self.memory, *environment()),
                     )
                 self._call = self._pool.schedule(plugin_process.answer, args=(question, *arguments), timeout=seconds)
                 said = json.loads(self._call.result(seconds + 10))

@@ -16,6 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from picasso.core.errors import PicassoError, WorkerDiedError
 from picasso.service.limits import cause_of_end
+from picasso.service.processes import context, environment, take_environment
 
 
 class Worker:
@@ -31,7 +32,7 @@ class Worker:
         self.call: Future[Any] | None = None
         self.process: int | None = None
         self._ended = ended
-        self._pool = ProcessPool(max_workers=1, context=multiprocessing.get_context("spawn"))
+        self._pool = ProcessPool(max_workers=1, context=context(), initializer=take_environment, initargs=environment())
         self._pool.schedule(os.getpid).add_done_callback(self._started)
 
     @property

@@ -1,6 +1,7 @@
 """XRAI: integrated gradients gathered over regions that follow the picture's edges."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -94,13 +95,19 @@ class Xrai(AttributionMethod[XraiSettings]):
 
 
 def overlapping_regions(view: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return the regions of a picture at all scales, widened by a few pixels, (regions, h, w)."""
+    """Return the regions of a picture at all scales, widened by a few pixels, (regions, h, w). Nobody writes there."""
+    return _regions_of(view.tobytes(), view.shape)
+
+
+@lru_cache(maxsize=1)  # it takes longer than all else, and other settings are tried on the same picture
+def _regions_of(pixels: bytes, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     from scipy.ndimage import find_objects
     from skimage.morphology import dilation, disk
     from skimage.segmentation import felzenszwalb
     from skimage.transform import resize
 
-    height, width = view.shape[:2]
+    view = np.frombuffer(pixels, np.uint8).reshape(shape)
+    height, width = shape[:2]
     span = max(float(np.ptp(view)), 1.0)
     scaled = (view.astype(np.float64) - view.min()) / span * 2 - 1
     if (height, width) != (SIDE, SIDE):
