@@ -19,6 +19,7 @@ def test_a_network_is_measured_against_its_rivals() -> None:
     assert grid.windows == 25
     assert grid.fast, grid.said
     assert 0 < grid.floor < grid.seconds < 60
+    assert 0 < grid.kernels < grid.seconds
     assert set(row.rivals) == {AS_MADE, CHANNELS_LAST, "Captum", "ONNX Runtime"}
     assert all(rival.each > 0 for rival in row.rivals.values())
     assert row.change > 1e-4, "no window matters: agreement would mean nothing"
@@ -28,14 +29,17 @@ def test_a_network_is_measured_against_its_rivals() -> None:
 
 
 def test_the_page_names_losses() -> None:
-    grid = Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 3e-5)
+    grid = Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1.5, 3e-5)
     row = Row(replace(NETWORKS["resnet18"], goals=Goals(5, 5, 5)), [grid])
     row.rivals = {AS_MADE: Measured(0.2, 8), CHANNELS_LAST: Measured(0.08, 16), "ONNX Runtime": Measured(0.01, 1)}
     text = page(
         Report((ONE,), [row], 1e11, {"ResNet-18": {"32": 1200.0}}, {"ResNet-18": [3.0, 2.0]}, ["Captum: absent."])
     )
     assert "| ResNet-18 | 100 | 2.00 | – | 10.0× (goal 5×) | 4.0× | **0.50×** (goal 5×, missed) |" in text
-    assert "against ONNX Runtime: 0.50×; the goal is 5×; at the floor it would be 1.00×. **Picasso is slower.**" in text
+    assert (
+        "against ONNX Runtime: 0.50×; the goal is 5×, out of reach with these kernels: they alone would give 0.67×. "
+        "**Picasso is slower.**"
+    ) in text
     assert "a probability differs by 3.0e-05; the goal is 1e-05." in text
     row.rounding = (2e-5, 1e-5)
     assert "From double precision the network itself is 2.0e-05 off, Picasso 1.0e-05." in page(Report((ONE,), [row]))
@@ -45,7 +49,8 @@ def test_the_page_names_losses() -> None:
 
 def test_a_goal_that_is_reached_is_no_loss() -> None:
     row = Row(
-        replace(NETWORKS["resnet18"], goals=Goals(None, 5)), [Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1e-7)]
+        replace(NETWORKS["resnet18"], goals=Goals(None, 5)),
+        [Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1.5, 1e-7)],
     )
     row.rivals = {AS_MADE: Measured(0.2, 8)}
     assert "- Nowhere in this run." in page(Report((ONE,), [row]))
