@@ -21,8 +21,8 @@ _KERNEL = torch.tensor(
     ],
     dtype=torch.float64,
 )
-_AT_ONCE = 2**21
-"""Numbers of transformed input that are handled at once, so that they stay in the processor's cache."""
+_AT_ONCE = 160
+"""Tiles that are handled at once, so that they stay in the processor's cache."""
 FEWEST_TILES = 64
 """With fewer tiles of 4 x 4 the products are slower than the convolution itself, and want other packed weights."""
 
@@ -50,14 +50,14 @@ class Winograd:
 
     def __call__(self, x: Any) -> Any:
         """Return the convolution of x (n, height, width, in) as (n, height - 2, width - 2, out)."""
-        n, height, width, channels = x.shape
+        n, height, width, _ = x.shape
         down, across = -(-(height - 2) // 4), -(-(width - 2) // 4)
         below, beside = 4 * down + 2 - height, 4 * across + 2 - width
         if below or beside:
             x = torch.nn.functional.pad(x, (0, 0, 0, beside, 0, below))
         out = x.new_empty((n, 4 * down, 4 * across, self._out))
         tiles = down * across
-        parts = max(1, min(n, n * tiles // FEWEST_TILES, round(36 * n * tiles * channels / _AT_ONCE)))
+        parts = max(1, min(n, n * tiles // FEWEST_TILES, round(n * tiles / _AT_ONCE)))
         for some, made in zip(x.tensor_split(parts), out.tensor_split(parts), strict=True):
             self._some(some, made, down, across)
         return out[:, : height - 2, : width - 2] if below or beside else out
