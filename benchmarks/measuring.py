@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmarks import rivals
-from benchmarks.kernel_floor import kernel_floor
 from benchmarks.networks import NETWORKS, Array, Network, photograph, picture
 from benchmarks.rivals import Answer, Rival, Scene
 
@@ -249,6 +248,8 @@ def _against(network: Network, made: Any, scene: Scene, target: int, row: Row) -
 
 def _first(model: Any, scene: Scene, step: int, rate: float) -> tuple[Grid, Array]:
     """Compute a map for the first time, and find the least that it could take; return its scores, too."""
+    from benchmarks.kernel_floor import kernel_floor
+
     seconds, scores = timed(lambda: patched(model, scene, step))
     patching = model.patching
     floor = _multiply_adds(model, scene) / rate if patching.fast else None

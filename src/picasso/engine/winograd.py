@@ -37,15 +37,17 @@ class Winograd:
 
     def __init__(self, weight: Any, bias: Any | None) -> None:
         self._out, self._in = weight.shape[:2]
-        moved = torch.einsum("ai,ocij,bj->aboc", _KERNEL, weight.double(), _KERNEL)
-        kernels = moved.reshape(36 * self._out, self._in, 1, 1).float()
+        exact = weight.double()
+        kernels = weight.new_empty((6, 6, self._out, self._in))
+        for row, moved in zip(_KERNEL, kernels, strict=True):  # all at once would be eight times the weight in memory
+            moved.copy_(torch.einsum("i,ocij,bj->boc", row, exact, _KERNEL))
         # A bias added to the product at (1, 1) arrives at all sixteen outputs.
         biases = weight.new_zeros((36, self._out))
         if bias is not None:
             biases[7] = bias
         self._bias = biases.reshape(-1)
         self._kernels = torch.ops.mkldnn._reorder_convolution_weight(
-            kernels, [0, 0], [1, 1], [1, 1], 36, [1, 36 * self._in, 128, 1]
+            kernels.view(36 * self._out, self._in, 1, 1), [0, 0], [1, 1], [1, 1], 36, [1, 36 * self._in, 128, 1]
         )
 
     def __call__(self, x: Any) -> Any:
