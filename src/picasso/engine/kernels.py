@@ -129,7 +129,6 @@ class Convolution:
         fewest = min(op.weight.shape[:2])
         simple = op.weight.shape[2:] == (3, 3) and op.stride == op.dilation == (1, 1) and op.groups == 1
         self._can_tile = _FUSED and simple and dtype == torch.float32 and fewest >= _WINOGRAD_FROM
-        self._packed_alike = len(op.weight) & (len(op.weight) - 1) == 0 or op.groups > 1
         self._packs: dict[tuple[int, int], Any] = {}
         self._packed_matrix: Any = None
         self._tiled: Winograd | None = None
@@ -175,20 +174,14 @@ class Convolution:
 
         It depends on the size of the map only where the channels are no power of two, and there are few.
         """
-        size = (0, 0) if self._packed_alike else (int(shape[2]), int(shape[3]))
-        weight = self._weight
+        made = len(self._weight)
+        size = (0, 0) if made & (made - 1) == 0 or self._groups > 1 else (int(shape[2]), int(shape[3]))
         if size not in self._packs:
             packed = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, padding, self._stride, self._dilation, self._groups, [16, *shape[1:]]
+                self._weight, padding, self._stride, self._dilation, self._groups, [16, *shape[1:]]
             )
             self._packs[size] = next((known for known in list(self._packs.values()) if _is_same(known, packed)), packed)
-            self._let_go()
         return self._packs[size]
-
-    def _let_go(self) -> None:
-        """Keep no weight that is packed in every way it will be; other threads that still pack it have it at hand."""
-        if self._tiled is not None and self._packed_alike and self._packs:
-            self._weight = None
 
     def _by_matrix(self, x: Any, added: Any | None) -> Any:
         fused = self._fused
@@ -208,10 +201,8 @@ class Convolution:
         return laid if added is None else activate(self.activation, laid.add_(added))
 
     def _by_tiles(self, x: Any, top: int, left: int, added: Any | None) -> Any:
-        weight = self._weight
         if self._tiled is None:
-            self._tiled = Winograd(weight, self._bias)
-            self._let_go()
+            self._tiled = Winograd(self._weight, self._bias)
         inside = x.permute(0, 2, 3, 1)
         if top or left:  # padding by nothing would copy all the same
             inside = functional.pad(inside, (0, 0, left, left, top, top))
