@@ -17,10 +17,10 @@ import torch
 
 from benchmarks.rivals import Boxes
 from picasso.core.graph import NO_PADDING, Conv, Graph, Linear
-from picasso.engine.fusing import fuse
+from picasso.engine.fusing import Fused, fuse
 from picasso.engine.kernels import LAST, Convolution, Matrix
 from picasso.engine.occlusion import Engine
-from picasso.engine.plans import Chunk
+from picasso.engine.plans import Chunk, Plan
 from picasso.engine.regions import Sliding
 from picasso.engine.steps import Step
 from picasso.engine.winograd import FEWEST_TILES, Winograd
@@ -46,25 +46,38 @@ class Call:
     groups: int = 1
 
 
+@dataclass
+class Windows:
+    """For how many windows a call is made: at once at most, and in all."""
+
+    at_once: int = 0
+    in_all: int = 0
+
+
 def kernel_floor(graph: Graph, boxes: Boxes) -> float:
     """Return the CPU seconds that the kernels alone take for all windows of a network.
 
     Equal calls for fewer windows are counted by those for the most.
     """
-    fused, plan = fuse(graph), Engine(graph).plan(boxes)
+    found = calls(fuse(graph), Engine(graph).plan(boxes))
+    with torch.inference_mode():
+        return sum(_least(call, windows.at_once) / windows.at_once * windows.in_all for call, windows in found.items())
+
+
+def calls(fused: Fused, plan: Plan) -> dict[Call, Windows]:
+    """Return what is called for the windows of a plan."""
     shapes = {fused.input: fused.shape, **{step.name: step.shape for step in fused.steps}}
-    most: dict[Call, int] = {}
-    in_all: dict[Call, int] = {}
+    total = sum(len(chunk.windows) for chunk in plan.chunks)
+    found: dict[Call, Windows] = {}
     for chunk in plan.chunks:
         for step in fused.steps:
             if step.multiply_adds:
-                call = _call(step, chunk, shapes[step.inputs[0]])
+                windows = found.setdefault(_call(step, chunk, shapes[step.inputs[0]]), Windows())
                 # Vectors of all chunks come together in one.
-                count = len(boxes) if math.prod(step.shape[1:]) == 1 else len(chunk.windows)
-                most[call] = max(most.get(call, 0), count)
-                in_all[call] = in_all.get(call, 0) + len(chunk.windows)
-    with torch.inference_mode():
-        return sum(_least(call, count) / count * in_all[call] for call, count in most.items())
+                count = total if math.prod(step.shape[1:]) == 1 else len(chunk.windows)
+                windows.at_once = max(windows.at_once, count)
+                windows.in_all += len(chunk.windows)
+    return found
 
 
 def _call(step: Step, chunk: Chunk, shape: tuple[int, ...]) -> Call:

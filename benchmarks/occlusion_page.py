@@ -93,6 +93,8 @@ def summary(row: Row) -> Iterator[str]:
         found = ", ".join(f"{one.against} {one}" for one in results(row, grid) if one.factor is not None)
         yield f"    {grid.windows} windows in {grid.seconds:.2f} s: {found}; differs by {grid.difference:.0e}"
         yield f"    {grid.said}"
+        if grid.kernels is not None:
+            yield f"    the kernels alone take {grid.kernels:.2f} s"
     if row.two_threads:
         yield "    two threads: " + ", ".join(f"{title} {value:.2f} s" for title, value in row.two_threads.items())
     yield from (f"    {note}" for note in row.notes)
@@ -187,8 +189,8 @@ def _reach(one: Result) -> str:
     """Say whether a goal that is missed could be reached with the kernels that there are."""
     if not one.missed or one.goal is None or one.at_most is None:
         return ""
-    verdict = "within reach" if one.at_most >= one.goal else "out of reach with these kernels"
-    return f", {verdict}: they alone would give {one.at_most:.2f}×"
+    verdict = "within reach" if one.at_most >= one.goal else "out of reach"
+    return f", {verdict}: the kernels alone would give {one.at_most:.2f}×"
 
 
 def _rounded(row: Row) -> str:
