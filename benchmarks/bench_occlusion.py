@@ -1,6 +1,6 @@
 """What exact maps of partial occlusion cost: Picasso against Captum, plain loops, ONNX Runtime and Xplique.
 
-One process, one thread, processor time, by turns. The whole takes a quarter of an hour on a machine that does nothing
+One process, one thread, processor time, by turns. The whole takes some twenty minutes on a machine that does nothing
 else; docs/performance.md is written from it.
 
     python benchmarks/bench_occlusion.py --write               # everything, and the page

@@ -73,6 +73,7 @@ class Grid:
         fast: Whether the engine followed the windows; else whole pictures were run.
         gain: By what factor fewer multiplications.
         floor: CPU seconds that the multiplications alone would take at the machine's rate; None in a loop.
+        kernels: Those that its convolutions and matrices take alone, each by the fastest kernel; None in a loop.
         difference: The largest difference of a probability from that of the network itself or of a rival.
     """
 
@@ -83,6 +84,7 @@ class Grid:
     fast: bool
     gain: float
     floor: float | None
+    kernels: float | None
     difference: float
 
 
@@ -126,10 +128,10 @@ class Row:
         each = [self.rivals[title].each for title in titles if title in self.rivals]
         return min(each) * grid.windows / grid.seconds if each else None
 
-    def ratio_at_floor(self, grid: Grid, *titles: str) -> float | None:
-        """Return by what factor it would be faster if it took no longer than its multiplications."""
+    def ratio_within(self, seconds: float | None, grid: Grid, *titles: str) -> float | None:
+        """Return by what factor it would be faster if a grid took no longer than that."""
         found = self.ratio(grid, *titles)
-        return None if found is None or grid.floor is None else found * grid.seconds / grid.floor
+        return None if found is None or seconds is None else found * grid.seconds / seconds
 
 
 def say(text: str) -> None:
@@ -246,11 +248,14 @@ def _against(network: Network, made: Any, scene: Scene, target: int, row: Row) -
 
 def _first(model: Any, scene: Scene, step: int, rate: float) -> tuple[Grid, Array]:
     """Compute a map for the first time, and find the least that it could take; return its scores, too."""
+    from benchmarks.kernel_floor import kernel_floor
+
     seconds, scores = timed(lambda: patched(model, scene, step))
     patching = model.patching
     floor = _multiply_adds(model, scene) / rate if patching.fast else None
+    kernels = kernel_floor(model.graph(), scene.boxes) if patching.fast else None
     first = seconds if patching.fast else None
-    grid = Grid(len(scene.boxes), np.inf, first, str(patching), patching.fast, patching.gain, floor, 0.0)
+    grid = Grid(len(scene.boxes), np.inf, first, str(patching), patching.fast, patching.gain, floor, kernels, 0.0)
     return grid, scores
 
 

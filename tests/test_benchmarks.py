@@ -1,14 +1,20 @@
 """The benchmarks of occlusion maps and of attribution methods measure what they say, from the network to the page."""
 
+import math
 from dataclasses import replace
 
-from benchmarks import attributing, attributions_page, bench_folders, bench_inside, measuring
+import numpy as np
+import pytest
+
+from benchmarks import attributing, attributions_page, bench_folders, bench_inside, kernel_floor, measuring
 from benchmarks.attributing import METHODS, PICASSO, Cost
 from benchmarks.attribution_rivals import FORWARD, FRAMEWORK, LOOP
 from benchmarks.measuring import Effort, Grid, Measured, Row, Windows
 from benchmarks.networks import NETWORKS, Goals
 from benchmarks.occlusion_page import Report, page
 from benchmarks.rivals import AS_MADE, CHANNELS_LAST
+from picasso.engine.fusing import fuse
+from picasso.engine.occlusion import Engine
 
 ONE = Windows(32, 16)
 
@@ -19,6 +25,7 @@ def test_a_network_is_measured_against_its_rivals() -> None:
     assert grid.windows == 25
     assert grid.fast, grid.said
     assert 0 < grid.floor < grid.seconds < 60
+    assert 0 < grid.kernels < grid.seconds
     assert set(row.rivals) == {AS_MADE, CHANNELS_LAST, "Captum", "ONNX Runtime"}
     assert all(rival.each > 0 for rival in row.rivals.values())
     assert row.change > 1e-4, "no window matters: agreement would mean nothing"
@@ -27,16 +34,35 @@ def test_a_network_is_measured_against_its_rivals() -> None:
     assert 0 < max(row.rounding) < 1e-5
 
 
+def test_the_kernel_floor_calls_for_every_multiplication_of_the_plan() -> None:
+    network = NETWORKS["resnet18"]
+    graph = measuring.opened(network.make(96), replace(network, side=96)).graph()
+    plan = Engine(graph).plan(ONE.scene(np.zeros((1, 96, 96, 3), np.float32)).boxes)
+    found = 0
+    for call, windows in kernel_floor.calls(fuse(graph), plan).items():
+        sides = zip(call.maps[1:], call.weight[2:], call.stride, strict=False)
+        places = math.prod((side - kernel) // stride + 1 for side, kernel, stride in sides)
+        found += windows.in_all * math.prod(call.weight) * (places if len(call.maps) == 3 else call.maps[0])
+        assert windows.at_once <= windows.in_all
+    assert len(plan.chunks) > 1
+    assert found == pytest.approx(plan.multiply_adds, rel=1e-3)
+
+
 def test_the_page_names_losses() -> None:
-    grid = Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 3e-5)
+    grid = Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1.5, 3e-5)
     row = Row(replace(NETWORKS["resnet18"], goals=Goals(5, 5, 5)), [grid])
     row.rivals = {AS_MADE: Measured(0.2, 8), CHANNELS_LAST: Measured(0.08, 16), "ONNX Runtime": Measured(0.01, 1)}
     text = page(
         Report((ONE,), [row], 1e11, {"ResNet-18": {"32": 1200.0}}, {"ResNet-18": [3.0, 2.0]}, ["Captum: absent."])
     )
     assert "| ResNet-18 | 100 | 2.00 | – | 10.0× (goal 5×) | 4.0× | **0.50×** (goal 5×, missed) |" in text
-    assert "against ONNX Runtime: 0.50×; the goal is 5×; at the floor it would be 1.00×. **Picasso is slower.**" in text
+    assert (
+        "against ONNX Runtime: 0.50×; the goal is 5×, out of reach: the kernels alone would give 0.67×. "
+        "**Picasso is slower.**"
+    ) in text
     assert "a probability differs by 3.0e-05; the goal is 1e-05." in text
+    row.network = replace(row.network, goals=Goals(loop=12))
+    assert "10.00×; the goal is 12×, within reach: the kernels alone would give 13.33×." in page(Report((ONE,), [row]))
     row.rounding = (2e-5, 1e-5)
     assert "From double precision the network itself is 2.0e-05 off, Picasso 1.0e-05." in page(Report((ONE,), [row]))
     assert "1200 MB; the goal is 1000 MB" in text
@@ -45,7 +71,8 @@ def test_the_page_names_losses() -> None:
 
 def test_a_goal_that_is_reached_is_no_loss() -> None:
     row = Row(
-        replace(NETWORKS["resnet18"], goals=Goals(None, 5)), [Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1e-7)]
+        replace(NETWORKS["resnet18"], goals=Goals(None, 5)),
+        [Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1.5, 1e-7)],
     )
     row.rivals = {AS_MADE: Measured(0.2, 8)}
     assert "- Nowhere in this run." in page(Report((ONE,), [row]))

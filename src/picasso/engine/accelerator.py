@@ -273,7 +273,8 @@ class Accelerator:
         kind = _kind(quality)
         if kind not in self._known.engines:
             try:
-                graph = self.graph()
+                # Read for the engine alone it is not kept: its weights would be in memory twice.
+                graph = self._known.graph or self._read_graph()
                 if graph.multiply_adds < SMALL:
                     raise UnfitError("The network is so small that this is as fast.")
                 self._known.engines[kind] = Engine(graph, half=kind is Quality.PREVIEW)

@@ -203,7 +203,9 @@ class Convolution:
     def _by_tiles(self, x: Any, top: int, left: int, added: Any | None) -> Any:
         if self._tiled is None:
             self._tiled = Winograd(self._weight, self._bias)
-        inside = functional.pad(x.permute(0, 2, 3, 1), (0, 0, left, left, top, top))
+        inside = x.permute(0, 2, 3, 1)
+        if top or left:  # padding by nothing would copy all the same
+            inside = functional.pad(inside, (0, 0, left, left, top, top))
         made = self._tiled(inside).permute(0, 3, 1, 2)
         return activate(self.activation, made if added is None else made.add_(added))
 

@@ -19,7 +19,7 @@ from picasso.engine.steps import Link, Places, Step
 
 MOSTLY = 0.8
 """A step whose rectangle is at least this part of its map runs on the whole map, and so does all that follows."""
-_GROUPS = 3
+_GROUPS = 4
 """Groups of rows, and of columns, that differ in how far they spread, at most."""
 _EACH = 12
 """Windows that should run together at least; there are fewer groups where there are few windows."""

@@ -21,8 +21,8 @@ _KERNEL = torch.tensor(
     ],
     dtype=torch.float64,
 )
-_AT_ONCE = 2**21
-"""Numbers of transformed input that are handled at once, so that they stay in the processor's cache."""
+_AT_ONCE = 160
+"""Tiles that are handled at once, so that they stay in the processor's cache."""
 FEWEST_TILES = 64
 """With fewer tiles of 4 x 4 the products are slower than the convolution itself, and want other packed weights."""
 
@@ -37,27 +37,29 @@ class Winograd:
 
     def __init__(self, weight: Any, bias: Any | None) -> None:
         self._out, self._in = weight.shape[:2]
-        moved = torch.einsum("ai,ocij,bj->aboc", _KERNEL, weight.double(), _KERNEL)
-        kernels = moved.reshape(36 * self._out, self._in, 1, 1).float()
+        exact = weight.double()
+        kernels = weight.new_empty((6, 6, self._out, self._in))
+        for row, moved in zip(_KERNEL, kernels, strict=True):  # all at once would be eight times the weight in memory
+            moved.copy_(torch.einsum("i,ocij,bj->boc", row, exact, _KERNEL))
         # A bias added to the product at (1, 1) arrives at all sixteen outputs.
         biases = weight.new_zeros((36, self._out))
         if bias is not None:
             biases[7] = bias
         self._bias = biases.reshape(-1)
         self._kernels = torch.ops.mkldnn._reorder_convolution_weight(
-            kernels, [0, 0], [1, 1], [1, 1], 36, [1, 36 * self._in, 128, 1]
+            kernels.view(36 * self._out, self._in, 1, 1), [0, 0], [1, 1], [1, 1], 36, [1, 36 * self._in, 128, 1]
         )
 
     def __call__(self, x: Any) -> Any:
         """Return the convolution of x (n, height, width, in) as (n, height - 2, width - 2, out)."""
-        n, height, width, channels = x.shape
+        n, height, width, _ = x.shape
         down, across = -(-(height - 2) // 4), -(-(width - 2) // 4)
         below, beside = 4 * down + 2 - height, 4 * across + 2 - width
         if below or beside:
             x = torch.nn.functional.pad(x, (0, 0, 0, beside, 0, below))
         out = x.new_empty((n, 4 * down, 4 * across, self._out))
         tiles = down * across
-        parts = max(1, min(n, n * tiles // FEWEST_TILES, round(36 * n * tiles * channels / _AT_ONCE)))
+        parts = max(1, min(n, n * tiles // FEWEST_TILES, round(n * tiles / _AT_ONCE)))
         for some, made in zip(x.tensor_split(parts), out.tensor_split(parts), strict=True):
             self._some(some, made, down, across)
         return out[:, : height - 2, : width - 2] if below or beside else out
