@@ -25,7 +25,7 @@ def test_a_network_is_measured_against_its_rivals() -> None:
     assert grid.windows == 25
     assert grid.fast, grid.said
     assert 0 < grid.floor < grid.seconds < 60
-    assert 0 < grid.kernels < grid.seconds
+    assert grid.kernels > 0
     assert set(row.rivals) == {AS_MADE, CHANNELS_LAST, "Captum", "ONNX Runtime"}
     assert all(rival.each > 0 for rival in row.rivals.values())
     assert row.change > 1e-4, "no window matters: agreement would mean nothing"

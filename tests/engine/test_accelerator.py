@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -360,6 +361,25 @@ def test_an_engine_that_is_slower_is_stopped_for_those_windows(model: Model, mon
     assert model.patching.reason == "The network itself is faster here than following its windows."
     assert_right(model, few)
     assert model.patching.fast
+
+
+def test_an_engine_that_waits_for_other_programs_is_not_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_NOISE", 2)
+
+    def chunks(wait: Callable[[float], None]) -> None:
+        watch = checking.Watch(0.005, ignore)
+        for done in range(5):
+            watch(done, 5)
+            wait(0.02)
+
+    def work(seconds: float) -> None:
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+
+    chunks(time.sleep)
+    with pytest.raises(checking.SlowerError):
+        chunks(work)
 
 
 def test_a_network_of_clips_is_run_in_a_loop() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from picasso.core.preprocessing import Array
 from picasso.engine.checking import (
     TOLERANCE,
     MismatchError,
+    Moment,
     PassedError,
     SlowerError,
     UnfitError,
@@ -227,9 +227,9 @@ class Accelerator:
 
     def _own(self, asked: Asked, x: Array) -> Array:
         """Return the network's own scores of one picture, and note how long it takes."""
-        started = time.perf_counter()
+        started = Moment.now()
         own = asked.run(x)
-        self._known.seconds = min(self._known.seconds, time.perf_counter() - started)
+        self._known.seconds = min(self._known.seconds, Moment.now().since(started))
         return own
 
     def _whole(self, x: Array, run: Run, read: Read) -> Array:
@@ -253,12 +253,12 @@ class Accelerator:
         least = np.full(2, np.inf)
         # By turns, and of each the best: what else the machine does must not decide for good.
         for part in np.array_split(first, min(_TURNS, len(first))):
-            started = time.perf_counter()
+            started = Moment.now()
             with _failing():
                 found = _in_parts(engine, part, read)
-            middle = time.perf_counter()
+            middle = Moment.now()
             own.append(run(part))
-            least = np.minimum(least, np.array([middle - started, time.perf_counter() - middle]) / len(part))
+            least = np.minimum(least, np.array([middle.since(started), Moment.now().since(middle)]) / len(part))
             compare(found, own[-1], "a picture", ())
         self._known.right = True
         self._known.whole_slower = bool(least[0] > least[1])

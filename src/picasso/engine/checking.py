@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,26 @@ class PassedError(Exception):
         self.inner = inner
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A moment, in seconds by the clock and of this process's processors."""
+
+    clock: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Return this moment."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, earlier: Moment) -> float:
+        """Return the seconds of work between two moments: the fewer of the two kinds.
+
+        While other programs have the processor only the clock goes on; several threads at once each add to the other.
+        """
+        return min(self.clock - earlier.clock, self.processor - earlier.processor)
+
+
 class Watch:
     """Passes progress on, and stops an engine that takes longer than the network itself.
 
@@ -57,11 +78,12 @@ class Watch:
     def __init__(self, seconds: float, progress: Progress) -> None:
         self._seconds, self._progress = seconds, progress
         self._ends: list[tuple[int, float]] = []
-        self._elsewhere = 0.0
+        self._worked = 0.0
+        self._begun = Moment.now()
 
     def __call__(self, done: int, total: int) -> None:
-        now = time.perf_counter()
-        self._ends.append((done, now - self._elsewhere))
+        self._worked += Moment.now().since(self._begun)
+        self._ends.append((done, self._worked))
         if len(self._ends) == _WATCHED + 1:
             (before, start), (after, end) = self._ends[0], self._ends[-1]
             if (end - start) / (after - before) > _NOISE * self._seconds:
@@ -70,7 +92,7 @@ class Watch:
             self._progress(done, total)
         except Exception as error:
             raise PassedError(error) from error
-        self._elsewhere += time.perf_counter() - now
+        self._begun = Moment.now()
 
 
 def compare(found: Array, own: Array, what: str, parts: Sequence[int], limit: float = TOLERANCE) -> float:
