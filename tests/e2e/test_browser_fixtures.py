@@ -63,7 +63,7 @@ def site() -> Iterator[str]:
 
 def test_sound_page_has_no_problems(page: Page, site: str, axe: Callable[..., None]) -> None:
     page.goto(f"{site}/sound")
-    page.wait_for_function("document.title === 'Sound'")
+    page.wait_for_function("() => document.title === 'Sound'")
     axe(page)
     axe(page, "main")
 

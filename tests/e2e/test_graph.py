@@ -138,7 +138,7 @@ def test_the_wheel_zooms_only_with_a_key_and_keeps_what_is_under_it(view: Page) 
     view.keyboard.down("Control")
     view.mouse.wheel(0, -100)
     view.keyboard.up("Control")
-    view.wait_for_function("Number(document.querySelector('.graph').dataset.zoom) > 1.3")
+    view.wait_for_function("() => Number(document.querySelector('.graph').dataset.zoom) > 1.3")
     after = target.bounding_box()
     assert before
     assert after

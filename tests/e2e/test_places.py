@@ -25,7 +25,7 @@ def draw(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
     """Drag over the picture, from one point to another in shares of its sides."""
     board = page.locator(".place-board")
     board.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.place-board img').complete")
+    page.wait_for_function("() => document.querySelector('.place-board img').complete")
     box = board.bounding_box()
     assert box is not None
     points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in (start, end)]

@@ -138,7 +138,9 @@ export class MaskList extends EventTarget {
     };
     fill(this.drawing, board.element, use, h("button", { type: "button", onclick: () => this.stop() }, "Cancel"));
     this.drawing.hidden = false;
-    board.surface.focus();
+    // The bar at the bottom of the page may lie over what merely is in view.
+    this.drawing.scrollIntoView({ block: "center" });
+    board.surface.focus({ preventScroll: true });
   }
 
   /** Keeps the box that was drawn as the picture's mask. */
