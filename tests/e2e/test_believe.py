@@ -211,3 +211,6 @@ def test_a_box_that_is_drawn_is_a_mask(page: Page, server: Server, axe: Axe) -> 
     expected = np.zeros((64, 96), bool)
     expected[16:48, 23:71] = True
     assert np.array_equal(pixels > 0, expected)
+    page.get_by_role("button", name="Draw a box on ship-45.png").click()
+    page.locator("#pictures").get_by_role("button", name="Remove ship-45.png").press("Enter")
+    expect(page.locator(".place-board")).to_have_count(0)

@@ -73,8 +73,9 @@ export class MaskList extends EventTarget {
   /** @param {Picture[]} pictures that are compared */
   async fitTo(pictures) {
     this.pictures = [...pictures];
-    if (this.board && !pictures.some(({ digest }) => digest === this.board?.picture?.digest)) this.stop();
     this.draw();
+    // Its row is gone, so the focus stays where it is.
+    if (this.board && !pictures.some(({ digest }) => digest === this.board?.picture?.digest)) this.stop();
     const fresh = pictures.filter(({ digest }) => !this.masks.has(digest));
     for (const { digest } of fresh) this.masks.set(digest, null);
     await this.#reading(fresh.map((picture) => this.#find(picture)));
@@ -117,9 +118,9 @@ export class MaskList extends EventTarget {
       this.failures.push({ name: file.name, message: "No chosen picture has this name.", hint: "A mask has the name of its picture." });
       return;
     }
+    const form = new FormData();
+    form.append("file", file);
     try {
-      const form = new FormData();
-      form.append("file", file);
       this.masks.set(picture.digest, await post(`/pictures/${encodeURIComponent(picture.digest)}/masks`, form));
     } catch (error) {
       const { message, hint } = asApiError(error);
