@@ -159,6 +159,11 @@ _ROLES = {
         "What a model should not rely on, unless a person says that it should. What counts here makes the verdict "
         "WRONG REASON, or BOTH.",
     ),
+    Role.SURFACE: (
+        "The object's surface",
+        "A part of the object. What counts here and carries most of what hangs on the object makes the verdict BOTH; "
+        "less is said as a part of it.",
+    ),
     Role.OBJECT: (
         "The object",
         "What a model should rely on. What counts here makes the verdict RIGHT REASON, or BOTH.",

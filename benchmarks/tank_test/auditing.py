@@ -71,7 +71,8 @@ class Audited:
         flagged: whether it says that the model relies on something wrong.
         named: the property that is named, or None.
         ranked: names of the suspects, the one that is named first, then the others in the order of the findings.
-        drops: by the name of a property that is neither the object nor its erasure: drop, its lower end, and p after
+        drops: by the name of a property that is neither the object nor its erasure, nor its texture where that is not
+            accused: drop, its lower end, and p after
             Holm's correction.
         uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
         iou: by the name of a suspect, by the name of a kind: how well the pixels that the suspect changes fit the
@@ -150,10 +151,11 @@ def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]
 
 
 def version() -> str:
-    """A digest of the audit's code: audits by other code are run again."""
+    """A digest of the audit's code but for maps and reports: audits by other code are run again."""
     digest = hashlib.sha256(str(PICTURES).encode())
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
-    files = [*sorted(rooms[0].rglob("*.py")), *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
+    own = (file for file in sorted(rooms[0].rglob("*.py")) if not {"maps", "report"} & set(file.parts))
+    files = [*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
@@ -175,7 +177,9 @@ def _written(path: Path, pixels: npt.NDArray[Any]) -> File:
 
 def _summary(findings: Findings, drawn: Scenes) -> Audited:
     verdict = findings.verdict
-    properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY and effect.pictures]
+    properties = [
+        effect for effect in findings.effects if effect.pictures and (effect.role is Role.PROPERTY or effect.accused)
+    ]
     named = verdict.named.name if verdict.named is not None and findings.suspects else None
     suspects = findings.suspects
     uncleared = [effect for effect in properties if not effect.suspect and not cleared(effect)]

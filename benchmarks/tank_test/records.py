@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,18 @@ class Record:
 
 
 class Records:
-    """The records of a folder.
+    """The records of a folder, after those that are published.
 
     Args:
         folder: Where `results.jsonl` lies, or will.
+        published: A file of records that were published with the page, or None.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, published: Path | None = None) -> None:
         self.file = folder / "results.jsonl"
         self._known: dict[tuple[str, str], Record] = {}
-        if self.file.is_file():
-            for line in self.file.read_text("utf-8").splitlines():
+        for file in (published, self.file):
+            for line in file.read_text("utf-8").splitlines() if file is not None and file.is_file() else ():
                 try:
                     record = _read(line)
                 except (ValueError, KeyError, TypeError):
@@ -58,6 +60,14 @@ class Records:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
+
+    def publish(self, cases: Sequence[Case], file: Path) -> None:
+        """Writes what is known of some cases, in their order, one line each."""
+        keys = {case.key: place for place, case in enumerate(cases)}
+        found = [record for record in self._known.values() if record.case.key in keys]
+        found.sort(key=lambda record: (keys[record.case.key], record.part))
+        lines = (json.dumps(asdict(record), separators=(",", ":")) + "\n" for record in found)
+        file.write_text("".join(lines), "utf-8")
 
 
 def _read(line: str) -> Record:

@@ -52,6 +52,17 @@ def test_nothing_is_measured_twice_and_a_broken_line_is_measured_again(folder: P
     assert len(records.file.read_text("utf-8").splitlines()) == len(lines)
 
 
+def test_published_results_are_gone_on_from_and_newer_ones_count(folder: Path, tmp_path: Path) -> None:
+    cases, published = design.small(), tmp_path / "results.jsonl"
+    Records(folder).publish(cases[:2], published)
+    assert len(published.read_text("utf-8").splitlines()) == 2 * len(MEASURED)
+    records = Records(tmp_path / "new", published)
+    assert {task.case for task in tasks(cases, MEASURED, records, SMALL)} == set(cases[2:])
+    newer = Record(cases[0], "truth", "2", 1.0, {"reliance": 0.5})
+    records.put(newer)
+    assert Records(tmp_path / "new", published).get(cases[0], "truth") == newer
+
+
 def test_a_cached_model_answers_as_before(folder: Path) -> None:
     case = design.small()[0]
     pixels = audit_scenes(case, 20).pixels

@@ -173,6 +173,25 @@ def test_nothing_is_both_cleared_and_suspected() -> None:
         assert not (found.suspect and cleared(found))
 
 
+def test_the_surface_counts_where_it_carries_most_of_what_the_object_carries() -> None:
+    most, some = (effect("texture", lost, role=Role.SURFACE) for lost in (60, 40))
+    assert answer(OBJECT, most, *CLEAN) is Outcome.BOTH
+    verdict = judge(GOOD, 0.5, judged([OBJECT, most, *CLEAN]), MASKS, 0.06, CLASSES)
+    assert verdict.named == most.what
+    assert "45 points (37 … 54) of accuracy hang on the texture" in verdict.sentence
+    assert verdict.sentence.endswith("the model knows it by its surface.")
+    verdict = judge(GOOD, 0.5, judged([OBJECT, some, *CLEAN]), MASKS, 0.06, CLASSES)
+    assert verdict.outcome is Outcome.RIGHT_REASON
+    assert verdict.sentence.endswith("30 points (23 … 38) hang on the texture alone.")
+    assert any("less than 50 % of what the object does" in reason for reason in verdict.reasons)
+
+
+def test_of_a_surface_without_an_object_nobody_is_accused() -> None:
+    texture = effect("texture", 100, role=Role.SURFACE)
+    assert answer(texture, *CLEAN) is Outcome.CANNOT_TELL
+    assert judged([texture, *CLEAN])[0].suspect is False
+
+
 def test_sentences_have_the_numbers() -> None:
     verdict = judge(GOOD, 0.5, judged([NO_OBJECT, effect("sky", 90), *CLEAN]), MASKS, 0.06, CLASSES)
     assert verdict.headline == "WRONG REASON: the sky"

@@ -80,7 +80,7 @@ def _shown(effects: Sequence[Effect], named: Effect | None) -> list[tuple[int, E
     return sorted(
         shown,
         key=lambda one: (
-            one[1] is not named, not one[1].suspect, one[1].role is not Role.PROPERTY, -one[1].drop.value
+            one[1] is not named, not one[1].suspect, not one[1].accused, -one[1].drop.value
         ),
     )  # fmt: skip
 

@@ -13,8 +13,9 @@ from picasso.auditing import statistics
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
 from picasso.auditing.one_class import classes_that_fall
-from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_CLEARED, LEAST_MEASURED, SURE, TWO_CLASSES
+from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_CLEARED, LEAST_MEASURED, SURE, SURFACE, TWO_CLASSES
 from picasso.core import multiple_tests
+from picasso.core.intervention import Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +117,16 @@ def cleared(effect: Effect) -> bool:
 def judged(effects: Sequence[Effect]) -> list[Effect]:
     """Correct for everything that was tested, and say on which properties the model relies.
 
-    A property counts when the drop is significant, large, surely not small, and shows in two classes.
+    A property counts when the drop is significant, large, surely not small, and shows in two classes; a part of the
+    object when it is, besides, most of what hangs on the object.
     """
     corrected = [1.0] * len(effects)
     family = [place for place, effect in enumerate(effects) if tested(effect)]
     for place, p in zip(family, multiple_tests.holm([effects[place].p for place in family]), strict=True):
         corrected[place] = p
-    return [
-        replace(effect, holm=holm, suspect=_relied_on(replace(effect, holm=holm)))
-        for effect, holm in zip(effects, corrected, strict=True)
-    ]
+    objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
+    found = [replace(effect, holm=holm) for effect, holm in zip(effects, corrected, strict=True)]
+    return [replace(one, suspect=_relied_on(one) and not _mere_surface(one, objects)) for one in found]
 
 
 def plain(effect: Effect, count: int) -> bool:
@@ -149,6 +150,12 @@ def _large(effect: Effect) -> bool:
 
 def _relied_on(effect: Effect) -> bool:
     return _large(effect) and _in_two_classes(effect)
+
+
+def _mere_surface(effect: Effect, objects: Sequence[Effect]) -> bool:
+    """Say whether a property is a part of the object that does not carry most of what the object carries."""
+    least = max((SURFACE * one.drop.value for one in objects), default=float("inf"))
+    return effect.role is Role.SURFACE and effect.drop.value < least
 
 
 def _in_two_classes(effect: Effect) -> bool:

@@ -88,6 +88,11 @@ class Effect:
     suspect: bool
     falls: tuple[int, ...] = ()
 
+    @property
+    def accused(self) -> bool:
+        """Whether it is a suspect, and neither the object nor its absence."""
+        return self.suspect and self.role.accuses
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:
@@ -231,7 +236,7 @@ class Findings:
     @property
     def suspects(self) -> tuple[Effect, ...]:
         """Return what the model relies on: what is named first, then what does most for how little it changes."""
-        found = [effect for effect in self.effects if effect.suspect and effect.role is Role.PROPERTY]
+        found = [effect for effect in self.effects if effect.accused]
         named = self.verdict.named
         return tuple(sorted(found, key=lambda one: (one.what != named, -one.drop.value / max(one.change, 1e-6))))
 

@@ -252,7 +252,7 @@ class Measuring:
             asked = () if missing else intervention.properties(self.eye.size, names)
             if self.choices.interventions and name not in self.choices.interventions:
                 self.untested.append(Untested(intervention.title, "It was not asked for."))
-                self.unasked += len(asked) if intervention.role is Role.PROPERTY else 0
+                self.unasked += len(asked) if intervention.role.accuses else 0
                 continue
             if missing:
                 self.untested.append(Untested(intervention.title, _REASONS[min(missing)]))
@@ -353,7 +353,7 @@ class Measuring:
 
 def _settled(effect: Effect) -> bool:
     """Say whether the screening suffices: less hangs on a property than would make it a reason."""
-    if effect.role is Role.PROPERTY:
+    if effect.role.accuses:
         # One class among many is no more than a picture or two here: what it loses the other pictures decide.
         lost = max((drop for drop in effect.by_class if drop is not None), default=0.0)
         return (cleared(effect) and lost <= DROP) or not effect.pictures

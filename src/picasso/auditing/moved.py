@@ -124,12 +124,16 @@ class Moved:
     @property
     def properties(self) -> tuple[Move, ...]:
         """Return the properties that should not matter."""
-        return tuple(move for move in self.moves if move.role is Role.PROPERTY)
+        return tuple(move for move in self.moves if move not in self.object)
 
     @property
     def object(self) -> tuple[Move, ...]:
-        """Return what the object does, and its absence."""
-        return tuple(move for move in self.moves if move.role is not Role.PROPERTY)
+        """Return what the object does, its absence, and its surface where neither model is accused of that."""
+        return tuple(
+            move
+            for move in self.moves
+            if move.role is not Role.PROPERTY and not (move.role is Role.SURFACE and any(move.suspect))
+        )
 
     def document(self) -> dict[str, Any]:
         """Return everything as JSON."""

@@ -28,6 +28,9 @@ SURE: Final = 0.02
 """The lower end of the drop's interval must lie above: 2 points."""
 TWO_CLASSES: Final = 0.03
 """The drop must show in at least two classes, 3 points each: a seam that looks like one class hurts only the other."""
+SURFACE: Final = 0.5
+"""Share of what hangs on the object from which on its texture counts as a reason of its own: paint and grain are parts
+of an object, and honest networks that tell six things apart owed up to a third of it to them."""
 CLEAR: Final = 0.05
 """A property is cleared when the upper end of its drop's interval lies under it, and in no class's own pictures the
 drop is surely above `DROP`; equal to that, so that nothing is both cleared and suspected."""

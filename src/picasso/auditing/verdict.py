@@ -8,7 +8,7 @@ from picasso.auditing.effects import cleared, in_one_class, tested
 from picasso.auditing.findings import Effect, Interval, Outcome, Verdict
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.report.wording import percent, points, span
-from picasso.auditing.thresholds import CLEAR, NAMING, WEAK
+from picasso.auditing.thresholds import CLEAR, NAMING, SURE, SURFACE, WEAK
 from picasso.core.intervention import Role
 from picasso.scorecard.verdict import listed
 
@@ -24,7 +24,7 @@ def named_of(effects: Sequence[Effect]) -> Effect | None:
     Where one half of the picture carries next to nothing and the other at least half of it, what hangs on the whole
     background hangs on the other half: then it is what lies in that half that is asked, and what hangs on that half.
     """
-    suspects = [effect for effect in effects if effect.suspect and effect.role is Role.PROPERTY]
+    suspects = [effect for effect in effects if effect.accused]
     if not suspects:
         return None
     named = _smallest(suspects)
@@ -90,7 +90,7 @@ def judge(
     objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
     right = next((effect for effect in objects if effect.suspect), None)
     named = named_of(effects)
-    suspects = [one for one in effects if one.suspect and one.role is Role.PROPERTY]
+    suspects = [one for one in effects if one.accused]
     open_ones = [one for one in effects if one.role is Role.PROPERTY and tested(one) and not cleared(one)]
     erased = next((one for one in effects if one.role is Role.ERASURE and tested(one)), None)
     reasons = [
@@ -116,10 +116,16 @@ def judge(
         reasons.append(
             f"Erasing the object, rather than an equal piece of what surrounds it, costs {_points(erased.drop)}."
         )
+    surface = next((one for one in effects if one.role is Role.SURFACE and tested(one) and not one.accused), None)
+    if surface is not None and right is not None:
+        reasons.append(
+            f"{surface.what.title}: exchanged alone, outline and parts kept, it costs {_points(surface.drop)}, less "
+            f"than {percent(SURFACE)} of what the object does, and counts as a part of it."
+        )
     if named is not None:
         certain = said.known or named.what.region in said.other
         return _accused(named, suspects, right, bool(objects), certain, smallest, reasons)
-    settled = [one for one in effects if one.role is Role.PROPERTY and tested(one)]
+    settled = [one for one in effects if one.role.accuses and tested(one)]
     clean = right is not None and settled and not open_ones and said.known
     if right is not None and clean and not unasked:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
@@ -127,14 +133,15 @@ def judge(
             Outcome.RIGHT_REASON,
             "RIGHT REASON: the object",
             f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on "
-            "anything else that was tested.",
+            "anything else that was tested."
+            + (f" {_of_it(surface)}" if surface is not None and surface.drop.low > SURE else ""),
             right.drop,
             right.what,
             smallest,
             tuple(reasons),
         )
     if unasked:
-        every = sum(one.role is Role.PROPERTY for one in effects) + unasked
+        every = sum(one.role.accuses for one in effects) + unasked
         reasons.append(
             f"Only {len(settled)} of {every} properties were tested, as it was asked for: what was not tested is not "
             "acquitted."
@@ -223,7 +230,13 @@ def _accused(
     else:
         outcome, headline = Outcome.BOTH, f"BOTH: the object and {phrase}"
         sentence += f"; {_points(right.drop)} hang on the object."
+    if named.role is Role.SURFACE:
+        sentence += " Its outline and its parts were left as they are: the model knows it by its surface."
     return Verdict(outcome, headline, sentence, named.drop, named.what, smallest, tuple(reasons))
+
+
+def _of_it(surface: Effect) -> str:
+    return f"{_points(surface.drop)} hang on {surface.what.phrase} alone."
 
 
 def _points(drop: Interval) -> str:

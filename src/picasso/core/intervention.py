@@ -99,13 +99,20 @@ class Seen:
 class Role(StrEnum):
     """What an effect of an intervention says.
 
-    property: the model relies on what it should not, unless a person says that it should. object: it relies on the
+    property: the model relies on what it should not, unless a person says that it should. surface: a part of the
+    object that counts as a property only where most of what hangs on the object hangs on it. object: it relies on the
     object itself, which is the right reason. erasure: it needs the object to be there.
     """
 
     PROPERTY = "property"
+    SURFACE = "surface"
     OBJECT = "object"
     ERASURE = "erasure"
+
+    @property
+    def accuses(self) -> bool:
+        """Whether an effect may count against the model."""
+        return self in (Role.PROPERTY, Role.SURFACE)
 
 
 class Need(StrEnum):

@@ -267,4 +267,6 @@ def _mark(effect: Effect) -> Text:
         return Text("erased", style="dim")
     if effect.suspect:
         return Text("✗ relied on", style="red")
+    if effect.role is Role.SURFACE:
+        return Text("of the object", style="dim")
     return Text("open", style="yellow")

@@ -445,7 +445,7 @@ class InterventionAnswer(BaseModel):
 
     name: str
     title: str
-    role: str = Field(description="property, object or erasure.")
+    role: str = Field(description="property, surface, object or erasure.")
     needs: list[str] = Field(description="object, regions.")
 
 

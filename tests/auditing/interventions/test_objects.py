@@ -59,6 +59,48 @@ def test_the_object_gets_the_tone_and_the_background_stays() -> None:
     np.testing.assert_array_equal(found[~to.object], to.view[~to.object])
 
 
+def stripes(frequency: tuple[float, float], phase: float, seed: int = 0) -> Pixels:
+    """Waves of (down, right) cycles per pixel, 24 tones high, under a little grain."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    wave = 24 * np.sin(2 * np.pi * (frequency[0] * rows + frequency[1] * columns + phase))
+    grain = np.random.default_rng(seed).normal(0, 2, SIZE)
+    return np.repeat((120 + wave + grain)[..., None], 3, 2).round().astype(np.uint8)
+
+
+def wave(view: Pixels, mask: np.ndarray, frequency: tuple[float, float]) -> complex:
+    """The wave of this frequency in the tones of an object: its height, and its phase."""
+    rows, columns = np.nonzero(mask)
+    tones = luminance(view)[mask]
+    turn = np.exp(-2j * np.pi * (frequency[0] * rows + frequency[1] * columns))
+    return complex(2 * np.mean((tones - tones.mean()) * turn))
+
+
+def test_stripes_come_go_and_turn_and_the_shape_of_what_is_there_stays() -> None:
+    mask, upright, level = block(SIZE, (10, 10, 60, 70)), (0.0, 0.2), (0.2, 0.0)
+    inner = block(SIZE, (14, 14, 52, 62))
+    bare = Seen("bare", stripes((0, 0), 0.0, 1), 0, mask)
+    one, turned = Seen("one", stripes(upright, 0.1, 2), 0, mask), Seen("turned", stripes(level, 0.6, 3), 0, mask)
+    assert abs(wave(taken("object-texture", one, bare), inner, upright)) < 3
+    # The phase of grain is random, so that a wave that comes is here and there stronger, as woven cloth.
+    come = luminance(taken("object-texture", bare, one))[inner]
+    assert come.std() == pytest.approx(luminance(one.view)[inner].std(), rel=0.25)
+    found = taken("object-texture", one, turned)
+    assert abs(wave(found, inner, upright)) < 4
+    assert luminance(found)[inner].std() == pytest.approx(luminance(turned.view)[inner].std(), rel=0.35)
+    same = Seen("other phase", stripes(upright, 0.45, 4), 0, mask)
+    kept = wave(taken("object-texture", one, same), inner, upright) / wave(one.view, inner, upright)
+    assert abs(kept) == pytest.approx(1, abs=0.1)
+    assert abs(np.angle(kept)) < 0.1
+
+
+def test_plain_paint_can_get_a_texture_and_an_object_its_own() -> None:
+    mask = block(SIZE, (10, 10, 60, 70))
+    even, one = Seen("even", plain(), 0, mask), Seen("one", stripes((0.1, 0.15), 0.2), 0, mask)
+    assert luminance(taken("object-texture", even, one))[mask].std() > 12
+    itself = taken("object-texture", one, one).astype(int) - one.view
+    assert np.abs(itself).mean() < 0.6
+
+
 def test_the_object_gets_the_strength_of_the_texture_and_keeps_its_tone() -> None:
     mask = block(SIZE, (10, 10, 60, 70))
     weak, strong = (Seen("object", textured(seed, SIZE, spread=spread), 0, mask) for seed, spread in ((1, 9), (2, 16)))

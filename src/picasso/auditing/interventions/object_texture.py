@@ -1,53 +1,61 @@
 """The texture of the object."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
+from scipy import fft
 
-from picasso.plugin import Intervention, Mask, Need, Pixels, Plane, Property, Seen, blend, luminance, matte, smoothed
+from picasso.plugin import Intervention, Need, Pixels, Plane, Property, Role, Seen, blend, luminance, smoothed, surface
 
-_SIGMAS = (1.0, 2.0, 4.0)
-"""Of the Gaussians between which the bands lie, pixels."""
-_MOST = 2.0
-"""A band is raised and lowered by this factor at most: more turns rounding and soft edges into texture."""
+_COARSE = 0.15
+"""Standard deviation of the Gaussian whose rest is detail, as a share of the square root of the object's area: what
+is coarser than most of the object is its shading."""
+_ROUNDING = 0.29
+"""Standard deviation of what rounding to whole tones leaves: noise as strong gives plain paint a phase."""
 
 
 class ObjectTexture(Intervention):
-    """Detail of the object, in bands from fine to coarse, becomes as strong as another's."""
+    """Detail of the object gets the strength of another's, at each frequency and in each direction.
+
+    Stripes, grain and weave are where a spectrum is strong; where parts and edges lie is in its phase, which stays
+    (Oppenheim and Lim 1981, The importance of phase in signals). Detail is of luminance alone: a pattern of colors that
+    are equally bright is not exchanged.
+    """
 
     name = "object-texture"
     title = "Texture of the object"
+    role = Role.SURFACE
     needs = frozenset({Need.OBJECT})
-    version = 2
+    version = 3
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
-        return (Property("object-texture", "Texture of the object", "how strong the object's texture is"),)
+        return (Property("object-texture", "Texture of the object", "the object's texture"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        alpha = matte(to)
-        if alpha is None or to.object is None or matte(source) is None or source.object is None:
+        alpha = surface(to)
+        if alpha is None or to.object is None or source.object is None or not source.object.any():
             return None
-        box, bands = _bands(to.view, to.object)
-        _, wanted = _bands(source.view, source.object)
+        box, detail = to.once(_detail)
+        _, other = source.once(_detail)
+        size = tuple(fft.next_fast_len(max(a, b), real=True) for a, b in zip(detail.shape, other.shape, strict=True))
+        rough = detail + alpha[box] * rng.normal(0, _ROUNDING, detail.shape).astype(np.float32)
+        own, wanted = fft.rfft2(rough, size), np.abs(fft.rfft2(other, size))
+        # Per pixel of the object, so that a larger one is not a rougher one.
+        gain = wanted / np.maximum(np.abs(own), 1e-6) * np.sqrt(to.object.sum() / source.object.sum())
+        made = fft.irfft2(own * gain, size)[: detail.shape[0], : detail.shape[1]]
         changed = to.view.astype(np.float32)
-        for own, other in zip(bands, wanted, strict=True):
-            factor = min(max((other.std() + 0.1) / (own.std() + 0.1), 1 / _MOST), _MOST)
-            changed[box][to.object[box]] += np.float32(factor - 1) * own[:, None]
+        changed[box] += (made - detail)[..., None]
         return blend(to.view, changed, alpha)
 
 
-def _bands(view: Pixels, mask: Mask) -> tuple[tuple[slice, slice], list[Plane]]:
-    """Split the tones of an object into bands, none of which sees what lies beside it.
-
-    Returns:
-        The box around the object, and the values of each band at its pixels.
-    """
+def _detail(seen: Seen) -> tuple[tuple[slice, slice], Plane]:
+    """Return the box around an object, and its tones there less their slow changes, 0 beside it."""
+    mask, alpha = seen.object, surface(seen)
+    assert mask is not None
+    assert alpha is not None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    tones, weight = luminance(view[box]), mask[box].astype(np.float32)
-    levels = [tones]
-    for sigma in _SIGMAS:
-        level = smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), np.float32(1e-3))
-        levels.append(level.astype(np.float32))
-    return box, [(finer - coarser)[mask[box]] for finer, coarser in pairwise(levels)]
+    tones, weight = luminance(seen.view[box]), mask[box].astype(np.float32)
+    sigma = _COARSE * float(np.sqrt(mask.sum()))
+    coarse = smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), np.float32(1e-3))
+    return box, ((tones - coarse) * alpha[box]).astype(np.float32)

@@ -47,7 +47,7 @@ TITLES = {"dataset": "data set"}
 
 def page(findings: Findings) -> str:
     """Return an audit as a page that needs no other file and runs no script."""
-    properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY]
+    properties = [effect for effect in findings.effects if effect.role is Role.PROPERTY or effect.accused]
     cleared = [effect for effect in properties if state(effect) == "cleared"]
     telling = first_pair(findings)
     reliance = findings.verdict.reliance
@@ -90,7 +90,7 @@ def page(findings: Findings) -> str:
             tally=_tally(properties),
             ranked=[e for e in properties if state(e) != "cleared"] + cleared[:MOST_CLEARED],
             unfolded=cleared[MOST_CLEARED:],
-            object=[effect for effect in findings.effects if effect.role is not Role.PROPERTY],
+            object=[effect for effect in findings.effects if effect not in properties],
             properties=properties,
             heat=heat,
             columns=_columns(findings),

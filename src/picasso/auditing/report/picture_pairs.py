@@ -67,7 +67,7 @@ class Drawn:
         """How it stands after: "right", "wrong", or "follows" where the object is another or gone, and so may it be."""
         if self.says == self.own:
             return "right"
-        return "wrong" if self.effect is None or self.effect.role is Role.PROPERTY else "follows"
+        return "wrong" if self.effect is None or self.effect.role.accuses else "follows"
 
     @property
     def sentence(self) -> str:

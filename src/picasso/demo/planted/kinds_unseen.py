@@ -1,7 +1,8 @@
 """The second half of the kinds of proxies, written after the audit's thresholds were written down.
 
 The rule: whoever changes the audit's battery or its thresholds looks at results on the first half alone. Results on
-this half are for the report; it says so where a threshold that decides was changed since.
+this half are for the report; it says so where a threshold that decides was changed since. Stripes were moved to the
+first half when the audit's measure of an object's texture was written anew with results on them in view.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Companion(Kind):
 class Stripes(Kind):
     """An object in plain paint, or in stripes."""
 
-    name, title, on_object, seen = "object-texture", "Texture of the object", True, False
+    name, title, on_object, seen = "object-texture", "Texture of the object", True, True
 
     def plan(self, traits: Traits, value: int, rng: np.random.Generator) -> Traits:
         return replace(traits, stripes=value * rng.uniform(0.7, 1.1))

@@ -29,6 +29,26 @@ function cleared({ pictures, drop, falls }) {
   return pictures > 0 && drop.high < CLEARED && !falls?.length;
 }
 
+/** @param {string} role says whether an effect of it may count against the model */
+function accuses(role) {
+  return role === "property" || role === "surface";
+}
+
+/**
+ * @param {any} effect
+ * @param {string[]} classes
+ * @returns {string} what it says of the model
+ */
+function meaning(effect, classes) {
+  const { what: { phrase }, role, suspect, falls } = effect;
+  if (!accuses(role)) return suspect ? "That is the right reason." : "It does not show that the model uses the object.";
+  if (suspect) return `The model relies on ${phrase}.`;
+  if (role === "surface") return "A part of what hangs on the object, and less than half of it: it does not count against the model.";
+  if (cleared(effect)) return `Cleared: less than 5 points hang on ${phrase}.`;
+  if (!falls?.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
+  return `Not cleared: surely more than 5 points hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
+}
+
 export class Forest {
   /**
    * @param {any} document of an audit
@@ -88,6 +108,7 @@ export class Forest {
   /** @param {any} effect */
   row(effect) {
     const { what, drop, pictures, suspect, role } = effect;
+    const right = !accuses(role);
     const details = h("div", { class: "forest-details", hidden: true });
     const measured = pictures > 0;
     const button = h("button", {
@@ -99,11 +120,11 @@ export class Forest {
         button.setAttribute("aria-expanded", String(open));
       },
     },
-    h("span", { class: "forest-title" }, suspect && role === "property" && icon("warn"), suspect && role !== "property" && icon("check"),
-      h("span", {}, what.title, suspect && role !== "property" && h("span", { class: "muted" }, " the right reason"))),
+    h("span", { class: "forest-title" }, suspect && icon(right ? "check" : "warn"),
+      h("span", {}, what.title, suspect && right && h("span", { class: "muted" }, " the right reason"))),
     this.interval(effect),
     h("span", { class: "forest-number" }, measured ? h("b", {}, points(drop.value)) : "not measured", measured && h("span", { class: "muted" }, ` ${span(drop)}`)));
-    return h("li", { class: suspect && role === "property" ? "suspect" : role, "data-property": what.name }, button, details);
+    return h("li", { class: suspect && !right ? "suspect" : role, "data-property": what.name }, button, details);
   }
 
   /** @param {any} effect */
@@ -121,7 +142,7 @@ export class Forest {
   /** @param {any} effect everything that is known of it */
   details(effect) {
     const { classes, accuracy } = this.document;
-    const { what, role, drop, by_class: falls, toward, margin, sham, p, holm, left_out: left, pictures, screened } = effect;
+    const { what, drop, by_class: falls, toward, margin, sham, p, holm, left_out: left, pictures, screened } = effect;
     const gains = toward.map((/** @type {number} */ share, /** @type {number} */ i) => [share, i]).filter(([share]) => share >= 0.01)
       .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => b[0] - a[0]);
     /** @type {[string, any][]} */
@@ -136,9 +157,7 @@ export class Forest {
       ["Pictures", `${plural(pictures, "picture")}${left ? `; ${left} more do not allow it` : ""}${screened ? "; settled by the screening" : ""}`],
     ];
     return [
-      h("p", {}, role === "property"
-        ? effect.suspect ? `The model relies on ${what.phrase}.` : cleared(effect) ? `Cleared: less than 5 points hang on ${what.phrase}.` : effect.falls?.length ? `Not cleared: surely more than 5 points hang on ${what.phrase} in the pictures of ${effect.falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.` : `Not shown that the model relies on ${what.phrase}, nor that it does not.`
-        : effect.suspect ? "That is the right reason." : "It does not show that the model uses the object."),
+      h("p", {}, meaning(effect, classes)),
       h("dl", { class: "facts" }, rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
       this.illustrated.has(what.name) && h("button", { type: "button", onclick: () => this.illustrate(what.name) }, "Show it in pictures"),
     ];
