@@ -131,6 +131,24 @@ def test_where_one_half_carries_nothing_the_other_is_searched(lower: Effect, nam
     assert named.what.name == name
 
 
+def test_what_looks_like_the_object_is_named_before_rectangles_that_cut_through_it() -> None:
+    upper, thing = effect("upper half", 100, change=0.05), effect("thing", 80, change=0.1, region=2)
+    sky, weak = effect("sky", 90, change=0.3, region=0), effect("ground", 20, change=0.3, region=1)
+    found = judged([upper, thing, weak, *CLEAN])
+    for likely, name in ((2, "thing"), (1, "upper half"), (None, "upper half")):
+        named = named_of(found, likely)
+        assert named is not None
+        assert named.what.name == name
+    both = named_of(judged([upper, thing, sky, *CLEAN]), 2)
+    assert both is not None
+    assert both.what.name == "upper half"
+    verdict = judge(GOOD, 0.5, found, Confirmed(likely=2), 0.06, CLASSES)
+    assert verdict.headline == "RELIES ON the thing"
+    assert verdict.sentence.endswith("It looks like the object; whether it is, only a person can say.")
+    verdict = judge(GOOD, 0.5, found, Confirmed(), 0.06, CLASSES)
+    assert verdict.sentence.endswith("the upper half. Whether that is the object, only a person can say.")
+
+
 def test_where_either_half_suffices_the_whole_is_named() -> None:
     upper, lower = effect("upper", 20, box=(0, 0, 1 / 2, 1)), effect("lower", 3, box=(1 / 2, 0, 1 / 2, 1))
     named = named_of(judged([WHOLE, upper, lower, *CLEAN]))

@@ -42,7 +42,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
     verdict = judge(accuracy, chance, effects, measured.said, smallest, classes, measured.unasked)
     if verdict.outcome is Outcome.WEAK_MODEL:  # nobody is accused
         effects = tuple(replace(one, suspect=False) for one in effects)
-    named = named_of(effects)
+    named = named_of(effects, measured.said.likely)
     if counterfactuals is not None and named is not None:
         question = experiment.questions[effects.index(named)]
         write_counterfactuals(experiment, question, readable, donors, classes, counterfactuals)

@@ -228,8 +228,8 @@ class Measuring:
         self.objects = said.object
         listed = "; ".join(f"{region_name(number)} is {words}" for number, words in enumerate(kinds.names))
         self.notes.append(f"Regions found in the pictures alone, without the model: {listed}.")
-        if not said.known and kinds.object.kind is not None:
-            likely = region_name(kinds.object.kind)
+        if not said.known and kinds.object.kind is not None and kinds.object.kind not in said.other:
+            said, likely = replace(said, likely=kinds.object.kind), region_name(kinds.object.kind)
             self.notes.append(f"The object is perhaps {likely}. If so, say it: --confirm {likely}=object.")
         return Parts(kinds, said.object), said
 

@@ -16,25 +16,40 @@ MOST_SAID = 3
 """Of what hangs on one class so much is named."""
 
 
-def named_of(effects: Sequence[Effect]) -> Effect | None:
+def named_of(effects: Sequence[Effect], likely: int | None = None) -> Effect | None:
     """Return the property that is named: the smallest change that reaches most of the largest drop, or may.
 
     What is narrower and cannot be told from reaching it is named all the same: what contains it is larger, not truer.
 
     Where one half of the picture carries next to nothing and the other at least half of it, what hangs on the whole
     background hangs on the other half: then it is what lies in that half that is asked, and what hangs on that half.
+
+    Where nobody has said which region is the object, a region that looks like it is named before rectangles that cut
+    through it, unless another region does as much.
+
+    Args:
+        effects: Of everything that was tested, judged.
+        likely: Number of the kind of regions that looks like the object, or None.
     """
     suspects = [effect for effect in effects if effect.accused]
     if not suspects:
         return None
+    regions = [one for one in _large(suspects) if one.what.region is not None]
+    if regions and all(one.what.region == likely for one in regions):
+        return _smallest(regions)
     named = _smallest(suspects)
     half = _half_of(named, suspects, effects)
     return named if half is None else _smallest([one for one in suspects if _inside(one, half)])
 
 
 def _smallest(suspects: Sequence[Effect]) -> Effect:
+    return min(_large(suspects), key=lambda one: one.change)
+
+
+def _large(suspects: Sequence[Effect]) -> list[Effect]:
+    """Return those that reach most of the largest drop, or may."""
     most = max(effect.drop.value for effect in suspects)
-    return min((one for one in suspects if one.drop.high >= NAMING * most), key=lambda one: one.change)
+    return [one for one in suspects if one.drop.high >= NAMING * most]
 
 
 def _half_of(named: Effect, suspects: Sequence[Effect], effects: Sequence[Effect]) -> Effect | None:
@@ -89,7 +104,7 @@ def judge(
     """
     objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
     right = next((effect for effect in objects if effect.suspect), None)
-    named = named_of(effects)
+    named = named_of(effects, said.likely)
     suspects = [one for one in effects if one.accused]
     open_ones = [one for one in effects if one.role is Role.PROPERTY and tested(one) and not cleared(one)]
     erased = next((one for one in effects if one.role is Role.ERASURE and tested(one)), None)
@@ -123,8 +138,7 @@ def judge(
             f"than {percent(SURFACE)} of what the object does, and counts as a part of it."
         )
     if named is not None:
-        certain = said.known or named.what.region in said.other
-        return _accused(named, suspects, right, bool(objects), certain, smallest, reasons)
+        return _accused(named, suspects, right, objects, said, smallest, reasons)
     settled = [one for one in effects if one.role.accuses and tested(one)]
     clean = right is not None and settled and not open_ones and said.known
     if right is not None and clean and not unasked:
@@ -211,8 +225,8 @@ def _accused(
     named: Effect,
     suspects: Sequence[Effect],
     right: Effect | None,
-    asked: bool,
-    certain: bool,
+    objects: Sequence[Effect],
+    said: Confirmed,
     smallest: float,
     reasons: list[str],
 ) -> Verdict:
@@ -221,12 +235,14 @@ def _accused(
     if others:
         reasons.append(f"It also shows in {listed(others)}.")
     sentence = f"{drop} of accuracy hang on {phrase}"
-    if not certain:
+    if not (said.known or named.what.region in said.other):
         outcome, headline = Outcome.RELIES_ON, f"RELIES ON {phrase}"
-        sentence += ". Whether that is the object, only a person can say."
+        looks = named.what.region is not None and named.what.region == said.likely
+        sentence += ". It looks like the object; whether it is" if looks else ". Whether that is the object"
+        sentence += ", only a person can say."
     elif right is None:
         outcome, headline = Outcome.WRONG_REASON, f"WRONG REASON: {phrase}"
-        sentence += ", and the object does not show as a reason." if asked else ". The object was not tested."
+        sentence += ", and the object does not show as a reason." if objects else ". The object was not tested."
     else:
         outcome, headline = Outcome.BOTH, f"BOTH: the object and {phrase}"
         sentence += f"; {_points(right.drop)} hang on the object."

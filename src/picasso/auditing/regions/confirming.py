@@ -17,11 +17,14 @@ class Confirmed:
         object: Numbers of the kinds of regions that are the object, as a person says.
         other: Numbers of those that are not.
         masks: Whether the data set says it, with masks or boxes.
+        likely: Number of the kind of regions that looks like the object, where nobody has said which is; None where
+            none does, or where a person says that it is not.
     """
 
     object: tuple[int, ...] = ()
     other: tuple[int, ...] = ()
     masks: bool = False
+    likely: int | None = None
 
     @property
     def known(self) -> bool:
