@@ -14,7 +14,8 @@ from picasso.core.intervention import Need, Role, Seen
 from tests.auditing.interventions.scenes import NAMES, REGIONS, SIDE, any_seen, intervention, properties, scenes
 
 PHOTOGRAPHIC = {
-    "blur", "color-cast", "contrast", "jpeg-grid", "light-gradient", "luminance", "noise", "orientation", "vignette",
+    "blur", "color-cast", "contrast", "jpeg-grid", "light-gradient", "luminance", "noise", "orientation", "saturation",
+    "vignette",
 }  # fmt: skip
 """What befalls a picture as a whole; measured beside the object, given to all of it."""
 BATTERY = PHOTOGRAPHIC | {
@@ -28,6 +29,7 @@ REPLACING = {"object-position", "object-scale", "object-swap"}
 def test_the_battery_is_whole() -> None:
     assert set(NAMES) >= BATTERY
     assert {name for name in NAMES if intervention(name).role is Role.OBJECT} == {"object-swap"}
+    assert {name for name in NAMES if intervention(name).role is Role.SURFACE} == {"object-texture"}
     assert {name for name in NAMES if intervention(name).role is Role.ERASURE} == {"erasure"}
 
 

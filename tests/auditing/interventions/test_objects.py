@@ -93,6 +93,15 @@ def test_stripes_come_go_and_turn_and_the_shape_of_what_is_there_stays() -> None
     assert abs(np.angle(kept)) < 0.1
 
 
+def test_patterns_of_color_that_are_equally_bright_go_too() -> None:
+    mask, waves = block(SIZE, (10, 10, 60, 70)), stripes((0.0, 0.2), 0.1).astype(np.float32) - 120
+    rust = np.clip(plain() + waves * np.array([1, 0, -0.299 / 0.114]) * 0.8, 0, 255).round().astype(np.uint8)
+    found = taken("object-texture", Seen("rusty", rust, 0, mask), Seen("bare", plain(), 0, mask))
+    inner = block(SIZE, (14, 14, 52, 62))
+    assert found[inner][:, 0].std() < 0.2 * rust[inner][:, 0].std()
+    assert np.abs(luminance(found) - luminance(rust))[inner].mean() < 1.5
+
+
 def test_plain_paint_can_get_a_texture_and_an_object_its_own() -> None:
     mask = block(SIZE, (10, 10, 60, 70))
     even, one = Seen("even", plain(), 0, mask), Seen("one", stripes((0.1, 0.15), 0.2), 0, mask)

@@ -9,13 +9,20 @@ from picasso.core.detail import noise_level
 from picasso.core.intervention import Pixels, Seen
 from picasso.core.light import light_of
 from picasso.core.tones import log_chroma, luminance, moments, to_pixels
-from tests.auditing.interventions.scenes import block, scenes, taken, textured
+from tests.auditing.interventions.scenes import block, intervention, properties, scenes, taken, textured
 
 SIZE = (48, 56)
 
 
 def seen(view: Pixels, masked: bool = True) -> Seen:
     return Seen("picture", view, 0, block(view.shape[:2], (10, 12, 14, 16)) if masked else None)
+
+
+def colored(seed: int, strong: float) -> Pixels:
+    """Smooth noise whose colors are so strong, 1 as drawn."""
+    view = textured(seed)
+    gray = luminance(view)[..., None]
+    return to_pixels(gray + np.float32(strong) * (view - gray))
 
 
 @pytest.fixture
@@ -48,6 +55,27 @@ def test_the_background_gets_the_color_and_stays_as_bright(to: Seen) -> None:
     found = taken("color-cast", to, source)
     np.testing.assert_allclose(log_chroma(found, to.context), log_chroma(source.view, source.context), atol=0.005)
     assert luminance(found)[to.context].mean() == pytest.approx(luminance(to.view)[to.context].mean(), abs=0.2)
+
+
+def test_colors_become_as_strong_and_keep_hue_and_luminance() -> None:
+    to, source = (seen(colored(seed, strong)) for seed, strong in ((1, 0.3), (2, 1.0)))
+
+    def colors(view: Pixels) -> np.ndarray:
+        return view[to.context] - luminance(view[to.context])[:, None]
+
+    found = taken("saturation", to, source)
+    strengths = [np.sqrt(np.square(colors(view)).mean()) for view in (found, source.view)]
+    assert strengths[0] == pytest.approx(strengths[1], rel=0.02)
+    np.testing.assert_allclose(luminance(found), luminance(to.view), atol=0.6)
+    before, after = colors(to.view), colors(found)
+    assert (before * after).sum() / np.linalg.norm(before) / np.linalg.norm(after) > 0.999
+
+
+def test_gray_pictures_have_no_color_to_make_stronger() -> None:
+    gray = seen(np.repeat(textured(1)[..., :1], 3, 2))
+    what = properties("saturation", SIZE)[0]
+    assert intervention("saturation").take(what, gray, seen(colored(2, 1.0)), np.random.default_rng(0)) is None
+    assert np.ptp(taken("saturation", seen(colored(2, 1.0)), gray).astype(int), axis=2).max() < 40
 
 
 def test_the_background_gets_the_contrast_and_keeps_its_mean(to: Seen) -> None:

@@ -56,10 +56,12 @@ def test_a_part_that_differs_is_taken() -> None:
     np.testing.assert_array_equal(found[24:], 100)
 
 
-def test_the_border_is_a_frame() -> None:
+@pytest.mark.parametrize(("which", "wide"), [(0, 5), (1, 13)])
+def test_the_border_is_a_frame(which: int, wide: int) -> None:
     to, source = (Seen(str(seed), textured(seed, (100, 100)), 0) for seed in (1, 2))
-    changed = (taken("border", to, source) != to.view).any(-1)
-    assert not changed[5:-5, 5:-5].any()
+    changed = (taken("border", to, source, which) != to.view).any(-1)
+    assert not changed[wide:-wide, wide:-wide].any()
+    assert changed[: wide - 2].mean() > 0.9
     for edge in (changed[0], changed[-1], changed[:, 0], changed[:, -1]):
         assert edge.mean() > 0.9
 

@@ -1,4 +1,4 @@
-"""The top, the middle and the bottom of the picture, and its halves."""
+"""The thirds of the picture, from top to bottom and from left to right, and its halves."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from picasso.plugin import Property, Rectangles
 
 
 class Bands(Rectangles):
-    """A third or half of the background comes from another picture: the sky, the horizon, the ground."""
+    """A third or half of the background comes from another picture: the sky, the ground, one side."""
 
     name = "bands"
     title = "Bands"
-    version = 2
+    version = 3
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         third = 1 / 3
@@ -20,4 +20,9 @@ class Bands(Rectangles):
             Property("band-bottom", "Bottom third", "the bottom of the picture", (2 * third, 0, third, 1)),
             Property("band-upper", "Upper half", "the upper half of the picture", (0, 0, 1 / 2, 1)),
             Property("band-lower", "Lower half", "the lower half of the picture", (1 / 2, 0, 1 / 2, 1)),
+            Property("band-left", "Left third", "the left of the picture", (0, 0, 1, third)),
+            Property("band-center", "Center third", "the center of the picture", (0, third, 1, third)),
+            Property("band-right", "Right third", "the right of the picture", (0, 2 * third, 1, third)),
+            Property("band-left-half", "Left half", "the left half of the picture", (0, 0, 1, 1 / 2)),
+            Property("band-right-half", "Right half", "the right half of the picture", (0, 1 / 2, 1, 1 / 2)),
         )

@@ -5,7 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import fft
 
-from picasso.plugin import Intervention, Need, Pixels, Plane, Property, Role, Seen, blend, luminance, smoothed, surface
+from picasso.plugin import (
+    WEIGHTS,
+    Intervention,
+    Need,
+    Pixels,
+    Plane,
+    Property,
+    Role,
+    Seen,
+    blend,
+    luminance,
+    smoothed,
+    surface,
+)
 
 _COARSE = 0.15
 """Standard deviation of the Gaussian whose rest is detail, as a share of the square root of the object's area: what
@@ -18,8 +31,7 @@ class ObjectTexture(Intervention):
     """Detail of the object gets the strength of another's, at each frequency and in each direction.
 
     Stripes, grain and weave are where a spectrum is strong; where parts and edges lie is in its phase, which stays
-    (Oppenheim and Lim 1981, The importance of phase in signals). Detail is of luminance alone: a pattern of colors that
-    are equally bright is not exchanged.
+    (Oppenheim and Lim 1981, The importance of phase in signals). So it is done to the luminance and to both colors.
     """
 
     name = "object-texture"
@@ -37,25 +49,38 @@ class ObjectTexture(Intervention):
             return None
         box, detail = to.once(_detail)
         _, other = source.once(_detail)
-        size = tuple(fft.next_fast_len(max(a, b), real=True) for a, b in zip(detail.shape, other.shape, strict=True))
-        rough = detail + alpha[box] * rng.normal(0, _ROUNDING, detail.shape).astype(np.float32)
-        own, wanted = fft.rfft2(rough, size), np.abs(fft.rfft2(other, size))
+        size = [fft.next_fast_len(max(pair), real=True) for pair in zip(detail.shape[:2], other.shape[:2], strict=True)]
+        rough = detail + alpha[box][..., None] * rng.normal(0, _ROUNDING, detail.shape).astype(np.float32)
+        own, wanted = fft.rfft2(rough, size, (0, 1)), np.abs(fft.rfft2(other, size, (0, 1)))
         # Per pixel of the object, so that a larger one is not a rougher one.
         gain = wanted / np.maximum(np.abs(own), 1e-6) * np.sqrt(to.object.sum() / source.object.sum())
-        made = fft.irfft2(own * gain, size)[: detail.shape[0], : detail.shape[1]]
+        made = fft.irfft2(own * gain, size, (0, 1))[: detail.shape[0], : detail.shape[1]]
         changed = to.view.astype(np.float32)
-        changed[box] += (made - detail)[..., None]
+        changed[box] += _mixed(made - detail)
         return blend(to.view, changed, alpha)
 
 
 def _detail(seen: Seen) -> tuple[tuple[slice, slice], Plane]:
-    """Return the box around an object, and its tones there less their slow changes, 0 beside it."""
+    """Return the box around an object, and its parted tones there less their slow changes, 0 beside it, (h, w, 3)."""
     mask, alpha = seen.object, surface(seen)
     assert mask is not None
     assert alpha is not None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    tones, weight = luminance(seen.view[box]), mask[box].astype(np.float32)
+    tones, weight = _parted(seen.view[box]), mask[box].astype(np.float32)[..., None]
     sigma = _COARSE * float(np.sqrt(mask.sum()))
     coarse = smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), np.float32(1e-3))
-    return box, ((tones - coarse) * alpha[box]).astype(np.float32)
+    return box, ((tones - coarse) * alpha[box][..., None]).astype(np.float32)
+
+
+def _parted(view: Pixels) -> Plane:
+    """Return luminance, red less luminance and blue less luminance, float32 (h, w, 3)."""
+    tones = luminance(view)
+    return np.dstack([tones, view[..., 0] - tones, view[..., 2] - tones])
+
+
+def _mixed(parted: Plane) -> Plane:
+    """Return red, green and blue of what was parted."""
+    tones, red, blue = np.moveaxis(parted, -1, 0)
+    green = -(WEIGHTS[0] * red + WEIGHTS[2] * blue) / WEIGHTS[1]
+    return np.dstack([tones + red, tones + green, tones + blue])
