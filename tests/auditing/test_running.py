@@ -68,12 +68,12 @@ def test_what_was_asked_for_is_not_all_and_acquits_nobody(free: Path) -> None:
     assert _effect(findings, "object-swap") > 0.9
     assert findings.verdict.outcome is Outcome.CANNOT_TELL
     assert "asked for" in findings.verdict.sentence
-    tested = sum(one.role is Role.PROPERTY for one in findings.effects)
+    tested = sum(one.role.accuses for one in findings.effects)
     battery = [entry.load()() for entry in registry.interventions().values()]
     every = [
         property
         for one in battery
-        if one.role is Role.PROPERTY and Need.REGIONS not in one.needs
+        if one.role.accuses and Need.REGIONS not in one.needs
         for property in one.properties((drawn.SIDE, drawn.SIDE), ())
     ]
     assert any(f"Only {tested} of {len(every)} properties" in reason for reason in findings.verdict.reasons)
