@@ -200,7 +200,9 @@ def test_the_surface_counts_where_it_carries_most_of_what_the_object_carries() -
     assert verdict.sentence.endswith("the model knows it by its surface.")
     verdict = judge(GOOD, 0.5, judged([OBJECT, some, *CLEAN]), MASKS, 0.06, CLASSES)
     assert verdict.outcome is Outcome.RIGHT_REASON
-    assert verdict.sentence.endswith("30 points (23 … 38) hang on the texture alone.")
+    assert verdict.sentence.endswith(
+        "on the object, 30 points (23 … 38) on the texture alone, and less than 5 on anything else that was tested."
+    )
     assert any("less than 50 % of what the object does" in reason for reason in verdict.reasons)
 
 

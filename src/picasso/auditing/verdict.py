@@ -132,7 +132,10 @@ def judge(
             f"Erasing the object, rather than an equal piece of what surrounds it, costs {_points(erased.drop)}."
         )
     surface = next((one for one in effects if one.role is Role.SURFACE and tested(one) and not one.accused), None)
+    alone = ""
     if surface is not None and right is not None:
+        if surface.drop.low > SURE:
+            alone = f", {_points(surface.drop)} on {surface.what.phrase} alone"
         reasons.append(
             f"{surface.what.title}: exchanged alone, outline and parts kept, it costs {_points(surface.drop)}, less "
             f"than {percent(SURFACE)} of what the object does, and counts as a part of it."
@@ -146,9 +149,8 @@ def judge(
         return Verdict(
             Outcome.RIGHT_REASON,
             "RIGHT REASON: the object",
-            f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on "
-            "anything else that was tested."
-            + (f" {_of_it(surface)}" if surface is not None and surface.drop.low > SURE else ""),
+            f"{_points(right.drop)} of accuracy hang on the object{alone}, and less than {CLEAR * 100:.0f} on "
+            "anything else that was tested.",
             right.drop,
             right.what,
             smallest,
@@ -231,7 +233,7 @@ def _accused(
     reasons: list[str],
 ) -> Verdict:
     drop, phrase = _points(named.drop), named.what.phrase
-    others = [one.what.phrase for one in suspects if one is not named][:3]
+    others = [one.what.phrase for one in sorted(suspects, key=lambda one: -one.drop.value) if one is not named][:3]
     if others:
         reasons.append(f"It also shows in {listed(others)}.")
     sentence = f"{drop} of accuracy hang on {phrase}"
@@ -249,10 +251,6 @@ def _accused(
     if named.role is Role.SURFACE:
         sentence += " Its outline and its parts were left as they are: the model knows it by its surface."
     return Verdict(outcome, headline, sentence, named.drop, named.what, smallest, tuple(reasons))
-
-
-def _of_it(surface: Effect) -> str:
-    return f"{_points(surface.drop)} hang on {surface.what.phrase} alone."
 
 
 def _points(drop: Interval) -> str:

@@ -1,4 +1,4 @@
-"""The thirds of the picture, from top to bottom and from left to right, and its halves."""
+"""The thirds of the picture, from top to bottom and from left to right, and the upper and the lower half."""
 
 from collections.abc import Sequence
 
@@ -23,6 +23,4 @@ class Bands(Rectangles):
             Property("band-left", "Left third", "the left of the picture", (0, 0, 1, third)),
             Property("band-center", "Center third", "the center of the picture", (0, third, 1, third)),
             Property("band-right", "Right third", "the right of the picture", (0, 2 * third, 1, third)),
-            Property("band-left-half", "Left half", "the left half of the picture", (0, 0, 1, 1 / 2)),
-            Property("band-right-half", "Right half", "the right half of the picture", (0, 1 / 2, 1, 1 / 2)),
         )
