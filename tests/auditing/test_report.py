@@ -16,7 +16,7 @@ from picasso.auditing.findings import Clue, Findings, Interval, Outcome, Picture
 from picasso.auditing.report import drawing
 from picasso.auditing.report import page as report
 from picasso.auditing.report.picture_pairs import drawn, first_pair
-from picasso.core.intervention import Role
+from picasso.core.intervention import Property, Role
 from tests.auditing.making import BLUR, CORNER, ERASED, NOISE, OBJECT, SKY, effect, findings, pair
 
 VOID = {"meta", "img", "line", "circle", "rect", "path", "br"}
@@ -365,5 +365,16 @@ def test_the_object_has_a_block_of_its_own() -> None:
     assert page.words.index("The object, swapped") > needed
     assert page.words.index("The object, erased") > needed
     assert page.words.index("Noise") < needed
+    assert "Its texture is a part of that" not in page.words
     only = read(findings(effects=(effect(OBJECT, 0.4, suspect=True, role=Role.OBJECT),)))
     assert "What should not matter" not in only.words
+
+
+def test_a_surface_stands_with_the_object_until_it_is_accused() -> None:
+    texture = effect(Property("object-texture", "Texture", "the texture"), 0.3, role=Role.SURFACE)
+    known = findings(Outcome.RIGHT_REASON)
+    page = read(replace(known, effects=(*known.effects, texture)))
+    assert page.words.index("Texture") > page.words.index("The object itself")
+    assert "Its texture is a part of that" in page.words
+    page = read(replace(known, effects=(*known.effects, replace(texture, suspect=True))))
+    assert page.words.index("Texture") < page.words.index("The object itself")
