@@ -42,6 +42,8 @@ WRITTEN_DOWN = {
     "NAMING": 0.75,
 }
 """The thresholds that decide verdicts, as they stood before the second half of the kinds was written."""
+ADDED = ("SURFACE",)
+"""Those that came later."""
 
 
 TOOLS = (
@@ -71,9 +73,8 @@ class Audited:
         flagged: whether it says that the model relies on something wrong.
         named: the property that is named, or None.
         ranked: names of the suspects, the one that is named first, then the others in the order of the findings.
-        drops: by the name of a property that is neither the object nor its erasure, nor its texture where that is not
-            accused: drop, its lower end, and p after
-            Holm's correction.
+        drops: by the name of a property, or of the object's texture where that is accused: drop, its lower end, and p
+            after Holm's correction.
         uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
         iou: by the name of a suspect, by the name of a kind: how well the pixels that the suspect changes fit the
             kind's footprint, mean over the pairs of pictures that the audit shows.
@@ -154,7 +155,9 @@ def version() -> str:
     """A digest of the audit's code but for maps and reports: audits by other code are run again."""
     digest = hashlib.sha256(str(PICTURES).encode())
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
-    own = (file for file in sorted(rooms[0].rglob("*.py")) if not {"maps", "report"} & set(file.parts))
+    own = (
+        file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in ("maps", "report")
+    )
     files = [*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
     for file in files:
         digest.update(file.read_bytes())

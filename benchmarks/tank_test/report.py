@@ -11,13 +11,14 @@ import numpy as np
 
 from benchmarks.occlusion_page import table
 from benchmarks.tank_test import auditing, peers
-from benchmarks.tank_test.auditing import PICTURES, WRITTEN_DOWN, Mode, changed_thresholds
+from benchmarks.tank_test.auditing import ADDED, PICTURES, WRITTEN_DOWN, Mode, changed_thresholds
 from benchmarks.tank_test.design import STRENGTHS, Case, Sort
 from benchmarks.tank_test.measures import Estimate, auroc, bootstrapped, found_at, share, spearman, upper_bound
 from benchmarks.tank_test.naming import PLACED, named
 from benchmarks.tank_test.records import Record, Records
 from benchmarks.tank_test.running import POWER_PICTURES
 from benchmarks.tank_test.truth import NEGATIVE, POSITIVE
+from picasso.auditing import thresholds
 from picasso.demo.planted.kinds import KINDS
 
 BEGIN = "<!-- From here to the next mark written by `make bench-audit`: run it instead of editing. -->"
@@ -85,8 +86,8 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     yield ""
     yield (
         f"An audit sees {PICTURES} pictures. Audits are ranked by the largest drop of accuracy that is sure, the lower "
-        "end of its interval. Intervals are of 95 %: bootstrapped over the models for AUROC and for true positives at "
-        "5 % false, exact for shares."
+        "end of its interval; that of the object's texture counts where it is accused. Intervals are of 95 %: "
+        "bootstrapped over the models for AUROC and for true positives at 5 % false, exact for shares."
     )
     yield ""
     yield from _ranking(by_mode)
@@ -168,6 +169,8 @@ def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
         yield (
             "The thresholds that decide verdicts are what they were before the second half of the kinds was written: "
             + ", ".join(f"{name} {value:g}" for name, value in WRITTEN_DOWN.items())
+            + ". Added since: "
+            + ", ".join(f"{name} {getattr(thresholds, name):g}" for name in ADDED)
             + "."
         )
     yield ""

@@ -132,7 +132,12 @@ def test_where_one_half_carries_nothing_the_other_is_searched(lower: Effect, nam
 
 
 def test_what_looks_like_the_object_is_named_before_rectangles_that_cut_through_it() -> None:
-    upper, thing = effect("upper half", 100, change=0.05), effect("thing", 80, change=0.1, region=2)
+    thing = effect("thing", 80, change=0.1, region=2)
+    upper = effect("upper half", 100, change=0.05, box=(0, 0, 1 / 2, 1))
+    for other in (effect("blur", 100, change=0.01), effect("corner", 100, change=0.01, box=(0, 0, 1 / 4, 1 / 4))):
+        named = named_of(judged([upper, thing, other, *CLEAN]), 2)
+        assert named is not None
+        assert named.what == other.what
     sky, weak = effect("sky", 90, change=0.3, region=0), effect("ground", 20, change=0.3, region=1)
     found = judged([upper, thing, weak, *CLEAN])
     for likely, name in ((2, "thing"), (1, "upper half"), (None, "upper half")):
@@ -207,9 +212,20 @@ def test_the_surface_counts_where_it_carries_most_of_what_the_object_carries() -
 
 
 def test_of_a_surface_without_an_object_nobody_is_accused() -> None:
-    texture = effect("texture", 100, role=Role.SURFACE)
-    assert answer(texture, *CLEAN) is Outcome.CANNOT_TELL
-    assert judged([texture, *CLEAN])[0].suspect is False
+    texture = effect("texture", 60, role=Role.SURFACE)
+    for others in (CLEAN, [NO_OBJECT, *CLEAN]):
+        assert answer(texture, *others) is Outcome.CANNOT_TELL
+        assert judged([texture, *others])[0].suspect is False
+
+
+def test_a_large_part_that_is_not_sure_or_of_one_class_forbids_an_acquittal() -> None:
+    for texture in (
+        effect("texture", 60, role=Role.SURFACE, p=0.02),
+        effect("texture", 60, role=Role.SURFACE, by_class=(0.9, 0.0)),
+    ):
+        assert answer(OBJECT, texture, *CLEAN) is Outcome.CANNOT_TELL
+    small = effect("texture", 40, role=Role.SURFACE, by_class=(0.6, 0.0))
+    assert answer(OBJECT, small, *CLEAN) is Outcome.RIGHT_REASON
 
 
 def test_sentences_have_the_numbers() -> None:
@@ -250,7 +266,7 @@ def test_a_part_of_the_properties_acquits_nobody() -> None:
     verdict = judge(GOOD, 0.5, judged([OBJECT, *CLEAN]), MASKS, 0.06, CLASSES, unasked=25)
     assert verdict.outcome is Outcome.CANNOT_TELL
     assert verdict.sentence.startswith("75 points (")
-    assert "less than 5 on anything that was asked for" in verdict.sentence
+    assert "less than 5 on anything else that was asked for" in verdict.sentence
     assert any("Only 20 of 45 properties were tested" in reason for reason in verdict.reasons)
     assert verdict.named is None
 

@@ -20,7 +20,6 @@ from picasso.auditing.maps.illustrating import illustrate
 from picasso.auditing.measuring import Measurements, Report
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
 from picasso.auditing.verdict import judge, named_of
-from picasso.core.intervention import Role
 
 
 def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | None, report: Report) -> Findings:
@@ -76,7 +75,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
 
 def _shown(effects: Sequence[Effect], named: Effect | None) -> list[tuple[int, Effect]]:
     """Return the effects that pairs of pictures show, with their numbers: what is named, suspects, the object."""
-    shown = [one for one in enumerate(effects) if one[1].suspect or one[1].role is not Role.PROPERTY]
+    shown = [one for one in enumerate(effects) if one[1].suspect or not one[1].role.accuses]
     return sorted(
         shown,
         key=lambda one: (

@@ -117,16 +117,32 @@ def cleared(effect: Effect) -> bool:
 def judged(effects: Sequence[Effect]) -> list[Effect]:
     """Correct for everything that was tested, and say on which properties the model relies.
 
-    A property counts when the drop is significant, large, surely not small, and shows in two classes; a part of the
-    object when it is, besides, most of what hangs on the object.
+    A property counts when the drop is significant, large, surely not small, and shows in two classes; the surface of
+    the object when, besides, the object counts, and at least `SURFACE` of what hangs on that hangs on its surface.
     """
     corrected = [1.0] * len(effects)
     family = [place for place, effect in enumerate(effects) if tested(effect)]
     for place, p in zip(family, multiple_tests.holm([effects[place].p for place in family]), strict=True):
         corrected[place] = p
-    objects = [effect for effect in effects if effect.role is Role.OBJECT and tested(effect)]
     found = [replace(effect, holm=holm) for effect, holm in zip(effects, corrected, strict=True)]
-    return [replace(one, suspect=_relied_on(one) and not _mere_surface(one, objects)) for one in found]
+    relied = [replace(one, suspect=tested(one) and _relied_on(one)) for one in found]
+    right = next((one for one in relied if one.role is Role.OBJECT and one.suspect), None)
+    return [
+        replace(one, suspect=one.suspect and right is not None and not part_of(one, right))
+        if one.role is Role.SURFACE
+        else one
+        for one in relied
+    ]
+
+
+def part_of(effect: Effect, right: Effect | None) -> bool:
+    """Say whether an effect is of the object's surface, and less than `SURFACE` of what the object does.
+
+    Args:
+        effect: Any effect.
+        right: The one of the object, where the model relies on it.
+    """
+    return effect.role is Role.SURFACE and right is not None and effect.drop.value < SURFACE * right.drop.value
 
 
 def plain(effect: Effect, count: int) -> bool:
@@ -150,12 +166,6 @@ def _large(effect: Effect) -> bool:
 
 def _relied_on(effect: Effect) -> bool:
     return _large(effect) and _in_two_classes(effect)
-
-
-def _mere_surface(effect: Effect, objects: Sequence[Effect]) -> bool:
-    """Say whether a property is a part of the object that does not carry most of what the object carries."""
-    least = max((SURFACE * one.drop.value for one in objects), default=float("inf"))
-    return effect.role is Role.SURFACE and effect.drop.value < least
 
 
 def _in_two_classes(effect: Effect) -> bool:

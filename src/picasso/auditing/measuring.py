@@ -44,7 +44,7 @@ from picasso.core.intervention import Intervention, Need, Role
 from picasso.core.model import Model
 
 Report = Callable[[int, int, str], None]
-_ABOUT = 45
+_ABOUT = 49
 """Properties that are tried, about."""
 _SUSPECTS = 0.4
 """Share of the properties that the screening leaves, about: for the estimate of the progress alone."""

@@ -76,6 +76,11 @@ class Move:
     suspect: tuple[bool, bool]
 
     @property
+    def should_not_matter(self) -> bool:
+        """Whether it is a property, or the object's surface where one of the models is accused of it."""
+        return self.role is Role.PROPERTY or (self.role.accuses and any(self.suspect))
+
+    @property
     def way(self) -> Way:
         """Return whether less or more hangs on it than before."""
         if self.change.high < 0:
@@ -124,16 +129,12 @@ class Moved:
     @property
     def properties(self) -> tuple[Move, ...]:
         """Return the properties that should not matter."""
-        return tuple(move for move in self.moves if move not in self.object)
+        return tuple(move for move in self.moves if move.should_not_matter)
 
     @property
     def object(self) -> tuple[Move, ...]:
         """Return what the object does, its absence, and its surface where neither model is accused of that."""
-        return tuple(
-            move
-            for move in self.moves
-            if move.role is not Role.PROPERTY and not (move.role is Role.SURFACE and any(move.suspect))
-        )
+        return tuple(move for move in self.moves if not move.should_not_matter)
 
     def document(self) -> dict[str, Any]:
         """Return everything as JSON."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from picasso.auditing.effects import cleared, in_one_class, tested
+from picasso.auditing.effects import cleared, in_one_class, part_of, tested
 from picasso.auditing.findings import Effect, Interval, Outcome, Verdict
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.report.wording import percent, points, span
-from picasso.auditing.thresholds import CLEAR, NAMING, SURE, SURFACE, WEAK
+from picasso.auditing.thresholds import CLEAR, NAMING, SURFACE, WEAK
 from picasso.core.intervention import Role
 from picasso.scorecard.verdict import listed
 
+CUTS = 0.25
+"""Share of the picture from which on a rectangle cuts through things; cells and corners are smaller, bands are not."""
 MOST_SAID = 3
 """Of what hangs on one class so much is named."""
 
@@ -24,8 +26,8 @@ def named_of(effects: Sequence[Effect], likely: int | None = None) -> Effect | N
     Where one half of the picture carries next to nothing and the other at least half of it, what hangs on the whole
     background hangs on the other half: then it is what lies in that half that is asked, and what hangs on that half.
 
-    Where nobody has said which region is the object, a region that looks like it is named before rectangles that cut
-    through it, unless another region does as much.
+    Where nobody has said which region is the object, a region that looks like it is named before a band or a half of
+    the picture, which cuts through it, unless another region does as much.
 
     Args:
         effects: Of everything that was tested, judged.
@@ -34,10 +36,10 @@ def named_of(effects: Sequence[Effect], likely: int | None = None) -> Effect | N
     suspects = [effect for effect in effects if effect.accused]
     if not suspects:
         return None
-    regions = [one for one in _large(suspects) if one.what.region is not None]
-    if regions and all(one.what.region == likely for one in regions):
-        return _smallest(regions)
     named = _smallest(suspects)
+    regions = [one for one in _large(suspects) if one.what.region is not None]
+    if _cuts(named) and regions and all(one.what.region == likely for one in regions):
+        return _smallest(regions)
     half = _half_of(named, suspects, effects)
     return named if half is None else _smallest([one for one in suspects if _inside(one, half)])
 
@@ -73,6 +75,11 @@ def _halves(one: Effect, other: Effect) -> bool:
     return (stacked and height < 1) or (beside and width < 1)
 
 
+def _cuts(effect: Effect) -> bool:
+    """Say whether a property is a rectangle so large that it cuts through what stands in the picture."""
+    return effect.what.box is not None and effect.what.box[2] * effect.what.box[3] >= CUTS
+
+
 def _inside(one: Effect, other: Effect) -> bool:
     """Say whether a property is a rectangle inside another that is one."""
     if one.what.box is None or other.what.box is None:
@@ -106,7 +113,8 @@ def judge(
     right = next((effect for effect in objects if effect.suspect), None)
     named = named_of(effects, said.likely)
     suspects = [one for one in effects if one.accused]
-    open_ones = [one for one in effects if one.role is Role.PROPERTY and tested(one) and not cleared(one)]
+    counting = [one for one in effects if one.role.accuses and tested(one)]
+    open_ones = [one for one in counting if not cleared(one) and not part_of(one, right)]
     erased = next((one for one in effects if one.role is Role.ERASURE and tested(one)), None)
     reasons = [
         f"On the pictures as they are the model is right in {percent(accuracy.value)}; chance is {percent(chance)}."
@@ -131,19 +139,16 @@ def judge(
         reasons.append(
             f"Erasing the object, rather than an equal piece of what surrounds it, costs {_points(erased.drop)}."
         )
-    surface = next((one for one in effects if one.role is Role.SURFACE and tested(one) and not one.accused), None)
     alone = ""
-    if surface is not None and right is not None:
-        if surface.drop.low > SURE:
-            alone = f", {_points(surface.drop)} on {surface.what.phrase} alone"
+    for surface in (one for one in counting if part_of(one, right) and not cleared(one)):
+        alone = f", {_points(surface.drop)} on {surface.what.phrase} alone"
         reasons.append(
             f"{surface.what.title}: exchanged alone, outline and parts kept, it costs {_points(surface.drop)}, less "
             f"than {percent(SURFACE)} of what the object does, and counts as a part of it."
         )
     if named is not None:
         return _accused(named, suspects, right, objects, said, smallest, reasons)
-    settled = [one for one in effects if one.role.accuses and tested(one)]
-    clean = right is not None and settled and not open_ones and said.known
+    clean = right is not None and counting and not open_ones and said.known
     if right is not None and clean and not unasked:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
         return Verdict(
@@ -159,7 +164,7 @@ def judge(
     if unasked:
         every = sum(one.role.accuses for one in effects) + unasked
         reasons.append(
-            f"Only {len(settled)} of {every} properties were tested, as it was asked for: what was not tested is not "
+            f"Only {len(counting)} of {every} properties were tested, as it was asked for: what was not tested is not "
             "acquitted."
         )
     wide = [one for one in open_ones if one.drop.high >= CLEAR]
@@ -179,7 +184,7 @@ def judge(
         reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
     elif right is None:
         reasons.append("That the model uses the object was not shown.")
-    lopsided = next((one for one in effects if one.role is Role.PROPERTY and in_one_class(one)), None)
+    lopsided = next((one for one in open_ones if in_one_class(one)), None)
     if lopsided is not None:
         sentence = (
             f"{_points(lopsided.drop)} of accuracy hang on {lopsided.what.phrase}, but in pictures of one class alone: "
@@ -195,8 +200,8 @@ def judge(
         )
     elif right is not None and clean:
         sentence = (
-            f"{_points(right.drop)} of accuracy hang on the object, and less than {CLEAR * 100:.0f} on anything that "
-            "was asked for. But that is only a part of what an audit tests, so the model is not acquitted."
+            f"{_points(right.drop)} of accuracy hang on the object{alone}, and less than {CLEAR * 100:.0f} on anything "
+            "else that was asked for. But that is only a part of what an audit tests, so the model is not acquitted."
         )
     else:
         sentence = (

@@ -100,8 +100,8 @@ class Role(StrEnum):
     """What an effect of an intervention says.
 
     property: the model relies on what it should not, unless a person says that it should. surface: a part of the
-    object that counts as a property only where most of what hangs on the object hangs on it. object: it relies on the
-    object itself, which is the right reason. erasure: it needs the object to be there.
+    object that counts as a property only where half of what hangs on the object, or more, hangs on it. object: the
+    model relies on the object itself, which is the right reason. erasure: it needs the object to be there.
     """
 
     PROPERTY = "property"

@@ -93,6 +93,25 @@ def test_stripes_come_go_and_turn_and_the_shape_of_what_is_there_stays() -> None
     assert abs(np.angle(kept)) < 0.1
 
 
+@pytest.mark.parametrize(("own", "other"), [(20, 60), (60, 20), (16, 40)])
+def test_a_texture_is_as_strong_whatever_the_sizes_of_the_objects(own: int, other: int) -> None:
+    to, source = (
+        Seen(str(side), stripes((0.0, 0.2), 0.1, side), 0, block(SIZE, (10, 10, side, side))) for side in (own, other)
+    )
+    inner = block(SIZE, (13, 13, own - 6, own - 6))
+    found = luminance(taken("object-texture", to, source))[inner].std()
+    assert found == pytest.approx(luminance(to.view)[inner].std(), rel=0.25)
+
+
+def test_of_a_wire_there_is_no_texture_to_take() -> None:
+    wire, one = (
+        Seen("one", stripes((0.0, 0.2), 0.1), 0, block(SIZE, box)) for box in ((10, 10, 1, 60), (10, 10, 40, 40))
+    )
+    what, rng = properties("object-texture", SIZE)[0], np.random.default_rng(0)
+    for to, source in ((wire, one), (one, wire)):
+        assert intervention("object-texture").take(what, to, source, rng) is None
+
+
 def test_patterns_of_color_that_are_equally_bright_go_too() -> None:
     mask, waves = block(SIZE, (10, 10, 60, 70)), stripes((0.0, 0.2), 0.1).astype(np.float32) - 120
     rust = np.clip(plain() + waves * np.array([1, 0, -0.299 / 0.114]) * 0.8, 0, 255).round().astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 from picasso.plugin import Intervention, Pixels, Property, Seen, rectangle, transplant
 
 _SHARES = {"border": 0.035, "border-wide": 0.12}
-"""Width of the frame, as a share of the picture's shorter side."""
+"""Width of the frames by the names of their properties, as shares of the picture's shorter side."""
 
 
 class Border(Intervention):
@@ -18,14 +18,18 @@ class Border(Intervention):
     version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
-        return (
-            Property("border", "Border", "the border of the picture"),
-            Property("border-wide", "Wide border", "the wide border of the picture"),
-        )
+        narrow = Property("border", "Border", "the border of the picture")
+        wide = Property("border-wide", "Wide border", "the wide border of the picture")
+        return (narrow, wide) if _frame(size, wide) > _frame(size, narrow) else (narrow,)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
         height, width = to.size
-        frame = max(1, round(_SHARES[what.name] * min(height, width)))
+        frame = _frame(to.size, what)
         down, right = frame / height, frame / width
         inner = rectangle(to.size, (down, right, 1 - 2 * down, 1 - 2 * right))
         return transplant(to, source, 1 - inner)
+
+
+def _frame(size: tuple[int, int], what: Property) -> int:
+    """Return how wide a frame is, pixels."""
+    return max(1, round(_SHARES[what.name] * min(size)))

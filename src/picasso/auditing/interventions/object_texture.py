@@ -25,6 +25,8 @@ _COARSE = 0.15
 is coarser than most of the object is its shading."""
 _ROUNDING = 0.29
 """Standard deviation of what rounding to whole tones leaves: noise as strong gives plain paint a phase."""
+_LEAST = 16
+"""Pixels well inside of an object, at least: a wire has no texture to give or to take."""
 
 
 class ObjectTexture(Intervention):
@@ -44,17 +46,19 @@ class ObjectTexture(Intervention):
         return (Property("object-texture", "Texture of the object", "the object's texture"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        alpha = surface(to)
-        if alpha is None or to.object is None or source.object is None or not source.object.any():
+        alpha, there = surface(to), surface(source)
+        if alpha is None or there is None or min(alpha.sum(), there.sum()) < _LEAST:
             return None
         box, detail = to.once(_detail)
         _, other = source.once(_detail)
+        inner = alpha[box][..., None]
         size = [fft.next_fast_len(max(pair), real=True) for pair in zip(detail.shape[:2], other.shape[:2], strict=True)]
-        rough = detail + alpha[box][..., None] * rng.normal(0, _ROUNDING, detail.shape).astype(np.float32)
+        rough = detail + inner * rng.normal(0, _ROUNDING, detail.shape).astype(np.float32)
         own, wanted = fft.rfft2(rough, size, (0, 1)), np.abs(fft.rfft2(other, size, (0, 1)))
-        # Per pixel of the object, so that a larger one is not a rougher one.
-        gain = wanted / np.maximum(np.abs(own), 1e-6) * np.sqrt(to.object.sum() / source.object.sum())
-        made = fft.irfft2(own * gain, size, (0, 1))[: detail.shape[0], : detail.shape[1]]
+        made = fft.irfft2(own * wanted / np.maximum(np.abs(own), 1e-6), size, (0, 1))
+        made = made[: detail.shape[0], : detail.shape[1]] * (inner > 0)
+        # As strong per pixel of the object: a larger one is not a rougher one.
+        made *= _strength(other, there) / np.maximum(_strength(made, alpha), 1e-6)
         changed = to.view.astype(np.float32)
         changed[box] += _mixed(made - detail)
         return blend(to.view, changed, alpha)
@@ -71,6 +75,12 @@ def _detail(seen: Seen) -> tuple[tuple[slice, slice], Plane]:
     sigma = _COARSE * float(np.sqrt(mask.sum()))
     coarse = smoothed(tones * weight, sigma) / np.maximum(smoothed(weight, sigma), np.float32(1e-3))
     return box, ((tones - coarse) * alpha[box][..., None]).astype(np.float32)
+
+
+def _strength(detail: Plane, alpha: Plane) -> Plane:
+    """Return the root mean square of detail (h, w, 3) that is weighted by alpha, over an object, (3,)."""
+    found: Plane = np.sqrt(np.square(detail).sum((0, 1)) / np.square(alpha).sum())
+    return found
 
 
 def _parted(view: Pixels) -> Plane:

@@ -11,7 +11,10 @@ _MOST = 6.0
 
 
 class Saturation(Intervention):
-    """Colors move away from gray, or towards it, until the background's are as strong as another's."""
+    """Colors move away from gray, or towards it, until the background's are as strong as another's.
+
+    Gray pictures have no colors to make stronger, so where a class is gray only the others are asked.
+    """
 
     name = "saturation"
     title = "Saturation"
