@@ -164,6 +164,11 @@ _ROLES = {
         "A part of the object. What counts here and carries most of what hangs on the object makes the verdict BOTH; "
         "less is said as a part of it.",
     ),
+    Role.SIZE: (
+        "The object's size",
+        "A part of what the object is. What counts here and carries a fifth of what hangs on the object, or more, "
+        "makes the verdict WRONG REASON, or BOTH; less is said as a part of it.",
+    ),
     Role.OBJECT: (
         "The object",
         "What a model should rely on. What counts here makes the verdict RIGHT REASON, or BOTH.",

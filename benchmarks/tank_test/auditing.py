@@ -42,7 +42,7 @@ WRITTEN_DOWN = {
     "NAMING": 0.75,
 }
 """The thresholds that decide verdicts, as they stood before the second half of the kinds was written."""
-ADDED = ("SURFACE",)
+ADDED = ("SURFACE", "SIZE", "PARTS")
 """Those that came later."""
 
 
@@ -72,9 +72,9 @@ class Audited:
         outcome: of six.
         flagged: whether it says that the model relies on something wrong.
         named: the property that is named, or None.
-        ranked: names of the suspects, the one that is named first, then the others in the order of the findings.
-        drops: by the name of a property, or of the object's texture where that is accused: drop, its lower end, and p
-            after Holm's correction.
+        ranked: names of the suspects, those that the headline has first, then the others in the order of the findings.
+        drops: by the name of a property, or of the object's texture where that is accused: drop, the ends of its
+            interval, p after Holm's correction, and how much of the picture changes.
         uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
         iou: by the name of a suspect, by the name of a kind: how well the pixels that the suspect changes fit the
             kind's footprint, mean over the pairs of pictures that the audit shows.
@@ -85,7 +85,7 @@ class Audited:
     flagged: bool
     named: str | None
     ranked: tuple[str, ...]
-    drops: dict[str, tuple[float, float, float]]
+    drops: dict[str, tuple[float, float, float, float, float]]
     uncleared: tuple[str, ...]
     iou: dict[str, dict[str, float]]
     clue: float | None
@@ -199,8 +199,15 @@ def _summary(findings: Findings, drawn: Scenes) -> Audited:
     )
 
 
-def _drop(effect: Effect) -> tuple[float, float, float]:
-    return round(effect.drop.value, 4), round(effect.drop.low, 4), float(f"{effect.holm:.3g}")
+def _drop(effect: Effect) -> tuple[float, float, float, float, float]:
+    drop = effect.drop
+    return (
+        round(drop.value, 4),
+        round(drop.low, 4),
+        round(drop.high, 4),
+        float(f"{effect.holm:.3g}"),
+        round(effect.change, 4),
+    )
 
 
 def _overlap(findings: Findings, drawn: Scenes, name: str) -> dict[str, float]:

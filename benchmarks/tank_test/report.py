@@ -43,7 +43,7 @@ class Audit:
     @property
     def drop(self) -> float:
         """The largest drop of a property."""
-        return max((drop for drop, _, _ in self.found["drops"].values()), default=0.0)
+        return max((drop[0] for drop in self.found["drops"].values()), default=0.0)
 
     @property
     def said(self) -> float:
@@ -53,7 +53,7 @@ class Audit:
     @property
     def score(self) -> float:
         """What audits are ranked by: the largest drop that is sure, the lower end of its interval."""
-        return max((low for _, low, _ in self.found["drops"].values()), default=0.0)
+        return max((drop[1] for drop in self.found["drops"].values()), default=0.0)
 
 
 def with_section(text: str, section: str) -> str:

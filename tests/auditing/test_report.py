@@ -370,11 +370,21 @@ def test_the_object_has_a_block_of_its_own() -> None:
     assert "What should not matter" not in only.words
 
 
+def test_a_size_stands_with_the_object_until_it_is_accused() -> None:
+    size = effect(Property("object-scale", "Size", "how large the object is"), 0.1, role=Role.SIZE)
+    known = findings(Outcome.RIGHT_REASON)
+    page = read(replace(known, effects=(*known.effects, size)))
+    assert "Its size belongs to it, too, and would count from a fifth of it on." in page.words
+    page = read(replace(known, effects=(*known.effects, replace(size, suspect=True))))
+    assert "Its size belongs to it" not in page.words
+
+
 def test_a_surface_stands_with_the_object_until_it_is_accused() -> None:
     texture = effect(Property("object-texture", "Texture", "the texture"), 0.3, role=Role.SURFACE)
     known = findings(Outcome.RIGHT_REASON)
     page = read(replace(known, effects=(*known.effects, texture)))
     assert page.words.index("Texture") > page.words.index("The object itself")
     assert "Its texture is a part of that" in page.words
+    assert "Its size belongs to it" not in page.words
     page = read(replace(known, effects=(*known.effects, replace(texture, suspect=True))))
     assert page.words.index("Texture") < page.words.index("The object itself")

@@ -11,38 +11,10 @@ from picasso.auditing.effects import cleared, in_one_class, judged
 from picasso.auditing.findings import Effect, Outcome
 from picasso.auditing.measuring import _settled
 from picasso.auditing.regions.confirming import Confirmed
-from picasso.auditing.thresholds import CLEAR, NAMING
-from picasso.auditing.verdict import judge, named_of
-from picasso.core.intervention import Property, Role
-
-GOOD = statistics.share(190, 200)
-MASKS = Confirmed(masks=True)
-CLASSES = ("cat", "dog")
-
-
-def effect(
-    name: str,
-    lost: int,
-    gained: int = 0,
-    role: Role = Role.PROPERTY,
-    change: float = 0.1,
-    p: float | None = None,
-    by_class: tuple[float, float] | None = None,
-    region: int | None = None,
-    pictures: int = 133,
-    box: tuple[float, float, float, float] | None = None,
-) -> Effect:
-    drop = statistics.drop(lost, gained, pictures)
-    return Effect(
-        Property(name, name.title(), f"the {name}", box, region), "one", role, pictures, 0, drop,
-        by_class or (drop.value, drop.value), (0.0, 0.0), 1.0, 0.9,
-        p if p is not None else (1e-9 if lost > gained + 5 else 0.5), 1.0, change, False, False,
-    )  # fmt: skip
-
-
-OBJECT = effect("object", 100, role=Role.OBJECT)
-NO_OBJECT = effect("object", 1, 1, role=Role.OBJECT)
-CLEAN = [effect(f"clean {number}", 1, 1) for number in range(20)]
+from picasso.auditing.thresholds import CLEAR, SIZE
+from picasso.auditing.verdict import judge
+from picasso.core.intervention import Role
+from tests.auditing.counting import CLASSES, CLEAN, GOOD, MASKS, NO_OBJECT, OBJECT, effect
 
 
 def answer(*effects: Effect, said: Confirmed = MASKS) -> Outcome:
@@ -91,76 +63,6 @@ def test_what_is_small_or_noisy_or_of_one_class_is_no_reason(innocent: Effect) -
     assert not found[0].suspect
 
 
-def test_the_smallest_change_that_does_most_of_it_is_named() -> None:
-    whole = effect("everything", 100, change=0.4)
-    part = effect("corner", 80, change=0.05)
-    less = effect("dot", 40, change=0.01)
-    named = named_of(judged([whole, part, less, *CLEAN]))
-    assert named is not None
-    assert named.what.name == "corner"
-    assert named_of(judged(CLEAN)) is None
-
-
-def test_what_is_narrower_and_may_do_as_much_is_named() -> None:
-    whole, part = effect("everything", 20, change=0.4), effect("top", 13, change=0.1)
-    assert part.drop.value < NAMING * whole.drop.value < part.drop.high
-    named = named_of(judged([whole, part, *CLEAN]))
-    assert named is not None
-    assert named.what.name == "top"
-
-
-WHOLE = effect("context", 130, change=0.4, box=(0, 0, 1, 1))
-UPPER = effect("upper", 85, change=0.2, box=(0, 0, 1 / 2, 1))
-TOP = effect("top", 80, change=0.15, box=(0, 0, 1 / 3, 1))
-DOT = effect("dot", 30, change=0.01, box=(0, 0.4, 0.1, 0.1))
-
-
-@pytest.mark.parametrize(
-    ("lower", "name"),
-    [
-        (effect("lower", 1, box=(1 / 2, 0, 1 / 2, 1)), "top"),
-        (effect("lower", 60, change=0.2, box=(1 / 2, 0, 1 / 2, 1)), "context"),
-        (effect("lower", 20, 15, change=0.2, box=(1 / 2, 0, 1 / 2, 1)), "top"),
-        (effect("elsewhere", 1, box=(0, 0.5, 0.5, 0.5)), "context"),
-    ],
-    ids=["nothing below", "much below", "little below", "nothing known of below"],
-)
-def test_where_one_half_carries_nothing_the_other_is_searched(lower: Effect, name: str) -> None:
-    named = named_of(judged([WHOLE, UPPER, TOP, DOT, lower, *CLEAN]))
-    assert named is not None
-    assert named.what.name == name
-
-
-def test_what_looks_like_the_object_is_named_before_rectangles_that_cut_through_it() -> None:
-    thing = effect("thing", 80, change=0.1, region=2)
-    upper = effect("upper half", 100, change=0.05, box=(0, 0, 1 / 2, 1))
-    for other in (effect("blur", 100, change=0.01), effect("corner", 100, change=0.01, box=(0, 0, 1 / 4, 1 / 4))):
-        named = named_of(judged([upper, thing, other, *CLEAN]), 2)
-        assert named is not None
-        assert named.what == other.what
-    sky, weak = effect("sky", 90, change=0.3, region=0), effect("ground", 20, change=0.3, region=1)
-    found = judged([upper, thing, weak, *CLEAN])
-    for likely, name in ((2, "thing"), (1, "upper half"), (None, "upper half")):
-        named = named_of(found, likely)
-        assert named is not None
-        assert named.what.name == name
-    both = named_of(judged([upper, thing, sky, *CLEAN]), 2)
-    assert both is not None
-    assert both.what.name == "upper half"
-    verdict = judge(GOOD, 0.5, found, Confirmed(likely=2), 0.06, CLASSES)
-    assert verdict.headline == "RELIES ON the thing"
-    assert verdict.sentence.endswith("It looks like the object; whether it is, only a person can say.")
-    verdict = judge(GOOD, 0.5, found, Confirmed(), 0.06, CLASSES)
-    assert verdict.sentence.endswith("the upper half. Whether that is the object, only a person can say.")
-
-
-def test_where_either_half_suffices_the_whole_is_named() -> None:
-    upper, lower = effect("upper", 20, box=(0, 0, 1 / 2, 1)), effect("lower", 3, box=(1 / 2, 0, 1 / 2, 1))
-    named = named_of(judged([WHOLE, upper, lower, *CLEAN]))
-    assert named is not None
-    assert named.what.name == "context"
-
-
 def test_with_few_pictures_nothing_is_cleared_however_it_moves() -> None:
     still, noisy = effect("still", 0, pictures=73), effect("noisy", 0, 2, pictures=73)
     assert noisy.drop.high < CLEAR
@@ -182,14 +84,6 @@ def test_what_one_class_of_many_loses_the_screening_does_not_settle() -> None:
     assert _settled(replace(found, by_class=(0.0, 0.02)))
 
 
-def test_a_half_that_carries_nothing_says_nothing_of_what_lies_nowhere() -> None:
-    lower = effect("lower", 1, box=(1 / 2, 0, 1 / 2, 1))
-    tone = effect("tone", 130, change=0.1)
-    named = named_of(judged([tone, UPPER, TOP, lower, *CLEAN]))
-    assert named is not None
-    assert named.what.name == "tone"
-
-
 def test_nothing_is_both_cleared_and_suspected() -> None:
     for lost in range(60):
         (found,) = judged([effect("x", lost, p=1e-12)])
@@ -206,9 +100,24 @@ def test_the_surface_counts_where_it_carries_most_of_what_the_object_carries() -
     verdict = judge(GOOD, 0.5, judged([OBJECT, some, *CLEAN]), MASKS, 0.06, CLASSES)
     assert verdict.outcome is Outcome.RIGHT_REASON
     assert verdict.sentence.endswith(
-        "on the object, 30 points (23 … 38) on the texture alone, and less than 5 on anything else that was tested."
+        "on the object, 30 points (23 … 38) on the texture, and less than 5 on anything else that was tested."
     )
     assert any("less than 50 % of what the object does" in reason for reason in verdict.reasons)
+
+
+def test_the_size_counts_where_it_carries_a_fifth_of_what_the_object_carries() -> None:
+    most, some = (effect("size", lost, role=Role.SIZE) for lost in (21, 19))
+    assert some.drop.value < SIZE * OBJECT.drop.value < most.drop.value
+    assert answer(OBJECT, most, *CLEAN) is Outcome.BOTH
+    verdict = judge(GOOD, 0.5, judged([OBJECT, some, *CLEAN]), MASKS, 0.06, CLASSES)
+    assert verdict.outcome is Outcome.RIGHT_REASON
+    assert "on the object, 14 points (9 … 21) on the size, and less than 5" in verdict.sentence
+    assert any("less than 20 % of what the object does" in reason for reason in verdict.reasons)
+
+
+def test_who_does_not_use_the_object_may_go_by_its_size() -> None:
+    some = effect("size", 19, role=Role.SIZE)
+    assert answer(NO_OBJECT, some, *CLEAN) is Outcome.WRONG_REASON
 
 
 def test_of_a_surface_without_an_object_nobody_is_accused() -> None:

@@ -18,8 +18,9 @@ from picasso.auditing.files.clues import find_clues
 from picasso.auditing.findings import Clue, Effect, Findings, Outcome, Untested
 from picasso.auditing.maps.illustrating import illustrate
 from picasso.auditing.measuring import Measurements, Report
+from picasso.auditing.naming import named_of
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
-from picasso.auditing.verdict import judge, named_of
+from picasso.auditing.verdict import judge
 
 
 def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | None, report: Report) -> Findings:

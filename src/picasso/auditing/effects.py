@@ -13,7 +13,17 @@ from picasso.auditing import statistics
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
 from picasso.auditing.one_class import classes_that_fall
-from picasso.auditing.thresholds import ALPHA, CLEAR, DROP, LEAST_CLEARED, LEAST_MEASURED, SURE, SURFACE, TWO_CLASSES
+from picasso.auditing.thresholds import (
+    ALPHA,
+    CLEAR,
+    DROP,
+    LEAST_CLEARED,
+    LEAST_MEASURED,
+    SIZE,
+    SURE,
+    SURFACE,
+    TWO_CLASSES,
+)
 from picasso.core import multiple_tests
 from picasso.core.intervention import Role
 
@@ -101,6 +111,7 @@ def effect_of(
         screened=screened,
         suspect=False,
         falls=classes_that_fall(lost, own, classes),
+        on_object=question.on_object,
     )
 
 
@@ -117,8 +128,9 @@ def cleared(effect: Effect) -> bool:
 def judged(effects: Sequence[Effect]) -> list[Effect]:
     """Correct for everything that was tested, and say on which properties the model relies.
 
-    A property counts when the drop is significant, large, surely not small, and shows in two classes; the surface of
-    the object when, besides, the object counts, and at least `SURFACE` of what hangs on that hangs on its surface.
+    A property counts when the drop is significant, large, surely not small, and shows in two classes; a part of what
+    the object is when, besides, it carries its share of what hangs on the object. Who does not use the object may still
+    go by its size, which was not exchanged with it; its surface was.
     """
     corrected = [1.0] * len(effects)
     family = [place for place, effect in enumerate(effects) if tested(effect)]
@@ -128,21 +140,25 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     relied = [replace(one, suspect=tested(one) and _relied_on(one)) for one in found]
     right = next((one for one in relied if one.role is Role.OBJECT and one.suspect), None)
     return [
-        replace(one, suspect=one.suspect and right is not None and not part_of(one, right))
-        if one.role is Role.SURFACE
-        else one
+        replace(one, suspect=False) if part_of(one, right) or (one.role is Role.SURFACE and right is None) else one
         for one in relied
     ]
 
 
 def part_of(effect: Effect, right: Effect | None) -> bool:
-    """Say whether an effect is of the object's surface, and less than `SURFACE` of what the object does.
+    """Say whether an effect is of a part of what the object is, and less than its share of what the object does.
 
     Args:
         effect: Any effect.
         right: The one of the object, where the model relies on it.
     """
-    return effect.role is Role.SURFACE and right is not None and effect.drop.value < SURFACE * right.drop.value
+    share = least_share(effect.role)
+    return share is not None and right is not None and effect.drop.value < share * right.drop.value
+
+
+def least_share(role: Role) -> float | None:
+    """Return from which share of what the object does a part of what it is counts; None for what is no part."""
+    return {Role.SURFACE: SURFACE, Role.SIZE: SIZE}.get(role)
 
 
 def plain(effect: Effect, count: int) -> bool:

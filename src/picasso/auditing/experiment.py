@@ -39,12 +39,14 @@ class Question:
         intervention: Name of the intervention.
         digest: Of the intervention's source and version.
         role: What an effect says.
+        on_object: Whether it is a property of the object, and not of what surrounds it.
     """
 
     what: Property
     intervention: str
     digest: str
     role: Role
+    on_object: bool = False
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Effect:
         suspect: Whether it counts as relied on; see `thresholds`.
         falls: The classes, numbers from 0, in whose own pictures surely more than `DROP` hangs on it, though over all
             classes it may be little. None of them accuses; with one of them it is not cleared.
+        on_object: Whether it is a property of the object, and not of what surrounds it.
     """
 
     what: Property
@@ -87,6 +88,7 @@ class Effect:
     screened: bool
     suspect: bool
     falls: tuple[int, ...] = ()
+    on_object: bool = False
 
     @property
     def accused(self) -> bool:
@@ -184,6 +186,8 @@ class Verdict:
         named: That property, or None.
         smallest: The smallest drop of accuracy, 0..1, that this audit could have seen.
         reasons: How it was reached, one sentence each.
+        parts: Places inside of what is named that do together most of what it does and are much smaller: the headline
+            has these; empty where there are none.
     """
 
     outcome: Outcome
@@ -193,6 +197,7 @@ class Verdict:
     named: Property | None
     smallest: float
     reasons: tuple[str, ...]
+    parts: tuple[Property, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,10 +240,14 @@ class Findings:
 
     @property
     def suspects(self) -> tuple[Effect, ...]:
-        """Return what the model relies on: what is named first, then what does most for how little it changes."""
+        """Return what the model relies on: what is named first, then what does most for how little it changes.
+
+        Where the headline has parts of what is named, these come before it.
+        """
         found = [effect for effect in self.effects if effect.accused]
-        named = self.verdict.named
-        return tuple(sorted(found, key=lambda one: (one.what != named, -one.drop.value / max(one.change, 1e-6))))
+        first = [*self.verdict.parts, self.verdict.named]
+        found.sort(key=lambda one: -one.drop.value / max(one.change, 1e-6))
+        return tuple(sorted(found, key=lambda one: first.index(one.what) if one.what in first else len(first)))
 
     @property
     def to_fix(self) -> tuple[PictureFinding, ...]:

@@ -258,7 +258,8 @@ class Measuring:
                 self.untested.append(Untested(intervention.title, _REASONS[min(missing)]))
                 continue
             digest = f"{entry.digest}:{intervention.version}"
-            questions += [Question(what, name, digest, intervention.role) for what in asked]
+            on_object = Need.OBJECT in intervention.needs
+            questions += [Question(what, name, digest, intervention.role, on_object) for what in asked]
         if not questions:
             raise ConfigurationError("There is nothing to test.", "Name an intervention that these pictures allow.")
         return tuple(questions)

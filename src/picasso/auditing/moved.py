@@ -77,7 +77,7 @@ class Move:
 
     @property
     def should_not_matter(self) -> bool:
-        """Whether it is a property, or the object's surface where one of the models is accused of it."""
+        """Whether it is a property, or a part of what the object is where one of the models is accused of it."""
         return self.role is Role.PROPERTY or (self.role.accuses and any(self.suspect))
 
     @property
@@ -133,7 +133,7 @@ class Moved:
 
     @property
     def object(self) -> tuple[Move, ...]:
-        """Return what the object does, its absence, and its surface where neither model is accused of that."""
+        """Return what the object does, its absence, and its parts where neither model is accused of them."""
         return tuple(move for move in self.moves if not move.should_not_matter)
 
     def document(self) -> dict[str, Any]:

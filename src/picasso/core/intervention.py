@@ -99,20 +99,27 @@ class Seen:
 class Role(StrEnum):
     """What an effect of an intervention says.
 
-    property: the model relies on what it should not, unless a person says that it should. surface: a part of the
-    object that counts as a property only where half of what hangs on the object, or more, hangs on it. object: the
-    model relies on the object itself, which is the right reason. erasure: it needs the object to be there.
+    property: the model relies on what it should not, unless a person says that it should. surface, size: a part of what
+    the object is, that counts as a property only where it carries a good share of what hangs on the object; see
+    `thresholds`. object: the model relies on the object itself, which is the right reason. erasure: it needs the object
+    to be there.
     """
 
     PROPERTY = "property"
     SURFACE = "surface"
+    SIZE = "size"
     OBJECT = "object"
     ERASURE = "erasure"
 
     @property
     def accuses(self) -> bool:
         """Whether an effect may count against the model."""
-        return self in (Role.PROPERTY, Role.SURFACE)
+        return self is Role.PROPERTY or self.is_part
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of what the object is."""
+        return self in (Role.SURFACE, Role.SIZE)
 
 
 class Need(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picasso.plugin import Intervention, Need, Pixels, Property, Seen, cut_out, scaled, stand
+from picasso.plugin import Intervention, Need, Pixels, Property, Role, Seen, cut_out, scaled, stand
 
 _MOST = 0.6
 """Share of the picture that an object may cover after it was resized."""
@@ -15,6 +15,7 @@ class ObjectScale(Intervention):
 
     name = "object-scale"
     title = "Size of the object"
+    role = Role.SIZE
     needs = frozenset({Need.OBJECT, Need.OUTLINE})
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:

@@ -8,6 +8,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400;
 const HEIGHT = 24;
 const CLEARED = 0.05;
+/** Parts of what the object is, and the share of what hangs on it from which on they count. @type {Record<string, string>} */
+const PARTS = { surface: "half", size: "a fifth" };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 /** @typedef {"suspects" | "all" | "cleared"} Filter */
@@ -31,7 +33,7 @@ function cleared({ pictures, drop, falls }) {
 
 /** @param {string} role says whether an effect of it may count against the model */
 function accuses(role) {
-  return role === "property" || role === "surface";
+  return role === "property" || role in PARTS;
 }
 
 /**
@@ -43,7 +45,7 @@ function meaning(effect, classes) {
   const { what: { phrase }, role, suspect, falls } = effect;
   if (!accuses(role)) return suspect ? "That is the right reason." : "It does not show that the model uses the object.";
   if (suspect) return `The model relies on ${phrase}.`;
-  if (role === "surface") return "A part of the object: it counts against the model only where half of what hangs on the object, or more, hangs on it.";
+  if (role in PARTS) return `A part of what the object is: it counts against the model only where ${PARTS[role]} of what hangs on the object, or more, hangs on it.`;
   if (cleared(effect)) return `Cleared: less than 5 points hang on ${phrase}.`;
   if (!falls?.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
   return `Not cleared: surely more than 5 points hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
