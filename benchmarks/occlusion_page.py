@@ -190,7 +190,7 @@ def _reach(one: Result) -> str:
     if not one.missed or one.goal is None or one.at_most is None:
         return ""
     verdict = "within reach" if one.at_most >= one.goal else "out of reach"
-    return f", {verdict}: the kernels alone would give {one.at_most:.2f}×"
+    return f", {verdict}: the kernels and the comparison alone would give {one.at_most:.2f}×"
 
 
 def _rounded(row: Row) -> str:
@@ -380,8 +380,8 @@ nothing else took time; only Winograd's algorithm, which needs fewer of them, go
 most that direct convolution could gain over a plain loop here: it depends on how well PyTorch's own kernels use the
 machine, and so do all factors above. The kernel floor is what the convolutions and matrices took here when they were
 called for themselves on patches of the same sizes, for as many windows at once, each by the fastest of PyTorch's
-kernels, Picasso's form of Winograd's and ONNX Runtime's, everything else for nothing: above, a goal beyond it is called
-out of reach.
+kernels, Picasso's form of Winograd's and ONNX Runtime's, and what the network itself takes for the two windows that are
+compared, everything else for nothing: above, a goal beyond it is called out of reach.
 
 The difference is the largest between a probability from Picasso and from whole forward passes. Rounding is the
 largest difference from the network in double precision, of the network itself and of Picasso. The change is by how

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from benchmarks.occlusion_page import table
 from benchmarks.tank_test import auditing, peers
 from benchmarks.tank_test.auditing import ADDED, PICTURES, WRITTEN_DOWN, Mode, changed_thresholds
-from benchmarks.tank_test.design import STRENGTHS, Case, Sort
+from benchmarks.tank_test.audits import Audit, audits_of, negative, positive
+from benchmarks.tank_test.design import NETWORK_TURNS, STRENGTHS, Case, Sort
+from benchmarks.tank_test.losses import losses, missed_goals
 from benchmarks.tank_test.measures import Estimate, auroc, bootstrapped, found_at, share, spearman, upper_bound
 from benchmarks.tank_test.naming import PLACED, named
 from benchmarks.tank_test.records import Record, Records
@@ -23,37 +23,6 @@ from picasso.demo.planted.kinds import KINDS
 
 BEGIN = "<!-- From here to the next mark written by `make bench-audit`: run it instead of editing. -->"
 END = "<!-- Until here written by `make bench-audit`. -->"
-GOALS = {"auroc": 0.98, "unseen": 0.95, "none": 0.92, "false": 6, "naming": 0.85, "top3": 0.97, "spearman": 0.9}
-
-
-@dataclass(frozen=True)
-class Audit:
-    """One audit beside the truth.
-
-    Attributes:
-        case: the model.
-        reliance: what it relies on in truth.
-        found: what the audit, or the peers, said.
-    """
-
-    case: Case
-    reliance: float
-    found: dict[str, Any]
-
-    @property
-    def drop(self) -> float:
-        """The largest drop of a property."""
-        return max((drop[0] for drop in self.found["drops"].values()), default=0.0)
-
-    @property
-    def said(self) -> float:
-        """What the audit says hangs on something wrong: the largest drop of what it accuses, 0 where of nothing."""
-        return max((self.found["drops"][name][0] for name in self.found["ranked"]), default=0.0)
-
-    @property
-    def score(self) -> float:
-        """What audits are ranked by: the largest drop that is sure, the lower end of its interval."""
-        return max((drop[1] for drop in self.found["drops"].values()), default=0.0)
 
 
 def with_section(text: str, section: str) -> str:
@@ -72,7 +41,7 @@ def section(records: Records, cases: Sequence[Case]) -> str:
 
 def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     truths = {case.key: record for case in cases if (record := records.get(case, "truth")) is not None}
-    by_mode = {mode: _audits(records, cases, truths, f"audit-{mode}") for mode in Mode}
+    by_mode = {mode: audits_of(records, cases, truths, f"audit-{mode}") for mode in Mode}
     yield from _models(cases, truths)
     main = by_mode[Mode.MASKS]
     if not any(by_mode.values()):
@@ -86,12 +55,13 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     yield ""
     yield (
         f"An audit sees {PICTURES} pictures. Audits are ranked by the largest drop of accuracy that is sure, the lower "
-        "end of its interval; that of the object's texture counts where it is accused. Intervals are of 95 %: "
+        "end of its interval; that of the object's texture or size counts where it is accused. Intervals are of 95 %: "
         "bootstrapped over the models for AUROC and for true positives at 5 % false, exact for shares."
     )
     yield ""
     yield from _ranking(by_mode)
-    yield from _peers(_audits(records, cases, truths, "peers", f" {peers.VERSION}"), main)
+    yield from _networks(main)
+    yield from _peers(audits_of(records, cases, truths, "peers", f" {peers.VERSION}"), main)
     yield from _false_flags(by_mode)
     yield from _naming(by_mode)
     yield from _strength(main)
@@ -99,27 +69,8 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     yield from _power(records, cases, truths)
     yield "### Losses"
     yield ""
-    yield from list(_missed_goals(by_mode, len(cases))) + list(_losses(by_mode)) or ["- None in this run."]
+    yield from list(missed_goals(by_mode, len(cases))) + list(losses(by_mode)) or ["- None in this run."]
     yield ""
-
-
-def _audits(
-    records: Records, cases: Sequence[Case], truths: dict[str, Record], part: str, version: str = ""
-) -> list[Audit]:
-    """What was measured of a part, in a version that ends so, beside the truth."""
-    return [
-        Audit(case, truths[case.key].found["reliance"], record.found)
-        for case in cases
-        if case.key in truths and (record := records.get(case, part)) is not None and record.version.endswith(version)
-    ]
-
-
-def _positive(audits: Sequence[Audit]) -> list[Audit]:
-    return [audit for audit in audits if audit.case.planted and audit.reliance >= POSITIVE]
-
-
-def _negative(audits: Sequence[Audit]) -> list[Audit]:
-    return [audit for audit in audits if not audit.case.planted and abs(audit.reliance) <= NEGATIVE]
 
 
 def _models(cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
@@ -180,7 +131,7 @@ def _ranking(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
     rows = []
     for mode, audits in by_mode.items():
         for title, chosen in _halves(audits):
-            p, q = [a.score for a in _positive(chosen)], [a.score for a in _negative(chosen)]
+            p, q = [a.score for a in positive(chosen)], [a.score for a in negative(chosen)]
             if p and q:
                 rows.append(
                     [
@@ -189,7 +140,7 @@ def _ranking(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
                         f"{len(p)} + {len(q)}",
                         _estimate(bootstrapped(auroc, p, q)),
                         _estimate(bootstrapped(found_at, p, q)),
-                        _share(sum(a.found["flagged"] for a in _positive(chosen)), len(p)),
+                        _share(sum(a.found["flagged"] for a in positive(chosen)), len(p)),
                     ]
                 )
     yield from table(["Objects", "Kinds", "Models", "AUROC", "Found at 5 % false", "Flagged"], rows)
@@ -200,6 +151,37 @@ def _halves(audits: Sequence[Audit]) -> Iterator[tuple[str, list[Audit]]]:
     yield "all", list(audits)
     for title, seen in (("first half", True), ("second half", False)):
         yield title, [audit for audit in audits if audit.case.seen in (None, seen)]
+
+
+def _named(flagged: Sequence[Audit], most: int) -> str:
+    return _share(sum(named(a.case.kinds, a.found, most) for a in flagged), len(flagged))
+
+
+def _networks(main: Sequence[Audit]) -> Iterator[str]:
+    rows = []
+    for network in dict.fromkeys(NETWORK_TURNS):
+        own = [audit for audit in main if audit.case.network == network]
+        p, q = positive(own), negative(own)
+        flagged = [audit for audit in p if audit.found["flagged"]]
+        if p and q:
+            rows.append(
+                [
+                    network,
+                    f"{len(p)} + {len(q)}",
+                    _estimate(bootstrapped(auroc, [a.score for a in p], [a.score for a in q])),
+                    _share(len(flagged), len(p)),
+                    _share(sum(a.found["flagged"] for a in q), len(q)),
+                    *(
+                        _share(sum(named(a.case.kinds, a.found, most) for a in flagged), len(flagged))
+                        for most in (1, 3)
+                    ),
+                ]
+            )
+    if rows:
+        yield "By network, with masks:"
+        yield ""
+        head = ["Network", "Models", "AUROC", "Flagged", "Falsely", "Named first", "Among the first three"]
+        yield from table(head, rows)
 
 
 def _peers(compared: Sequence[Audit], main: Sequence[Audit]) -> Iterator[str]:
@@ -224,7 +206,7 @@ def _peers(compared: Sequence[Audit], main: Sequence[Audit]) -> Iterator[str]:
     measured += [(title, lambda a, name=name: a.found[name], both) for name, title in peers.TITLES.items()]
     rows = []
     for title, score, audits in measured:
-        p, q = [score(a) for a in _positive(audits)], [score(a) for a in _negative(audits)]
+        p, q = [score(a) for a in positive(audits)], [score(a) for a in negative(audits)]
         strength = spearman([score(a) for a in audits], [a.reliance for a in audits])
         if p and q:
             figures = [bootstrapped(auroc, p, q), bootstrapped(found_at, p, q), strength]
@@ -238,7 +220,7 @@ def _false_flags(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
     rows = []
     for mode, audits in by_mode.items():
         for sort in ("all", *(sort for sort in Sort if sort is not Sort.PLANTED)):
-            own = [a for a in _negative(audits) if sort in ("all", a.case.sort)]
+            own = [a for a in negative(audits) if sort in ("all", a.case.sort)]
             if own:
                 outcomes = [a.found["outcome"] for a in own]
                 count = sum(a.found["flagged"] for a in own)
@@ -247,7 +229,7 @@ def _false_flags(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
                 rows.append([str(mode), str(sort), _share(count, len(own)), bound, said])
     yield from table(["Objects", "Controls", "Flagged", "At most (one-sided 95 %)", "What was said"], rows)
     silent = [
-        a for a in _negative(by_mode[Mode.MASKS]) if a.found["outcome"] == "cannot-tell" and a.found.get("uncleared")
+        a for a in negative(by_mode[Mode.MASKS]) if a.found["outcome"] == "cannot-tell" and a.found.get("uncleared")
     ]
     often = Counter(name for audit in silent for name in audit.found["uncleared"]).most_common(5)
     if often:
@@ -271,17 +253,16 @@ def _naming(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
     rows = []
     for mode, audits in by_mode.items():
         for title, chosen in _halves(audits):
-            flagged = [a for a in _positive(chosen) if a.found["flagged"]]
+            flagged = [a for a in positive(chosen) if a.found["flagged"]]
             if not flagged:
                 continue
-            first, third = (sum(named(a.case.kinds, a.found, most) for a in flagged) for most in (1, 3))
             overlaps = [
                 max(a.found["iou"].get(a.found["named"], {}).get(kind, 0.0) for kind in a.case.kinds)
                 for a in flagged
                 if set(a.case.kinds) <= set(PLACED)
             ]
             overlap = f"{np.mean(overlaps):.2f} ({len(overlaps)})" if overlaps else "–"
-            rows.append([str(mode), title, _share(first, len(flagged)), _share(third, len(flagged)), overlap])
+            rows.append([str(mode), title, _named(flagged, 1), _named(flagged, 3), overlap])
     yield from table(["Objects", "Kinds", "First", "Among the first three", "Overlap, mean IoU (models)"], rows)
 
 
@@ -325,7 +306,7 @@ def _kinds(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
     for kinds in [*((name,) for name in KINDS), None]:
         row = [_title(kinds)]
         for audits in by_mode.values():
-            own = [a for a in _positive(audits) if (a.case.kinds == kinds if kinds else len(a.case.kinds) > 1)]
+            own = [a for a in positive(audits) if (a.case.kinds == kinds if kinds else len(a.case.kinds) > 1)]
             flagged = [a for a in own if a.found["flagged"]]
             right = sum(named(a.case.kinds, a.found, 1) for a in flagged)
             row.append(f"{len(own)}, {len(flagged)}, {right}" if own else "–")
@@ -342,14 +323,14 @@ def _title(kinds: tuple[str, ...] | None) -> str:
 
 
 def _power(records: Records, cases: Sequence[Case], truths: dict[str, Record]) -> Iterator[str]:
-    parts = {count: _audits(records, cases, truths, f"audit-{count}") for count in POWER_PICTURES}
+    parts = {count: audits_of(records, cases, truths, f"audit-{count}") for count in POWER_PICTURES}
     if not all(parts.values()):
         return
     keys = set.intersection(*({audit.case.key for audit in audits} for audits in parts.values()))
-    full = [a for a in _audits(records, cases, truths, f"audit-{Mode.MASKS}") if a.case.key in keys]
+    full = [a for a in audits_of(records, cases, truths, f"audit-{Mode.MASKS}") if a.case.key in keys]
     rows = []
     for count, audits in (*parts.items(), (PICTURES, full)):
-        p, q = _positive(audits), _negative(audits)
+        p, q = positive(audits), negative(audits)
         if p and q:
             scores = [a.score for a in p], [a.score for a in q]
             flagged = _share(sum(a.found["flagged"] for a in p), len(p))
@@ -361,57 +342,6 @@ def _power(records: Records, cases: Sequence[Case], truths: dict[str, Record]) -
         yield "With masks, on a part of the models, the same for each row."
         yield ""
         yield from table(["Pictures", "Models", "AUROC", "Flagged", "Falsely"], rows)
-
-
-def _missed_goals(by_mode: dict[Mode, list[Audit]], cases: int) -> Iterator[str]:
-    main, blind = by_mode[Mode.MASKS], by_mode[Mode.CONFIRMED]
-    unseen = [a for a in main if a.case.seen in (None, False)]
-    for title, audits, goal in (
-        ("AUROC with masks", main, GOALS["auroc"]),
-        ("AUROC with masks on the second half of the kinds", unseen, GOALS["unseen"]),
-        ("AUROC without masks, once a person says which region is the object,", blind, GOALS["none"]),
-    ):
-        value = auroc([a.score for a in _positive(audits)], [a.score for a in _negative(audits)])
-        if value < goal:
-            yield f"- **{title} is {value:.3f}; the goal is {goal:.2f}.**"
-    false = sum(a.found["flagged"] for a in _negative(main))
-    if false > GOALS["false"]:
-        yield f"- **{false} controls are flagged with masks; the goal is {GOALS['false']} of 150 at most.**"
-    flagged = [a for a in _positive(main) if a.found["flagged"]]
-    for title, most, key in (("named first", 1, "naming"), ("named among the first three", 3, "top3")):
-        right = sum(named(a.case.kinds, a.found, most) for a in flagged)
-        if flagged and right / len(flagged) < GOALS[key]:
-            goal = f"the goal is {GOALS[key] * 100:.0f} %"
-            yield f"- **Rightly {title}: {right} of {len(flagged)} ({right / len(flagged) * 100:.0f} %); {goal}.**"
-    value = spearman([a.said for a in main], [a.reliance for a in main], rounds=1).value
-    if value < GOALS["spearman"]:
-        yield f"- **Spearman of what is said with the truth is {value:.2f}; the goal is {GOALS['spearman']}.**"
-    if len(main) < cases:
-        yield f"- {cases - len(main)} of {cases} models of this run were not audited with masks yet."
-
-
-def _losses(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
-    for mode, audits in by_mode.items():
-        for audit in _positive(audits):
-            if not audit.found["flagged"]:
-                said = audit.found["outcome"]
-                yield f"- Missed ({mode}): {_words(audit)}; largest drop {audit.drop:.2f}, said {said}."
-        for audit in _negative(audits):
-            if audit.found["flagged"]:
-                yield f"- Falsely flagged ({mode}): {_words(audit)}; named {audit.found['named']}."
-        for audit in _positive(audits):
-            if audit.found["flagged"] and not named(audit.case.kinds, audit.found, 3):
-                ranked = ", ".join(audit.found["ranked"][:3])
-                yield f"- Named otherwise ({mode}): {_words(audit)}; named {ranked}."
-
-
-def _words(audit: Audit) -> str:
-    case = audit.case
-    tied = " and ".join(case.kinds) or "nothing tied"
-    return (
-        f"{case.sort}, {tied}, strength {case.rho:g}, {case.classes} classes, {case.network}, "
-        f"number {case.seed % 1000}; in truth {audit.reliance:.2f}"
-    )
 
 
 def _estimate(found: Estimate) -> str:
