@@ -15,11 +15,11 @@ export function mount(panels) {
     }
     const host = h("div", { class: "template-host" });
     const room = host.attachShadow({ mode: "open" });
-    const style = h("link", { rel: "stylesheet", href: "/static/style.css" });
+    const styles = ["base", "result"].map((part) => h("link", { rel: "stylesheet", href: `/static/styles/${part}.css` }));
     const body = h("div", { class: "prose template-body" });
     // The content security policy lets neither scripts nor inline styles of the markup run.
     body.innerHTML = panel.html ?? "";
-    room.append(style, body);
+    room.append(...styles, body);
     return host;
   });
 }
