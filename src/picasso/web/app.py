@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from picasso.service.configuration import Configuration
 from picasso.service.service import Service
-from picasso.web.answers import PREFIX
+from picasso.web.answers.common import PREFIX
 from picasso.web.body_limit import BodyLimit, Most
 from picasso.web.errors import add_error_handlers
 from picasso.web.routes import (

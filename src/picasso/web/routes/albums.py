@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from picasso.core.annotations import LONGEST
 from picasso.service.records import Fault
-from picasso.web.answers import ErrorAnswer, PictureAnswer, RefusedPicture
+from picasso.web.answers.common import ErrorAnswer
+from picasso.web.answers.pictures import PictureAnswer, RefusedPicture
 from picasso.web.routes import ServiceNeeded
 
 router = APIRouter(prefix="/albums", tags=["albums"])

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from picasso.core.errors import NotFoundError
 from picasso.core.result import safe_name
 from picasso.service.records import AuditRequest
-from picasso.web.answers import AuditAnswer, AuditSummary, JobAnswer
+from picasso.web.answers.audits import AuditAnswer, AuditSummary
+from picasso.web.answers.jobs import JobAnswer
 from picasso.web.routes import Limit, ServiceNeeded
 
 router = APIRouter(prefix="/audits", tags=["audits"])

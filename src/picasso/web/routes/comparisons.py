@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from picasso.core.result import safe_name
 from picasso.service.comparisons import request_of
 from picasso.service.records import ComparisonRequest, State
-from picasso.web.answers import ComparisonAnswer, ComparisonSummary, JobAnswer
+from picasso.web.answers.comparisons import ComparisonAnswer, ComparisonSummary
+from picasso.web.answers.jobs import JobAnswer
 from picasso.web.routes import Limit, ServiceNeeded
 
 router = APIRouter(tags=["comparisons"])

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from picasso.service.audits import labels_of
 from picasso.service.configuration import DatasetSpecification
-from picasso.web.answers import DatasetAnswer, DescribedDataset
+from picasso.web.answers.datasets import DatasetAnswer, DescribedDataset
 from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
 from picasso.web.routes import FILE, ServiceNeeded, form_schema, get_service, may_add

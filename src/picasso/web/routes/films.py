@@ -18,7 +18,7 @@ from picasso.core.video.reading import need_av
 from picasso.service.pictures import clean_name
 from picasso.service.records import FilmRequest, VideoRecord
 from picasso.service.service import Service
-from picasso.web.answers import JobAnswer
+from picasso.web.answers.jobs import JobAnswer
 from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
 from picasso.web.routes import FILE, Limit, ServiceNeeded, form_schema, get_service

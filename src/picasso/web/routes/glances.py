@@ -16,7 +16,7 @@ from picasso.core.glance import Glance
 from picasso.service.glances import FRAME_TOO_LARGE, MOST_BYTES, GlanceQuestion, GlanceReply
 from picasso.service.questions import Asked
 from picasso.service.service import Service
-from picasso.web.answers import ErrorAnswer
+from picasso.web.answers.common import ErrorAnswer
 from picasso.web.body_limit import Most
 from picasso.web.routes import ServiceNeeded, get_service
 from picasso.web.waiting import WAIT_SECONDS, when_over

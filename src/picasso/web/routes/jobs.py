@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from picasso.core.errors import PicassoError
 from picasso.service.records import EventRecord, JobRecord, JobRequest, State
 from picasso.service.service import Service
-from picasso.web.answers import JobAnswer, panel_answer
+from picasso.web.answers.jobs import JobAnswer
+from picasso.web.answers.panels import panel_answer
 from picasso.web.routes import Limit, ServiceNeeded
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])

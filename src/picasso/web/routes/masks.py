@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from picasso.service.service import Service
-from picasso.web.answers import MaskAnswer
+from picasso.web.answers.pictures import MaskAnswer
 from picasso.web.errors import RequestError
 from picasso.web.routes import FILE, IMMUTABLE, ServiceNeeded, form_schema, get_service
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from picasso.service.configuration import ModelSpecification
-from picasso.web.answers import ModelAnswer
+from picasso.web.answers.models import ModelAnswer
 from picasso.web.routes import ServiceNeeded, may_add
 
 router = APIRouter(prefix="/models", tags=["models"])

@@ -12,7 +12,8 @@ from picasso.core.images import MAX_BYTES
 from picasso.service.pictures import clean_name
 from picasso.service.records import Fault
 from picasso.service.service import Service
-from picasso.web.answers import ErrorAnswer, PictureAnswer, RefusedPicture
+from picasso.web.answers.common import ErrorAnswer
+from picasso.web.answers.pictures import PictureAnswer, RefusedPicture
 from picasso.web.body_limit import Most
 from picasso.web.errors import RequestError
 from picasso.web.routes import FILE, IMMUTABLE, Limit, ServiceNeeded, form_schema, get_service

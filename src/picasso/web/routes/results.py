@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from picasso.service.exports import Format, export
-from picasso.web.answers import ResultAnswer, ResultSummary
+from picasso.web.answers.results import ResultAnswer, ResultSummary
 from picasso.web.routes import Limit, ServiceNeeded
 
 router = APIRouter(prefix="/results", tags=["results"])

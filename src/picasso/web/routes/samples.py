@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from picasso.core.images import read_picture
 from picasso.service.pictures import thumbnail
 from picasso.service.samples import find_sample, find_samples
-from picasso.web.answers import PictureAnswer, SampleAnswer
+from picasso.web.answers.pictures import PictureAnswer, SampleAnswer
 from picasso.web.routes import ServiceNeeded
 
 router = APIRouter(prefix="/samples", tags=["samples"])

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from picasso.service.plugin_process import Description
 from picasso.service.service import Service
-from picasso.web.answers import VisualizationAnswer
+from picasso.web.answers.visualizations import VisualizationAnswer
 from picasso.web.routes import ServiceNeeded
 
 router = APIRouter(prefix="/visualizations", tags=["visualizations"])

@@ -14,7 +14,7 @@ from picasso.core.what_if import Moved
 from picasso.service.questions import Asked
 from picasso.service.service import Service
 from picasso.service.what_ifs import WhatIfQuestion, WhatIfReply
-from picasso.web.answers import ErrorAnswer
+from picasso.web.answers.common import ErrorAnswer
 from picasso.web.routes import ServiceNeeded, get_service
 from picasso.web.waiting import WAIT_SECONDS, when_over
 

@@ -1,0 +1,1 @@
+"""What the API answers, as pydantic models: they are its documentation, too."""
