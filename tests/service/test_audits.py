@@ -122,7 +122,7 @@ def audited(house: Service, **asked: Any) -> AuditRecord:
 
 def measured(house: Service) -> set[str]:
     """Return the files of what audits have measured so far."""
-    return {path.name for path in house.jobs.place.audits.glob("*.npz")}
+    return {path.name for path in house.place.audits.glob("*.npz")}
 
 
 def measuring(house: Service, job: JobRecord, before: set[str]) -> set[str]:
@@ -246,7 +246,7 @@ def test_one_that_was_canceled_or_killed_goes_on_where_it_stopped(house: Service
     job = house.jobs.audit(AuditRequest("Slow", "pets", seed=5))
     assert house.jobs.audit(AuditRequest("Slow", "pets", seed=5)).id == job.id
     kept = measuring(house, job, before)
-    times = {name: (house.jobs.place.audits / name).stat().st_mtime_ns for name in kept}
+    times = {name: (house.place.audits / name).stat().st_mtime_ns for name in kept}
     started = time.monotonic()
     house.jobs.cancel(job.id)
     assert ended(house, job, 20).state is State.CANCELED
@@ -267,7 +267,7 @@ def test_one_that_was_canceled_or_killed_goes_on_where_it_stopped(house: Service
     found = audited(house, model="Slow", seed=5)
     assert found.document["verdict"]["outcome"] == "wrong-reason"
     assert kept <= measured(house)
-    assert {name: (house.jobs.place.audits / name).stat().st_mtime_ns for name in times} == times
+    assert {name: (house.place.audits / name).stat().st_mtime_ns for name in times} == times
 
 
 def test_one_that_does_not_listen_is_stopped_all_the_same(house: Service) -> None:

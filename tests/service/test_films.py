@@ -69,7 +69,7 @@ def test_a_film_comes_out_with_its_numbers(service: Service, tmp_path: Path) -> 
     here = film_video(model, tmp_path / "drive.mp4", entry, settings, out=out, target="red", every=2)
     assert json.loads(json.dumps(here.document())) == document
     # It leaves no folder behind, and its files are those that a sweep keeps.
-    assert not [path for path in service.jobs.place.audits.iterdir() if path.is_dir()]
+    assert not [path for path in service.place.audits.iterdir() if path.is_dir()]
     assert job.video is not None
     kept = {job.video.digest, job.film.film, job.film.document, job.film.table}
     assert kept <= service.store.referred_artifacts()
@@ -90,7 +90,7 @@ def test_a_canceled_one_stops_and_its_worker_lives_on(service: Service) -> None:
     assert (over.state, over.film) == (State.CANCELED, None)
     assert service.records.filmed(1, "Toy", "glow")[0].id == slow.id
     assert service.records.filmed(9, "Toy", "grad-cam") == []
-    wait_until(lambda: not [path for path in service.jobs.place.audits.iterdir() if path.is_dir()])
+    wait_until(lambda: not [path for path in service.place.audits.iterdir() if path.is_dir()])
     again = ended(service, begin(service, video(2)))
     assert again.process == first.process
 

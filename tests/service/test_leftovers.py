@@ -95,7 +95,7 @@ def test_a_start_deletes_what_the_last_server_left(house: Service, tmp_path: Pat
 def test_what_an_audit_leaves_goes_when_it_ends_and_nothing_before(house: Service, tmp_path: Path) -> None:
     house.start()
     house._preparing.join()
-    folder = house.jobs.place.audits
+    folder = house.place.audits
     job = house.jobs.audit(AuditRequest("Slow", "pets"))
     wait_until(lambda: bool(list(folder.glob("*.npz"))), 120)
     (own,) = folder.glob("tmp*")

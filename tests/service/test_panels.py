@@ -81,7 +81,8 @@ def files(service: Service) -> set[str]:
 @pytest.fixture
 def no_grace(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is replaced goes at the end of its task."""
-    monkeypatch.setattr(service.jobs, "place", replace(service.jobs.place, grace=0.0))
+    dispatcher = service.jobs.dispatcher
+    monkeypatch.setattr(dispatcher, "place", replace(dispatcher.place, grace=0.0))
 
 
 @pytest.mark.usefixtures("no_grace")

@@ -86,7 +86,9 @@ def test_reading_never_writes(client: httpx.Client) -> None:
 # --- token -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/explain", f"{API}/models", f"{API}/openapi.json", "/static/styles/base.css", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/explain", f"{API}/models", f"{API}/openapi.json", "/static/styles/base.css", "/nothing"]
+)
 @pytest.mark.parametrize("query", ["", "?token=wrong"])
 def test_nothing_is_shown_without_the_token(guarded: httpx.Client, path: str, query: str) -> None:
     refused(guarded.get(path + query), 403, "forbidden")

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from picasso.core.asking import read_place
-from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, TargetError
+from picasso.core.errors import NotFoundError, NotSupportedError, TargetError
 from picasso.core.facts import Task
 from picasso.core.fitting import refuse_class_of_channel, refuse_subject
 from picasso.core.result_keys import result_key, target_key
 from picasso.core.sources import pinned
-from picasso.service import answering, audits, comparisons, films, work
+from picasso.service import audits, comparisons, films
 from picasso.service.artifacts import Artifacts
 from picasso.service.cards import Card, unfit
 from picasso.service.catalog import Catalog
 from picasso.service.database import now
+from picasso.service.dispatcher import Dispatcher, in_folder
 from picasso.service.job_store import JobStore
 from picasso.service.plugin_process import Description
 from picasso.service.questions import Asked, Question, Questions
 from picasso.service.records import (
     AuditRequest,
     ComparisonRequest,
-    Fault,
     FilmRequest,
     JobRecord,
     JobRequest,
@@ -39,28 +36,10 @@ from picasso.service.records import (
 )
 from picasso.service.store import Store
 from picasso.service.work import Place
-from picasso.service.workers import Worker, Workers, reason_of_death
-
-_LOG = logging.getLogger(__name__)
-CANCEL_SECONDS = 1.0
-"""A job that does not stop by itself within this time is stopped by ending its process."""
-_TICK_SECONDS = 1.0
-"""While something runs, the workers' processes are looked at this often."""
-
-
-@dataclass
-class _Running:
-    """What a worker does at present."""
-
-    worker: Worker
-    job: str | None = None
-    attempt: int = 0
-    question: str | None = None
-    in_folder: bool = False
 
 
 class Jobs:
-    """Takes jobs and questions, and has them run by warm workers: questions first, then jobs in their order.
+    """Takes jobs and questions, and has them run.
 
     Args:
         store: Models, pictures, results.
@@ -83,37 +62,21 @@ class Jobs:
         self.store = store
         self.records = records
         self.catalog = catalog
-        self.place = place
         self.questions = Questions(store, catalog, records)
-        self._folder_free = folder_free
-        self._workers = Workers(warm, self._wake)
+        self.dispatcher = Dispatcher(store, records, self.questions, place, warm, folder_free)
         self._artifacts = Artifacts(place.artifacts)
         self._videos = threading.Lock()
         """Held from keeping a video until its job is there, so that no other job's end takes the same video away."""
-        self._condition = threading.Condition()
-        self._awake = True
-        self._ending = False
-        self._to_open: list[str] = []
-        self._to_close: list[str] = []
-        self._deadlines: dict[str, float] = {}
-        self._running: list[_Running] = []
-        self._thread = threading.Thread(target=self._loop, name="picasso-jobs", daemon=True)
-
-    # --- called by the web process ---------------------------------------------------------------------------
 
     def start(self) -> None:
         """Put back what ran when the last server ended, and begin to work."""
         self.records.resume()
         self.records.forget_progress()
-        self._thread.start()
+        self.dispatcher.start()
 
     def stop(self) -> None:
         """End all processes. What ran is queued again, for the next server."""
-        with self._condition:
-            self._ending = True
-        self._wake()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        self.dispatcher.stop()
         self.questions.close()
 
     def submit(self, request: JobRequest) -> JobRecord:
@@ -234,7 +197,7 @@ class Jobs:
     def _take(self, job: JobRecord, tasks: list[TaskRecord]) -> JobRecord:
         self.records.add(job, tasks)
         if not job.state.over:
-            self._wake()
+            self.dispatcher.wake()
         return job
 
     def cancel(self, job: str) -> JobRecord:
@@ -248,7 +211,7 @@ class Jobs:
             return self.records.job(job)
         if not self.records.job(job).state.over:
             self.records.ask_cancel(job)
-            self._stop_within(job)
+            self.dispatcher.stop_within(job)
         return self.records.job(job)
 
     def ask(self, question: Question) -> Asked:
@@ -258,7 +221,7 @@ class Jobs:
             PicassoError: As `Questions.add`.
         """
         asked = self.questions.add(question)
-        self._wake()
+        self.dispatcher.wake()
         return asked
 
     def cancel_question(self, id_: str) -> Asked:
@@ -269,7 +232,7 @@ class Jobs:
         """
         was = self.questions.get(id_)
         if self.questions.cancel(id_) and was.state is State.RUNNING:
-            self._stop_within(id_)
+            self.dispatcher.stop_within(id_)
         return self.questions.get(id_)
 
     def delete(self, job: str) -> None:
@@ -294,24 +257,19 @@ class Jobs:
         record = self.store.model(name)
         if record.card is None or record.state is not ModelState.READY or not Card.read(record.card).fresh():
             self.store.set_model_state(name, ModelState.OPENING)
-        with self._condition:
-            if name not in self._to_open:
-                self._to_open.append(name)
-        self._wake()
+        self.dispatcher.open_model(name)
 
     def close_model(self, name: str) -> None:
         """Have a model's process ended, unless it is at work."""
-        with self._condition:
-            self._to_close.append(name)
-        self._wake()
+        self.dispatcher.close_model(name)
 
     def warm(self) -> tuple[str, ...]:
         """Return the names of the models that have a process."""
-        return self._workers.warm
+        return self.dispatcher.warm
 
     def in_folders(self) -> list[tuple[str, int]]:
         """Return the jobs that run in a folder of their own, each with the number of its attempt."""
-        return [(job.id, job.attempts) for job in self.records.jobs(None, [State.RUNNING]) if _in_folder(job)]
+        return [(job.id, job.attempts) for job in self.records.jobs(None, [State.RUNNING]) if in_folder(job)]
 
     def _pictures(self, request: JobRequest) -> list[PictureRecord]:
         known = self.store.pictures_of(request.pictures)
@@ -363,132 +321,6 @@ class Jobs:
         """
         known = self.catalog.get(visualization)
         return f"{known.digest} {known.version}"
-
-    def _stop_within(self, id_: str) -> None:
-        """Have the process of a canceled job or question ended, unless it stops by itself in time."""
-        with self._condition:
-            self._deadlines.setdefault(id_, time.monotonic() + CANCEL_SECONDS)
-        self._wake()
-
-    # --- the jobs' own thread --------------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        with self._condition:
-            self._awake = True
-            self._condition.notify_all()
-
-    def _loop(self) -> None:
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._awake, self._pause())
-                self._awake = False
-                if self._ending:
-                    break
-            try:
-                self._collect()
-                self._stop_overdue()
-                self._dispatch()
-            except Exception:  # a full disk, say: this thread must outlive it, or no job runs any more
-                _LOG.exception("The jobs could not be looked after.")
-                time.sleep(_TICK_SECONDS)
-                self._wake()
-        for running in self._running:
-            if running.job is not None:
-                self.records.put_back(running.job)
-        self._workers.close(seconds=3)
-
-    def _pause(self) -> float | None:
-        """Return how long nothing will happen by itself."""
-        pauses = [deadline - time.monotonic() for deadline in self._deadlines.values()]
-        if self._running:
-            pauses.append(_TICK_SECONDS)
-        return max(0.0, min(pauses)) if pauses else None
-
-    def _collect(self) -> None:
-        """Look after workers whose call has ended."""
-        for running in list(self._running):
-            worker = running.worker
-            died = reason_of_death(worker)
-            if died is None and worker.call is not None and not worker.call.done():
-                continue
-            if died is not None:
-                self._blame(running, died)
-                self._workers.drop(worker)
-            elif running.question is not None and worker.call is not None:
-                self.questions.finish(running.question, worker.call.result())
-            worker.call = None
-            self._over(running)
-
-    def _over(self, running: _Running) -> None:
-        self._running.remove(running)
-        if running.in_folder:
-            self._folder_free()
-
-    def _blame(self, running: _Running, died: PicassoError) -> None:
-        name = running.worker.name
-        if running.job is not None:
-            with suppress(NotFoundError):  # a job that was canceled may have been deleted before its process ended
-                canceled = self.records.job(running.job).cancel
-                state = State.CANCELED if canceled else State.FAILED
-                self.records.finish(running.job, running.attempt, state, None if canceled else Fault.of(died))
-        if running.question is not None:
-            self.questions.finish(running.question, Fault.of(died))
-        self._not_opening(name, ModelState.FAILED, Fault.of(died))
-
-    def _not_opening(self, name: str, state: ModelState, error: Fault | None = None) -> None:
-        """Correct the state of a model whose process ended while it was being opened."""
-        if any(model.name == name and model.state is ModelState.OPENING for model in self.store.models()):
-            self.store.set_model_state(name, state, error)
-
-    def _stop_overdue(self) -> None:
-        """End the processes of canceled jobs and questions that did not stop by themselves."""
-        with self._condition:
-            overdue = [id_ for id_, deadline in self._deadlines.items() if deadline <= time.monotonic()]
-        for id_ in overdue:
-            for running in [one for one in self._running if id_ in (one.job, one.question) and one.worker.at_work]:
-                if running.job is not None:
-                    self.records.finish(id_, running.attempt, State.CANCELED)
-                self._workers.drop(running.worker)
-                self._over(running)
-                self._not_opening(running.worker.name, ModelState.NEW)
-            self.records.finish(id_, None, State.CANCELED)
-            with self._condition:
-                self._deadlines.pop(id_, None)
-
-    def _dispatch(self) -> None:
-        """Give workers what waits."""
-        with self._condition:
-            opening, self._to_open = self._to_open, []
-            closing, self._to_close = self._to_close, []
-        for name in closing:
-            self._workers.drop_idle(name)
-        for name in opening:
-            if (worker := self._workers.take(name)) is not None:
-                self._run(_Running(worker), work.open_model, self.place, name)
-            else:
-                with self._condition:
-                    self._to_open.append(name)
-        for asked in self.questions.waiting():
-            cold = asked.question.model not in self._workers.warm
-            worker = self._workers.take(asked.question.model)
-            if worker is not None and self.questions.start(asked.id, cold=cold):
-                self._run(_Running(worker, question=asked.id), answering.answer, self.place, asked.question)
-        for job in self.records.jobs(None, [State.QUEUED], oldest_first=True):
-            if (worker := self._workers.take(job.model)) is None:
-                continue
-            attempt = self.records.start(job.id)
-            if attempt is not None:
-                running = _Running(worker, job.id, attempt, in_folder=_in_folder(job))
-                self._run(running, work.run_job, self.place, job.id, attempt)
-
-    def _run(self, running: _Running, function: object, *args: object) -> None:
-        self._running.append(running)
-        running.worker.start(function, *args)  # type: ignore[arg-type]
-
-
-def _in_folder(job: JobRecord) -> bool:
-    """Say whether a job works in a folder of its own: an audit, and one that lays maps over a video."""
-    return job.dataset is not None or job.video is not None
 
 
 def _new_job(id_: str, request: JobRequest, settings: dict[str, object], done: bool) -> JobRecord:

@@ -110,7 +110,7 @@ class Service:
         self._datasets = SideProcess("The reader of data sets", configuration.memory)
         self.pictures = Pictures(self.store, self.artifacts)
         self.masks = Masks(self.store, self.artifacts)
-        place = Place(
+        self.place = Place(
             database=url,
             artifacts=self.artifacts.folder,
             audits=configuration.data / "audits",
@@ -124,7 +124,7 @@ class Service:
             self.store,
             self.records,
             self.catalog,
-            place,
+            self.place,
             configuration.warm,
             self._sweep_leftovers,
         )
@@ -139,7 +139,7 @@ class Service:
         """
         try:
             self._lock.take()
-            _shorten(self.jobs.place.log)
+            _shorten(self.place.log)
             self.database.upgrade()
             self.store.set_configured_models(
                 [(model.known_as(), model.model_dump(mode="json")) for model in self.configuration.all_models()]
@@ -381,12 +381,12 @@ class Service:
         with suppress(PluginError):  # whoever asks for the catalogue gets the same answer
             self.catalog.all()
         self.artifacts.sweep(self.store.referred_artifacts(), _SWEEP_AGE)
-        audits.sweep(self.jobs.place.audits, _AUDITS_AGE)
+        audits.sweep(self.place.audits, _AUDITS_AGE)
         self._sweep_leftovers()
 
     def _sweep_leftovers(self) -> None:
         """Delete what audits and data sets have left behind that nobody uses."""
-        leftovers.sweep_folders(self.jobs.place.audits, self.jobs.in_folders)
+        leftovers.sweep_folders(self.place.audits, self.jobs.in_folders)
         leftovers.sweep_archives(self._uploads.folder, self._uploads.wanted)
 
 
