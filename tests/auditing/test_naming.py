@@ -110,7 +110,7 @@ RIGHT = effect("right corner", 55, change=0.02, box=(0.7, 0.7, 0.3, 0.3))
 
 
 def test_where_a_mark_lies_now_here_now_there_both_places_are_named() -> None:
-    cell = effect("right cell", 50, change=0.015, box=(0.75, 0.75, 0.25, 0.25))
+    cell = effect("right cell", 30, change=0.015, box=(0.75, 0.75, 0.25, 0.25))
     found = judged([OBJECT, BOTTOM, LEFT, cell, RIGHT, *CLEAN])
     named = named_of(found)
     assert named is not None
@@ -118,6 +118,7 @@ def test_where_a_mark_lies_now_here_now_there_both_places_are_named() -> None:
     assert [one.what.name for one in parts_of(named, found)] == ["right corner", "left corner"]
     verdict = judge(GOOD, 0.5, found, MASKS, 0.06, CLASSES)
     assert verdict.headline == "BOTH: the object, the right corner and the left corner"
+    assert [one.name for one in (*verdict.parts, verdict.named)] == ["right corner", "left corner", "bottom"]
     assert verdict.named == BOTTOM.what
     assert verdict.parts == (RIGHT.what, LEFT.what)
     assert "hang on the bottom, most of it on the right corner (41 points) and the left corner (38 points)" in (
@@ -132,7 +133,7 @@ def test_where_a_mark_lies_now_here_now_there_both_places_are_named() -> None:
         [LEFT],
         [LEFT, effect("right corner", 30, change=0.02, box=(0.7, 0.7, 0.3, 0.3))],
         [LEFT, effect("other corner", 55, change=0.02, box=(0, 0.7, 0.3, 0.3))],
-        [LEFT, effect("left cell", 50, change=0.015, box=(0.75, 0, 0.25, 0.25))],
+        [LEFT, effect("left cell", 30, change=0.015, box=(0.75, 0, 0.25, 0.25))],
         [LEFT, effect("right corner", 55, change=PARTS * BOTTOM.change, box=(0.7, 0.7, 0.3, 0.3))],
         [LEFT, effect("tone", 55, change=0.02)],
     ],
@@ -144,3 +145,12 @@ def test_what_is_no_place_of_its_own_that_does_most_is_no_part(others: list[Effe
     assert named is not None
     assert named.what.name == "bottom"
     assert parts_of(named, found) == ()
+
+
+def test_of_places_that_overlap_the_one_that_does_most_for_its_change_is_a_part() -> None:
+    wide = effect("wide", 45, change=0.04, box=(0.7, 0, 0.3, 0.3))
+    cell = effect("cell", 45, change=0.015, box=(0.7, 0, 0.3, 0.3))
+    found = judged([BOTTOM, wide, cell, RIGHT, *CLEAN])
+    named = named_of(found)
+    assert named is not None
+    assert [one.what.name for one in parts_of(named, found)] == ["cell", "right corner"]

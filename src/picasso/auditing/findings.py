@@ -95,6 +95,11 @@ class Effect:
         """Whether it is a suspect, and neither the object nor its absence."""
         return self.suspect and self.role.accuses
 
+    @property
+    def efficiency(self) -> float:
+        """How much it does for how little it changes: the drop divided by the change."""
+        return self.drop.value / max(self.change, 1e-6)
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:
@@ -246,7 +251,7 @@ class Findings:
         """
         found = [effect for effect in self.effects if effect.accused]
         first = [*self.verdict.parts, self.verdict.named]
-        found.sort(key=lambda one: -one.drop.value / max(one.change, 1e-6))
+        found.sort(key=lambda one: -one.efficiency)
         return tuple(sorted(found, key=lambda one: first.index(one.what) if one.what in first else len(first)))
 
     @property

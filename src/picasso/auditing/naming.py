@@ -52,7 +52,7 @@ def parts_of(named: Effect, effects: Sequence[Effect]) -> tuple[Effect, ...]:
     """
     inside = [one for one in effects if one.accused and one is not named and _inside(one, named)]
     chosen: list[Effect] = []
-    for one in sorted(inside, key=lambda one: (-one.drop.value, one.change)):
+    for one in sorted(inside, key=lambda one: -one.efficiency):
         if not any(_overlap(one, other) for other in chosen):
             chosen.append(one)
         done, changed = sum(part.drop.value for part in chosen), sum(part.change for part in chosen)
