@@ -234,7 +234,7 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
     console.print()
     table = output.columns("", "Property", "Points of accuracy", "p (Holm)", "Pictures")
     tested = [one for one in findings.effects if one.pictures]
-    shown = [one for one in tested if one.suspect or one.role is not Role.PROPERTY]
+    shown = [one for one in tested if one.suspect or not one.role.accuses or (one.role.is_part and not cleared(one))]
     open_ones = [one for one in tested if one not in shown and not cleared(one)]
     shown += open_ones[:_OPEN]
     for effect in sorted(shown, key=lambda one: -one.drop.value):
@@ -267,6 +267,6 @@ def _mark(effect: Effect) -> Text:
         return Text("erased", style="dim")
     if effect.suspect:
         return Text("✗ relied on", style="red")
-    if effect.role is Role.SURFACE:
+    if effect.role.is_part:
         return Text("of the object", style="dim")
     return Text("open", style="yellow")

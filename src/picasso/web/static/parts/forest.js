@@ -45,8 +45,8 @@ function meaning(effect, classes) {
   const { what: { phrase }, role, suspect, falls } = effect;
   if (!accuses(role)) return suspect ? "That is the right reason." : "It does not show that the model uses the object.";
   if (suspect) return `The model relies on ${phrase}.`;
-  if (role in PARTS) return `A part of what the object is: it counts against the model only where ${PARTS[role]} of what hangs on the object, or more, hangs on it.`;
   if (cleared(effect)) return `Cleared: less than 5 points hang on ${phrase}.`;
+  if (role in PARTS) return `A part of what the object is: it counts against the model only where ${PARTS[role]} of what hangs on the object, or more, hangs on it.`;
   if (!falls?.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
   return `Not cleared: surely more than 5 points hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
 }
