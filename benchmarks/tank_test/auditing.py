@@ -73,8 +73,8 @@ class Audited:
         flagged: whether it says that the model relies on something wrong.
         named: the property that is named, or None.
         ranked: names of the suspects, those that the headline has first, then the others in the order of the findings.
-        drops: by the name of a property, or of the object's texture where that is accused: drop, the ends of its
-            interval, p after Holm's correction, and how much of the picture changes.
+        drops: by the name of a property, or of the object's texture or size where that is accused: drop, the ends of
+            its interval, p after Holm's correction, and how much of the picture changes.
         uncleared: names of those whose drop may still be large, though they are no suspects; the widest first.
         iou: by the name of a suspect, by the name of a kind: how well the pixels that the suspect changes fit the
             kind's footprint, mean over the pairs of pictures that the audit shows.

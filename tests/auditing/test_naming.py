@@ -99,9 +99,13 @@ def test_what_is_done_to_the_object_is_no_part_of_its_surroundings() -> None:
     assert named is not None
     assert named.what.name == "ground"
     tone = effect("tone", 80, change=0.05, on_object=True)
-    named = named_of(judged([around, size, tone, ground, *CLEAN]))
+    found = judged([around, size, tone, ground, *CLEAN])
+    named = named_of(found)
     assert named is not None
     assert named.what.name == "size"
+    reasons = judge(GOOD, 0.5, found, MASKS, 0.06, CLASSES).reasons
+    assert "It also shows in the tone." in reasons
+    assert "Besides, there hang 53 points (44 … 61) on the context and 41 points (33 … 50) on the ground." in reasons
 
 
 BOTTOM = effect("bottom", 120, change=0.1, box=(2 / 3, 0, 1 / 3, 1))
@@ -121,7 +125,7 @@ def test_where_a_mark_lies_now_here_now_there_both_places_are_named() -> None:
     assert [one.name for one in (*verdict.parts, verdict.named)] == ["right corner", "left corner", "bottom"]
     assert verdict.named == BOTTOM.what
     assert verdict.parts == (RIGHT.what, LEFT.what)
-    assert "hang on the bottom, most of it on the right corner (41 points) and the left corner (38 points)" in (
+    assert "hang on the bottom; they show most in the right corner (41 points) and the left corner (38 points)" in (
         verdict.sentence
     )
     assert "It also shows in the right cell." in verdict.reasons
@@ -154,3 +158,14 @@ def test_of_places_that_overlap_the_one_that_does_most_for_its_change_is_a_part(
     named = named_of(found)
     assert named is not None
     assert [one.what.name for one in parts_of(named, found)] == ["cell", "right corner"]
+
+
+def test_places_that_are_many_are_a_pattern_and_those_that_are_not_needed_are_left_out() -> None:
+    cells = [effect(f"cell {n}", 25, change=0.005, box=(0.75, n / 4, 0.25, 0.25)) for n in range(4)]
+    found = judged([BOTTOM, *cells, *CLEAN])
+    named = named_of(found)
+    assert named is not None
+    assert parts_of(named, found) == ()
+    small = effect("middle cell", 12, change=0.001, box=(0.75, 0.4, 0.2, 0.2))
+    found = judged([BOTTOM, LEFT, RIGHT, small, *CLEAN])
+    assert [one.what.name for one in parts_of(found[0], found)] == ["right corner", "left corner"]

@@ -66,6 +66,7 @@ def test_what_hangs_on_the_object_is_acquitted(free: Path) -> None:
 def test_what_was_asked_for_is_not_all_and_acquits_nobody(free: Path) -> None:
     findings = audit(drawn.model(drawn.by_the_object), free, interventions=("luminance", "object-swap"), maps=False)
     assert _effect(findings, "object-swap") > 0.9
+    assert {one.what.name for one in findings.effects if one.on_object} == {"object-swap"}
     assert findings.verdict.outcome is Outcome.CANNOT_TELL
     assert "asked for" in findings.verdict.sentence
     tested = sum(one.role.accuses for one in findings.effects)

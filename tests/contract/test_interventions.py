@@ -30,7 +30,10 @@ def test_the_battery_is_whole() -> None:
     assert set(NAMES) >= BATTERY
     assert {name for name in NAMES if intervention(name).role is Role.OBJECT} == {"object-swap"}
     assert {name for name in NAMES if intervention(name).role is Role.SURFACE} == {"object-texture"}
+    assert {name for name in NAMES if intervention(name).role is Role.SIZE} == {"object-scale"}
     assert {name for name in NAMES if intervention(name).role is Role.ERASURE} == {"erasure"}
+    on_object = {name for name in BATTERY if name.startswith("object-")} | {"erasure"}
+    assert {name for name in NAMES if intervention(name).on_object} == on_object
 
 
 @pytest.mark.parametrize("name", NAMES)

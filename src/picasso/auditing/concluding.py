@@ -21,6 +21,7 @@ from picasso.auditing.measuring import Measurements, Report
 from picasso.auditing.naming import named_of
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
 from picasso.auditing.verdict import judge
+from picasso.core.intervention import Property
 
 
 def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | None, report: Report) -> Findings:
@@ -65,7 +66,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
         confusion=tuple(tuple(int(one) for one in row) for row in confusion),
         effects=tuple(sorted(filter(tested, effects), key=lambda one: -one.drop.value)),
         clues=_clues(measured, choices.seed),
-        pairs=tuple(pairs_of(experiment, _shown(effects, named), table, measured.base, donors)),
+        pairs=tuple(pairs_of(experiment, _shown(effects, named, verdict.parts), table, measured.base, donors)),
         by_picture=by_picture,
         untested=(*measured.untested, *_never_made(effects)),
         notes=(*experiment.gallery.dataset.notes, *measured.notes),
@@ -74,15 +75,19 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
     )
 
 
-def _shown(effects: Sequence[Effect], named: Effect | None) -> list[tuple[int, Effect]]:
-    """Return the effects that pairs of pictures show, with their numbers: what is named, suspects, the object."""
+def _shown(effects: Sequence[Effect], named: Effect | None, parts: Sequence[Property]) -> list[tuple[int, Effect]]:
+    """Return the effects that pairs of pictures show, with their numbers: what is named, its parts, the others."""
     shown = [one for one in enumerate(effects) if one[1].suspect or not one[1].role.accuses]
     return sorted(
         shown,
         key=lambda one: (
-            one[1] is not named, not one[1].suspect, not one[1].accused, -one[1].drop.value
+            one[1] is not named,
+            one[1].what not in parts,
+            not one[1].suspect,
+            not one[1].accused,
+            -one[1].drop.value,
         ),
-    )  # fmt: skip
+    )
 
 
 def _clues(measured: Measurements, seed: int) -> tuple[Clue, ...]:

@@ -129,8 +129,8 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     """Correct for everything that was tested, and say on which properties the model relies.
 
     A property counts when the drop is significant, large, surely not small, and shows in two classes; a part of what
-    the object is when, besides, it carries its share of what hangs on the object. Who does not use the object may still
-    go by its size, which was not exchanged with it; its surface was.
+    the object is when, besides, it carries its share of what hangs on the object. Who was seen not to use the object
+    may still go by its size, which was not exchanged with it; its surface was.
     """
     corrected = [1.0] * len(effects)
     family = [place for place, effect in enumerate(effects) if tested(effect)]
@@ -139,21 +139,27 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     found = [replace(effect, holm=holm) for effect, holm in zip(effects, corrected, strict=True)]
     relied = [replace(one, suspect=tested(one) and _relied_on(one)) for one in found]
     right = next((one for one in relied if one.role is Role.OBJECT and one.suspect), None)
-    return [
-        replace(one, suspect=False) if part_of(one, right) or (one.role is Role.SURFACE and right is None) else one
-        for one in relied
-    ]
+    asked = any(one.role is Role.OBJECT and tested(one) for one in found)
+
+    def counts(one: Effect) -> bool:
+        if right is None:
+            return one.role is Role.SIZE and asked
+        return one.drop.value >= (least_share(one.role) or 0) * right.drop.value
+
+    return [replace(one, suspect=one.suspect and counts(one)) if one.role.is_part else one for one in relied]
 
 
 def part_of(effect: Effect, right: Effect | None) -> bool:
-    """Say whether an effect is of a part of what the object is, and less than its share of what the object does.
+    """Say whether an effect is of a part of what the object is, and surely less than its share of what the object does.
+
+    What surely falls in one class alone is no more: of six things one may be known by its size.
 
     Args:
         effect: Any effect.
         right: The one of the object, where the model relies on it.
     """
     share = least_share(effect.role)
-    return share is not None and right is not None and effect.drop.value < share * right.drop.value
+    return share is not None and right is not None and effect.drop.high < share * right.drop.value
 
 
 def least_share(role: Role) -> float | None:

@@ -218,7 +218,8 @@ class Findings:
         confusion: (true class, answered class) -> number of pictures, as rows.
         effects: Of every property, the largest drop first; those of the object and of erasure among them.
         clues: What the files give away.
-        pairs: Pictures before and after, the most telling first, of the suspects in their order.
+        pairs: Pictures before and after, the most telling first: of what is named, of its parts, of the other suspects
+            by their drops, of the object.
         by_picture: Every picture under the property that is named, what moves most first; empty where none is named.
         untested: What was not tested, and why.
         notes: What a reader should know: pictures left out, labels matched, regions found.

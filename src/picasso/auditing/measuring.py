@@ -258,8 +258,7 @@ class Measuring:
                 self.untested.append(Untested(intervention.title, _REASONS[min(missing)]))
                 continue
             digest = f"{entry.digest}:{intervention.version}"
-            on_object = Need.OBJECT in intervention.needs
-            questions += [Question(what, name, digest, intervention.role, on_object) for what in asked]
+            questions += [Question(what, name, digest, intervention.role, intervention.on_object) for what in asked]
         if not questions:
             raise ConfigurationError("There is nothing to test.", "Name an intervention that these pictures allow.")
         return tuple(questions)

@@ -9,6 +9,8 @@ from picasso.auditing.thresholds import NAMING, PARTS
 
 CUTS = 0.25
 """Share of the picture from which on a rectangle cuts through things; cells and corners are smaller, bands are not."""
+MOST_PLACES = 3
+"""More are no places but a pattern, which what contains them says better."""
 
 
 def named_of(effects: Sequence[Effect], likely: int | None = None) -> Effect | None:
@@ -44,23 +46,28 @@ def named_of(effects: Sequence[Effect], likely: int | None = None) -> Effect | N
 def parts_of(named: Effect, effects: Sequence[Effect]) -> tuple[Effect, ...]:
     """Return the places inside of what is named that do together most of what it does and are much smaller, if any.
 
-    A mark that lies now in one corner and now in another is in none of them for more than its share.
+    A mark that lies now in one corner and now in another is in none of them for more than its share. Taken are those
+    that do most for how little they change, without those that are not needed.
 
     Args:
         named: What is named.
         effects: Of everything that was tested, judged.
     """
     inside = [one for one in effects if one.accused and one is not named and _inside(one, named)]
+    most = NAMING * named.drop.value
     chosen: list[Effect] = []
     for one in sorted(inside, key=lambda one: -one.efficiency):
-        if not any(_overlap(one, other) for other in chosen):
+        if _done(chosen) < most and not any(_overlap(one, other) for other in chosen):
             chosen.append(one)
-        done, changed = sum(part.drop.value for part in chosen), sum(part.change for part in chosen)
-        if changed > PARTS * named.change:
-            return ()
-        if done >= NAMING * named.drop.value:
-            return tuple(chosen) if len(chosen) > 1 else ()
-    return ()
+    for one in sorted(chosen, key=lambda one: one.drop.value):
+        rest = [other for other in chosen if other is not one]
+        chosen = rest if _done(rest) >= most else chosen
+    small = sum(part.change for part in chosen) <= PARTS * named.change
+    return tuple(chosen) if _done(chosen) >= most and 1 < len(chosen) <= MOST_PLACES and small else ()
+
+
+def _done(parts: Sequence[Effect]) -> float:
+    return sum(part.drop.value for part in parts)
 
 
 def _smallest(suspects: Sequence[Effect]) -> Effect:

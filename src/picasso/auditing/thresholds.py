@@ -32,8 +32,9 @@ SURFACE: Final = 0.5
 """Share of what hangs on the object from which on its texture counts as a reason of its own: paint and grain are parts
 of an object, and honest networks that tell six things apart owed up to a third of it to them."""
 SIZE: Final = 0.2
-"""The same of its size, which an exchange of the object leaves as it is: a truck is larger than a boulder, and honest
-networks that tell six things apart owed up to a sixth of it to that."""
+"""Share of what hangs on the object from which on its size, which an exchange of the object leaves as it is, counts as
+a reason of its own: a truck is larger than a boulder, and honest networks that tell six things apart owed up to a sixth
+of it to that."""
 CLEAR: Final = 0.05
 """A property is cleared when the upper end of its drop's interval lies under it, and in no class's own pictures the
 drop is surely above `DROP`; equal to that, so that nothing is both cleared and suspected."""
@@ -44,8 +45,8 @@ NAMING: Final = 0.75
 """The smallest change whose interval reaches this share of the largest drop is named: what contains it is larger, not
 truer."""
 PARTS: Final = 0.5
-"""Several places inside of what is named are named instead where together they reach `NAMING` of it with at most this
-share of its change."""
+"""The headline has up to three places inside of what is named where these reach together `NAMING` of it, with at most
+this share of its change."""
 SCREEN: Final = 1 / 3
 """Share of the pictures on which everything is tried; what is not cleared there is measured on the rest."""
 SCREEN_LEAST: Final = 80

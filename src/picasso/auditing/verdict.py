@@ -168,12 +168,16 @@ def _accused(
 ) -> Verdict:
     phrases = [one.what.phrase for one in parts or (named,)]
     said_of = {named.what, *(one.what for one in parts)}
-    others = [one for one in sorted(suspects, key=lambda one: -one.drop.value) if one.what not in said_of][:3]
-    if others:
-        reasons.append(f"It also shows in {listed([one.what.phrase for one in others])}.")
+    others = [one for one in sorted(suspects, key=lambda one: -one.drop.value) if one.what not in said_of]
+    same = [one.what.phrase for one in others if one.on_object == named.on_object][:MOST_SAID]
+    besides = [f"{_points(one.drop)} on {one.what.phrase}" for one in others if one.on_object != named.on_object]
+    if same:
+        reasons.append(f"It also shows in {listed(same)}.")
+    if besides:
+        reasons.append(f"Besides, there hang {listed(besides[:MOST_SAID])}.")
     sentence = f"{_points(named.drop)} of accuracy hang on {named.what.phrase}"
     if parts:
-        sentence += ", most of it on " + listed([f"{one.what.phrase} ({points(one.drop.value)})" for one in parts])
+        sentence += "; they show most in " + listed([f"{one.what.phrase} ({points(one.drop.value)})" for one in parts])
     if not (said.known or named.what.region in said.other):
         outcome, headline = Outcome.RELIES_ON, f"RELIES ON {listed(phrases)}"
         looks = named.what.region is not None and named.what.region == said.likely

@@ -160,6 +160,7 @@ class Intervention(ABC):
         name: As its file: light_gradient.py -> "light-gradient".
         title: For people.
         role: What an effect says.
+        on_object: Whether it changes the object, and not what surrounds it.
         needs: What has to be known of every picture.
         version: Raised whenever the pictures that it makes change.
     """
@@ -167,6 +168,7 @@ class Intervention(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     role: ClassVar[Role] = Role.PROPERTY
+    on_object: ClassVar[bool] = False
     needs: ClassVar[frozenset[Need]] = frozenset()
     version: ClassVar[int] = 1
 

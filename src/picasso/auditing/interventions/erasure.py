@@ -19,6 +19,7 @@ class Erasure(Intervention):
     name = "erasure"
     title = "Erasure of the object"
     role = Role.ERASURE
+    on_object = True
     needs = frozenset({Need.OBJECT})
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:

@@ -19,7 +19,7 @@ class Grid(Rectangles):
             Property(
                 f"cell-r{row + 1}c{column + 1}",
                 f"Cell in row {row + 1}, column {column + 1}",
-                f"what lies in the {_NAMES[row]} row, {_NAMES[column]} column of a {_SIDE} by {_SIDE} grid",
+                f"what lies in the {_NAMES[row]} row and {_NAMES[column]} column of a {_SIDE} by {_SIDE} grid",
                 (row / _SIDE, column / _SIDE, 1 / _SIDE, 1 / _SIDE),
             )
             for row in range(_SIDE)

@@ -12,6 +12,7 @@ class ObjectPosition(Intervention):
 
     name = "object-position"
     title = "Position of the object"
+    on_object = True
     needs = frozenset({Need.OBJECT})
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:

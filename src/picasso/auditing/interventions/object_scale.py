@@ -16,6 +16,7 @@ class ObjectScale(Intervention):
     name = "object-scale"
     title = "Size of the object"
     role = Role.SIZE
+    on_object = True
     needs = frozenset({Need.OBJECT, Need.OUTLINE})
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:

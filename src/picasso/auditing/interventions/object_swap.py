@@ -13,6 +13,7 @@ class ObjectSwap(Intervention):
     name = "object-swap"
     title = "The object"
     role = Role.OBJECT
+    on_object = True
     needs = frozenset({Need.OBJECT})
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:

@@ -39,6 +39,7 @@ class ObjectTexture(Intervention):
     name = "object-texture"
     title = "Texture of the object"
     role = Role.SURFACE
+    on_object = True
     needs = frozenset({Need.OBJECT})
     version = 3
 

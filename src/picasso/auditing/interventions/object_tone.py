@@ -29,6 +29,7 @@ class ObjectTone(Intervention):
 
     name = "object-tone"
     title = "Tone of the object"
+    on_object = True
     needs = frozenset({Need.OBJECT})
     version = 2
 
