@@ -47,7 +47,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Result:
-    """One factor by which Picasso is faster, its goal, and what it would be if it took as long as its kernels alone."""
+    """One factor by which Picasso is faster, its goal, and what it would be if only the kernel floor took time."""
 
     against: str
     factor: float | None
@@ -94,7 +94,7 @@ def summary(row: Row) -> Iterator[str]:
         yield f"    {grid.windows} windows in {grid.seconds:.2f} s: {found}; differs by {grid.difference:.0e}"
         yield f"    {grid.said}"
         if grid.kernels is not None:
-            yield f"    the kernels alone take {grid.kernels:.2f} s"
+            yield f"    the kernels and the comparison alone take {grid.kernels:.2f} s"
     if row.two_threads:
         yield "    two threads: " + ", ".join(f"{title} {value:.2f} s" for title, value in row.two_threads.items())
     yield from (f"    {note}" for note in row.notes)

@@ -47,7 +47,7 @@ def losses(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
                 yield f"- Missed ({mode}): {_words(audit)}; largest drop {audit.drop:.2f}, said {said}."
         for audit in negative(audits):
             if audit.found["flagged"]:
-                yield f"- Falsely flagged ({mode}): {_words(audit)}; named {audit.found['named']}."
+                yield f"- Falsely flagged ({mode}): {_words(audit)}; named {audit.found['ranked'][0]}."
         for audit in positive(audits):
             if audit.found["flagged"] and not named(audit.case.kinds, audit.found, 3):
                 ranked = ", ".join(audit.found["ranked"][:3])

@@ -171,10 +171,7 @@ def _networks(main: Sequence[Audit]) -> Iterator[str]:
                     _estimate(bootstrapped(auroc, [a.score for a in p], [a.score for a in q])),
                     _share(len(flagged), len(p)),
                     _share(sum(a.found["flagged"] for a in q), len(q)),
-                    *(
-                        _share(sum(named(a.case.kinds, a.found, most) for a in flagged), len(flagged))
-                        for most in (1, 3)
-                    ),
+                    *(_named(flagged, most) for most in (1, 3)),
                 ]
             )
     if rows:
@@ -257,7 +254,7 @@ def _naming(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
             if not flagged:
                 continue
             overlaps = [
-                max(a.found["iou"].get(a.found["named"], {}).get(kind, 0.0) for kind in a.case.kinds)
+                max(a.found["iou"].get(a.found["ranked"][0], {}).get(kind, 0.0) for kind in a.case.kinds)
                 for a in flagged
                 if set(a.case.kinds) <= set(PLACED)
             ]

@@ -91,10 +91,10 @@ def test_the_section_says_what_was_found_and_keeps_the_page_around_it(folder: Pa
 
 def test_losses_are_named(tmp_path: Path) -> None:
     planted = Case(Sort.PLANTED, ("jpeg",), 1.0, 2, "small-cnn", 1)
-    honest = Case(Sort.INNOCENT, ("sky",), 0.9, 2, "tiny-vit", 1002)
+    honest = Case(Sort.INNOCENT, ("sky",), 0.9, 2, "small-cnn", 1002)
     records = Records(tmp_path)
     for case, reliance, flagged in ((planted, 0.6, False), (honest, 0.0, True)):
-        drops = {"border": (0.2 if flagged else 0.01, 0.1 if flagged else 0.0, 0.5)}
+        drops = {"border": (0.2, 0.1, 0.3, 1e-9, 0.02) if flagged else (0.01, 0.0, 0.02, 0.5, 0.02)}
         ranked = ["border"] if flagged else []
         found = {"outcome": "wrong-reason" if flagged else "cannot-tell", "flagged": flagged, "ranked": ranked}
         found |= {"named": ranked[0] if ranked else None, "drops": drops, "iou": {}, "clue": None}
@@ -105,8 +105,9 @@ def test_losses_are_named(tmp_path: Path) -> None:
     assert "- **AUROC with masks is 0.000; the goal is 0.98.**" in text
     assert "- Missed (masks): planted, jpeg, strength 1, 2 classes, small-cnn, number 1; in truth 0.60;" in text
     assert (
-        "- Falsely flagged (masks): innocent, sky, strength 0.9, 2 classes, tiny-vit, number 2; in truth 0.00;" in text
+        "- Falsely flagged (masks): innocent, sky, strength 0.9, 2 classes, small-cnn, number 2; in truth 0.00;" in text
     )
+    assert "| small-cnn | 1 + 1 | 0.000 (0.000 to 0.000) | 0 of 1 (0 to 98 %) | 1 of 1 (2 to 100 %) | – | – |" in text
 
 
 def test_the_design_is_whole() -> None:

@@ -365,7 +365,7 @@ def test_the_object_has_a_block_of_its_own() -> None:
     assert page.words.index("The object, swapped") > needed
     assert page.words.index("The object, erased") > needed
     assert page.words.index("Noise") < needed
-    assert "Its texture is a part of that" not in page.words
+    assert "Its texture is a part of it" not in page.words
     only = read(findings(effects=(effect(OBJECT, 0.4, suspect=True, role=Role.OBJECT),)))
     assert "What should not matter" not in only.words
 
@@ -373,10 +373,12 @@ def test_the_object_has_a_block_of_its_own() -> None:
 def test_a_size_stands_with_the_object_until_it_is_accused() -> None:
     size = effect(Property("object-scale", "Size", "how large the object is"), 0.1, role=Role.SIZE)
     known = findings(Outcome.RIGHT_REASON)
-    page = read(replace(known, effects=(*known.effects, size)))
-    assert "Its size belongs to it, too, and would count from a fifth of it on." in page.words
-    page = read(replace(known, effects=(*known.effects, replace(size, suspect=True))))
-    assert "Its size belongs to it" not in page.words
+    used = tuple(replace(one, suspect=one.suspect or one.role is Role.OBJECT) for one in known.effects)
+    unused = tuple(replace(one, suspect=one.suspect and one.role is not Role.OBJECT) for one in known.effects)
+    page = read(replace(known, effects=(*used, size)))
+    assert "Its size is a part of it, and would count against the model from a fifth of that on." in page.words
+    for effects in ((*used, replace(size, suspect=True)), (*unused, size)):
+        assert "Its size is a part of it" not in read(replace(known, effects=effects)).words
 
 
 def test_a_surface_stands_with_the_object_until_it_is_accused() -> None:
@@ -384,7 +386,7 @@ def test_a_surface_stands_with_the_object_until_it_is_accused() -> None:
     known = findings(Outcome.RIGHT_REASON)
     page = read(replace(known, effects=(*known.effects, texture)))
     assert page.words.index("Texture") > page.words.index("The object itself")
-    assert "Its texture is a part of that" in page.words
-    assert "Its size belongs to it" not in page.words
+    assert "Its texture is a part of it" in page.words
+    assert "Its size is a part of it" not in page.words
     page = read(replace(known, effects=(*known.effects, replace(texture, suspect=True))))
     assert page.words.index("Texture") < page.words.index("The object itself")

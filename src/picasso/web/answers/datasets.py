@@ -37,7 +37,7 @@ class InterventionAnswer(BaseModel):
 
     name: str
     title: str
-    role: str = Field(description="property, surface, object or erasure.")
+    role: str = Field(description="property, surface, size, object or erasure.")
     needs: list[str] = Field(description="object, regions.")
 
 

@@ -44,7 +44,7 @@ function verdict({ verdict: said, accuracy, chance, counts, classes }) {
     h("h1", { id: "headline" }, headline),
     h("p", { class: "audit-sentence" }, sentence),
     h("dl", { class: "audit-figures" },
-      reliance && figure("Hangs on it", points(reliance.value), ` ${span(reliance)}`),
+      reliance && figure(`Hangs on ${said.parts?.length ? said.named.phrase : "it"}`, points(reliance.value), ` ${span(reliance)}`),
       figure("Right as they are", percent(accuracy.value), ` chance ${percent(chance)}`),
       figure("Pictures", counts.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0).toLocaleString("en-US"), ` ${plural(classes.length, "class", "classes")}`),
       figure("Smallest drop it could see", points(smallest), "")),

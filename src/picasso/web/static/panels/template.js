@@ -15,7 +15,7 @@ export function mount(panels) {
     }
     const host = h("div", { class: "template-host" });
     const room = host.attachShadow({ mode: "open" });
-    const styles = ["base", "result"].map((part) => h("link", { rel: "stylesheet", href: `/static/styles/${part}.css` }));
+    const styles = ["base", "result", "lists", "narrow"].map((part) => h("link", { rel: "stylesheet", href: `/static/styles/${part}.css` }));
     const body = h("div", { class: "prose template-body" });
     // The content security policy lets neither scripts nor inline styles of the markup run.
     body.innerHTML = panel.html ?? "";

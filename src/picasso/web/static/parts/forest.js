@@ -46,7 +46,7 @@ function meaning(effect, classes) {
   if (!accuses(role)) return suspect ? "That is the right reason." : "It does not show that the model uses the object.";
   if (suspect) return `The model relies on ${phrase}.`;
   if (cleared(effect)) return `Cleared: less than 5 points hang on ${phrase}.`;
-  if (role in PARTS) return `A part of what the object is: it counts against the model only where ${PARTS[role]} of what hangs on the object, or more, hangs on it.`;
+  if (role in PARTS) return `A part of what the object is: against a model that uses the object it counts from ${PARTS[role]} of what hangs on that.`;
   if (!falls?.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
   return `Not cleared: surely more than 5 points hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
 }
@@ -83,7 +83,7 @@ export class Forest {
     const { effects } = this.document;
     if (name === "suspects") return effects.filter((/** @type {any} */ one) => this.suspects.has(one.what.name));
     if (name === "all") return effects;
-    return effects.filter((/** @type {any} */ one) => one.role === "property" && cleared(one));
+    return effects.filter((/** @type {any} */ one) => accuses(one.role) && cleared(one));
   }
 
   /** @param {Filter} name */
