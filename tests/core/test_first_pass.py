@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import picasso
+from picasso.core import registry
 from picasso.core.errors import TargetError
 from picasso.core.facts import INPUT
 from picasso.core.first_pass import first_pass
+from picasso.core.fitting import read_settings
+from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
+from picasso.core.visualization import AttributionMethod, Context
 
 X = np.random.default_rng(1).normal(size=(1, 12, 12, 3)).astype(np.float32)
 SIZE = picasso.Preprocessing(size=12)
@@ -84,3 +90,25 @@ def test_a_kept_result_costs_the_digest_alone() -> None:
     network.passes = 0
     assert picasso.explain(model, X, "saliency-map")[0] is first[0]
     assert network.passes == 1
+
+
+def test_a_method_goes_on_with_the_layers_that_the_first_pass_pulled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, model = opened()
+    entry = registry.visualization("grad-cam")
+    kind, settings = entry.load(), read_settings(entry, {})
+    assert issubclass(kind, AttributionMethod)
+    first = first_pass(model, X, [model.target(1)], 1, kind.begins_with(model, settings))
+
+    def silent(*_: object) -> None:
+        """Say nothing."""
+
+    ctx = Context(model, first.targets, first.scores, 0, silent, silent, pulled=first.pulled)
+    assert ctx.begun == ("maps",)
+    assert Context(model, first.targets, first.scores, 0, silent, silent).begun == ()
+    sample = replace(model.prepare(next(read_inputs(model, np.zeros((12, 12, 3), np.uint8))[0])), x=X)
+    looked: list[object] = []
+    monkeypatch.setattr(type(model), "default_layer", lambda self: looked.append(self))
+    (found,) = kind().attribute(ctx, sample, first.targets, settings)
+    assert network.passes == 1
+    assert not looked
+    assert found.laid.startswith("12 x 12 cells of maps")

@@ -120,7 +120,7 @@ class ActivationMap(AttributionMethod[M]):
         """Yield, layer by layer, one map for each target."""
 
     def attribute(self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: M) -> list[Attribution]:
-        layers = _layers(ctx.model, settings.layer, self.title)
+        layers = ctx.begun or _layers(ctx.model, settings.layer, self.title)
         looked = list(self.look(ctx, sample, targets, layers, settings))
         return [
             self._attribution(ctx, sample, target, layers, maps, settings)

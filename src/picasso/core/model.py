@@ -251,7 +251,7 @@ class Model(Hooked):
         found = self._layers()
         if self.facts.frames:  # the tokens of clips lie in time, too
             return found
-        if self._laid_out_layers[0] != found:
+        if self._laid_out_layers[0] is not found and self._laid_out_layers[0] != found:
             self._laid_out_layers = found, with_grids(found, self.input_shape)
         return self._laid_out_layers[1]
 

@@ -100,6 +100,11 @@ class Context:
         """The model with all of its outputs: the masks of a segmenter, the boxes of a detector."""
         return self.model.whole
 
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """Where gradients were asked for in the first pass, as `begins_with` says; () where none were."""
+        return () if self._pulled is None else self._pulled.wrt
+
     def pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str] = (INPUT,)) -> Pullback:
         """Pull targets back as `model.pullback` does; what the first pass over the picture gave is not run again.
 

@@ -93,6 +93,7 @@ class TorchModel(AcceleratedModel):
             and depthwise(self.module)
         )
         self._listed: tuple[object, dict[str, tuple[Layer, Layout]]] | None = None
+        self._in_order: tuple[dict[str, tuple[Layer, Layout]], tuple[Layer, ...]] | None = None
         if is_quantized(self.module):
             self.capabilities = frozenset({Capability.PREDICT, Capability.ACTIVATIONS})
 
@@ -110,7 +111,10 @@ class TorchModel(AcceleratedModel):
         return digest.hexdigest()
 
     def _layers(self) -> tuple[Layer, ...]:
-        return tuple(layer for layer, _ in self._table().values())
+        table = self._table()
+        if self._in_order is None or self._in_order[0] is not table:
+            self._in_order = table, tuple(layer for layer, _ in table.values())
+        return self._in_order[1]
 
     def _table(self) -> dict[str, tuple[Layer, Layout]]:
         """Return the layers and how their tensors lie, traced again where a live network has other parts now."""
