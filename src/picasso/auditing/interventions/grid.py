@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from picasso.plugin import Property, Rectangles
 
 _SIDE = 4
-_NAMES = ("first", "second", "third", "fourth")
+_ROWS = ("top", "upper", "lower", "bottom")
+_COLUMNS = ("far left", "left", "right", "far right")
 
 
 class Grid(Rectangles):
@@ -19,7 +20,7 @@ class Grid(Rectangles):
             Property(
                 f"cell-r{row + 1}c{column + 1}",
                 f"Cell in row {row + 1}, column {column + 1}",
-                f"what lies in the {_NAMES[row]} row and {_NAMES[column]} column of a {_SIDE} by {_SIDE} grid",
+                f"the {_ROWS[row]} {_COLUMNS[column]} cell of the picture",
                 (row / _SIDE, column / _SIDE, 1 / _SIDE, 1 / _SIDE),
             )
             for row in range(_SIDE)
