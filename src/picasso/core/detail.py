@@ -11,6 +11,8 @@ from picasso.core.tones import Plane, luminance
 
 _LEAST = 0.02
 """Share of a picture that must be background before its detail is measured there."""
+_FINEST = 1.5
+"""Of the Gaussian that takes the finest detail away, pixels."""
 _RIPPLE = np.array([1, -2, 1], np.float32)
 _BINS = 64
 _EDGE = 3
@@ -24,6 +26,24 @@ def smoothed(values: Plane, sigma: float) -> Plane:
     found = values
     for axis in (0, 1):
         found = ndimage.gaussian_filter1d(found, sigma, axis, truncate=3.0)
+    return found
+
+
+def grain(view: Pixels, edge: float) -> Plane:
+    """Return the finest detail of a picture, float32 (h, w, 3), without its edges.
+
+    Edges are what the picture shows: laid over another, they would appear as outlines.
+
+    Args:
+        view: uint8 (h, w, 3).
+        edge: Standard deviation of detail, in tones, from which on it is an edge.
+    """
+    from scipy import ndimage
+
+    values = view.astype(np.float32)
+    rest = values - smoothed(values, _FINEST)
+    power = ndimage.uniform_filter(np.square(luminance(rest)), 5) / np.float32(edge) ** 2
+    found: Plane = rest / (1 + np.square(power))[..., None]
     return found
 
 

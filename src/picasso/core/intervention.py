@@ -25,6 +25,9 @@ Known = TypeVar("Known")
 MARGIN = 0.02
 """How far beyond an object its edges and its shadow may reach, as a share of the picture's longer side."""
 
+EDGE = 0.1
+"""Share of the picture's height and width at each edge in which light and color are not measured: frames lie there."""
+
 MOST = 0.75
 """Share of a picture that an object and its margin may cover where its background is asked for."""
 
@@ -82,6 +85,19 @@ class Seen:
     def context(self) -> Mask:
         """Everything but `around`, bool (h, w)."""
         return ~self.around
+
+    @cached_property
+    def middle(self) -> Mask:
+        """`context` away from the edges, bool (h, w): where light and color are measured, so that a frame is neither.
+
+        All of `context` where the object leaves nothing of it there.
+        """
+        height, width = self.size
+        down, across = round(EDGE * height), round(EDGE * width)
+        mask = np.zeros(self.size, np.bool_)
+        mask[down : height - down, across : width - across] = True
+        mask &= self.context
+        return mask if mask.any() else self.context
 
     @cached_property
     def plate(self) -> Pixels | None:

@@ -24,7 +24,7 @@ def light_of(seen: Seen) -> NDArray[np.float64] | None:
     Fits log luminance by a constant, a slope to the right, a slope downward and a square outward; places run from -1
     to 1. None where too little background is left to fit.
     """
-    here = seen.context[::_STEP, ::_STEP]
+    here = seen.middle[::_STEP, ::_STEP]
     if here.sum() < 16:
         return None
     shapes = _shapes(seen.size)[:, ::_STEP, ::_STEP][:, here]
@@ -42,7 +42,7 @@ def lit(to: Seen, source: Seen, way: Way) -> Pixels | None:
         return None
     place = _PLACES[way]
     slope = float(np.clip(there[place] - here[place], -_MOST, _MOST))
-    return relit(to.view, (slope * _shapes(to.size)[place])[..., None], to.context)
+    return relit(to.view, (slope * _shapes(to.size)[place])[..., None], to.middle)
 
 
 def _shapes(size: tuple[int, int]) -> Plane:

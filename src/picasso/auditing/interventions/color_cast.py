@@ -12,13 +12,14 @@ class ColorCast(Intervention):
 
     name = "color-cast"
     title = "Color cast"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("color-cast", "Color cast", "the color cast of the picture"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        if not to.context.any() or not source.context.any():
+        if not to.middle.any() or not source.middle.any():
             return None
-        cast = log_chroma(source.view, source.context) - log_chroma(to.view, to.context)
+        cast = log_chroma(source.view, source.middle) - log_chroma(to.view, to.middle)
         red, blue = np.log([bounded(gain) for gain in np.exp(cast)])
-        return relit(to.view, np.array([red, 0.0, blue]), to.context)
+        return relit(to.view, np.array([red, 0.0, blue]), to.middle)

@@ -12,6 +12,7 @@ class LightGradient(Intervention):
 
     name = "light-gradient"
     title = "Light gradient"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (

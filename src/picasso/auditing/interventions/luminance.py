@@ -12,12 +12,13 @@ class Luminance(Intervention):
 
     name = "luminance"
     title = "Brightness"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("luminance", "Brightness", "how bright the picture is"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        if not to.context.any() or not source.context.any():
+        if not to.middle.any() or not source.middle.any():
             return None
-        mean, _ = moments(luminance(source.view), source.context)
-        return with_luminance(to.view.astype(np.float32), to.context, mean)
+        mean, _ = moments(luminance(source.view), source.middle)
+        return with_luminance(to.view.astype(np.float32), to.middle, mean)

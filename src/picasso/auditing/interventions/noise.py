@@ -15,6 +15,7 @@ class Noise(Intervention):
 
     name = "noise"
     title = "Noise"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("noise", "Noise", "how noisy the picture is"),)
@@ -36,4 +37,4 @@ class Noise(Intervention):
 
 
 def _level(seen: Seen) -> float | None:
-    return noise_level(seen.view, seen.context)
+    return noise_level(seen.view, seen.middle)

@@ -18,13 +18,14 @@ class Saturation(Intervention):
 
     name = "saturation"
     title = "Saturation"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("saturation", "Saturation", "how strong the colors of the picture are"),)
 
     def take(self, what: Property, to: Seen, source: Seen, rng: np.random.Generator) -> Pixels | None:
-        own, wanted = _strength(to.view, to.context), _strength(source.view, source.context)
-        if own < 1 or not source.context.any():
+        own, wanted = _strength(to.view, to.middle), _strength(source.view, source.middle)
+        if own < 1 or not source.middle.any():
             return None
         gray = luminance(to.view)[..., None]
         factor = np.float32(min(max(wanted / own, 1 / _MOST), _MOST))

@@ -12,6 +12,7 @@ class Vignette(Intervention):
 
     name = "vignette"
     title = "Vignette"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("vignette", "Vignette", "how the light falls off toward the corners"),)

@@ -1,8 +1,9 @@
 """The second half of the kinds of proxies, written after the audit's thresholds were written down.
 
 The rule: whoever changes the audit's battery or its thresholds looks at results on the first half alone. Results on
-this half are for the report; it says so where a threshold that decides was changed since. Stripes were moved to the
-first half when the audit's measure of an object's texture was written anew with results on them in view.
+this half are for the report; it says so where a threshold that decides was changed since. Stripes and JPEG were moved
+to the first half when the exchange of an object's texture, and of JPEG's traces, were written anew with results on them
+in view.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Noise(Kind):
 class Jpeg(Kind):
     """As it was drawn, or as a JPEG file of low quality gives it back."""
 
-    name, title, seen = "jpeg", "JPEG", False
+    name, title, seen = "jpeg", "JPEG", True
 
     def finish(self, pixels: FloatArray, value: int, rng: np.random.Generator) -> FloatArray:
         if not value:
