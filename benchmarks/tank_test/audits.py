@@ -18,11 +18,13 @@ class Audit:
     Attributes:
         case: the model.
         reliance: what it relies on in truth.
+        again: the same, measured once more on other scenes; None where it was not.
         found: what the audit, or the peers, said.
     """
 
     case: Case
     reliance: float
+    again: float | None
     found: dict[str, Any]
 
     @property
@@ -46,10 +48,15 @@ def audits_of(
 ) -> list[Audit]:
     """What was measured of a part, in a version that ends so, beside the truth."""
     return [
-        Audit(case, truths[case.key].found["reliance"], record.found)
+        Audit(case, truths[case.key].found["reliance"], _again(records, case), record.found)
         for case in cases
         if case.key in truths and (record := records.get(case, part)) is not None and record.version.endswith(version)
     ]
+
+
+def _again(records: Records, case: Case) -> float | None:
+    record = records.get(case, "truth-again")
+    return None if record is None else record.found["reliance"]
 
 
 def positive(audits: Sequence[Audit]) -> list[Audit]:

@@ -17,7 +17,7 @@ class Record:
 
     Attributes:
         case: of which model.
-        part: "truth", "peers", or "audit-" and how it was done.
+        part: "truth", "truth-again", "peers", or "audit-" and how it was done.
         version: of the part; other versions are measured again.
         seconds: of the processor.
         found: what was found, a JSON document.

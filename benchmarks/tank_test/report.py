@@ -273,14 +273,17 @@ def _strength(main: Sequence[Audit]) -> Iterator[str]:
     for title, audits in (("all", main), ("planted", planted)):
         truth = [a.reliance for a in audits]
         figures = [spearman([a.said for a in audits], truth), spearman([a.drop for a in audits], truth)]
-        rows.append([title, str(len(audits)), *map(_estimate, figures)])
+        twice = [(a.reliance, a.again) for a in audits if a.again is not None]
+        itself = _estimate(spearman(*zip(*twice, strict=True))) if twice else "–"
+        rows.append([title, str(len(audits)), *map(_estimate, figures), itself])
     yield (
         "With masks: Spearman's correlation with the truth of what the audit says hangs on what it accuses, 0 where it "
-        "accuses of nothing, and of the largest drop of any property, accused or not. Among honest models the truth "
-        "itself is noise about 0, which has no order that could be found."
+        "accuses of nothing, and of the largest drop of any property, accused or not. Beside them, how the truth "
+        "correlates with itself, measured once more in the same way on other scenes: among honest models it is noise "
+        "about 0, which has no order that could be found."
     )
     yield ""
-    yield from table(["Models", "How many", "What it says", "The largest drop"], rows)
+    yield from table(["Models", "How many", "What it says", "The largest drop", "The truth, measured again"], rows)
     yield ""
     rows = []
     for rho in sorted(set(STRENGTHS), reverse=True):

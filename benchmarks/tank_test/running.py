@@ -67,12 +67,12 @@ def tasks(cases: Sequence[Case], parts: Sequence[str], records: Records, effort:
     """Everything that is missing, case by case."""
     model = f"{training.VERSION} {effort.recipe.pictures}"
     versions = {
-        "truth": f"{model} {effort.truth}",
+        **dict.fromkeys(("truth", "truth-again"), f"{model} {effort.truth}"),
         "peers": f"{model} {effort.pictures} {peers.VERSION}",
     }
     by_audit = f"{model} {effort.pictures} {' '.join(effort.interventions)} {auditing.version()}"
     for number, case in enumerate(cases):
-        wanted = ["truth"] if "models" in parts else []
+        wanted = ["truth", "truth-again"] if "models" in parts else []
         wanted += [part for part in PARTS[1:-1] if part in parts]
         if "audit-power" in parts and number // 2 % POWER_EVERY == 0:
             wanted += [f"audit-{count}" for count in POWER_PICTURES]
@@ -88,8 +88,9 @@ def measure(task: Task, folder: Path, effort: Effort) -> Record:
     case, part = task.case, task.part
     network = training.trained(case, folder / "models", effort.recipe)
     start = time.process_time()
-    if part == "truth":
-        found = asdict(truth.truth(network, case, effort.truth))
+    if part.startswith("truth"):
+        seed = truth.SCENES if part == "truth" else truth.OTHER_SCENES
+        found = asdict(truth.truth(network, case, effort.truth, seed))
     elif part == "peers":
         found = peers.compared(network, audit_scenes(case, effort.pictures))
     else:

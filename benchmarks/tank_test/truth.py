@@ -19,6 +19,10 @@ NEGATIVE = 0.03
 """Up to here, for or against the class, it counts as one that does not. What lies between is reported apart."""
 
 
+SCENES, OTHER_SCENES = 500, 501
+"""Seeds of the scenes: those of the truth, and others on which it is measured again, to see how well it is known."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """What was measured on scenes that were drawn twice.
@@ -35,16 +39,16 @@ class Truth:
     each: dict[str, float]
 
 
-@lru_cache(maxsize=64)
-def _drawn(n: int, classes: int, kinds: tuple[str, ...], flipped: bool) -> Scenes:
-    return scenes(n, 500, classes, dict.fromkeys(kinds, 1.0), kinds if flipped else ())
+@lru_cache(maxsize=128)
+def _drawn(n: int, seed: int, classes: int, kinds: tuple[str, ...], flipped: bool) -> Scenes:
+    return scenes(n, seed, classes, dict.fromkeys(kinds, 1.0), kinds if flipped else ())
 
 
-def truth(network: nn.Module, case: Case, pictures: int) -> Truth:
+def truth(network: nn.Module, case: Case, pictures: int, seed: int = SCENES) -> Truth:
     """Measures what a model relies on, by drawing the same scenes again with one thing flipped."""
 
     def accuracy(kinds: tuple[str, ...], flipped: bool) -> float:
-        drawn = _drawn(pictures, case.classes, kinds, flipped)
+        drawn = _drawn(pictures, seed, case.classes, kinds, flipped)
         return float(np.mean(answers(network, drawn.pixels) == drawn.labels))
 
     def reliance(kinds: tuple[str, ...]) -> float:

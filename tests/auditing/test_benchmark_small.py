@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.tank_test import auditing, design, measures, naming, peers, report, spray
 from benchmarks.tank_test.auditing import Mode
+from benchmarks.tank_test.audits import audits_of
 from benchmarks.tank_test.design import Case, Sort
 from benchmarks.tank_test.records import Record, Records
 from benchmarks.tank_test.running import PARTS, SMALL, audit_scenes, run, tasks
@@ -98,7 +99,8 @@ def test_losses_are_named(tmp_path: Path) -> None:
         ranked = ["border"] if flagged else []
         found = {"outcome": "wrong-reason" if flagged else "cannot-tell", "flagged": flagged, "ranked": ranked}
         found |= {"named": ranked[0] if ranked else None, "drops": drops, "iou": {}, "clue": None}
-        records.put(Record(case, "truth", "1", 1.0, {"accuracy": 0.9, "reliance": reliance, "each": {}}))
+        for part in ("truth", "truth-again"):
+            records.put(Record(case, part, "1", 1.0, {"accuracy": 0.9, "reliance": reliance, "each": {}}))
         records.put(Record(case, "audit-masks", "1", 1.0, found))
     text = report.section(Records(tmp_path), (planted, honest))
     assert "| masks | all | 1 + 1 | 0.000 (0.000 to 0.000) |" in text
@@ -107,6 +109,12 @@ def test_losses_are_named(tmp_path: Path) -> None:
     assert (
         "- Falsely flagged (masks): innocent, sky, strength 0.9, 2 classes, small-cnn, number 2; in truth 0.00;" in text
     )
+    assert "| What it says | The largest drop | The truth, measured again |" in text
+    truths = {case.key: record for case in (planted, honest) if (record := records.get(case, "truth"))}
+    assert [audit.again for audit in audits_of(Records(tmp_path), (planted, honest), truths, "audit-masks")] == [
+        0.6,
+        0.0,
+    ]
     assert "| small-cnn | 1 + 1 | 0.000 (0.000 to 0.000) | 0 of 1 (0 to 98 %) | 1 of 1 (2 to 100 %) | – | – |" in text
 
 
