@@ -16,6 +16,7 @@ from picasso.demo.planted.kinds import KINDS
 from picasso.demo.planted.scenes import scenes
 
 MEASURED = ("models", "peers", "audit-masks")
+KEPT = ("truth", "truth-again", "peers", "audit-masks")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_nothing_is_measured_twice_and_a_broken_line_is_measured_again(folder: P
     cases, records = design.small(), Records(folder)
     assert not list(tasks(cases, MEASURED, records, SMALL))
     lines = records.file.read_text("utf-8").splitlines()
-    assert len(lines) == len(MEASURED) * len(cases)
+    assert len(lines) == len(KEPT) * len(cases)
     other = folder / "other"
     other.mkdir()
     (other / "results.jsonl").write_text("\n".join([*lines[:-1], lines[-1][:40]]), "utf-8")
@@ -56,7 +57,7 @@ def test_nothing_is_measured_twice_and_a_broken_line_is_measured_again(folder: P
 def test_published_results_are_gone_on_from_and_newer_ones_count(folder: Path, tmp_path: Path) -> None:
     cases, published = design.small(), tmp_path / "results.jsonl"
     Records(folder).publish(cases[:2], published)
-    assert len(published.read_text("utf-8").splitlines()) == 2 * len(MEASURED)
+    assert len(published.read_text("utf-8").splitlines()) == 2 * len(KEPT)
     records = Records(tmp_path / "new", published)
     assert {task.case for task in tasks(cases, MEASURED, records, SMALL)} == set(cases[2:])
     newer = Record(cases[0], "truth", "2", 1.0, {"reliance": 0.5})
