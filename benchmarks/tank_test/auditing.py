@@ -153,7 +153,7 @@ def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]
 
 
 def version() -> str:
-    """A digest of the audit's code but for maps, reports and wording: audits by other code are run again."""
+    """A digest of the audit's code but for maps, reports and what is written for people: others are run again."""
     digest = hashlib.sha256(str(PICTURES).encode())
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
     own = (
@@ -161,17 +161,19 @@ def version() -> str:
     )
     files = [*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
     for file in files:
-        digest.update(without_words(file.read_text("utf-8")).encode())
+        digest.update(_bare(file.read_text("utf-8")).encode())
     return digest.hexdigest()[:12]
 
 
-def without_words(source: str) -> str:
-    """Return what a source file does, as its syntax tree, without comments and texts of more than one word."""
+def _bare(source: str) -> str:
+    """Return a source file without comments, docstrings and layout."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(map(str.isspace, node.value)):
-            node.value = ""
-    return ast.dump(tree)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            rest = [one for one in body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+            node.body = rest or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.unparse(tree)
 
 
 def changed_thresholds() -> list[str]:

@@ -33,7 +33,7 @@ from picasso.core.concept_vectors import ConceptSpace, Finding, chance
 from picasso.core.dataset import match_classes
 from picasso.core.decoder import Decoder, Grid
 from picasso.core.descent import Adam
-from picasso.core.detail import grain, noise_level, smoothed, spectrum
+from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
 from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
 from picasso.core.eight_bit import EightBit, eight_bit
@@ -362,7 +362,6 @@ __all__ = [
     "find_kernels",
     "from_baselines",
     "gradient_map",
-    "grain",
     "grown",
     "holm",
     "index_pictures",

@@ -86,6 +86,25 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
         read_configuration(file).check()
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("prot = 1", "Did you mean 'port'?"),
+        ('[[dataset]]\npath = "x"', "Did you mean 'datasets'?"),
+        ('[[modell]]\nsource = "x"', "Did you mean 'model'?"),
+        ('[[model]]\nsource = "x"\nlabel = "y"', "Did you mean 'labels'?"),
+        ('[[model]]\nsource = "x"\npreprocessing = { scales = 1 }', "Did you mean 'scale'?"),
+        ("weather = 1", "Correct it and start again."),
+    ],
+)
+def test_an_option_that_is_spelled_nearly_so_is_offered(tmp_path: Path, text: str, hint: str) -> None:
+    file = tmp_path / "picasso.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ConfigurationError, match="there is no option") as raised:
+        read_configuration(file)
+    assert raised.value.hint == hint
+
+
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_configuration(tmp_path / "picasso.toml")

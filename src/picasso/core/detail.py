@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.intervention import Pixels, Seen
+from picasso.core.intervention import EDGE, Pixels, Seen
 from picasso.core.pasting import grown
 from picasso.core.tones import Plane, luminance
 
 _LEAST = 0.02
 """Share of a picture that must be background before its detail is measured there."""
-_FINEST = 1.5
-"""Of the Gaussian that takes the finest detail away, pixels."""
 _RIPPLE = np.array([1, -2, 1], np.float32)
 _BINS = 64
 _EDGE = 3
@@ -26,24 +24,6 @@ def smoothed(values: Plane, sigma: float) -> Plane:
     found = values
     for axis in (0, 1):
         found = ndimage.gaussian_filter1d(found, sigma, axis, truncate=3.0)
-    return found
-
-
-def grain(view: Pixels, edge: float) -> Plane:
-    """Return the finest detail of a picture, float32 (h, w, 3), without its edges.
-
-    Edges are what the picture shows: laid over another, they would appear as outlines.
-
-    Args:
-        view: uint8 (h, w, 3).
-        edge: Standard deviation of detail, in tones, from which on it is an edge.
-    """
-    from scipy import ndimage
-
-    values = view.astype(np.float32)
-    rest = values - smoothed(values, _FINEST)
-    power = ndimage.uniform_filter(np.square(luminance(rest)), 5) / np.float32(edge) ** 2
-    found: Plane = rest / (1 + np.square(power))[..., None]
     return found
 
 
@@ -71,13 +51,13 @@ def noise_level(view: Pixels, context: NDArray[np.bool_]) -> float | None:
 def spectrum(seen: Seen) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return frequencies, cycles per pixel, and the power of a background at them, summed over directions.
 
-    None where too little of it is seen. A window hides the object, with edges so soft that they are not taken for
-    detail; a filled background would show the sharpness of the seams.
+    None where too little of it is seen. A window hides the edges of the picture, where frames lie, and the object, so
+    softly that it is not taken for detail; a filled background would show the sharpness of the seams.
     """
     from scipy import fft
 
     height, width = seen.size
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    window = np.outer(_bell(height), _bell(width)).astype(np.float32)
     if seen.around.any():
         window *= smoothed((~grown(seen.around, 2 * _EDGE)).astype(np.float32), _EDGE)
     total = float(window.sum())
@@ -91,3 +71,11 @@ def spectrum(seen: Seen) -> tuple[NDArray[np.float64], NDArray[np.float64]] | No
     # Frequencies beyond half a cycle lie in the corners alone; they count with the last.
     sums = np.bincount(bins.ravel(), power.ravel(), _BINS).astype(np.float64)
     return (np.arange(_BINS) + 0.5) / (2 * _BINS), sums
+
+
+def _bell(length: int) -> NDArray[np.float64]:
+    """Return weights that fall to 0 toward the edges of the middle, float64 (length,); see `Seen.middle`."""
+    from scipy.signal import windows
+
+    edge = round(EDGE * length)
+    return np.pad(windows.tukey(length - 2 * edge + 2)[1:-1], edge)

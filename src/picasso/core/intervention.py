@@ -28,6 +28,9 @@ MARGIN = 0.02
 EDGE = 0.1
 """Share of the picture's height and width at each edge in which light and color are not measured: frames lie there."""
 
+LEAST = 0.05
+"""Share of a picture that is enough to measure light and color in."""
+
 MOST = 0.75
 """Share of a picture that an object and its margin may cover where its background is asked for."""
 
@@ -90,14 +93,14 @@ class Seen:
     def middle(self) -> Mask:
         """`context` away from the edges, bool (h, w): where light and color are measured, so that a frame is neither.
 
-        All of `context` where the object leaves nothing of it there.
+        All of `context` where the object leaves little of it there.
         """
         height, width = self.size
         down, across = round(EDGE * height), round(EDGE * width)
         mask = np.zeros(self.size, np.bool_)
         mask[down : height - down, across : width - across] = True
         mask &= self.context
-        return mask if mask.any() else self.context
+        return mask if mask.mean() >= LEAST else self.context
 
     @cached_property
     def plate(self) -> Pixels | None:

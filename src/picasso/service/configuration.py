@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import tomllib
 from collections.abc import Mapping
@@ -289,7 +290,7 @@ def build(values: Mapping[str, Any], where: str) -> Configuration:
     try:
         return Configuration.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigurationError(f"{where}: {first_problem(error)}", "Correct it and start again.") from None
+        raise ConfigurationError(f"{where}: {first_problem(error)}", _hint(error)) from None
 
 
 def first_problem(error: ValidationError) -> str:
@@ -302,6 +303,15 @@ def first_problem(error: ValidationError) -> str:
     secret = "token" in item["loc"]
     got = "" if item["type"] == "missing" or secret else f" Got {_shortened(item['input'])}."
     return f"{place} {said}.{got}" if place else f"{said}.{got}"
+
+
+def _hint(error: ValidationError) -> str:
+    """Say what to do about the first problem: where an option is not known, which one is spelled nearly so."""
+    item = error.errors(include_url=False)[0]
+    tables = (Configuration, ModelSpecification, DatasetSpecification, CheckpointFolder, SampleFolder, Preprocessing)
+    known = ["model", *(name for table in tables for name in table.model_fields)]
+    close = difflib.get_close_matches(str(item["loc"][-1]), known, 1) if item["type"] == "extra_forbidden" else []
+    return f"Did you mean '{close[0]}'?" if close else "Correct it and start again."
 
 
 def _shortened(value: object) -> str:

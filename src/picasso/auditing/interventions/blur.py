@@ -21,6 +21,7 @@ class Blur(Intervention):
 
     name = "blur"
     title = "Sharpness"
+    version = 2
 
     def properties(self, size: tuple[int, int], regions: Sequence[str]) -> Sequence[Property]:
         return (Property("blur", "Sharpness", "how sharp the picture is"),)

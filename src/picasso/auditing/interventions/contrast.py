@@ -7,7 +7,7 @@ import numpy as np
 from picasso.plugin import Intervention, Pixels, Plane, Property, Seen, luminance, moments, smoothed, to_pixels
 
 _AROUND = 0.04
-"""Of the Gaussian that says what lies around, a share of the longer side: bright sky over dark land is no contrast."""
+"""Of the Gaussian that says what lies around, a share of the longer side: where sky meets land only the line counts."""
 _MOST = 6.0
 """Contrast is raised and lowered by this factor at most: more turns rounding into texture."""
 

@@ -4,28 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picasso.plugin import (
-    Intervention,
-    Pixels,
-    Property,
-    Seen,
-    blend,
-    deblocked,
-    grain,
-    jpeg_quality,
-    outside,
-    recompressed,
-)
-
-_EDGE = 48.0
-"""Standard deviation of detail, in tones, from which on it is an edge that another picture does not get."""
+from picasso.plugin import Intervention, Pixels, Property, Seen, blend, deblocked, jpeg_quality, outside, recompressed
 
 
 class JpegGrid(Intervention):
     """The picture is compressed as another was, or as little.
 
-    Where that was less, the blocks of this one are smoothed away, and its background gets the other's finest detail:
-    what compression took is not in the picture any more.
+    Where that was less, the blocks of this one are smoothed away, and its background gets what such compression takes
+    from the other's: what it took from this one is not in the picture any more.
     """
 
     name = "jpeg-grid"
@@ -39,18 +25,15 @@ class JpegGrid(Intervention):
         here, there = to.once(_quality), source.once(_quality)
         if here == there:
             return to.view.copy()
-        if here is not None and (there is None or there > here):
-            plain = _with_detail(to, deblocked(to.view, here), source)
-            return plain if there is None else recompressed(plain, there)
-        assert there is not None
-        return recompressed(to.view, there)
-
-
-def _with_detail(to: Seen, plain: Pixels, source: Seen) -> Pixels:
-    if source.plate is None:
-        return plain
-    detail = grain(source.plate, _EDGE) - grain(plain, _EDGE)
-    return blend(plain, plain + detail, outside(to))
+        if here is None or (there is not None and there < here):
+            assert there is not None
+            return recompressed(to.view, there)
+        if source.plate is None:
+            return None
+        lost = source.plate.astype(np.float32) - recompressed(source.plate, here)
+        plain = deblocked(to.view, here)
+        plain = blend(plain, plain + lost, outside(to))
+        return plain if there is None else recompressed(plain, there)
 
 
 def _quality(seen: Seen) -> int | None:
