@@ -231,8 +231,8 @@ def _against(network: Network, made: Any, scene: Scene, target: int, row: Row) -
         case "torch":
             file = rivals.exported(made, network.side)
             return [
-                rivals.Loop(scene, target, made, usual=True),
-                rivals.Loop(scene, target, made),
+                rivals.LoopOfSixteen(scene, target, made),
+                rivals.Loop(scene, target, made, last=False),
                 rivals.Loop(scene, target, made, last=True),
                 rivals.Captum(scene, target, made),
                 rivals.Runtime(scene, target, file, softmax=True),
@@ -322,7 +322,7 @@ def _with_two_threads(model: Any, scene: Scene, step: int, against: list[Rival],
             "Picasso": (lambda: patched(model, scene, step), len(scene.boxes) / len(scene.boxes[::step]))
         }
         for rival in against:
-            if rival.title in (rivals.USUAL, rivals.Captum.title):
+            if isinstance(rival, rivals.LoopOfSixteen | rivals.Captum):
                 continue
             if isinstance(rival, rivals.Runtime):
                 two = rivals.Runtime(scene, rival.target, rival.path, softmax=False, threads=2)

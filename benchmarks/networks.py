@@ -25,7 +25,7 @@ class Goals:
 
     Args:
         library: Than Captum, or than Xplique.
-        loop: Than a plain batched loop.
+        loop: Than a plain batched loop: the sketch that the goals come from ran 16 pictures at once.
         runtime: Than whole forward passes of ONNX Runtime.
     """
 

@@ -25,8 +25,7 @@ Boxes = NDArray[np.int64]
 CLEARLY = 1.05
 """By what factor a size of batch must be slower than the best for larger ones not to be tried."""
 AS_MADE, CHANNELS_LAST = "loop, NCHW", "loop, channels-last"
-USUAL_BATCH = 16
-USUAL = f"loop of {USUAL_BATCH}, NCHW"
+SIXTEEN = "loop of 16, NCHW"
 WARM_UP = 1.0
 """Seconds; what takes less is run a second time, since what comes first would count."""
 
@@ -130,15 +129,13 @@ class Loop(Rival):
         scene, target: As for every rival.
         network: The network.
         last: Whether it and its pictures lie in memory channels last; else as they are made.
-        usual: Whether it runs 16 pictures at once, whatever is best.
     """
 
-    def __init__(self, scene: Scene, target: int, network: Any, *, last: bool = False, usual: bool = False) -> None:
+    def __init__(self, scene: Scene, target: int, network: Any, *, last: bool) -> None:
         import torch
 
-        self.batches = (USUAL_BATCH,) if usual else self.batches
         super().__init__(scene, target)
-        self.title = USUAL if usual else CHANNELS_LAST if last else AS_MADE
+        self.title = CHANNELS_LAST if last else AS_MADE
         self._form = torch.channels_last if last else torch.contiguous_format
         self._network = copy.deepcopy(network).to(memory_format=torch.channels_last) if last else network
 
@@ -155,6 +152,16 @@ class Loop(Rival):
                 found.append(torch.softmax(self._network(batch), 1).numpy())
                 windows.append(part)
         return Answer(sum(map(len, windows)), self.scene.boxes[np.concatenate(windows)], np.concatenate(found))
+
+
+class LoopOfSixteen(Loop):
+    """The loop of the network as it is made, with 16 pictures at once, whatever is best here."""
+
+    batches = (16,)
+
+    def __init__(self, scene: Scene, target: int, network: Any) -> None:
+        super().__init__(scene, target, network, last=False)
+        self.title = SIXTEEN
 
 
 class Captum(Rival):

@@ -12,7 +12,7 @@ from benchmarks.attribution_rivals import FORWARD, FRAMEWORK, LOOP
 from benchmarks.measuring import Effort, Grid, Measured, Row, Windows
 from benchmarks.networks import NETWORKS, Goals
 from benchmarks.occlusion_page import Report, page
-from benchmarks.rivals import AS_MADE, CHANNELS_LAST, USUAL
+from benchmarks.rivals import AS_MADE, CHANNELS_LAST, SIXTEEN
 from picasso.engine.fusing import fuse
 from picasso.engine.occlusion import Engine
 
@@ -26,7 +26,7 @@ def test_a_network_is_measured_against_its_rivals() -> None:
     assert grid.fast, grid.said
     assert 0 < grid.floor < grid.seconds < 60
     assert grid.kernels > 0
-    assert set(row.rivals) == {USUAL, AS_MADE, CHANNELS_LAST, "Captum", "ONNX Runtime"}
+    assert set(row.rivals) == {SIXTEEN, AS_MADE, CHANNELS_LAST, "Captum", "ONNX Runtime"}
     assert all(rival.each > 0 for rival in row.rivals.values())
     assert row.change > 1e-4, "no window matters: agreement would mean nothing"
     assert grid.difference < 1e-5
@@ -52,7 +52,7 @@ def test_the_page_names_losses() -> None:
     grid = Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1.5, 3e-5)
     row = Row(replace(NETWORKS["resnet18"], goals=Goals(5, 5, 5)), [grid])
     row.rivals = {
-        USUAL: Measured(0.2, 16),
+        SIXTEEN: Measured(0.2, 16),
         AS_MADE: Measured(0.1, 8),
         CHANNELS_LAST: Measured(0.08, 16),
         "ONNX Runtime": Measured(0.01, 1),
@@ -80,7 +80,7 @@ def test_a_goal_that_is_reached_is_no_loss() -> None:
         replace(NETWORKS["resnet18"], goals=Goals(None, 5)),
         [Grid(100, 2.0, 3.0, "followed", True, 4.0, 1.0, 1.5, 1e-7)],
     )
-    row.rivals = {USUAL: Measured(0.2, 16)}
+    row.rivals = {SIXTEEN: Measured(0.2, 16)}
     assert "- Nowhere in this run." in page(Report((ONE,), [row]))
 
 

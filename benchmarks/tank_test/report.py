@@ -273,8 +273,8 @@ def _strength(main: Sequence[Audit]) -> Iterator[str]:
     for title, audits in (("all", main), ("planted", planted)):
         truth = [a.reliance for a in audits]
         figures = [spearman([a.said for a in audits], truth), spearman([a.drop for a in audits], truth)]
-        twice = [(a.reliance, a.again) for a in audits if a.again is not None]
-        itself = _estimate(spearman(*zip(*twice, strict=True))) if twice else "–"
+        again = [a.again for a in audits if a.again is not None]
+        itself = _estimate(spearman(again, truth)) if len(again) == len(audits) else "–"
         rows.append([title, str(len(audits)), *map(_estimate, figures), itself])
     yield (
         "With masks: Spearman's correlation with the truth of what the audit says hangs on what it accuses, 0 where it "

@@ -89,7 +89,7 @@ def measure(task: Task, folder: Path, effort: Effort) -> Record:
     network = training.trained(case, folder / "models", effort.recipe)
     start = time.process_time()
     if part.startswith("truth"):
-        seed = truth.SCENES if part == "truth" else truth.OTHER_SCENES
+        seed = truth.SEED if part == "truth" else truth.OTHER_SEED
         found = asdict(truth.truth(network, case, effort.truth, seed))
     elif part == "peers":
         found = peers.compared(network, audit_scenes(case, effort.pictures))

@@ -19,8 +19,8 @@ NEGATIVE = 0.03
 """Up to here, for or against the class, it counts as one that does not. What lies between is reported apart."""
 
 
-SCENES, OTHER_SCENES = 500, 501
-"""Seeds of the scenes: those of the truth, and others on which it is measured again, to see how well it is known."""
+SEED, OTHER_SEED = 500, 501
+"""Of the scenes of the truth, and of others on which it is measured again, to see how well it is known."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Truth:
     each: dict[str, float]
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _drawn(n: int, seed: int, classes: int, kinds: tuple[str, ...], flipped: bool) -> Scenes:
     return scenes(n, seed, classes, dict.fromkeys(kinds, 1.0), kinds if flipped else ())
 
 
-def truth(network: nn.Module, case: Case, pictures: int, seed: int = SCENES) -> Truth:
-    """Measures what a model relies on, by drawing the same scenes again with one thing flipped."""
+def truth(network: nn.Module, case: Case, pictures: int, seed: int = SEED) -> Truth:
+    """Measures what a model relies on, by drawing the same scenes, of a seed, again with one thing flipped."""
 
     def accuracy(kinds: tuple[str, ...], flipped: bool) -> float:
         drawn = _drawn(pictures, seed, case.classes, kinds, flipped)

@@ -194,3 +194,11 @@ def test_peers_measure_what_they_say() -> None:
     mixed = np.random.default_rng(0).random(groups.shape, np.float32)
     assert spray.eigengap(groups) > 1.5 * spray.eigengap(mixed)
     assert set(PARTS) > {"models", "peers", "audit-masks", "audit-boxes", "audit-none"}
+
+
+def test_what_is_written_for_people_makes_no_other_version() -> None:
+    source = '"""A file."""\n\ndef f(x: int) -> str:\n    """Say."""\n    return " ".join(["a"] * x)  # twice\n'
+    same = '"""Another."""\ndef f(x: int) -> str:\n    return " ".join(["a"] * x)\n'
+    assert auditing._bare(source) == auditing._bare(same)
+    for changed in (source.replace('" "', '"\\n"'), source.replace("* x", "* 2 * x")):
+        assert auditing._bare(changed) != auditing._bare(source)

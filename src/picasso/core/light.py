@@ -19,7 +19,7 @@ _MOST = 1.5
 
 
 def light_of(seen: Seen) -> NDArray[np.float64] | None:
-    """Return how the light of a background changes, float64 (4,).
+    """Return how the light of a background changes away from its edges, float64 (4,).
 
     Fits log luminance by a constant, a slope to the right, a slope downward and a square outward; places run from -1
     to 1. None where too little background is left to fit.
