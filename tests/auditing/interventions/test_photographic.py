@@ -91,13 +91,13 @@ def test_the_background_gets_the_contrast_and_keeps_its_mean(to: Seen) -> None:
     def spread(view: Pixels) -> float:
         tones, here = luminance(view), to.middle.astype(float)
         around = ndimage.gaussian_filter(tones * here, 0.04 * 56) / (ndimage.gaussian_filter(here, 0.04 * 56) + 1e-9)
-        return float(np.abs(tones - around)[to.middle].mean())
+        return float((tones - around)[to.middle].std())
 
-    assert spread(found) == pytest.approx(spread(source.view), rel=0.04)
+    assert spread(found) == pytest.approx(spread(source.view), rel=0.01)
     assert luminance(found)[to.middle].mean() == pytest.approx(luminance(to.view)[to.middle].mean(), abs=0.2)
 
 
-def test_a_bright_sky_over_dark_land_is_no_contrast() -> None:
+def test_of_a_bright_sky_over_dark_land_the_line_alone_is_contrast() -> None:
     to, other = (Seen(str(seed), textured(seed, (96, 112)), 0) for seed in (1, 2))
     bright = other.view.copy()
     bright[:48] += 60
@@ -106,8 +106,8 @@ def test_a_bright_sky_over_dark_land_is_no_contrast() -> None:
     assert sky < 1.4 * plain
 
 
-def framed(view: Pixels) -> Pixels:
-    """Return a picture in a frame of red noise, twice as wide at the left as elsewhere."""
+def with_frame(view: Pixels) -> Pixels:
+    """Return a picture in a frame of red noise, wider at the left than at the right."""
     made, rng = view.copy(), np.random.default_rng(0)
     for side in (made[:4], made[-4:], made[:, :5], made[:, -2:]):
         side[...] = np.clip(rng.normal((200, 60, 60), 25, side.shape), 0, 255)
@@ -116,13 +116,22 @@ def framed(view: Pixels) -> Pixels:
 
 @pytest.mark.parametrize(
     ("name", "which"),
-    [("luminance", 0), ("color-cast", 0), ("saturation", 0), ("contrast", 0), ("noise", 0), ("blur", 0),
-     ("vignette", 0), ("light-gradient", 0), ("light-gradient", 1)],
+    [("luminance", 0), ("color-cast", 0), ("saturation", 0), ("contrast", 0), ("blur", 0), ("vignette", 0),
+     ("light-gradient", 0), ("light-gradient", 1)],
 )  # fmt: skip
 def test_a_frame_is_neither_light_nor_color(to: Seen, name: str, which: int) -> None:
     other = textured(2, mean=120)
-    with_frame, without = (taken(name, to, seen(view), which).astype(float) for view in (framed(other), other))
-    assert np.abs(with_frame - without).max() < 1.5
+    framed, plain = (taken(name, to, seen(view), which).astype(float) for view in (with_frame(other), other))
+    assert np.abs(framed - plain).max() < 1.5
+
+
+def test_an_even_frame_makes_a_picture_no_less_noisy(to: Seen) -> None:
+    drawn = np.random.default_rng(0).normal(0, 8, (*SIZE, 3)).astype(np.float32)
+    other = to_pixels(textured(2, mean=120) + drawn)
+    framed = other.copy()
+    framed[:5] = framed[-5:] = framed[:, :6] = framed[:, -6:] = 90
+    found, wanted = (noise_level(taken("noise", to, seen(view)), to.middle) for view in (framed, other))
+    assert found == pytest.approx(wanted, rel=0.08)  # beside a frame nothing is flat, which leaves fewer places
 
 
 @pytest.mark.parametrize("box", [(4, 4, 40, 48), (4, 4, 38, 46)])
