@@ -59,8 +59,8 @@ class Tokens(nn.Module):
         return self.head(x[:, 0] if self.first else x.mean(1))
 
 
-def opened(network: nn.Module) -> TorchModel:
-    model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=SIDE))
+def opened(network: nn.Module, side: int = SIDE) -> TorchModel:
+    model = picasso.load_model(network, preprocessing=picasso.Preprocessing(size=side))
     assert isinstance(model, TorchModel)
     return model
 
@@ -69,9 +69,9 @@ def copy_of(model: TorchModel) -> Twin | None:
     return model._leans.get(model._slope) if model._leans else None
 
 
-def own_gradient(network: nn.Module, column: int = 1) -> Any:
+def own_gradient(network: nn.Module, column: int = 1, x: Any = X) -> Any:
     """Return PyTorch's own gradient of a column of the scores, (n, height, width, channels)."""
-    x = torch.from_numpy(X).movedim(-1, 1).contiguous().to(next(network.parameters()).dtype).requires_grad_()
+    x = torch.from_numpy(x).movedim(-1, 1).contiguous().to(next(network.parameters()).dtype).requires_grad_()
     return torch.autograd.grad(network(x).sum(0)[column], x)[0].movedim(1, -1).numpy()
 
 
@@ -132,6 +132,20 @@ def test_every_convolution_of_a_picture(given: dict[str, Any]) -> None:
     assert close(gradient(model), own_gradient(network))
 
 
+@pytest.mark.parametrize("side", [8, 16, 17, 40])
+@pytest.mark.parametrize("count", [1, 2])
+def test_filters_of_one_place_on_small_maps_and_large_ones(side: int, count: int) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 6, 3, 1, 1), nn.BatchNorm2d(6), nn.ReLU())
+    network.extend([nn.Conv2d(6, 10, 1), nn.BatchNorm2d(10), nn.ReLU(), nn.Conv2d(10, 4, 1), nn.BatchNorm2d(4)])
+    trained(network.extend([nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 4)]).eval())
+    model = opened(network, side)
+    assert copy_of(model) is not None
+    x = np.random.default_rng(2).normal(size=(count, side, side, 3)).astype(np.float32)
+    found = model.pullback(x, [model.target(1)]).gradients[INPUT][0]
+    assert close(found, own_gradient(network, x=x))
+
+
 def test_a_network_without_norms_is_not_copied() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(24, 4)
@@ -149,11 +163,11 @@ def test_parts_are_taken_together_only_where_nothing_else_sees_them() -> None:
         name: [type(one).__name__ for one in part.behind] for name, part in parts.items() if "behind" in vars(part)
     }
     assert behind == {
-        "wide.0": ["BatchNorm2d", "ReLU"],
-        "narrow.0": ["BatchNorm2d", "ReLU6"],
-        "alone.0": ["BatchNorm2d", "ReLU6"],
-        "strided.0": ["BatchNorm2d"],
-        "short.0": ["BatchNorm2d"],
+        "wide.0": ["Norm", "ReLU"],
+        "narrow.0": ["Norm", "ReLU6"],
+        "alone.0": ["Norm", "ReLU6"],
+        "strided.0": ["Norm"],
+        "short.0": ["Norm"],
         "plain.0": ["Hardtanh"],
     }
     assert found.changed == {"plain.0"} | {f"{name}.0" for name in ("wide", "narrow", "alone", "strided", "short")} | {

@@ -10,7 +10,7 @@ memory.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,19 @@ CLOSE = 1e-5
 """By how much of the largest number the copy's gradient may differ: it adds in another order."""
 _FEW = 4
 """Channels that a convolution reads, up to which its gradient comes faster by columns: those of pictures."""
+
+_SMALL = 256
+"""Places of a map, up to which its rows times the filters come faster than the filters, turned, times its columns."""
+
+
+class Norm(NamedTuple):
+    """The numbers of a batch norm at rest: to ask a module for each takes longer than to multiply by it."""
+
+    mean: Any
+    variance: Any
+    weight: Any
+    bias: Any
+    eps: float
 
 
 def lean_of(module: Any, answer: Answer) -> Twin | None:
@@ -47,7 +60,8 @@ def lean_of(module: Any, answer: Answer) -> Twin | None:
         def change(part: Any, made: Any) -> Any:
             if type(part) is torch.nn.Conv2d and _is_plain(part):
                 made.__class__ = convolution
-                made.__dict__["behind"] = chains[id(part)][1:] if id(part) in chains else []
+                behind = chains[id(part)][1:] if id(part) in chains else []
+                made.__dict__ |= {"filters": (made.weight, made.bias), "behind": list(map(_at_hand, behind))}
             elif type(part) is torch.nn.Linear:
                 made.__class__ = linear
             return torch.nn.Identity() if id(part) in taken else made
@@ -82,6 +96,15 @@ def _chains(pairs: list[tuple[Any, Any]]) -> dict[int, list[Any]]:
     return found
 
 
+def _at_hand(part: Any) -> Any:
+    """Return the numbers of a norm, or a ReLU as it is."""
+    import torch
+
+    if type(part) is not torch.nn.BatchNorm2d:
+        return part
+    return Norm(part.running_mean, part.running_var, part.weight, part.bias, part.eps)
+
+
 def _is_plain(conv: Any) -> bool:
     return conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
 
@@ -106,19 +129,19 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
     aten = torch.ops.aten
 
     class Convolution(torch.nn.Conv2d):
-        """A convolution with the norm and the ReLU behind it, `behind`."""
+        """A convolution, its weight and bias in `filters`, with the norm and the ReLU behind it, `behind`."""
 
+        filters: tuple[Any, Any]
         behind: list[Any]
 
         def forward(self, x: Any) -> Any:
             return _Convolved.apply(x, self) if torch.is_grad_enabled() and x.requires_grad else self.run(x)
 
         def run(self, x: Any) -> Any:
-            made = super().forward(x)
+            made = torch.conv2d(x, *self.filters, self.stride, self.padding, self.dilation, self.groups)
             for part in self.behind:
-                if type(part) is torch.nn.BatchNorm2d:
-                    given = part.running_mean, part.running_var, part.weight, part.bias
-                    made = functional.batch_norm(made, *given, False, 0.0, part.eps)
+                if type(part) is Norm:
+                    made = functional.batch_norm(made, *part[:4], False, 0.0, part.eps)
                 elif type(part) is torch.nn.ReLU:
                     made = made.relu_()
                 else:
@@ -131,25 +154,25 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
             made = part.run(x)
             ctx.part, ctx.like = part, x.shape
             ctx.lies = torch.channels_last if _lies_last(x) else torch.contiguous_format
-            if part.behind and type(part.behind[-1]) is not torch.nn.BatchNorm2d:
+            if part.behind and type(part.behind[-1]) is not Norm:
                 ctx.save_for_backward(made)
             return made
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
-            (gradient,), part, weight = gradients, ctx.part, ctx.part.weight.detach()
+            (gradient,), part, (weight, _) = gradients, ctx.part, ctx.part.filters
             for one in reversed(part.behind):
                 if type(one) is torch.nn.ReLU:
-                    gradient = aten.threshold_backward(gradient, *ctx.saved_tensors, 0)
-                elif type(one) is torch.nn.BatchNorm2d:
-                    factor = (one.running_var + one.eps).rsqrt_()
-                    factor = factor if one.weight is None else factor.mul_(one.weight.detach())
+                    gradient = aten.threshold_backward.default(gradient, *ctx.saved_tensors, 0)
+                elif type(one) is Norm:
+                    factor = (one.variance + one.eps).rsqrt_()
+                    factor = factor if one.weight is None else factor.mul_(one.weight)
                     if weight.numel() < gradient.numel():
-                        weight = weight * factor[:, None, None, None]
+                        weight = weight * factor.view(-1, 1, 1, 1)
                     else:
-                        gradient = gradient * factor[:, None, None]
+                        gradient = gradient * factor.view(-1, 1, 1)
                 else:
-                    gradient = aten.hardtanh_backward(gradient, *ctx.saved_tensors, one.min_val, one.max_val)
+                    gradient = aten.hardtanh_backward.default(gradient, *ctx.saved_tensors, one.min_val, one.max_val)
             return _pulled_through(part, weight, gradient, ctx.like, ctx.lies), None
 
     class Linear(torch.nn.Linear):
@@ -172,7 +195,7 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
-            (gradient,), weight = gradients, ctx.part.weight.detach()
+            (gradient,), weight = gradients, ctx.part.weight
             rows = gradient.flatten(0, -2)
             if rows[-1].any():
                 return gradient @ weight, None
@@ -188,12 +211,14 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
         if part.groups > 1 or (read > _FEW and sides != [1, 1]):
             like = torch.empty(shape, dtype=gradient.dtype, memory_format=lies)
             given = part.stride, part.padding, part.dilation, False, (0, 0), part.groups, (True, False, False)
-            return aten.convolution_backward(gradient, like, weight, None, *given)[0]
+            return aten.convolution_backward.default(gradient, like, weight, None, *given)[0]
         matrix = weight.flatten(1)
         if sides == [1, 1] and part.stride == (1, 1) and part.padding == (0, 0):
             if lies is torch.channels_last:
                 rows = gradient.permute(0, 2, 3, 1).reshape(-1, made) @ matrix
                 return rows.view(count, height, width, read).permute(0, 3, 1, 2)
+            if count == 1 and height * width <= _SMALL:
+                return (gradient.reshape(made, -1).t() @ matrix).t().contiguous().view(shape)
             return (matrix.t() @ gradient.flatten(2)).view(shape)
         down, across = gradient.shape[2:]
         columns = (matrix.t() @ gradient.flatten(2)).view(count, read, *sides, down, across)

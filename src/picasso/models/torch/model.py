@@ -172,9 +172,9 @@ class TorchModel(AcceleratedModel):
         asked = rules.relu is ReluRule.STANDARD and self._leans is not None and not self._leans.refused
         if self._leans and asked and (INPUT in wrt or self._leans.late):
             try:
-                made = self._copy_for(self._leans, self._slope, targets, wrt)
-                if made is not None:
-                    with self._at_rest():
+                with self._at_rest():
+                    made = self._copy_for(self._leans, self._slope, targets, wrt)
+                    if made is not None:
                         return made._pulled(x, targets, wrt, rules, last=self._lies_last)
             except PicassoError:
                 raise
@@ -202,17 +202,18 @@ class TorchModel(AcceleratedModel):
         return max(1, _KEPT_BYTES // (4 * widest))
 
     def _swift_pullback(self, x: Array, targets: Sequence[Target], wrt: Sequence[str], rules: Rules) -> Pullback:
-        made = self._copy_for(self._twins, self._answer, targets, wrt) if self._twins else None
-        if self._twins is None or made is None:
+        if self._twins is None:
             return self._pullback(x, targets, wrt, rules)
-        try:
-            with self._at_rest():
-                return made._pulled(x, targets, wrt, rules, last=True)
-        except RuntimeError as error:  # a network that uses .view() refuses this layout
-            if self.is_out_of_memory(error):
-                raise
+        with self._at_rest():
+            made = self._copy_for(self._twins, self._answer, targets, wrt)
+            try:
+                if made is not None:
+                    return made._pulled(x, targets, wrt, rules, last=True)
+            except RuntimeError as error:  # a network that uses .view() refuses this layout
+                if self.is_out_of_memory(error):
+                    raise
         found = self._pullback(x, targets, wrt, rules)
-        self._twins.refused = True
+        self._twins.refused = self._twins.refused or made is not None
         return found
 
     def _copy_for(

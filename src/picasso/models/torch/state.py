@@ -159,28 +159,28 @@ Snapshot = tuple[list[Any], list[int]]
 
 
 def snapshot(module: Any, versions: bool = True) -> Snapshot:
-    """Return what a network is made of now; whether it is at rest does not count.
+    """Return what a network that is at rest is made of now.
 
     Args:
         module: The network.
         versions: Whether it counts what its numbers are, too, and not only where they lie.
     """
-    found: list[Any] = []
+    found = parts_of(module)
     numbers: list[int] = []
-    for part in parts_of(module):
-        found.append(part)
-        found += [value for name, value in vars(part).items() if name != "training"]
-        if part._parameters or part._buffers:
-            for tensor in (*part._parameters.values(), *part._buffers.values()):
-                if tensor is not None:
-                    # What replaces a tensor's numbers lies elsewhere, what changes them in place counts up.
-                    found.append(tensor)
-                    numbers.append(tensor.data_ptr())
-                    if versions:
-                        numbers.append(0 if tensor.is_inference() else tensor._version)
-        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
-            for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
-                found += hooks.values()
+    for part in found.copy():
+        held = vars(part)
+        found.extend(held.values())
+        for tensors in (held["_parameters"], held["_buffers"]):
+            if tensors:
+                # What replaces a tensor's numbers lies elsewhere, what changes them in place counts up.
+                found.extend(tensors.values())
+                there = [tensor for tensor in tensors.values() if tensor is not None]
+                numbers += [tensor.data_ptr() for tensor in there]
+                if versions:
+                    numbers += [0 if tensor.is_inference() else tensor._version for tensor in there]
+        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks):
+            if hooks:
+                found.extend(hooks.values())
     return found, numbers
 
 
