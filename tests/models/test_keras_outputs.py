@@ -196,3 +196,20 @@ def test_tokens_have_a_grid_and_a_default_layer(keras: Any) -> None:
     assert default is not None
     assert default.name == "norm1"
     check_model(model)
+
+
+def test_of_large_maps_few_are_pulled_back_together(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, x = body(keras)
+    network = weights(keras.Model(start, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x))))
+    model = picasso.load_model(network, preprocessing=SIZE)
+    monkeypatch.setattr("picasso.models.keras.engines._KEPT_BYTES", 4 * 2 * 12 * 12 * 4)  # two of the largest maps
+    seen, pulled = list[int](), model._pullback
+
+    def noted(x: np.ndarray, *given: Any) -> Any:
+        seen.append(len(x))
+        return pulled(x, *given)
+
+    monkeypatch.setattr(model, "_pullback", noted)
+    found = model.pullback(X, [model.target(1)]).gradients[INPUT][0]
+    close(found, own_gradient(network, lambda scores: scores[:, 1]))
+    assert seen == [2, 1]

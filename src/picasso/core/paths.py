@@ -165,7 +165,7 @@ def integrate(
         The integral, and the points that have been run.
     """
     x = sample.x[0]
-    difference = x.astype(np.float64) - absent
+    difference = x - absent
     of_picture = np.array([float(target.of_classes(ctx.scores)) for target in targets])
     of_baseline = target_scores(ctx, targets, absent)
     change = of_picture - of_baseline
@@ -176,13 +176,16 @@ def integrate(
     values, steps = np.zeros((len(targets), *x.shape)), settings.steps
     while True:
         places, weights = quadrature(settings.rule, steps)
+        path = absent, difference, places.astype(np.float32)
 
-        def on_path(number: int, places: Wide = places) -> Array:
-            return np.asarray(absent + places[number] * difference, np.float32)
+        def on_path(number: int, path: tuple[Array, Array, Array] = path) -> Array:
+            start, way, shares = path
+            return np.asarray(start + shares[number] * way)
 
         mean = np.zeros_like(values)
         for chunk, gradients in pulled_back(ctx, targets, on_path, steps, done):
-            mean += np.tensordot(weights[chunk], gradients, axes=(0, 1))
+            weighed = weights[chunk].astype(np.float32) @ gradients.reshape(*gradients.shape[:2], -1)
+            mean += weighed.reshape(mean.shape)
         done += steps
         found = mean * difference
         errors = np.abs(found.reshape(len(targets), -1).sum(axis=1) - change)

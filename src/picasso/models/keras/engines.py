@@ -18,7 +18,8 @@ from picasso.models.keras.network import Network, Trace
 
 COMPILED_AT_MOST = 32
 """Compiled passes that are kept: a page that asks for layer after layer must not fill the memory."""
-
+_KEPT_BYTES = 2**24
+"""Bytes of its largest map that a backward pass of TensorFlow keeps in the processor's caches."""
 
 Pull = Callable[[dict[str, Array]], dict[str, Array]]
 """Gives the derivatives (targets, n, ...) by outputs of the network, with which backward starts, from the outputs."""
@@ -96,6 +97,10 @@ class Engine(ABC):
             read: The layer at which backward begins: its values are the one output then, `LAYER`; "" for the outputs.
         """
 
+    def backward_bytes(self) -> int | None:
+        """Return how many bytes of its largest map a backward pass should keep, or None where that is all one."""
+        return None
+
     def of(self, network: Network) -> Self:
         """Return an engine of the same kind for another view of the network."""
         return type(self)(network, self.device, self.spec)
@@ -127,6 +132,13 @@ class TensorFlowEngine(Engine):
 
     _asked: Pull
     _trouble: Exception | None = None
+
+    def backward_bytes(self) -> int | None:
+        import tensorflow as tf
+
+        there = self.device.partition(":")[0] if self.device else ""
+        on_host = there == "cpu" or (not there and not tf.config.list_logical_devices("GPU"))
+        return _KEPT_BYTES if on_host else None
 
     def trace(self, x: Array) -> tuple[dict[str, Array], Trace]:
         import tensorflow as tf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -195,6 +196,13 @@ class KerasModel(AcceleratedModel):
             gradients={name: self._outside(name, passes.gradients[name]) for name in wrt},
             ruled=0 if rules.relu is ReluRule.STANDARD else self._relus,
         )
+
+    def _backward_batch(self) -> int | None:
+        kept = self._engine.backward_bytes()
+        if kept is None:
+            return None
+        widest = max((math.prod(listed.layer.shape) for listed in self._listed.values()), default=1)
+        return max(1, kept // (4 * widest))
 
     def parameters(self) -> dict[str, Array]:
         network, found = self._engine.network, dict[str, Array]()
