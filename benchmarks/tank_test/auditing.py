@@ -152,13 +152,15 @@ def box_around(mask: npt.NDArray[np.bool_]) -> tuple[float, float, float, float]
     )
 
 
-def version() -> str:
-    """A digest of the audit's code but for maps, reports and what is written for people: others are run again."""
+def version(mode: Mode) -> str:
+    """A digest of the code that runs in a mode: other versions are run again.
+
+    Maps, reports and what is written for people are left out, and where the objects are known the search for regions.
+    """
     digest = hashlib.sha256(str(PICTURES).encode())
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
-    own = (
-        file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in ("maps", "report")
-    )
+    idle = {"maps", "report"} if mode in (Mode.CONFIRMED, Mode.NONE) else {"maps", "report", "regions"}
+    own = (file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in idle)
     files = [*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
     for file in files:
         digest.update(_bare(file.read_text("utf-8")).encode())

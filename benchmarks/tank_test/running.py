@@ -70,14 +70,17 @@ def tasks(cases: Sequence[Case], parts: Sequence[str], records: Records, effort:
         **dict.fromkeys(("truth", "truth-again"), f"{model} {effort.truth}"),
         "peers": f"{model} {effort.pictures} {peers.VERSION}",
     }
-    by_audit = f"{model} {effort.pictures} {' '.join(effort.interventions)} {auditing.version()}"
+    versions |= {
+        f"audit-{mode}": f"{model} {effort.pictures} {' '.join(effort.interventions)} {auditing.version(mode)}"
+        for mode in Mode
+    }
     for number, case in enumerate(cases):
         wanted = ["truth", "truth-again"] if "models" in parts else []
         wanted += [part for part in PARTS[1:-1] if part in parts]
         if "audit-power" in parts and number // 2 % POWER_EVERY == 0:
             wanted += [f"audit-{count}" for count in POWER_PICTURES]
         for part in wanted:
-            version = versions.get(part, by_audit)
+            version = versions[part] if part in versions else versions[f"audit-{Mode.MASKS}"]
             if records.get(case, part, version) is None:
                 yield Task(case, part, version)
 

@@ -33,3 +33,12 @@ def test_neither_a_plain_background_nor_one_edge_is_a_border():
     sky = noise()
     sky[:10] = 220
     assert frame_of(sky).none
+
+
+@pytest.mark.parametrize("mixed", [0.1, 0.5, 0.7])
+def test_what_a_smaller_picture_mixes_with_its_border_belongs_to_it(mixed: float):
+    view = noise()
+    view[:4], view[-6:], view[:, :3], view[:, -5:] = 0, 0, 0, 0
+    view[4, 3:-5] = mixed * view[5, 3:-5]
+    view[-7, 3:-5] = mixed * view[-8, 3:-5]
+    assert frame_of(view) == Frame(5, 7, 3, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -256,8 +257,12 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
         console.print(Text(f"Not tested: {titles}. {reason}", style="dim"), soft_wrap=True)
     for note in findings.notes:
         console.print(Text(note, style="dim"), soft_wrap=True)
+    top = files[0].parent if files else None
     for file in files:
-        console.print(str(file), soft_wrap=True, markup=False)
+        if file.parent == top:
+            console.print(str(file), soft_wrap=True, markup=False)
+    for folder, count in Counter(file.parent for file in files if file.parent != top).items():
+        console.print(f"{folder}: {count} pictures, before and after", soft_wrap=True, markup=False)
 
 
 def _mark(effect: Effect) -> Text:

@@ -14,6 +14,8 @@ _EVEN = 4.0
 """A row is of one color where its values differ from their median by at most this much on average."""
 _MOST = 0.2
 """A border is at most this share of the side wide; what is wider is a plain background."""
+_MIXED = 0.75
+"""A row behind a border belongs to it where it is less than this much as far from its color as the next one is."""
 
 
 @dataclass(frozen=True)
@@ -76,4 +78,7 @@ def _depth(values: NDArray[np.float32]) -> int:
         return 0
     # Just inside, a border gives way to something else nearly everywhere; a plain background only where a thing begins.
     beyond = apart[min(depth + 1, most)]
-    return depth if (beyond > 3 * _EVEN).mean() >= 0.6 else 0
+    if (beyond > 3 * _EVEN).mean() < 0.6:
+        return 0
+    # Where a picture was made smaller, the last row of its border is mixed with what it surrounds.
+    return depth + int(apart[depth].mean() < _MIXED * beyond.mean())
