@@ -22,7 +22,7 @@ from picasso.auditing.choices import Choices
 from picasso.auditing.effects import cleared
 from picasso.auditing.findings import Effect, Findings
 from picasso.auditing.measuring import Measuring
-from picasso.auditing.regions.confirming import region_name
+from picasso.auditing.regions import confirming
 from picasso.auditing.shelf import Shelf
 from picasso.core.dataset import dataset as dataset_module
 from picasso.core.dataset.dataset import Dataset
@@ -123,7 +123,7 @@ def said_of_regions(model: Model, data: Dataset, drawn: Scenes) -> dict[str, boo
             common[kind] += (mask & (regions == kind)).sum()
             either[kind] += (mask | (regions == kind)).sum()
     fit = common / np.maximum(either, 1)
-    return {region_name(int(fit.argmax())): True} if fit.max() >= FITS else {}
+    return {confirming.region_name(int(fit.argmax())): True} if fit.max() >= FITS else {}
 
 
 def dataset(drawn: Scenes, mode: Mode, folder: Path) -> Dataset:
@@ -160,7 +160,8 @@ def version(mode: Mode) -> str:
     digest = hashlib.sha256(str(PICTURES).encode())
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
     idle = {"maps", "report"} if mode in (Mode.CONFIRMED, Mode.NONE) else {"maps", "report", "regions"}
-    own = (file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in idle)
+    own = [file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in idle]
+    own += [Path(confirming.__file__)] if "regions" in idle else []
     files = [*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
     for file in files:
         digest.update(_bare(file.read_text("utf-8")).encode())

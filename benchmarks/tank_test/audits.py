@@ -38,6 +38,11 @@ class Audit:
         return max((self.found["drops"][name][0] for name in self.found["ranked"]), default=0.0)
 
     @property
+    def known(self) -> float:
+        """What an audit would say that knew the truth of planted models, and acquitted every control."""
+        return self.reliance if self.case.planted else 0.0
+
+    @property
     def score(self) -> float:
         """What audits are ranked by: the largest drop that is sure, the lower end of its interval."""
         return max((drop[1] for drop in self.found["drops"].values()), default=0.0)

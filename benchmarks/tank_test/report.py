@@ -72,7 +72,7 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     yield from _power(records, cases, truths)
     yield "### Losses"
     yield ""
-    yield from list(missed_goals(by_mode, len(cases))) + list(losses(judged)) or ["- None in this run."]
+    yield from list(missed_goals(by_mode, len(cases))) + list(losses(by_mode)) or ["- None in this run."]
     yield ""
 
 
@@ -278,18 +278,18 @@ def _strength(main: Sequence[Audit]) -> Iterator[str]:
         figures = [spearman([a.said for a in audits], truth), spearman([a.drop for a in audits], truth)]
         again = [a.again for a in audits if a.again is not None]
         itself = _estimate(spearman(again, truth)) if len(again) == len(audits) else "–"
-        silent = _estimate(spearman([a.reliance if a.case.planted else 0.0 for a in audits], truth))
-        rows.append([title, str(len(audits)), *map(_estimate, figures), itself, silent])
+        known = _estimate(spearman([a.known for a in audits], truth)) if len(audits) > len(planted) else "–"
+        rows.append([title, str(len(audits)), *map(_estimate, figures), itself, known])
     yield (
         "With masks: Spearman's correlation with the truth of what the audit says hangs on what it accuses, 0 where it "
         "accuses of nothing, and of the largest drop of any property, accused or not. Beside them, how the truth "
         "correlates with itself, measured once more in the same way on other scenes: among honest models it is noise "
-        "about 0, which has no order that could be found. And what it comes to where the truth of every planted model "
-        "is known exactly and every control is acquitted: more no audit can reach that accuses no honest model."
+        "about 0, which has no order that could be found. And what an audit would come to that knew the truth of every "
+        "planted model exactly and acquitted every control."
     )
     yield ""
     head = ["Models", "How many", "What it says", "The largest drop", "The truth, measured again"]
-    yield from table([*head, "The truth, but 0 of controls"], rows)
+    yield from table([*head, "The truth, with 0 for every control"], rows)
     yield ""
     rows = []
     for rho in sorted(set(STRENGTHS), reverse=True):

@@ -80,7 +80,7 @@ def tasks(cases: Sequence[Case], parts: Sequence[str], records: Records, effort:
         if "audit-power" in parts and number // 2 % POWER_EVERY == 0:
             wanted += [f"audit-{count}" for count in POWER_PICTURES]
         for part in wanted:
-            version = versions[part] if part in versions else versions[f"audit-{Mode.MASKS}"]
+            version = versions.get(part, versions[f"audit-{Mode.MASKS}"])
             if records.get(case, part, version) is None:
                 yield Task(case, part, version)
 

@@ -1,13 +1,14 @@
 """The benchmark of the audit, small: it trains models, finds the planted reason, goes on where it stopped, reports."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.tank_test import auditing, design, measures, naming, peers, report, spray
+from benchmarks.tank_test import auditing, design, losses, measures, naming, peers, report, spray
 from benchmarks.tank_test.auditing import Mode
-from benchmarks.tank_test.audits import audits_of
+from benchmarks.tank_test.audits import Audit, audits_of
 from benchmarks.tank_test.design import Case, Sort
 from benchmarks.tank_test.records import Record, Records
 from benchmarks.tank_test.running import PARTS, SMALL, audit_scenes, run, tasks
@@ -103,6 +104,7 @@ def test_losses_are_named(tmp_path: Path) -> None:
         for part in ("truth", "truth-again"):
             records.put(Record(case, part, "1", 1.0, {"accuracy": 0.9, "reliance": reliance, "each": {}}))
         records.put(Record(case, "audit-masks", "1", 1.0, found))
+        records.put(Record(case, "audit-none", "1", 1.0, found))
     text = report.section(Records(tmp_path), (planted, honest))
     assert "| masks | all | 1 + 1 | 0.000 (0.000 to 0.000) |" in text
     assert "- **AUROC with masks is 0.000; the goal is 0.98.**" in text
@@ -110,13 +112,33 @@ def test_losses_are_named(tmp_path: Path) -> None:
     assert (
         "- Falsely flagged (masks): innocent, sky, strength 0.9, 2 classes, small-cnn, number 2; in truth 0.00;" in text
     )
-    assert "| What it says | The largest drop | The truth, measured again |" in text
+    # With nothing said of the objects an honest model relies on something, too: only what is missed is a loss.
+    assert "| none |" not in text
+    assert "Missed (none)" in text
+    assert "flagged (none)" not in text
+    assert (
+        "| What it says | The largest drop | The truth, measured again | The truth, with 0 for every control |" in text
+    )
+    assert "4 of these audits were done by an earlier version of the audit." in text
     truths = {case.key: record for case in (planted, honest) if (record := records.get(case, "truth"))}
     assert [audit.again for audit in audits_of(Records(tmp_path), (planted, honest), truths, "audit-masks")] == [
         0.6,
         0.0,
     ]
     assert "| small-cnn | 1 + 1 | 0.000 (0.000 to 0.000) | 0 of 1 (0 to 98 %) | 1 of 1 (2 to 100 %) | – | – |" in text
+
+
+def test_an_order_that_is_missed_stands_beside_the_one_that_can_be_had() -> None:
+    truths = [*np.linspace(0.9, 0.2, 8), *np.linspace(-0.02, 0.02, 8)]
+    audits = []
+    for number, truth in enumerate(truths):
+        case = Case(Sort.PLANTED if truth > 0.1 else Sort.CLEAN, ("sky",), 1.0, 2, "small-cnn", number)
+        found = {"flagged": False, "ranked": ["sky"], "drops": {"sky": (number % 5 / 10, 0.0, 0.2, 1.0, 0.1)}}
+        audits.append(Audit(case, truth, None, found))
+    known = measures.spearman([max(truth, 0.1) for truth in truths], truths).value
+    assert 0.9 < known < 1
+    lines = list(losses.missed_goals(dict.fromkeys(Mode, audits), len(audits)))
+    assert any(line.endswith(f"and acquitted every control would come to {known:.2f}.") for line in lines)
 
 
 def test_the_design_is_whole() -> None:
@@ -194,6 +216,20 @@ def test_peers_measure_what_they_say() -> None:
     mixed = np.random.default_rng(0).random(groups.shape, np.float32)
     assert spray.eigengap(groups) > 1.5 * spray.eigengap(mixed)
     assert set(PARTS) > {"models", "peers", "audit-masks", "audit-boxes", "audit-none"}
+
+
+def test_the_search_for_regions_counts_where_objects_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {mode: auditing.version(mode) for mode in Mode}
+    assert before[Mode.MASKS] == before[Mode.BOXES] != before[Mode.NONE] == before[Mode.CONFIRMED]
+    read = Path.read_text
+
+    def changed(file: Path, *given: Any) -> str:
+        return read(file, *given) + ("\nMORE = 1\n" if file.name == name else "")
+
+    monkeypatch.setattr(Path, "read_text", changed)
+    moving = {"frame.py": {Mode.CONFIRMED, Mode.NONE}, "confirming.py": set(Mode), "verdict.py": set(Mode)}
+    for name, modes in moving.items():  # noqa: B007 (read by `changed`)
+        assert {mode for mode in Mode if auditing.version(mode) != before[mode]} == modes
 
 
 def test_what_is_written_for_people_makes_no_other_version() -> None:

@@ -35,10 +35,11 @@ def test_neither_a_plain_background_nor_one_edge_is_a_border():
     assert frame_of(sky).none
 
 
-@pytest.mark.parametrize("mixed", [0.1, 0.5, 0.7])
-def test_what_a_smaller_picture_mixes_with_its_border_belongs_to_it(mixed: float):
+@pytest.mark.parametrize(("mixed", "more"), [(0.1, 1), (0.5, 1), (0.7, 1), (0.9, 0)])
+def test_what_a_smaller_picture_mixes_with_its_border_belongs_to_it(mixed: float, more: int):
     view = noise()
     view[:4], view[-6:], view[:, :3], view[:, -5:] = 0, 0, 0, 0
-    view[4, 3:-5] = mixed * view[5, 3:-5]
-    view[-7, 3:-5] = mixed * view[-8, 3:-5]
-    assert frame_of(view) == Frame(5, 7, 3, 5)
+    inside = view[4:-6, 3:-5].copy()
+    view[4, 3:-5], view[-7, 3:-5] = mixed * inside[1], mixed * inside[-2]
+    view[4:-6, 3], view[4:-6, -6] = mixed * inside[:, 1], mixed * inside[:, -2]
+    assert frame_of(view) == Frame(4 + more, 6 + more, 3 + more, 5 + more)

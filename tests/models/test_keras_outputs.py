@@ -203,6 +203,7 @@ def test_of_large_maps_few_are_pulled_back_together(keras: Any, monkeypatch: pyt
     network = weights(keras.Model(start, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x))))
     model = picasso.load_model(network, preprocessing=SIZE)
     monkeypatch.setattr("picasso.models.keras.engines._KEPT_BYTES", 4 * 2 * 12 * 12 * 4)  # two of the largest maps
+    monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda kind: [])
     seen, pulled = list[int](), model._pullback
 
     def noted(x: np.ndarray, *given: Any) -> Any:

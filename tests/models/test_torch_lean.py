@@ -142,8 +142,9 @@ def test_filters_of_one_place_on_small_maps_and_large_ones(side: int, count: int
     model = opened(network, side)
     assert copy_of(model) is not None
     x = np.random.default_rng(2).normal(size=(count, side, side, 3)).astype(np.float32)
-    found = model.pullback(x, [model.target(1)]).gradients[INPUT][0]
-    assert close(found, own_gradient(network, x=x))
+    found = model.pullback(x, [model.target(1), model.target(2)]).gradients[INPUT]
+    assert close(model.pullback(x, [model.target(1)]).gradients[INPUT][0], own_gradient(network, x=x))
+    assert all(close(found[row], own_gradient(network, row + 1, x)) for row in range(2))
 
 
 def test_a_network_without_norms_is_not_copied() -> None:
@@ -163,11 +164,11 @@ def test_parts_are_taken_together_only_where_nothing_else_sees_them() -> None:
         name: [type(one).__name__ for one in part.behind] for name, part in parts.items() if "behind" in vars(part)
     }
     assert behind == {
-        "wide.0": ["Norm", "ReLU"],
-        "narrow.0": ["Norm", "ReLU6"],
-        "alone.0": ["Norm", "ReLU6"],
-        "strided.0": ["Norm"],
-        "short.0": ["Norm"],
+        "wide.0": ["BatchNorm2d", "ReLU"],
+        "narrow.0": ["BatchNorm2d", "ReLU6"],
+        "alone.0": ["BatchNorm2d", "ReLU6"],
+        "strided.0": ["BatchNorm2d"],
+        "short.0": ["BatchNorm2d"],
         "plain.0": ["Hardtanh"],
     }
     assert found.changed == {"plain.0"} | {f"{name}.0" for name in ("wide", "narrow", "alone", "strided", "short")} | {
@@ -204,7 +205,18 @@ def test_layers_have_their_own_values_and_gradients(layer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["in place", "by stealth", "replaced", "another part", "a hook", "a statistic", "thawed"]
+    "how",
+    [
+        "in place",
+        "by stealth",
+        "replaced",
+        "another part",
+        "a hook",
+        "a statistic",
+        "another statistic",
+        "eps",
+        "thawed",
+    ],
 )
 def test_a_network_that_changes_is_followed(how: str) -> None:
     network = Stages().eval()
@@ -228,9 +240,15 @@ def test_a_network_that_changes_is_followed(how: str) -> None:
             norm.register_forward_hook(lambda part, args, output: 3 * output)
         elif how == "thawed":
             network.train().requires_grad_(True)
+        elif how == "another statistic":
+            norm.running_var = 4 * norm.running_var
+        elif how == "eps":
+            norm.eps = 3.0
         else:
             norm.running_var.mul_(4)
     found = gradient(model)
+    assert model._leans is not None
+    assert how != "thawed" or model._leans._times == 1
     assert network.training == (how == "thawed")
     assert close(found, own_gradient(network.eval()))
 
@@ -266,6 +284,30 @@ def test_a_way_that_the_probe_did_not_take_is_run_by_the_network_itself() -> Non
     start = torch.from_numpy(x).movedim(-1, 1).contiguous().requires_grad_()
     (wanted,) = torch.autograd.grad(network(start).sum(0)[1], start)
     assert close(model.pullback(x, [model.target(1)]).gradients[INPUT][0], wanted.movedim(1, -1).numpy())
+
+
+@pytest.mark.parametrize("as_parameter", [True, False])
+def test_a_weight_that_is_made_in_each_run_is_followed(as_parameter: bool) -> None:
+    class Making(Stages):
+        def forward(self, x: Any) -> Any:
+            conv = self.short[0]
+            made = self.held * (1 + 10 * x.detach().mean().abs())
+            if as_parameter:
+                conv._parameters["weight"] = made
+            else:
+                conv.weight = made
+            return super().forward(x)
+
+    network = Making()
+    network.held = network.short[0].weight.detach().clone()
+    if not as_parameter:
+        del network.short[0].weight
+    network.eval()
+    model, x = opened(network), 2 * X[:1] + 0.5
+    found = model.pullback(x, [model.target(1)])
+    assert close(found.gradients[INPUT][0], own_gradient(network, x=x))
+    with torch.no_grad():
+        assert close(found.outputs["scores"], network(torch.from_numpy(x).movedim(-1, 1).contiguous()).numpy())
 
 
 def test_of_large_maps_few_are_pulled_back_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,14 +176,14 @@ def integrate(
     values, steps = np.zeros((len(targets), *x.shape)), settings.steps
     while True:
         places, weights = quadrature(settings.rule, steps)
-        path = absent, difference, places.astype(np.float32)
+        shares: Array = places.astype(np.float32)
 
-        def on_path(number: int, path: tuple[Array, Array, Array] = path) -> Array:
-            start, way, shares = path
-            return np.asarray(start + shares[number] * way)
+        def on_path(number: int, shares: Array = shares) -> Array:
+            return np.asarray(absent + shares[number] * difference)
 
         mean = np.zeros_like(values)
         for chunk, gradients in pulled_back(ctx, targets, on_path, steps, done):
+            # In single precision within a chunk, in double over the chunks.
             weighed = weights[chunk].astype(np.float32) @ gradients.reshape(*gradients.shape[:2], -1)
             mean += weighed.reshape(mean.shape)
         done += steps

@@ -262,7 +262,7 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
         if file.parent == top:
             console.print(str(file), soft_wrap=True, markup=False)
     for folder, count in Counter(file.parent for file in files if file.parent != top).items():
-        console.print(f"{folder}: {count} pictures, before and after", soft_wrap=True, markup=False)
+        console.print(f"{folder}: {count // 2} pictures, each before and after", soft_wrap=True, markup=False)
 
 
 def _mark(effect: Effect) -> Text:

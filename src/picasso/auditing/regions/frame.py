@@ -15,7 +15,7 @@ _EVEN = 4.0
 _MOST = 0.2
 """A border is at most this share of the side wide; what is wider is a plain background."""
 _MIXED = 0.75
-"""A row behind a border belongs to it where it is less than this much as far from its color as the next one is."""
+"""A row behind a border belongs to it where it is less than this share of the next row's distance from its color."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,10 @@ def _pair(values: NDArray[np.float32]) -> tuple[int, int]:
 
 
 def _depth(values: NDArray[np.float32]) -> int:
-    """Return how many rows from the first one are of its color; 0 where what follows is not sharply different."""
+    """Return how many rows from the first one are of its color, with one that resizing has mixed with what follows.
+
+    0 where what follows is not sharply different.
+    """
     most = int(_MOST * len(values))
     color = np.median(values[0], axis=0)
     apart = np.abs(values[: most + 1] - color).max(axis=2)
@@ -80,5 +83,4 @@ def _depth(values: NDArray[np.float32]) -> int:
     beyond = apart[min(depth + 1, most)]
     if (beyond > 3 * _EVEN).mean() < 0.6:
         return 0
-    # Where a picture was made smaller, the last row of its border is mixed with what it surrounds.
     return depth + int(apart[depth].mean() < _MIXED * beyond.mean())

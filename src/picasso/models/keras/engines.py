@@ -19,7 +19,8 @@ from picasso.models.keras.network import Network, Trace
 COMPILED_AT_MOST = 32
 """Compiled passes that are kept: a page that asks for layer after layer must not fill the memory."""
 _KEPT_BYTES = 2**24
-"""Bytes of its largest map that a backward pass of TensorFlow keeps in the processor's caches."""
+"""Bytes of the largest map, of all pictures together, up to which TensorFlow's backward is fast on a processor."""
+
 
 Pull = Callable[[dict[str, Array]], dict[str, Array]]
 """Gives the derivatives (targets, n, ...) by outputs of the network, with which backward starts, from the outputs."""
@@ -98,7 +99,7 @@ class Engine(ABC):
         """
 
     def backward_bytes(self) -> int | None:
-        """Return how many bytes of its largest map a backward pass should keep, or None where that is all one."""
+        """Return how many bytes the largest map of all pictures of a backward pass should have at most, or None."""
         return None
 
     def of(self, network: Network) -> Self:

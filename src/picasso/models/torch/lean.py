@@ -10,7 +10,7 @@ memory.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,17 +25,7 @@ _FEW = 4
 """Channels that a convolution reads, up to which its gradient comes faster by columns: those of pictures."""
 
 _SMALL = 256
-"""Places of a map, up to which its rows times the filters come faster than the filters, turned, times its columns."""
-
-
-class Norm(NamedTuple):
-    """The numbers of a batch norm at rest: to ask a module for each takes longer than to multiply by it."""
-
-    mean: Any
-    variance: Any
-    weight: Any
-    bias: Any
-    eps: float
+"""Places of one picture's map, up to which rows times filters come faster than filters times columns."""
 
 
 def lean_of(module: Any, answer: Answer) -> Twin | None:
@@ -60,8 +50,7 @@ def lean_of(module: Any, answer: Answer) -> Twin | None:
         def change(part: Any, made: Any) -> Any:
             if type(part) is torch.nn.Conv2d and _is_plain(part):
                 made.__class__ = convolution
-                behind = chains[id(part)][1:] if id(part) in chains else []
-                made.__dict__ |= {"filters": (made.weight, made.bias), "behind": list(map(_at_hand, behind))}
+                made.__dict__["behind"] = chains[id(part)][1:] if id(part) in chains else []
             elif type(part) is torch.nn.Linear:
                 made.__class__ = linear
             return torch.nn.Identity() if id(part) in taken else made
@@ -96,17 +85,9 @@ def _chains(pairs: list[tuple[Any, Any]]) -> dict[int, list[Any]]:
     return found
 
 
-def _at_hand(part: Any) -> Any:
-    """Return the numbers of a norm, or a ReLU as it is."""
-    import torch
-
-    if type(part) is not torch.nn.BatchNorm2d:
-        return part
-    return Norm(part.running_mean, part.running_var, part.weight, part.bias, part.eps)
-
-
 def _is_plain(conv: Any) -> bool:
-    return conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    zeros = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+    return zeros and conv._parameters.get("weight") is not None and "bias" in conv._parameters
 
 
 def _same(expected: dict[str, Array], found: dict[str, Array]) -> bool:
@@ -129,19 +110,24 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
     aten = torch.ops.aten
 
     class Convolution(torch.nn.Conv2d):
-        """A convolution, its weight and bias in `filters`, with the norm and the ReLU behind it, `behind`."""
+        """A convolution with the norm and the ReLU behind it, `behind`.
 
-        filters: tuple[Any, Any]
+        Numbers are read where modules keep them: to ask a module for each takes longer than to multiply by it.
+        """
+
         behind: list[Any]
 
         def forward(self, x: Any) -> Any:
             return _Convolved.apply(x, self) if torch.is_grad_enabled() and x.requires_grad else self.run(x)
 
         def run(self, x: Any) -> Any:
-            made = torch.conv2d(x, *self.filters, self.stride, self.padding, self.dilation, self.groups)
+            own = self._parameters
+            made = torch.conv2d(x, own["weight"], own["bias"], self.stride, self.padding, self.dilation, self.groups)
             for part in self.behind:
-                if type(part) is Norm:
-                    made = functional.batch_norm(made, *part[:4], False, 0.0, part.eps)
+                if type(part) is torch.nn.BatchNorm2d:
+                    held, kept = part._parameters, part._buffers
+                    given = kept["running_mean"], kept["running_var"], held["weight"], held["bias"]
+                    made = functional.batch_norm(made, *given, False, 0.0, part.eps)
                 elif type(part) is torch.nn.ReLU:
                     made = made.relu_()
                 else:
@@ -154,19 +140,19 @@ def _parts() -> tuple[Any, Any, dict[type, tuple[type, ...]]]:
             made = part.run(x)
             ctx.part, ctx.like = part, x.shape
             ctx.lies = torch.channels_last if _lies_last(x) else torch.contiguous_format
-            if part.behind and type(part.behind[-1]) is not Norm:
+            if part.behind and type(part.behind[-1]) is not torch.nn.BatchNorm2d:
                 ctx.save_for_backward(made)
             return made
 
         @staticmethod
         def backward(ctx: Any, *gradients: Any) -> Any:
-            (gradient,), part, (weight, _) = gradients, ctx.part, ctx.part.filters
+            (gradient,), part, weight = gradients, ctx.part, ctx.part._parameters["weight"]
             for one in reversed(part.behind):
                 if type(one) is torch.nn.ReLU:
                     gradient = aten.threshold_backward.default(gradient, *ctx.saved_tensors, 0)
-                elif type(one) is Norm:
-                    factor = (one.variance + one.eps).rsqrt_()
-                    factor = factor if one.weight is None else factor.mul_(one.weight)
+                elif type(one) is torch.nn.BatchNorm2d:
+                    factor, scale = (one._buffers["running_var"] + one.eps).rsqrt_(), one._parameters["weight"]
+                    factor = factor if scale is None else factor.mul_(scale)
                     if weight.numel() < gradient.numel():
                         weight = weight * factor.view(-1, 1, 1, 1)
                     else:

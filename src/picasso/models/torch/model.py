@@ -213,7 +213,8 @@ class TorchModel(AcceleratedModel):
                 if self.is_out_of_memory(error):
                     raise
         found = self._pullback(x, targets, wrt, rules)
-        self._twins.refused = self._twins.refused or made is not None
+        if made is not None:
+            self._twins.refused = True
         return found
 
     def _copy_for(

@@ -91,7 +91,7 @@ class Twins:
         return self._known is None or (self._known[1] is not None and self._known[1].late)
 
     def get(self, answer: Answer) -> Twin | None:
-        """Return the copy; None where there is none that answers the same."""
+        """Return the copy of the network, which must be at rest; None where there is none that answers the same."""
         if self.refused:
             return None
         if self._known is None or (self.live and not self._current(self._known)):
