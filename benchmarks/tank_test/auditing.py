@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,6 +65,16 @@ class Mode(StrEnum):
     CONFIRMED = "confirmed"
     NONE = "none"
 
+    @property
+    def judges(self) -> bool:
+        """Whether the audit knows the object, so that it can be false: it names regions otherwise."""
+        return self is not Mode.NONE
+
+    @property
+    def looks(self) -> bool:
+        """Whether regions are found."""
+        return self in (Mode.CONFIRMED, Mode.NONE)
+
 
 @dataclass(frozen=True)
 class Audited:
@@ -92,7 +103,9 @@ class Audited:
     clue: float | None
 
 
-def audited(network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[str, ...] = ()) -> Audited:
+def audited(
+    network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[str, ...] = (), kept: Path | None = None
+) -> Audited:
     """Audits a model.
 
     Args:
@@ -100,13 +113,14 @@ def audited(network: nn.Module, drawn: Scenes, mode: Mode, interventions: tuple[
         drawn: the pictures.
         mode: what is said of the objects.
         interventions: names of those that are tried; empty: all.
+        kept: folder for what was measured, which is not measured again when only what is made of it changes.
     """
     preprocessing = picasso.Preprocessing(size=drawn.pixels.shape[1], mean=(0.5,), std=(0.5,))
     model = picasso.load_model(network, preprocessing=preprocessing, labels=drawn.classes)
     with tempfile.TemporaryDirectory() as folder:
         data = dataset(drawn, mode, Path(folder))
         said = said_of_regions(model, data, drawn) if mode is Mode.CONFIRMED else {}
-        found = running.audit(model, data, interventions=interventions, maps=False, confirmed=said)
+        found = running.audit(model, data, interventions=interventions, maps=False, confirmed=said, kept=kept)
         return _summary(found, drawn)
 
 
@@ -157,12 +171,23 @@ def version(mode: Mode) -> str:
 
     Maps, reports and what is written for people are left out, and where the objects are known the search for regions.
     """
-    digest = hashlib.sha256(str(PICTURES).encode())
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
-    idle = {"maps", "report"} if mode in (Mode.CONFIRMED, Mode.NONE) else {"maps", "report", "regions"}
+    idle = {"maps", "report"} if mode.looks else {"maps", "report", "regions"}
     own = [file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in idle]
     own += [Path(confirming.__file__)] if "regions" in idle else []
-    files = [*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)]
+    return _digest([*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)])
+
+
+def measured_by() -> str:
+    """A digest of the code that measures, beside the interventions, which an audit keeps an eye on itself."""
+    rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
+    files = [rooms[0] / f"{name}.py" for name in ("eye", "donors", "experiment", "gallery", "selecting")]
+    files += [*sorted((rooms[0] / "regions").rglob("*.py")), *(rooms[1] / f"{name}.py" for name in TOOLS)]
+    return _digest(files)
+
+
+def _digest(files: list[Path]) -> str:
+    digest = hashlib.sha256(str(PICTURES).encode())
     for file in files:
         digest.update(_bare(file.read_text("utf-8")).encode())
     return digest.hexdigest()[:12]
@@ -188,6 +213,7 @@ def changed_thresholds() -> list[str]:
 def _written(path: Path, pixels: npt.NDArray[Any]) -> File:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
+    os.utime(path, (0, 0))  # a mask that is written again is the same to an audit
     found = file_at(path)
     assert found is not None
     return found

@@ -51,7 +51,7 @@ def losses(by_mode: dict[Mode, list[Audit]]) -> Iterator[str]:
                 said = audit.found["outcome"]
                 yield f"- Missed ({mode}): {_words(audit)}; largest drop {audit.drop:.2f}, said {said}."
         # Where nobody says what the object is, an honest model relies on something, too.
-        for audit in negative(audits) if mode is not Mode.NONE else ():
+        for audit in negative(audits) if mode.judges else ():
             if audit.found["flagged"]:
                 yield f"- Falsely flagged ({mode}): {_words(audit)}; named {audit.found['ranked'][0]}."
         for audit in positive(audits):

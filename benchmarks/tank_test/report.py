@@ -61,7 +61,7 @@ def _lines(records: Records, cases: Sequence[Case]) -> Iterator[str]:
     )
     yield ""
     # Where nobody says what the object is, an honest model relies on something, too, and that is not false.
-    judged = {mode: audits for mode, audits in by_mode.items() if mode is not Mode.NONE}
+    judged = {mode: audits for mode, audits in by_mode.items() if mode.judges}
     yield from _ranking(judged)
     yield from _networks(main)
     yield from _peers(audits_of(records, cases, truths, "peers", f" {peers.VERSION}"), main)

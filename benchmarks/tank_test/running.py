@@ -99,7 +99,8 @@ def measure(task: Task, folder: Path, effort: Effort) -> Record:
     else:
         how = part.removeprefix("audit-")
         mode, pictures = (Mode.MASKS, int(how)) if how.isdigit() else (Mode(how), effort.pictures)
-        found = asdict(auditing.audited(network, audit_scenes(case, pictures), mode, effort.interventions))
+        kept = folder / "measured" / auditing.measured_by()
+        found = asdict(auditing.audited(network, audit_scenes(case, pictures), mode, effort.interventions, kept))
     return Record(case, part, task.version, time.process_time() - start, found)
 
 

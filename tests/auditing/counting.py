@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from picasso.auditing import statistics
-from picasso.auditing.findings import Effect
+from picasso.auditing.findings import Effect, Interval
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.core.intervention import Property, Role
 
@@ -24,12 +24,13 @@ def effect(
     pictures: int = 133,
     box: tuple[float, float, float, float] | None = None,
     on_object: bool = False,
+    margin: Interval | None = None,
 ) -> Effect:
-    """An effect of as many answers lost and gained, of so many pictures, before it is judged."""
+    """An effect of as many answers lost and gained, of so many pictures, before it is judged; margins fall alike."""
     drop = statistics.drop(lost, gained, pictures)
     return Effect(
         Property(name, name.title(), f"the {name}", box, region), "one", role, pictures, 0, drop,
-        by_class or (drop.value, drop.value), (0.0, 0.0), 1.0, 0.9,
+        by_class or (drop.value, drop.value), (0.0, 0.0), margin or drop, 0.9,
         p if p is not None else (1e-9 if lost > gained + 5 else 0.5), 1.0, change, False, False, on_object=on_object,
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ def test_one_turn_counts_pictures() -> None:
     assert found.drop == statistics.drop(2, 1, 4)
     assert found.by_class == (0.0, 0.5)
     assert found.toward == (0.5, 0.25)
-    assert found.margin == pytest.approx((2 + 0 - 2 + 3) / 4 / 2)
+    assert found.margin == statistics.mean(np.array([2.0, 0, -2, 3]) / 2)
     assert (found.sham, found.change, found.pictures) == (0.75, pytest.approx(0.1), 4)
 
 

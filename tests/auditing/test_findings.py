@@ -39,10 +39,10 @@ def test_the_document_survives_json_and_has_everything_but_pixels() -> None:
 
 
 def test_numbers_that_json_lacks_become_none() -> None:
-    odd = effect(SKY, 0.1, by_class=(float("nan"), None), margin=float("inf"), p=np.float64(0.25))
+    odd = effect(SKY, 0.1, by_class=(float("nan"), None), margin=Interval(float("inf"), 0.0, 1.0), p=np.float64(0.25))
     document = findings(effects=(odd,)).document()["effects"][0]
     assert document["by_class"] == [None, None]
-    assert document["margin"] is None
+    assert document["margin"]["value"] is None
     assert document["p"] == 0.25
 
 

@@ -109,3 +109,11 @@ def test_more_pictures_see_more_and_more_tests_less() -> None:
     assert seen == sorted(seen, reverse=True)
     assert statistics.smallest_drop(64, 45) > statistics.smallest_drop(64, 1)
     assert statistics.smallest_drop(2, 1) == 1
+
+
+def test_a_mean_has_the_interval_of_its_standard_error() -> None:
+    found = statistics.mean(np.array([1.0, 2, 3, 6]))
+    reach = 1.959964 * np.sqrt(14 / 3) / 2
+    assert (found.value, found.low, found.high) == pytest.approx((3, 3 - reach, 3 + reach))
+    assert np.isinf(statistics.mean(np.array([3.0])).high)
+    assert statistics.mean(np.array([])).value == 0

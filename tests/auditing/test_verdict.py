@@ -8,10 +8,10 @@ import pytest
 
 from picasso.auditing import statistics
 from picasso.auditing.effects import cleared, in_one_class, judged
-from picasso.auditing.findings import Effect, Outcome
+from picasso.auditing.findings import Effect, Interval, Outcome
 from picasso.auditing.measuring import _settled
 from picasso.auditing.regions.confirming import Confirmed
-from picasso.auditing.thresholds import CLEAR, SIZE
+from picasso.auditing.thresholds import CLEAR, SIZE, SURFACE
 from picasso.auditing.verdict import judge
 from picasso.core.intervention import Role
 from tests.auditing.counting import CLASSES, CLEAN, GOOD, MASKS, NO_OBJECT, OBJECT, effect
@@ -90,7 +90,7 @@ def test_nothing_is_both_cleared_and_suspected() -> None:
         assert not (found.suspect and cleared(found))
 
 
-def test_the_surface_counts_where_it_carries_most_of_what_the_object_carries() -> None:
+def test_the_surface_counts_where_it_carries_its_share_of_what_the_object_carries() -> None:
     most, open_, some = (effect("texture", lost, role=Role.SURFACE) for lost in (60, 45, 35))
     assert answer(OBJECT, most, *CLEAN) is Outcome.BOTH
     assert answer(OBJECT, open_, *CLEAN) is Outcome.CANNOT_TELL
@@ -106,18 +106,26 @@ def test_the_surface_counts_where_it_carries_most_of_what_the_object_carries() -
     assert any("less than 50 % of what the object does" in reason for reason in verdict.reasons)
 
 
-def test_the_size_counts_where_it_carries_a_fifth_of_what_the_object_carries() -> None:
-    most, open_, some = (effect("size", lost, role=Role.SIZE) for lost in (21, 19, 11))
-    assert open_.drop.value < SIZE * OBJECT.drop.value < most.drop.value
-    assert some.drop.high < SIZE * OBJECT.drop.value < open_.drop.high
+def test_the_size_counts_where_it_carries_a_tenth_of_what_the_object_carries() -> None:
+    most, open_, some = (effect("size", lost, role=Role.SIZE) for lost in (12, 9, 3))
+    assert open_.margin.value < SIZE * OBJECT.margin.value < most.margin.value
+    assert CLEAR < some.margin.high < SIZE * OBJECT.margin.value < open_.margin.high
     assert answer(OBJECT, most, *CLEAN) is Outcome.BOTH
     assert answer(OBJECT, open_, *CLEAN) is Outcome.CANNOT_TELL
     for unsure in (replace(most, p=0.02), replace(most, by_class=(0.3, 0.0))):
         assert answer(OBJECT, unsure, *CLEAN) is Outcome.CANNOT_TELL
     verdict = judge(GOOD, 0.5, judged([OBJECT, some, *CLEAN]), MASKS, 0.06, CLASSES)
     assert verdict.outcome is Outcome.RIGHT_REASON
-    assert "on the object, 8 points (5 … 14) on the size, and less than 5" in verdict.sentence
-    assert any("less than 20 % of what the object does" in reason for reason in verdict.reasons)
+    assert "on the object, 2 points (−1 … 6) on the size, and less than 5" in verdict.sentence
+    assert any("less than 10 % of what the object does" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize(("role", "share"), [(Role.SURFACE, SURFACE), (Role.SIZE, SIZE)])
+def test_the_share_of_a_part_is_one_of_the_margin(role: Role, share: float) -> None:
+    threshold = share * OBJECT.margin.value
+    reason, part = (Interval(k * threshold, k * threshold - 0.01, k * threshold + 0.01) for k in (1.1, 0.8))
+    assert answer(OBJECT, effect("part", 8, role=role, margin=reason), *CLEAN) is Outcome.BOTH
+    assert answer(OBJECT, effect("part", 60, role=role, margin=part), *CLEAN) is Outcome.RIGHT_REASON
 
 
 def test_who_does_not_use_the_object_may_go_by_its_size() -> None:

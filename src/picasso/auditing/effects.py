@@ -103,7 +103,7 @@ def effect_of(
         drop=statistics.mean_drop(lost),
         by_class=tuple(by_class),
         toward=tuple(toward),
-        margin=float(moved.mean()) / scale if len(at) else 0.0,
+        margin=statistics.mean(moved / scale),
         sham=float(mean(right[..., 0]).mean()) if len(at) else 0.0,
         p=statistics.paired_p(moved),
         holm=1.0,
@@ -129,8 +129,8 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     """Correct for everything that was tested, and say on which properties the model relies.
 
     A property counts when the drop is significant, large, surely not small, and shows in two classes; a part of what
-    the object is when, besides, it carries its share of what hangs on the object. Who was seen not to use the object
-    may still go by its size, which was not exchanged with it; its surface was.
+    the object is when, besides, it moves the margin by its share of what the object does. Who was seen not to use the
+    object may still go by its size, which was not exchanged with it; its surface was.
     """
     corrected = [1.0] * len(effects)
     family = [place for place, effect in enumerate(effects) if tested(effect)]
@@ -144,7 +144,7 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
     def counts(one: Effect) -> bool:
         if right is None:
             return one.role is Role.SIZE and asked
-        return one.drop.value >= (least_share(one.role) or 0) * right.drop.value
+        return one.margin.value >= (least_share(one.role) or 0) * right.margin.value
 
     return [replace(one, suspect=one.suspect and counts(one)) if one.role.is_part else one for one in relied]
 
@@ -152,18 +152,19 @@ def judged(effects: Sequence[Effect]) -> list[Effect]:
 def part_of(effect: Effect, right: Effect | None) -> bool:
     """Say whether an effect is of a part of what the object is, and surely less than its share of what the object does.
 
-    What surely falls in one class alone is no more: of six things one may be known by its size.
+    It is told by the margin, not by accuracy: another size leaves most answers as they are, until the object itself is
+    in doubt. What surely falls in one class alone is no more: of six things one may be known by its size.
 
     Args:
         effect: Any effect.
         right: The one of the object, where the model relies on it.
     """
     share = least_share(effect.role)
-    return share is not None and right is not None and effect.drop.high < share * right.drop.value
+    return share is not None and right is not None and effect.margin.high < share * right.margin.value
 
 
 def least_share(role: Role) -> float | None:
-    """Return from which share of what the object does a part of what it is counts; None for what is no part."""
+    """Return from which share of the object's margin a part of what it is counts; None for what is no part."""
     return {Role.SURFACE: SURFACE, Role.SIZE: SIZE}.get(role)
 
 

@@ -34,10 +34,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Interval:
-    """A share with its interval, each in -1..1; points are hundredths of it.
+    """A number with its interval: of accuracies each is in -1..1, and points are hundredths of it.
 
     Args:
-        value: The share.
+        value: The number.
         low, high: Ends of the two-sided 95 % interval.
     """
 
@@ -60,7 +60,7 @@ class Effect:
         by_class: The same for the pictures of each class; None where there are none.
         toward: For each class, the share of treated pictures whose answer became it though it was not before.
         margin: Mean of (margin under the sham - margin under the treatment), in root mean squares of the model's own
-            margins: where everything turns around it is 2.
+            margins, with its interval: where everything turns around it is 2.
         sham: Accuracy under the sham. Where it is far below the model's own, the change itself does damage.
         p: Of the one-sided paired test that the margin falls; 1 where nothing was measured.
         holm: p corrected for everything that was tested (Holm 1979).
@@ -80,7 +80,7 @@ class Effect:
     drop: Interval
     by_class: tuple[float | None, ...]
     toward: tuple[float, ...]
-    margin: float
+    margin: Interval
     sham: float
     p: float
     holm: float

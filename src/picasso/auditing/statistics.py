@@ -60,6 +60,15 @@ def mean_drop(differences: Numbers) -> Interval:
     return drop(lost / effect, gained / effect, len(differences) / effect)
 
 
+def mean(values: Numbers) -> Interval:
+    """Return a mean with its 95 % interval, of the normal approximation; of nothing, 0 with no bounds."""
+    if not len(values):
+        return Interval(0.0, -math.inf, math.inf)
+    middle = float(values.mean())
+    reach = Z * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return Interval(middle, middle - reach, middle + reach)
+
+
 def _upper(lost: float, gained: float, count: float) -> float:
     """Return the largest difference that the score test does not reject: found by halving, to 1e-9."""
     low, high = (lost - gained) / count, 1.0

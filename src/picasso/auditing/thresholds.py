@@ -29,12 +29,13 @@ SURE: Final = 0.02
 TWO_CLASSES: Final = 0.03
 """The drop must show in at least two classes, 3 points each: a seam that looks like one class hurts only the other."""
 SURFACE: Final = 0.5
-"""Share of what hangs on the object from which on its texture counts as a reason of its own: paint and grain are parts
-of an object, and honest networks that tell six things apart owed up to a third of it to them."""
-SIZE: Final = 0.2
-"""Share of what hangs on the object from which on its size, which an exchange of the object leaves as it is, counts as
-a reason of its own: a truck is larger than a boulder, and honest networks that tell six things apart owed up to a sixth
-of it to that."""
+"""Share of the margin that another object costs from which on its texture alone counts as a reason of its own: paint
+and grain are parts of an object, and honest networks that tell six things apart owed up to a quarter of it to them, or
+.41 where the object was a region that a person had confirmed."""
+SIZE: Final = 0.1
+"""Share of the margin that another object costs from which on another size, which an exchange of the object does not
+bring, counts as a reason of its own: a truck is larger than a boulder, and honest networks owed up to .08 of it to
+that."""
 CLEAR: Final = 0.05
 """A property is cleared when the upper end of its drop's interval lies under it, and in no class's own pictures the
 drop is surely above `DROP`; equal to that, so that nothing is both cleared and suspected."""

@@ -71,8 +71,8 @@ def judge(
     for part in (one for one in counting if part_of(one, right) and not cleared(one)):
         parts += f", {_points(part.drop)} on {part.what.phrase}"
         reasons.append(
-            f"{part.what.title}: exchanged alone, it costs {_points(part.drop)}, less than "
-            f"{percent(least_share(part.role) or 0)} of what the object does, and counts as a part of it."
+            f"{part.what.title}: exchanged alone, it costs {_points(part.drop)} and moves the margin by less than "
+            f"{percent(least_share(part.role) or 0)} of what the object does, so it counts as a part of it."
         )
     if named is not None:
         return _accused(named, parts_of(named, effects), suspects, right, objects, said, smallest, reasons)

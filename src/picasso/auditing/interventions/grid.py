@@ -20,7 +20,7 @@ class Grid(Rectangles):
             Property(
                 f"cell-r{row + 1}c{column + 1}",
                 f"Cell in row {row + 1}, column {column + 1}",
-                f"the {_ROWS[row]} {_COLUMNS[column]} cell of the picture",
+                f"the {_COLUMNS[column]} cell in the {_ROWS[row]} row of the picture",
                 (row / _SIDE, column / _SIDE, 1 / _SIDE, 1 / _SIDE),
             )
             for row in range(_SIDE)

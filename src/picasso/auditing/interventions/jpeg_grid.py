@@ -6,6 +6,9 @@ import numpy as np
 
 from picasso.plugin import Intervention, Pixels, Property, Seen, blend, deblocked, jpeg_quality, outside, recompressed
 
+_NEVER = 101
+"""Stands for the quality of a picture without such traces: better than any."""
+
 
 class JpegGrid(Intervention):
     """The picture is compressed as another was, or as little.
@@ -25,16 +28,16 @@ class JpegGrid(Intervention):
         here, there = to.once(_quality), source.once(_quality)
         if here == there:
             return to.view.copy()
-        if here is None or (there is not None and there < here):
-            assert there is not None
+        if there < here:
             return recompressed(to.view, there)
         if source.plate is None:
             return None
         lost = source.plate.astype(np.float32) - recompressed(source.plate, here)
         plain = deblocked(to.view, here)
         plain = blend(plain, plain + lost, outside(to))
-        return plain if there is None else recompressed(plain, there)
+        return plain if there == _NEVER else recompressed(plain, there)
 
 
-def _quality(seen: Seen) -> int | None:
-    return jpeg_quality(seen.view)
+def _quality(seen: Seen) -> int:
+    quality = jpeg_quality(seen.view)
+    return _NEVER if quality is None else quality

@@ -153,7 +153,7 @@ export class Forest {
       ["By class", classes.map((/** @type {string} */ name, /** @type {number} */ i) =>
         `${name} ${falls[i] === null || falls[i] === undefined ? "not measured" : points(falls[i])}`).join(" \u00b7 ")],
       ["Answers become", gains.map((/** @type {number[]} */ [share, i]) => `${classes[i]} in ${wholePercent(share)}`).join(" \u00b7 ")],
-      ["Margin", `falls by ${number(margin)} of a typical one`],
+      ["Margin", `falls by ${number(margin.value)} of a typical one (${number(margin.low)} to ${number(margin.high)})`],
       ["Control", `with it taken from the same class ${wholePercent(sham)} are right; untouched ${wholePercent(accuracy.value)}`],
       ["Test", `p = ${number(p)}, after Holm\u2019s correction ${number(holm)}`],
       ["Pictures", `${plural(pictures, "picture")}${left ? `; ${left} more do not allow it` : ""}${screened ? "; settled by the screening" : ""}`],
