@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from picasso.auditing.findings import FORMAT, Interval, Outcome, PictureFinding
 from picasso.auditing.report.wording import chance_of_error, percent, plain, points, signed, span, with_span
-from tests.auditing.making import SKY, effect, findings, pair
+from tests.auditing.making import BLUR, CORNER, NOISE, SKY, effect, findings, pair
 
 
 def test_the_document_survives_json_and_has_everything_but_pixels() -> None:
@@ -114,6 +115,20 @@ def test_an_effect_is_found_by_the_name_of_its_property() -> None:
     assert sky is found.effects[0]
     assert found.effect("nothing") is None
     assert found.suspects == found.effects[:2]
+
+
+def test_after_what_is_named_stands_what_is_of_the_other_nature() -> None:
+    sky, corner, blur, noise = (
+        effect(what, 0.3, change=change, suspect=True)
+        for what, change in ((SKY, 0.3), (CORNER, 0.1), (BLUR, 0.25), (NOISE, 0.2))
+    )
+    place = replace(findings(), effects=(blur, sky, noise, corner))
+    assert place.suspects == (sky, noise, corner, blur)
+    look = replace(place, verdict=replace(place.verdict, named=BLUR))
+    assert look.suspects == (blur, corner, noise, sky)
+    parts = replace(place, verdict=replace(place.verdict, parts=(CORNER,)))
+    assert parts.suspects == (corner, sky, noise, blur)
+    assert replace(place, effects=(sky, corner)).suspects == (sky, corner)
 
 
 def test_the_shape_in_a_notebook() -> None:

@@ -34,6 +34,11 @@ def test_the_battery_is_whole() -> None:
     assert {name for name in NAMES if intervention(name).role is Role.ERASURE} == {"erasure"}
     on_object = {name for name in BATTERY if name.startswith("object-")} | {"erasure"}
     assert {name for name in NAMES if intervention(name).on_object} == on_object
+    places = {name for name in NAMES if all(what.is_place for what in properties(name))}
+    assert places == {
+        "bands", "border", "context", "corners", "grid", "co-occurrence", "region", "region-tone"
+    }  # fmt: skip
+    assert not any(what.is_place for name in set(NAMES) - places for what in properties(name))
 
 
 @pytest.mark.parametrize("name", NAMES)

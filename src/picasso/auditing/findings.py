@@ -248,12 +248,15 @@ class Findings:
     def suspects(self) -> tuple[Effect, ...]:
         """Return what the model relies on: what is named first, then what does most for how little it changes.
 
-        Where the headline has parts of what is named, these come before it.
+        Where the headline has parts of what is named, these come before it. After them stands what is of the other
+        nature, if anything is: after places how the picture looks, after that a place; one seldom explains the other.
         """
-        found = [effect for effect in self.effects if effect.accused]
-        first = [*self.verdict.parts, self.verdict.named]
-        found.sort(key=lambda one: -one.efficiency)
-        return tuple(sorted(found, key=lambda one: first.index(one.what) if one.what in first else len(first)))
+        found = sorted((effect for effect in self.effects if effect.accused), key=lambda one: -one.efficiency)
+        said = [*self.verdict.parts, self.verdict.named]
+        first = sorted((one for one in found if one.what in said), key=lambda one: said.index(one.what))
+        rest = [one for one in found if one.what not in said]
+        other = [one for one in rest if first and one.what.is_place != first[0].what.is_place][:1]
+        return (*first, *other, *(one for one in rest if one not in other))
 
     @property
     def to_fix(self) -> tuple[PictureFinding, ...]:

@@ -163,6 +163,7 @@ class Property:
         phrase: Completes "The model relies on ...": "what lies in the top left corner".
         box: Where it lies, (top, left, height, width) as shares of the picture; None where it is no rectangle.
         region: The kind of region that it is, or None.
+        frame: How wide a frame around the picture it is, as a share of the shorter side; None where it is none.
     """
 
     name: str
@@ -170,6 +171,12 @@ class Property:
     phrase: str
     box: tuple[float, float, float, float] | None = None
     region: int | None = None
+    frame: float | None = None
+
+    @property
+    def is_place(self) -> bool:
+        """Whether it is what lies somewhere in the picture, and not how all of the picture or the object looks."""
+        return self.box is not None or self.region is not None or self.frame is not None
 
 
 class Intervention(ABC):
