@@ -146,7 +146,7 @@ def explain(
     all_parts: AllPartsOption = False,
     opening: Opening = UNSAID,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
+        int, typer.Option("--seed", metavar="NUMBER", min=0, help="Seed of everything random.", rich_help_panel=RUN)
     ] = 0,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -375,7 +375,7 @@ def compare(
     ] = None,
     opening: Opening = UNSAID,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="NUMBER", help="Seed of everything random.", rich_help_panel=RUN)
+        int, typer.Option("--seed", metavar="NUMBER", min=0, help="Seed of everything random.", rich_help_panel=RUN)
     ] = 0,
     as_json: JsonOption = False,
     debug: DebugOption = False,

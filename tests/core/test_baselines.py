@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 
 import picasso
 from picasso.core.baselines import BASELINES, baseline, blurred
-from picasso.core.images import read_picture
+from picasso.core.images import decode_picture, read_picture
 from picasso.core.model import Model
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (20, 40, 3)).astype(np.uint8)
@@ -39,6 +41,21 @@ def test_shades_pass_the_preprocessing(model: Model) -> None:
 def test_the_mean_is_that_of_the_picture_without_its_bars(model: Model) -> None:
     sample = model.prepare(read_picture(PICTURE))
     np.testing.assert_allclose(baseline(model, sample, "mean")[0, 0], sample.x[0, 4:12].mean(axis=(0, 1)), atol=1e-5)
+
+
+def test_shades_of_values_lie_between_those_of_the_picture_and_leave_its_bars() -> None:
+    declared = picasso.Preprocessing(size=32, color="values", bands=1, scale=1 / 1000, resize="pad")
+    model = picasso.load_model(lambda x: x.mean(axis=(1, 2)), preprocessing=declared, labels=("a",), head="none")
+    values = np.random.default_rng(0).uniform(1000, 2000, (20, 40, 1)).astype(np.float32)
+    np.save(file := io.BytesIO(), values)
+    sample = model.prepare(decode_picture(file.getvalue(), "scan.npy"))
+    shown = sample.x[0, 8:24]
+    for kind, wanted in (("black", shown.min()), ("white", shown.max())):
+        made = baseline(model, sample, kind)  # type: ignore[arg-type]
+        np.testing.assert_allclose(made[8:24], wanted, rtol=1e-6)
+        assert (made[:8] == 0).all()
+        assert (made[24:] == 0).all()
+    assert shown.min() < baseline(model, sample, "grey")[16, 16, 0] < shown.max()
 
 
 def test_what_is_drawn_is_drawn_by_the_seed_between_black_and_white(model: Model) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 import picasso
 from picasso import Preprocessing
-from picasso.core.asking import Place, focused, read_place
+from picasso.core.asking import Place, focused, input_mask, read_place
 from picasso.core.errors import NotSupportedError, TargetError
 from picasso.core.facts import Task
 from picasso.core.focus import MATCH, Asked, BoxFocus, RegionFocus, mean_over, overlap, suppress
@@ -238,6 +238,29 @@ def test_results_of_other_places_are_not_mixed_up(segmenter: Model) -> None:
     assert isinstance(second, picasso.Result)
     assert first.predictions[0].label == "tank"
     assert second.predictions[0].label == "ground"
+
+
+def test_a_label_that_is_a_number_is_not_that_number(segmenter: Model) -> None:
+    model = picasso.load_model(by_pixel, preprocessing=Preprocessing(size=(32, 48)), labels=["1", "2", "3"])
+    at = (45, 30)
+    by_index, by_label = (picasso.explain(model, PICTURE, "partial-occlusion", target=t, at=at) for t in (1, "1"))
+    assert isinstance(by_index, picasso.Result)
+    assert isinstance(by_label, picasso.Result)
+    assert (by_index.targets[0].label, by_label.targets[0].label) == ("2", "1")
+
+
+def test_a_mask_of_the_pictures_size_is_laid_where_the_picture_is() -> None:
+    model = picasso.load_model(by_pixel, preprocessing=Preprocessing(size=(32, 48), resize="crop", short_side=64))
+    picture = np.zeros((32, 48, 3), np.uint8)  # of the input's size, and yet enlarged and cropped
+    sample, mask = model.prepare(read_picture(picture)), np.zeros((32, 48), bool)
+    mask[8:24, 12:36] = True
+    assert input_mask(sample, mask).all()
+    assert np.array_equal(input_mask(sample, mask), input_mask(sample, (12, 8, 24, 16)))
+    mask[...] = False
+    mask[:4, :4] = True
+    with pytest.raises(TargetError, match="does not see"):
+        input_mask(sample, mask)
+    assert input_mask(model.prepare(read_picture(PICTURE)), mask).sum() == 16  # the input's own size
 
 
 def test_the_whole_is_not_scored(segmenter: Model) -> None:

@@ -63,10 +63,19 @@ def test_crop_is_torchvisions_resize_and_center_crop(
 
 
 def test_crop_of_a_nonsquare_input_without_a_short_side() -> None:
+    for height, width, short in ((60, 90, 20), (60, 150, 20), (60, 60, 30), (90, 60, 30)):
+        pixels = noise(height, width)
+        wanted = torchvision_crop(pixels, short, 20, 30, Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(seen(pixels, size=(20, 30), resize="crop"), wanted)
+
+
+def test_crop_enlarges_a_picture_that_would_not_cover_the_input() -> None:
+    pixels = noise(90, 60)
+    wanted = torchvision_crop(pixels, 30, 20, 30, Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(seen(pixels, size=(20, 30), resize="crop", short_side=24), wanted)
     pixels = noise(60, 90)
-    np.testing.assert_array_equal(
-        seen(pixels, size=(20, 30), resize="crop"), torchvision_crop(pixels, 30, 20, 30, Image.Resampling.BILINEAR)
-    )
+    wanted = torchvision_crop(pixels, 24, 20, 30, Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(seen(pixels, size=(20, 30), resize="crop", short_side=24), wanted)
 
 
 @pytest.mark.parametrize("how", FILTERS)

@@ -44,6 +44,7 @@ def made(name: str = "photo.jpg", labels: tuple[str, ...] = ("tank", "decoy"), *
             native=RNG.normal(size=(2, 3)).astype(np.float32) if i == 0 else None,
             laid="as a grid",
             convergence_error=0.25 if i == 0 else None,
+            change=4.0 if i == 0 else None,
             notes=("A note.",),
         )
         for i, target in enumerate(targets)
@@ -223,6 +224,7 @@ def test_the_document_is_versioned_and_complete(tmp_path: Path) -> None:
                 "baseline": "grey",
                 "laid": "as a grid",
                 "convergence_error": 0.25 if rank == 0 else None,
+                "change": 4.0 if rank == 0 else None,
                 "notes": ["A note."],
             }
             for rank, label in enumerate(("tank", "decoy"))

@@ -312,6 +312,26 @@ def test_the_same_question_gets_the_same_object(model: Model, plugins: Path) -> 
     assert explained(model) is first
 
 
+def test_what_is_kept_cannot_be_written_to(model: Model, plugins: Path) -> None:
+    drop(plugins, MAP)
+    first = explained(model)
+    with pytest.raises(ValueError, match="read-only"):
+        first.attributions[0].values[:] = 7
+    with pytest.raises(ValueError, match="read-only"):
+        next(iter(first.arrays.values()), first.attributions[0].values)[...] = 7
+    explained(model, cache=False).attributions[0].values[:] = 7
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "1"])
+def test_a_seed_is_a_whole_number_from_0_on(model: Model, plugins: Path, seed: Any) -> None:
+    drop(plugins, MAP)
+    with pytest.raises(SettingsError, match="seed must be a whole number from 0 on"):
+        explained(model, seed=seed)
+    with pytest.raises(SettingsError, match="seed must be a whole number from 0 on"):
+        picasso.compare(model, PICTURE, ["bright"], seed=seed)
+    assert explained(model, seed=np.int64(3)).record["seed"] == 3
+
+
 @pytest.mark.parametrize(
     "choices", [{"gain": 2}, {"seed": 1}, {"top": 2}, {"target": "tank"}, {"picture": PICTURE[::-1]}]
 )

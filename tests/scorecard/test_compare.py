@@ -164,6 +164,16 @@ def test_a_method_that_fails_does_not_stop_the_others(plugins: Path) -> None:
     assert "ZeroDivisionError" in found.html()
 
 
+def test_pictures_that_were_left_out_are_said(plugins: Path) -> None:
+    once = EDGES.replace("edges", "sometimes").replace("grey =", "1 / (sample.view.max() // 200); grey =")
+    drop(plugins / "visualizations", once, "sometimes.py")
+    dark = picture().pixels // 4
+    card = picasso.compare(network(), [picture().pixels, dark], ["sometimes"], randomization=False).card("sometimes")
+    assert card.gain is not None
+    assert card.gain.count == 1
+    assert any("On 1 of 2 pictures it could not be measured" in reason for reason in card.reasons)
+
+
 def test_methods_are_chosen(plugins: Path) -> None:
     names = lambda found: [method.name for method in found]  # noqa: E731
     assert names(choose_methods(network(), None)) == ["partial-occlusion", "saliency-map", "grad-cam"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+import picasso
 from picasso.core.attribution import Attribution
 from picasso.scorecard.cells import grid
 from picasso.scorecard.controls import control_map
@@ -19,7 +22,8 @@ from picasso.scorecard.numerical_contract import completeness_residual, max_sens
 from picasso.scorecard.patch_deletion import patch_correlation, patch_drops
 from picasso.scorecard.ranks import figure, spearman
 from picasso.scorecard.relevance_gain import disagreement, removal_curves, removal_order
-from tests.scorecard.making import SIDE, WEIGHTS, linear, picture
+from picasso.scorecard.verdict import MOST_RESIDUAL
+from tests.scorecard.making import SIDE, WEIGHTS, linear, network, picture
 
 NUMBERS = st.lists(st.integers(-5, 5), min_size=2, max_size=30)
 
@@ -208,17 +212,27 @@ def test_sobel_is_that_of_scikit_image_and_controls_know_no_model() -> None:
 
 
 def test_completeness_is_measured_where_it_is_promised() -> None:
-    model = linear()
-    sample = model.prepare(picture())
-    target = model.target("yes")
-    black = np.zeros_like(sample.x[0])
-    true = (WEIGHTS * (sample.x[0] - black)).astype(np.float32)
-    made = Attribution(true, target, "logit", "signed", 0.0, baseline="black", convergence_error=0.0)
-    assert completeness_residual(model, sample, made, 0) == pytest.approx(0, abs=1e-4)
-    half = Attribution(true / 2, target, "logit", "signed", 0.0, baseline="black", convergence_error=0.0)
-    assert completeness_residual(model, sample, half, 0) == pytest.approx(0.5, abs=1e-4)
-    silent = Attribution(true, target, "logit", "signed", 0.0, baseline="black")
-    assert completeness_residual(model, sample, silent, 0) is None
+    target = linear().target("yes")
+    made = Attribution(np.ones((4, 4), np.float32), target, "logit", "signed", 0.0, convergence_error=0.5, change=-2.0)
+    assert completeness_residual(made) == 0.25
+    assert completeness_residual(replace(made, change=None)) is None
+    assert completeness_residual(replace(made, convergence_error=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("kernel-shap", {"regions": "grid", "count": 4, "score": "probability"}),
+        ("partition-shap", {"cells": 4}),
+        ("integrated-gradients", {"reduction": "max_abs"}),
+        ("xrai", {}),
+    ],
+)
+def test_methods_that_add_up_keep_their_promise(method: str, settings: dict[str, Any]) -> None:
+    """Though their pixels need not: a region's have its whole value each, and sizes lose the sign."""
+    card = picasso.compare(network(), picture(), [(method, settings)], target=0, randomization=False).cards[0]
+    assert card.completeness is not None
+    assert card.completeness.mean < MOST_RESIDUAL
 
 
 def test_sensitivity_of_the_input_itself_is_that_of_the_noise() -> None:

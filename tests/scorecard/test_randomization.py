@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from picasso.core import registry
 from picasso.core.errors import NotSupportedError
@@ -19,6 +21,7 @@ from picasso.scorecard.method import Method, values_of
 from picasso.scorecard.randomization import (
     Randomization,
     Shot,
+    alike,
     cascade_steps,
     complexity,
     pieces,
@@ -99,6 +102,23 @@ def test_on_real_weights_the_gradient_passes_and_guided_backpropagation_and_deco
         (method,) = choose_methods(model, [(name, {})])
         values = values_of(method.explain(model, sample, target, 0, QUIET))
         assert randomize(method, [Shot(model, sample, target, values)], 0, QUIET).passed is passes, name
+
+
+def test_where_both_maps_are_zero_nothing_is_alike() -> None:
+    random = np.random.default_rng(0)
+    first, second = (np.pad(random.normal(size=(7, 7)), 30) for _ in range(2))
+    inner = scipy.stats.spearmanr(np.abs(first[30:37, 30:37]), np.abs(second[30:37, 30:37]), axis=None).statistic
+    assert alike(first, second) == pytest.approx(inner)
+    assert alike(first, first) == pytest.approx(1)
+    assert alike(first * 0, first * 0) == 0
+
+
+def test_a_map_that_says_nothing_is_not_tested() -> None:
+    model = network()
+    (gradient,) = choose_methods(model, ["saliency-map"])
+    (shot,) = shots(model, gradient, 1)
+    with pytest.raises(NotSupportedError, match="one value everywhere"):
+        randomize(gradient, [replace(shot, values=np.zeros_like(shot.values))], 0, QUIET)
 
 
 def test_shuffling_keeps_what_there_is_and_a_cascade_goes_from_the_output_to_the_input() -> None:

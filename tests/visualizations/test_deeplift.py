@@ -216,6 +216,18 @@ def test_a_graph_that_is_not_the_network_is_refused(monkeypatch: pytest.MonkeyPa
         model.relevance(X, [model.target(0)], RescaleRule(BASELINE))
 
 
+def test_weights_that_were_changed_by_stealth_are_read_anew() -> None:
+    network = seeded(Plain)
+    model = opened(network)
+    model.relevance(X, [model.target(0)], RescaleRule(BASELINE))
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.data.mul_(3)  # no count of versions goes up
+    found = model.relevance(X, [model.target(0)], RescaleRule(BASELINE))
+    fresh = opened(network).relevance(X, [model.target(0)], RescaleRule(BASELINE))
+    np.testing.assert_array_equal(found.values, fresh.values)
+
+
 def test_a_region_of_a_segmentation_adds_up() -> None:
     torch.manual_seed(3)
     masks = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 3, 1))

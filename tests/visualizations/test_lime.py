@@ -55,6 +55,30 @@ def test_the_fit_is_the_weighted_ridge_of_scikit_learn() -> None:
         assert fit.r_squared[target] == pytest.approx(said, abs=1e-8)
 
 
+def test_what_is_left_out_is_told_by_the_others() -> None:
+    random = np.random.default_rng(0)
+    kept = draw_samples(40, 6, 3)
+    scores = kept @ random.normal(size=(6, 2)) + random.normal(size=(40, 2))
+    weights = kernel(kept, 0.25)
+    missed, spread = np.zeros((40, 2)), np.zeros((40, 2))
+    for one in range(40):
+        others = np.arange(40) != one
+        slow = Ridge(alpha=2.5).fit(kept[others], scores[others], sample_weight=weights[others])
+        missed[one] = scores[one] - slow.predict(kept[[one]])[0]
+        spread[one] = scores[one] - np.average(scores[others], axis=0, weights=weights[others])
+    told = 1 - (weights @ missed**2) / (weights @ spread**2)
+    np.testing.assert_allclose(fit_ridge(kept, scores, weights, 2.5).left_out, told, atol=1e-8)
+
+
+def test_fewer_samples_than_regions_tell_nothing() -> None:
+    random = np.random.default_rng(2)
+    kept = draw_samples(16, 400, 0)
+    for ridge in (0.0, 1.0):
+        fit = fit_ridge(kept, random.normal(size=(16, 1)), kernel(kept, 0.25), ridge)
+        assert fit.r_squared[0] > 0.5
+        assert fit.left_out[0] < 0.5
+
+
 def test_the_kernel_is_that_of_the_cosine_distance() -> None:
     kept = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
     np.testing.assert_allclose(kernel(kept, 0.25), np.exp(-(np.array([0, 0.5, 1]) ** 2) / 0.25**2 / 2))

@@ -14,6 +14,7 @@ from torch import nn
 import picasso
 from picasso.core import graph as g
 from picasso.core.errors import NotSupportedError
+from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.relevance import LayerwiseRules, LrpRule
 from picasso.engine.executor import Executor, unreached
@@ -209,7 +210,10 @@ def test_probabilities_are_explained_before_their_softmax() -> None:
     assert found.before_head
     assert close(np.moveaxis(found.values[0, 0], -1, 0), parts(seeded(Plain)))
     assert found.shared[0, 0] == pytest.approx(float(seeded(Plain).eval()(tensor())[0, 2]), rel=1e-4)
-    attribution = picasso.explain(model, PICTURE, "lrp").attributions[0]
+    logits = seeded(Plain).eval()(torch.from_numpy(np.moveaxis(model.prepare(read_picture(PICTURE)).x, -1, 1).copy()))
+    for method in ("deeplift", "lrp"):
+        attribution = picasso.explain(model, PICTURE, method, target=2).attributions[0]
+        assert attribution.score == pytest.approx(float(logits[0, 2]), rel=1e-4)
     assert attribution.units == "logit"
     assert "softmax" in attribution.notes[-1]
     with pytest.raises(NotSupportedError, match="no softmax or sigmoid at its end"):

@@ -337,12 +337,13 @@ def input_mask(sample: Sample, said: object) -> Mask:
 
     Args:
         sample: The picture.
-        said: As for `read_place`; a boolean array may have the input's own size, too.
+        said: As for `read_place`; a boolean array may have the input's own size, too, where the picture has another.
 
     Raises:
         TargetError: It is no such place, or none of it is seen by the network.
     """
-    if isinstance(said, np.ndarray) and said.shape == sample.view.shape[:2] and said.any():
+    size = sample.picture.height, sample.picture.width
+    if isinstance(said, np.ndarray) and said.any() and said.shape == sample.view.shape[:2] != size:
         return said.astype(bool)
     place = read_place(said)
     if place is None or place.number is not None or place.channel is not None:

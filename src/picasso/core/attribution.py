@@ -29,6 +29,8 @@ class Attribution:
             (steps, rows, columns).
         laid: How `native` is laid over the pixels, in words.
         convergence_error: Where the method knows it: how far the attributions are from adding up.
+        change: To what they add up but for that error, in the units of the score that is explained: the change from
+            the baseline to the picture; None where the method does not promise it.
         notes: What the reader must know of this map, one sentence each.
         drops: Whether "score - value" is what is left of the score, as in occlusion.
         picture: What the map is laid over, uint8 (height, width, 3), where that is not the model's view.
@@ -44,6 +46,7 @@ class Attribution:
     native: Array | None = None
     laid: str = ""
     convergence_error: float | None = None
+    change: float | None = None
     notes: tuple[str, ...] = ()
     drops: bool = False
     picture: NDArray[np.uint8] | None = None

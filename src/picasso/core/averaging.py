@@ -33,6 +33,7 @@ def mean_map(maps: Sequence[Attribution]) -> Attribution:
         native=_known_mean(natives) if alike else None,
         laid=maps[0].laid if alike else "",
         convergence_error=None,
+        change=None,
         notes=(f"The mean over {len(maps)} pictures.",),
         drops=False,
         picture=None,

@@ -30,26 +30,13 @@ def baseline(model: Model, sample: Sample, kind: Baseline, seed: int = 0) -> Arr
     if kind in SHADES:
         return model.plain(sample, SHADES[kind])
     if kind == "mean":
-        shown = x[(..., *shown_part(sample), slice(None))]
+        shown = x[(..., *sample.shown, slice(None))]
         return np.broadcast_to(shown.mean(axis=tuple(range(x.ndim - 1))), x.shape)
     if kind == "blur":
         return blurred(x)
     black, white = model.plain(sample, SHADES["black"]), model.plain(sample, SHADES["white"])
     drawn = np.random.default_rng(seed).random(x.shape, np.float32)
     return black + (white - black) * drawn
-
-
-def shown_part(sample: Sample) -> tuple[slice, slice]:
-    """Return the part of the input that shows the picture, without the bars that padding adds."""
-    height, width = sample.x.shape[-3:-1]
-    frame, picture = sample.frame, sample.picture
-    if frame is None:
-        return slice(0, height), slice(0, width)
-
-    def part(start: float, length: float, side: int, pixels: int) -> slice:
-        return slice(round(max(0.0, -start) / length * side), round(min(1.0, (pixels - start) / length) * side))
-
-    return part(frame.top, frame.height, height, picture.height), part(frame.left, frame.width, width, picture.width)
 
 
 def blurred(x: Array, share: float = 0.1) -> Array:

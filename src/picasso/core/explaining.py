@@ -9,7 +9,7 @@ from typing import Any
 from picasso.core import registry
 from picasso.core.asking import place_or_channel
 from picasso.core.errors import ConfigurationError, NotSupportedError
-from picasso.core.fitting import missing, read_settings, refuse_class_of_channel, refuse_subject
+from picasso.core.fitting import missing, read_seed, read_settings, refuse_class_of_channel, refuse_subject
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
@@ -78,7 +78,7 @@ def explain(
     kind = entry.load()
     checked, place = read_settings(entry, settings), place_or_channel(at, channel)
     refuse_class_of_channel(place, targets_of(target))
-    top, seed = int(top), int(seed)  # NumPy's integers are no JSON
+    top, seed = int(top), read_seed(seed)  # NumPy's integers are no JSON
 
     if reason := missing(model, entry):
         raise NotSupportedError(reason, "Choose another visualization.")
@@ -95,7 +95,7 @@ def explain(
         digest, kept = model.digest, model.kept_results
         key = cache_key(model, entry, checked, shot, targets_of(target), top, seed, place, digest)
         if key not in kept:
-            kept[key] = made(digest)
+            kept[key] = _frozen(made(digest))
             while len(kept) > _KEPT_RESULTS:
                 kept.pop(next(iter(kept)))
         found: Result = kept[key]
@@ -105,6 +105,17 @@ def explain(
         return one(None)
     pictures, alone = read_inputs(model, picture)
     return one(next(pictures)) if alone else Results(one(shot) for shot in pictures)
+
+
+def _frozen(result: Result) -> Result:
+    """Return a result whose numbers cannot be written to: the same are handed out again."""
+    for one in result.attributions:
+        for numbers in (one.values, one.native):
+            if numbers is not None:
+                numbers.flags.writeable = False
+    for numbers in result.arrays.values():
+        numbers.flags.writeable = False
+    return result
 
 
 def _named(result: Result, picture: Picture) -> Result:

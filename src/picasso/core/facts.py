@@ -253,6 +253,20 @@ class Sample:
     colors: bool = True
     views: NDArray[np.uint8] | None = None
 
+    @property
+    def shown(self) -> tuple[slice, slice]:
+        """The part of the input that shows the picture, without the bars that padding adds: rows and columns."""
+        height, width = self.x.shape[-3:-1]
+        frame, picture = self.frame, self.picture
+        if frame is None:
+            return slice(0, height), slice(0, width)
+
+        def part(start: float, length: float, side: int, pixels: int) -> slice:
+            return slice(round(max(0.0, -start) / length * side), round(min(1.0, (pixels - start) / length) * side))
+
+        rows = part(frame.top, frame.height, height, picture.height)
+        return rows, part(frame.left, frame.width, width, picture.width)
+
 
 Progress = Callable[[int, int], None]
 """Called with what is done and the total after each chunk; it may raise CanceledError."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from picasso.core.asking import Place
-from picasso.core.errors import PictureError, TargetError
+from picasso.core.errors import PictureError, SettingsError, TargetError
 from picasso.core.facts import Capability
 from picasso.core.model import Model
 from picasso.core.registry import Entry
@@ -22,6 +24,17 @@ def read_settings(entry: Entry, values: Mapping[str, Any]) -> Settings:
         SettingsError: A value is not allowed, or there is no such setting.
     """
     return entry.load().settings_type.read(values)
+
+
+def read_seed(seed: object) -> int:
+    """Read a seed: a whole number from 0 on.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise SettingsError(f"seed must be a whole number from 0 on. Got {seed!r}.", "Leave it out, or give 0.")
+    return int(seed)
 
 
 def refuse_subject(title: str, subject: str, pictures: bool, asked: Iterable[object] = ()) -> bool:

@@ -121,14 +121,18 @@ class Hooked(ABC):
         Args:
             sample: The picture whose place it takes.
             shade: 0 black, 128 grey, 255 white. Where the network reads no colors it lies between the smallest and
-                the largest value that the picture has in each channel: black is the smallest, white the largest.
+                the largest value that the picture has in each channel: black is the smallest, white the largest. What
+                pads the picture stays as it is.
         """
         x: Array = sample.x[0]
         if sample.colors:
             x = self.preprocess([np.full_like(sample.picture.pixels, shade)])[0]
             return x
-        low, high = x.min(axis=tuple(range(x.ndim - 1))), x.max(axis=tuple(range(x.ndim - 1)))
-        return np.broadcast_to(low + (high - low) * np.float32(shade / 255), x.shape)
+        shown = (..., *sample.shown, slice(None))
+        low, high = (reduce(x[shown], axis=tuple(range(x.ndim - 1))) for reduce in (np.min, np.max))
+        made = x.copy()
+        made[shown] = low + (high - low) * np.float32(shade / 255)
+        return made
 
     def postprocess(self, activation: Array) -> Array:
         """Lay an activation (n, ...) out as an image, (n, h, w, channels), through the user's hook.

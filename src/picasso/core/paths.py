@@ -220,14 +220,8 @@ def _remarks(numbers: NDArray[np.int64], errors: Wide, change: float, enough: fl
     return tuple(notes)
 
 
-def from_baselines(
-    ctx: Context, sample: Sample, targets: Sequence[Target], settings: PathSettings
-) -> tuple[Wide, Wide, tuple[tuple[str, ...], ...]]:
-    """Integrate from each of several baselines, and average.
-
-    Returns:
-        The values (targets, ...), the convergence errors (targets,) and what must be known for each target.
-    """
+def from_baselines(ctx: Context, sample: Sample, targets: Sequence[Target], settings: PathSettings) -> Integral:
+    """Integrate from each of several baselines, and average; the steps are the most of them."""
     integrals, done = [], 0
     for kind in settings.kinds:
         integral, done = integrate(ctx, sample, baseline(ctx.model, sample, kind, ctx.seed), targets, settings, done)
@@ -247,4 +241,4 @@ def from_baselines(
     ctx.keep("steps", np.array([one.steps for one in integrals]))
     ctx.keep("changes", np.array([one.change for one in integrals]))
     ctx.keep("errors", np.array([one.errors for one in integrals]))
-    return values, errors, notes
+    return Integral(values, change, errors, np.max([one.steps for one in integrals], axis=0), notes)

@@ -65,7 +65,11 @@ class Preprocessing(BaseModel):
         description="stretch: the whole picture, its aspect not kept. crop: the short side to `short_side`, then "
         "the center. pad: the whole picture, its aspect kept, the rest black (values: 0).",
     )
-    short_side: Side | None = Field(None, description="For crop: the short side before it; by default the input's.")
+    short_side: Side | None = Field(
+        None,
+        description="For crop: the short side before it; by default the input's. Where the picture would then not "
+        "cover the input, it is enlarged until it does.",
+    )
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     color: Literal["rgb", "bgr", "grey", "values"] = Field(
         "rgb",
@@ -109,8 +113,8 @@ class Preprocessing(BaseModel):
             raise ValueError(f"std must be positive. Got {self.std}.")
         if self.short_side is not None and self.resize != "crop":
             raise ValueError(f"short_side belongs to resize=crop. Got resize={self.resize}.")
-        if self.short_side is not None and self.short_side < max(self.shape[:2]):
-            raise ValueError(f"short_side must be at least the input's {max(self.shape[:2])}. Got {self.short_side}.")
+        if self.short_side is not None and self.short_side < min(self.shape[:2]):
+            raise ValueError(f"short_side must be at least the input's {min(self.shape[:2])}. Got {self.short_side}.")
         return self
 
     @property
@@ -222,9 +226,12 @@ class Preprocessing(BaseModel):
         return np.stack([self.apply(pixels) for pixels in pictures])
 
     def _crop(self, image: Image.Image, height: int, width: int, how: Image.Resampling) -> tuple[Image.Image, Frame]:
-        short = self.short_side or max(height, width)
+        short = self.short_side or min(height, width)
         large_w = max(short, short * image.width // image.height)
         large_h = max(short, short * image.height // image.width)
+        if large_w < width or large_h < height:
+            factor = max(width / image.width, height / image.height)
+            large_w, large_h = (max(1, round(side * factor)) for side in image.size)
         left, top = round((large_w - width) / 2), round((large_h - height) / 2)
         per_x, per_y = image.width / large_w, image.height / large_h
         frame = Frame(top * per_y, left * per_x, height * per_y, width * per_x)

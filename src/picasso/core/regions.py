@@ -241,7 +241,7 @@ def lay_values(
     fill: str,
     notes: Sequence[tuple[str, ...]],
     drops: bool = False,
-    convergence_errors: Sequence[float] | None = None,
+    changes: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> list[Attribution]:
     """Return an attribution for each target from one value for each region; keep regions and values with the result.
 
@@ -257,7 +257,7 @@ def lay_values(
         fill: What stood for absent, in words.
         notes: What must be known of each target's map.
         drops: Whether "score - value" is what is left without the region.
-        convergence_errors: Of each target.
+        changes: To what each target's values add up, where the method promises it.
     """
     ctx.keep("regions", regions.labels.astype(np.int32))
     ctx.keep("region_values", values.astype(np.float32))
@@ -274,7 +274,8 @@ def lay_values(
             laid=f"each pixel: the value of its whole region, one of {regions.how}",
             drops=drops,
             notes=notes[place],
-            convergence_error=None if convergence_errors is None else convergence_errors[place],
+            convergence_error=None if changes is None else abs(float(value.sum() - changes[place])),
+            change=None if changes is None else float(changes[place]),
         )
         for place, (target, value) in enumerate(zip(watched.targets, values, strict=True))
     ]

@@ -76,6 +76,7 @@ class Relevance:
         outputs: The network's outputs by name.
         values: (targets, n, height, width, channels).
         shared: What was shared out, (targets, n): the target's score, or its difference from the baseline's.
+        scores: The targets' scores, of what was shared out, (targets, n).
         absorbed: What went to biases and other constants on the way, by kind of operation, (targets, n).
         rules: How many operations each rule was applied to; none ran without one.
         before_head: Whether the softmax or sigmoid at the network's end was left out: what goes into it is shared out.
@@ -84,6 +85,7 @@ class Relevance:
     outputs: Mapping[str, Array]
     values: Array
     shared: Array
+    scores: Array
     absorbed: Mapping[str, Array]
     rules: Mapping[str, int]
     before_head: bool = False

@@ -185,6 +185,7 @@ class Result:
                     "baseline": a.baseline,
                     "laid": a.laid,
                     "convergence_error": a.convergence_error,
+                    "change": a.change,
                     "notes": list(a.notes),
                 }
                 for rank, a in enumerate(self.attributions)

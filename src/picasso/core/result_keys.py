@@ -64,7 +64,7 @@ def target_key(choice: TargetChoice, labels: Sequence[str], columns: int, task: 
     """
     if task is Task.CLASSIFICATION:
         return make_target(choice, labels, columns).key
-    return choice.key if isinstance(choice, Target) else str(choice)
+    return choice.key if isinstance(choice, Target) else f"{'label' if isinstance(choice, str) else 'index'} {choice}"
 
 
 def result_key(

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from picasso.core import render
 from picasso.core.asking import Place, focused
-from picasso.core.baselines import SHADES, Baseline, baseline, shown_part
+from picasso.core.baselines import SHADES, Baseline, baseline
 from picasso.core.edits import Edit
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Sample
@@ -105,7 +105,7 @@ class WhatIf:
         The preprocessing keeps colors apart and only scales them, so that a fill looks as it does on the pixels.
         """
         view = self.sample.view
-        mean = np.round(view[shown_part(self.sample)].mean(axis=(0, 1))).astype(int)
+        mean = np.round(view[self.sample.shown].mean(axis=(0, 1))).astype(int)
         image = Image.fromarray(view)
         blurred = image.filter(ImageFilter.GaussianBlur((view.shape[1] / 10, view.shape[0] / 10)))
         shades = {name: f"#{shade:02x}{shade:02x}{shade:02x}" for name, shade in SHADES.items()}

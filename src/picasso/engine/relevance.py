@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from picasso.core import graph as ops
 from picasso.core.errors import NotSupportedError
@@ -30,7 +31,7 @@ class Shared:
     Args:
         outputs: The graph's outputs by name, (n, ...).
         values: (targets, n, height, width, channels).
-        shared: (targets, n).
+        shared, scores: (targets, n).
         absorbed: By kind of operation, (targets, n).
         rules: How many operations each rule was applied to.
     """
@@ -38,6 +39,7 @@ class Shared:
     outputs: Named
     values: Array
     shared: Array
+    scores: Array
     absorbed: Named
     rules: Mapping[str, int]
 
@@ -107,10 +109,16 @@ def share(
     return Shared(
         outputs={name: _array(answers[name], len(x)) for name in graph.outputs},
         values=np.moveaxis(relevance.float().numpy(), 2, -1),
-        shared=np.sum([part.reshape(*part.shape[:2], -1).sum(axis=2) for part in parts.values()], axis=0),
+        shared=_totals(parts),
+        scores=_totals({name: slope.astype(np.float64) * made[name] for name, slope in slopes.items()}),
         absorbed={kind: np.stack([one[kind] for one in absorbed]) for kind in absorbed[0]},
         rules=dict(way.book.rules),
     )
+
+
+def _totals(parts: Mapping[str, NDArray[np.float64]]) -> Array:
+    """Return what the parts of each target's outputs come to, (targets, n)."""
+    return np.sum([part.reshape(*part.shape[:2], -1).sum(axis=2) for part in parts.values()], axis=0)  # type: ignore[no-any-return]
 
 
 def _by_differences(graph: Graph, rules: RescaleRule, dtype: Any) -> _Way:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from picasso.models.readout import Readout
 if TYPE_CHECKING:
     from picasso.engine.accelerator import Accelerator
 
+Found = TypeVar("Found")
+
 FEWEST_WINDOWS = 16
 """For fewer windows the engine's own comparisons with the network cost more than it saves."""
 _NO_TORCH = "The engine runs on PyTorch: pip install 'picasso[torch]'."
@@ -32,6 +34,10 @@ _NO_TORCH = "The engine runs on PyTorch: pip install 'picasso[torch]'."
 
 CLOSE = 1e-3
 """How far a network's op graph may be from the network itself, as a part of the largest number."""
+
+
+class _DisagreeError(NotSupportedError):
+    """A network's op graph gives something else than the network."""
 
 
 class AcceleratedModel(Model):
@@ -82,17 +88,24 @@ class AcceleratedModel(Model):
             raise NotSupportedError("Rules on the network's operations run on PyTorch.", "pip install 'picasso[torch]'")
         from picasso.engine.relevance import share
 
-        graph = self._accelerator().graph()
-        readout, ends = _before_head(self._readout, graph)
+        def shared(graph: Graph) -> Relevance:
+            readout, ends = _before_head(self._readout, graph)
 
-        def cotangents(raw: dict[str, Array]) -> Mapping[str, Array]:
-            return readout.pull(raw, seeds(targets, readout.read(raw)))
+            def cotangents(raw: dict[str, Array]) -> Mapping[str, Array]:
+                return readout.pull(raw, seeds(targets, readout.read(raw)))
 
-        found = share(graph, x, rules, ends, cotangents)
-        own = self._agreed(x, found.outputs)
-        return Relevance(
-            own, found.values, found.shared, found.absorbed, found.rules, before_head=readout is not self._readout
-        )
+            found = share(graph, x, rules, ends, cotangents)
+            return Relevance(
+                self._agreed(x, found.outputs),
+                found.values,
+                found.shared,
+                found.scores,
+                found.absorbed,
+                found.rules,
+                before_head=readout is not self._readout,
+            )
+
+        return self._on_graph(shared)
 
     def _attention(self, x: Array, targets: Sequence[Target], early: bool) -> Attention:
         if not self._has_torch():
@@ -102,9 +115,23 @@ class AcceleratedModel(Model):
         def cotangents(raw: dict[str, Array]) -> Mapping[str, Array]:
             return self._readout.pull(raw, seeds(targets, self._readout.read(raw)))
 
-        found = attend(self._accelerator().graph(), x, self._readout.names, cotangents, early)
-        grid = token_grid(self.layers(), found.layers)
-        return Attention(self._agreed(x, found.outputs), found.layers, found.read, grid)
+        def read(graph: Graph) -> Attention:
+            found = attend(graph, x, self._readout.names, cotangents, early)
+            grid = token_grid(self.layers(), found.layers)
+            return Attention(self._agreed(x, found.outputs), found.layers, found.read, grid)
+
+        return self._on_graph(read)
+
+    def _on_graph(self, follow: Callable[[Graph], Found]) -> Found:
+        """Follow the network's op graph; read it anew where it gives something else than the network.
+
+        Numbers that were written into a live network past its framework's count of changes show only here.
+        """
+        try:
+            return follow(self._accelerator().graph())
+        except _DisagreeError:
+            self.whole._engines.clear()  # type: ignore[attr-defined]  # an accelerated model, too
+            return follow(self._accelerator().graph())
 
     def _agreed(self, x: Array, raw: Mapping[str, Array]) -> dict[str, Array]:
         """Return the network's own outputs for pictures.
@@ -114,13 +141,13 @@ class AcceleratedModel(Model):
             raw: What its op graph gives for them.
 
         Raises:
-            NotSupportedError: That is something else.
+            _DisagreeError: That is something else.
         """
         outputs, own = self._readout.read(raw), self._outputs(x)
         for name, values in own.items():
             error = float(np.abs(outputs[name] - values).max(initial=0))
             if not error <= CLOSE * float(np.abs(values).max(initial=0)) + 1e-6:
-                raise NotSupportedError(
+                raise _DisagreeError(
                     f"The network's op graph does not give what the network does: {name} differ by {error:.1e}.",
                     "Choose a method that needs no op graph.",
                 )

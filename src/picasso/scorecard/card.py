@@ -43,7 +43,8 @@ class Card:
         completeness: The residual, as a share of the change of the score; None where nothing is promised.
         pointing, mass, overlap: Against the mask, where one was given.
         empty: On how many pictures its map was all zero.
-        failed: Why it could not be measured, or "".
+        left_out: The pictures on which it could not be measured, each with the reason, where it could on others.
+        failed: Why it could be measured on none, or "".
         trust: Whether to believe it here; None for a control.
         reasons: Why, one sentence each, the gravest first.
     """
@@ -69,6 +70,7 @@ class Card:
     mass: Figure | None = None
     overlap: Figure | None = None
     empty: int = 0
+    left_out: tuple[str, ...] = ()
     failed: str = ""
     trust: Trust | None = None
     reasons: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 from picasso.core import registry
 from picasso.core.asking import focused, read_place
 from picasso.core.errors import ConfigurationError, NotSupportedError, PictureError, SettingsError
-from picasso.core.fitting import abilities, missing, read_settings
+from picasso.core.fitting import abilities, missing, read_seed, read_settings
 from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
@@ -81,7 +81,7 @@ def compare(
         chosen,
         target=target,
         at=at,
-        seed=int(seed),
+        seed=read_seed(seed),
         randomization=randomization,
         report=progress or _ignore,
     )

@@ -61,7 +61,7 @@ class _Measured:
     located: list[Located] = field(default_factory=list)
     shots: list[Shot] = field(default_factory=list)
     empty: int = 0
-    failed: str = ""
+    failures: list[str] = field(default_factory=list)
 
 
 class Measuring:
@@ -120,7 +120,7 @@ class Measuring:
             except CanceledError:
                 raise
             except PicassoError as error:
-                measured.failed = measured.failed or f"{name}: {error}"
+                measured.failures.append(f"{name}: {error}")
                 self.stages.skip(4)
                 continue
             if len(measured.shots) < PICTURES:
@@ -162,7 +162,7 @@ class Measuring:
         stages.end()
         measured.repeats.append(repeat_difference(values, again))
         measured.sensitivities.append(sensitivity)
-        residual = completeness_residual(model, sample, attribution, seed)
+        residual = completeness_residual(attribution)
         if residual is not None:
             measured.residuals.append(residual)
         return attribution
@@ -239,7 +239,7 @@ class Measuring:
                 raise
             except PicassoError as error:
                 why = f"Not testable: {error}"
-        elif tested is None and not measured.failed:
+        elif tested is None and measured.shots:
             why = "Randomization was not asked for."
         measured.shots.clear()
         settings = method.settings.model_dump(mode="json")
@@ -259,7 +259,7 @@ class Measuring:
     ) -> Card:
         one, sobel = self.measured[key], self.measured["sobel"]
         if not one.curves:
-            return Card(key, title, control, settings, failed=one.failed or "It made no map.")
+            return Card(key, title, control, settings, failed=next(iter(one.failures), "It made no map."))
         edges = dict(zip(sobel.places, sobel.curves, strict=True))
         over = [curve.gain - edges[place].gain for curve, place in zip(one.curves, one.places, strict=True)]
         every = range(len(FILLS))
@@ -285,7 +285,7 @@ class Measuring:
             mass=figure(found.mass for found in one.located),
             overlap=figure(found.overlap for found in one.located),
             empty=one.empty,
-            failed="",
+            left_out=tuple(one.failures),
         )
 
 

@@ -8,34 +8,27 @@ from dataclasses import replace
 import numpy as np
 
 from picasso.core.attribution import Attribution
-from picasso.core.baselines import BASELINES, baseline
 from picasso.core.facts import Sample
-from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 
 RADIUS, TRIES = 0.02, 4
 """Of max-sensitivity: how far each number of the input is moved, as a share of the input's range; and how often."""
 
 
-def completeness_residual(model: Model, sample: Sample, attribution: Attribution, seed: int) -> float | None:
-    """Return how far a map is from adding up to the change of the score from its baseline to the picture.
+def completeness_residual(attribution: Attribution) -> float | None:
+    """Return by which share of the change that a map promises to add up to it misses that.
 
     Args:
-        model, sample: What was explained.
-        attribution: The map.
-        seed: With which it was made.
+        attribution: The map. Its own error is taken: a region's pixels have the whole value each, and sizes have lost
+            their sign, so that pixels need not add up though the method's values do.
 
     Returns:
-        |sum of the map - (score - score of the baseline)| as a share of that change; None where the method does not
-        promise it: it says no convergence error, or names no baseline that can be made again.
+        |sum of the values - (score - score of the baseline)| / |score - score of the baseline|; None where the method
+        promises nothing.
     """
-    if attribution.convergence_error is None or attribution.baseline not in BASELINES:
+    if attribution.convergence_error is None or attribution.change is None:
         return None
-    absent = baseline(model, sample, attribution.baseline, seed)
-    scores = attribution.target.of_classes(model.predict(np.stack([sample.x[0], absent]).astype(np.float32)))
-    change = float(scores[0]) - float(scores[1])
-    total = float(np.nan_to_num(attribution.values).sum(dtype=np.float64))
-    return abs(total - change) / max(abs(change), 1e-12)
+    return attribution.convergence_error / max(abs(attribution.change), 1e-12)
 
 
 def repeat_difference(first: Array, second: Array) -> float:

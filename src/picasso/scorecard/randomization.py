@@ -45,8 +45,8 @@ class Randomization:
     """What becomes of a method's maps when the parameters of a model are shuffled.
 
     Args:
-        similarity: Rank correlation of the sizes in a map with those in the map of the shuffled network: 1 where
-            nothing changed, near 0 where the map forgets with the network.
+        similarity: Rank correlation of the sizes in a map with those in the map of the shuffled network, over the
+            pixels that count in either: 1 where nothing changed, near 0 where the map forgets with the network.
         rise: Efficient MPRT: by which part the map's complexity rises when the network is shuffled; 0 where nothing
             changes. Hedstroem et al. 2024, arXiv:2401.06465.
         before, after: Complexity of the maps (entropy in nats) of the network and of the shuffled one.
@@ -159,6 +159,16 @@ def complexity(values: Array) -> float:
     return float(-(share * np.log(share)).sum())
 
 
+def alike(first: Array, second: Array) -> float:
+    """Return the rank correlation of the sizes in two maps, over the pixels that are not zero in both.
+
+    Beyond what a network looks at for one pixel of its output, every map is zero, however much was shuffled.
+    """
+    sizes = np.stack([strength(first).reshape(-1), strength(second).reshape(-1)])
+    counts = sizes.any(axis=0)
+    return spearman(*sizes[:, counts]) if counts.any() else 0.0
+
+
 def randomize(method: Method, shots: Sequence[Shot], seed: int, stages: Stages) -> Randomization:
     """Shuffle a model's parameters layer by layer, and see what becomes of a method's maps.
 
@@ -169,9 +179,11 @@ def randomize(method: Method, shots: Sequence[Shot], seed: int, stages: Stages) 
         stages: Told of every map.
 
     Raises:
-        NotSupportedError: The model does not show its parameters.
+        NotSupportedError: The model does not show its parameters, or none of the maps says anything.
     """
-    shots = shots[:PICTURES]
+    shots = [shot for shot in shots if np.ptp(shot.values)][:PICTURES]
+    if not shots:
+        raise NotSupportedError("Its maps have one value everywhere, in which nothing can change.")
     first = shots[0].model
     if reason := untestable(first):
         raise NotSupportedError(reason)
@@ -183,7 +195,7 @@ def randomize(method: Method, shots: Sequence[Shot], seed: int, stages: Stages) 
         network = copies if focus is None else copies.focused(focus)
         found = values_of(method.explain(network, shot.sample, shot.target, seed, stages))
         stages.end()
-        return spearman(strength(found), strength(shot.values)), complexity(found)
+        return alike(found, shot.values), complexity(found)
 
     cascade = []
     for label, names in steps[:-1]:
@@ -193,8 +205,8 @@ def randomize(method: Method, shots: Sequence[Shot], seed: int, stages: Stages) 
     for draw in range(max(DRAWS, len(shots))):
         shot = shots[draw % len(shots)]
         copies = _copied(first.whole, steps[-1][1], seed + draw)
-        alike, entropy = similarity(copies, shot, "all layers shuffled")
-        whole.append(alike)
+        kept, entropy = similarity(copies, shot, "all layers shuffled")
+        whole.append(kept)
         after.append(entropy)
         before.append(complexity(shot.values))
     rises = [(b - a) / a for a, b in zip(before, after, strict=True) if a > 0]

@@ -61,6 +61,9 @@ def _doubts(card: Card) -> list[str]:
         found.append(f"Noise too faint to see changes it by {card.sensitivity.mean:.1f} times its own size.")
     if card.completeness is not None and card.completeness.mean > MOST_RESIDUAL:
         found.append(f"It misses the sum that it promises by {card.completeness.mean:.0%}.")
+    if card.gain is not None and card.left_out:
+        count = len(card.left_out) + card.gain.count
+        found.append(f"On {len(card.left_out)} of {count} pictures it could not be measured: {card.left_out[0]}")
     if card.gain is not None and 0 < card.empty < card.gain.count:
         found.append(f"On {card.empty} of {card.gain.count} pictures it is zero everywhere.")
     return found

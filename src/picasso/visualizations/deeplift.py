@@ -68,10 +68,11 @@ class Deeplift(AttributionMethod[DeepliftSettings]):
                 target=target,
                 units=f"change in {'logit' if found.before_head else ctx.model.facts.units}",
                 sign="signed",
-                score=float(target.of_classes(ctx.scores)),
+                score=float(found.scores[number, 0]),
                 baseline=settings.baseline,
-                convergence_error=abs(float(residual)),
+                convergence_error=abs(float(found.residual[number, 0])),
+                change=float(found.shared[number, 0]),
                 notes=tuple(notes),
             )
-            for target, values, residual in zip(targets, found.values[:, 0], found.residual[:, 0], strict=True)
+            for number, (target, values) in enumerate(zip(targets, found.values[:, 0], strict=True))
         ]

@@ -193,8 +193,11 @@ def spread_back(slopes: Numbers) -> Numbers:
 
 
 def area_penalty(mask: Numbers, area: float) -> tuple[float, Numbers]:
-    """Return the mean square by which the sorted mask misses zeros and then ones, `area` of these, and its gradient."""
+    """Return the mean square by which the sorted mask misses zeros and then ones, `area` of these, and its gradient.
+
+    At least one is wanted: a mask of so few cells that `area` is none of them could only be empty.
+    """
     flat = mask.ravel()
     wanted = np.zeros(flat.size)
-    wanted[np.argsort(flat, kind="stable")[flat.size - round(area * flat.size) :]] = 1
+    wanted[np.argsort(flat, kind="stable")[flat.size - max(1, round(area * flat.size)) :]] = 1
     return float(((flat - wanted) ** 2).mean()), (2 * (flat - wanted) / flat.size).reshape(mask.shape)

@@ -106,6 +106,7 @@ class GuidedIntegratedGradients(AttributionMethod[GuidedIntegratedGradientsSetti
                     silent="All zero: the picture is the baseline, or the score does not move on the way (saturation).",
                     baseline=settings.baseline,
                     convergence_error=error,
+                    change=change,
                 )
             )
         ctx.progress(total, total)

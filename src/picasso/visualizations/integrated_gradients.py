@@ -41,18 +41,19 @@ class IntegratedGradients(AttributionMethod[PathSettings]):
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: PathSettings
     ) -> list[Attribution]:
-        values, errors, notes = from_baselines(ctx, sample, targets, settings)
+        found = from_baselines(ctx, sample, targets, settings)
         return [
             gradient_map(
                 ctx,
                 target,
-                values[place],
+                found.values[place],
                 settings.reduction,
                 f"part of the change in {ctx.model.facts.units}",
-                notes[place],
+                found.notes[place],
                 silent="All zero: the picture is the baseline, or the score does not move on the way (saturation).",
                 baseline=settings.baselines,
-                convergence_error=float(errors[place]),
+                convergence_error=float(found.errors[place]),
+                change=float(found.change[place]),
             )
             for place, target in enumerate(targets)
         ]

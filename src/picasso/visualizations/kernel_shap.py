@@ -84,7 +84,7 @@ class KernelShap(AttributionMethod[KernelShapSettings]):
                 units=f"share of {watched.units}",
                 fill=settings.fill,
                 notes=list(zip(said, adds, strict=True)),
-                convergence_errors=[float(error) for error in np.abs(values.sum(axis=1) - gain)],
+                changes=gain,
             )
 
         for part in score_coalitions(ctx, sample, regions, absent, drawn.kept):

@@ -90,11 +90,18 @@ class Lime(AttributionMethod[LimeSettings]):
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A linear model of several targets: weights and their standard errors (targets, regions), R-squared (targets,)."""
+    """A linear model of several targets.
+
+    Args:
+        weights, errors: Weights and their standard errors, (targets, regions).
+        r_squared: Of the samples that were fitted, (targets,), 0..1.
+        left_out: R-squared of each sample by the fit of all the others; below 0 it tells less than the mean does.
+    """
 
     weights: Numbers
     errors: Numbers
     r_squared: Numbers
+    left_out: Numbers
 
 
 def draw_samples(count: int, regions: int, seed: int) -> NDArray[np.bool_]:
@@ -116,24 +123,38 @@ def kernel(kept: NDArray[np.bool_], width: float) -> Numbers:
 def fit_ridge(kept: NDArray[np.bool_], scores: Numbers, weights: Numbers, ridge: float) -> Fit:
     """Fit scores (n, targets) by the regions kept (n, regions) with weights (n,), in closed form.
 
-    The standard errors are those of the sandwich: they hold however the network is curved.
+    The standard errors are those of the sandwich: they hold however the network is curved. They are of each
+    sample by the fit of all the others, so that a model of more regions than samples does not look good.
+
+    References:
+        MacKinnon and White 1985, HC3; Allen 1974, PRESS.
     """
     share = weights / weights.sum()
     z, y = kept - share @ kept, scores - share @ scores
     inverse = np.linalg.pinv((z.T * weights) @ z + ridge * np.eye(z.shape[1]), hermitian=True)
     slopes = inverse @ (z.T * weights) @ y
-    left = y - z @ slopes
-    spread = np.einsum("n,nt->t", weights, y**2)
-    r_squared = 1 - np.divide(
-        np.einsum("n,nt->t", weights, left**2), spread, out=np.ones_like(spread), where=spread > 0
-    )
     pulls = (z * weights[:, None]) @ inverse
-    return Fit(slopes.T, np.sqrt(np.einsum("nr,nt->tr", pulls**2, left**2)), r_squared)
+    others = 1 - share - (pulls * z).sum(axis=1)  # what of a sample's fit is not the sample's own
+    alone = (others <= 1e-9)[:, None]  # a sample that all others say nothing of
+    own = y - z @ slopes
+    left = np.where(alone, y, own / np.where(alone, 1, others[:, None]))
+    errors = np.sqrt(np.einsum("nr,nt->tr", pulls**2, left**2))
+    predicted = _told(left, y / (1 - share)[:, None], weights)
+    return Fit(slopes.T, errors, _told(own, y, weights), predicted)
+
+
+def _told(left: Numbers, spread: Numbers, weights: Numbers) -> Numbers:
+    """Return R-squared of what is left of a spread, each (n, targets), with weights (n,); 0 where nothing spreads."""
+    rest, whole = (np.einsum("n,nt->t", weights, values**2) for values in (left, spread))
+    return np.asarray(1 - np.divide(rest, whole, out=np.ones_like(whole), where=whole > 0))
 
 
 def _notes(ctx: Context, fit: Fit, place: int, drawn: str) -> tuple[str, ...]:
-    r_squared = fit.r_squared[place]
-    said = f"R-squared {r_squared:.2f}: the linear model tells that share of how the score varies near the picture."
-    if r_squared < 0.5:
+    told = max(fit.left_out[place], 0.0)
+    said = (
+        f"R-squared {told:.2f} of samples left out of the fit, {fit.r_squared[place]:.2f} of its own: the linear model "
+        "tells that share of how the score varies near the picture."
+    )
+    if told < 0.5:
         said += " Less than half: this map says little about the network."
     return said, sampling_note(fit.weights[place], fit.errors[place], f"{drawn}, seed {ctx.seed}")

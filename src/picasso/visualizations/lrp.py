@@ -120,7 +120,7 @@ class Lrp(AttributionMethod[LrpSettings]):
                 target=target,
                 units="logit" if found.before_head else ctx.model.facts.units,
                 sign="signed",
-                score=float(target.of_classes(ctx.scores)),
+                score=float(found.scores[number, 0]),
                 convergence_error=abs(float(found.residual[number, 0])),
                 notes=_notes(found, number),
             )

@@ -78,7 +78,7 @@ class PartitionShap(AttributionMethod[PartitionShapSettings]):
                 units=f"share of {watched.units}",
                 fill=settings.fill,
                 notes=[(_note(halving), add) for add in adds],
-                convergence_errors=[float(error) for error in np.abs(values.sum(axis=1) - gain)],
+                changes=gain,
             )
 
         while halving.scored < total:

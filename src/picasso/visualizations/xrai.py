@@ -71,12 +71,13 @@ class Xrai(AttributionMethod[XraiSettings]):
     def attribute(
         self, ctx: Context, sample: Sample, targets: Sequence[Target], settings: XraiSettings
     ) -> list[Attribution]:
-        values, errors, notes = from_baselines(ctx, sample, targets, settings)
+        integral = from_baselines(ctx, sample, targets, settings)
         regions = overlapping_regions(sample.view)
         least = max(1, round(settings.least * regions[0].size))
-        maps = []
+        maps, sums = [], settings.reduction == "sum"
         for place, target in enumerate(targets):
-            each = values[place].sum(axis=-1) if settings.reduction == "sum" else values[place].max(axis=-1)
+            values, notes = integral.values[place], integral.notes[place]
+            each = values.sum(axis=-1) if sums else values.max(axis=-1)
             found = gathered(each, regions, least)
             maps.append(
                 Attribution(
@@ -87,8 +88,9 @@ class Xrai(AttributionMethod[XraiSettings]):
                     score=float(target.of_classes(ctx.scores)),
                     baseline=settings.baselines,
                     laid=f"each pixel: the mean over its region, chosen from {len(regions)} that overlap",
-                    convergence_error=float(errors[place]) if settings.reduction == "sum" else None,
-                    notes=notes[place] if found.any() else ("All zero: the score does not move.", *notes[place]),
+                    convergence_error=float(integral.errors[place]) if sums else None,
+                    change=float(integral.change[place]) if sums else None,
+                    notes=notes if found.any() else ("All zero: the score does not move.", *notes),
                 )
             )
         return maps
