@@ -181,7 +181,7 @@ def version(mode: Mode) -> str:
 def measured_by() -> str:
     """A digest of the code that measures, beside the interventions, which an audit keeps an eye on itself."""
     rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
-    files = [rooms[0] / f"{name}.py" for name in ("eye", "donors", "experiment", "gallery", "selecting")]
+    files = [rooms[0] / f"{name}.py" for name in ("eye", "donors", "experiment", "gallery")]
     files += [*sorted((rooms[0] / "regions").rglob("*.py")), *(rooms[1] / f"{name}.py" for name in TOOLS)]
     return _digest(files)
 

@@ -24,9 +24,11 @@ from picasso.shell.options import (
     complete_visualizations,
 )
 from picasso.shell.output import guarded
+from picasso.shell.usage import Commands
 
 app = typer.Typer(
     name="picasso",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -77,15 +79,17 @@ def explain(
         ),
     ] = None,
     with_: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--with",
             metavar="VISUALIZATION",
-            help="Which visualization; `picasso visualizations` lists them.",
+            help="Which visualization; `picasso visualizations` lists them. Several times, or with commas between "
+            "them, for several, one after another: a setting is then one that each of them has. "
+            "[default: partial-occlusion]",
             autocompletion=complete_visualizations,
             rich_help_panel=LOOK,
         ),
-    ] = "partial-occlusion",
+    ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,6 +162,7 @@ def explain(
     \b
     picasso explain demo:tank-proxy photo.jpg --window 32px --stride 16px
     picasso explain demo:tank-proxy photos/ --with grad-cam --target tank --out maps
+    picasso explain demo:tank-proxy photo.jpg --with grad-cam,saliency-map
     picasso explain net.pth photo.jpg --factory my_net.py:make --size 224 --mean 0.485,0.456,0.406
     picasso explain demo:tank-proxy photo.jpg --target "tank - decoy" --json
     picasso explain demo:tank-proxy photo.jpg --with grad-cam --box --mask
@@ -168,27 +173,35 @@ def explain(
     from picasso.core.asking import place_or_channel
     from picasso.core.fitting import read_settings, refuse_class_of_channel, refuse_subject
     from picasso.core.result_keys import target_key
-    from picasso.shell import explaining, extracting, flags, models, pictures, project
+    from picasso.shell import explaining, extracting, flags, folders, models, pictures, project
 
-    entry = registry.visualization(with_, project.plugin_folders())
-    kind = entry.load()
+    folders.check_folders(out)
     pointed = extracting.Extracting(box, mask, part, cut, smooth, not all_parts)
-    pointed.check(kind)
-    named, given = flags.split_words(words or (), kind.settings_type, with_, _options_of("explain"))
-    checked = read_settings(entry, flags.read_pairs(settings or ()) | given)
     place = place_or_channel(at, channel)
-    alone = refuse_subject(kind.title, kind.subject, bool(named), (target, place))
+    asked: list[explaining.Choices] = []
+    for name in flags.read_names(with_ or ()) or ["partial-occlusion"]:
+        entry = registry.visualization(name, project.plugin_folders())
+        kind = entry.load()
+        pointed.check(kind)
+        named, given = flags.split_words(words or (), kind.settings_type, name, _options_of("explain"))
+        checked = read_settings(entry, flags.read_pairs(settings or ()) | given)
+        alone = refuse_subject(kind.title, kind.subject, bool(named), (target, place))
+        asked.append(explaining.Choices(entry, checked, tuple(target or ()), top, place, seed, out, pointed))
     found: list[pictures.Found | None] = [None] if alone else [*pictures.find_pictures(named)]
     refuse_class_of_channel(place, target or ())
     opened = models.open_model(model, opening)
     for word in target or ():  # a wrong target is said at once, before any work
         target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
-    choices = explaining.Choices(entry, checked, tuple(target or ()), top, place, seed, out, pointed)
-    finished = explaining.explain_all(opened, found, choices, quiet=as_json)
+    models.say_assumed(model, opened, opening)
+    explaining.refuse_unfitting(opened, asked)
+    finished: list[explaining.Done] = []
+    for choices in asked:
+        done = explaining.explain_all(opened, found, choices, quiet=as_json)
+        if not as_json:
+            explaining.show(done, out)
+        finished += done
     if as_json:
         output.print_json(explaining.as_document(finished))
-    else:
-        explaining.show(finished, out)
     if any(one.error for one in finished):
         raise typer.Exit(output.FAILED)
 
@@ -212,15 +225,15 @@ def video(
         ),
     ],
     with_: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--with",
             metavar="VISUALIZATION",
-            help="An attribution method, or activations.",
+            help="An attribution method, or activations. [default: grad-cam]",
             autocompletion=complete_visualizations,
             rich_help_panel=LOOK,
         ),
-    ] = "grad-cam",
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -287,8 +300,9 @@ def video(
     from picasso.core.fitting import read_settings
     from picasso.shell import filming, flags, models, project
 
-    entry = registry.visualization(with_, project.plugin_folders())
-    named, given = flags.split_words(words, entry.load().settings_type, with_, _options_of("video"))
+    name = filming.only_visualization(flags.read_names(with_ or ()) or ["grad-cam"])
+    entry = registry.visualization(name, project.plugin_folders())
+    named, given = flags.split_words(words, entry.load().settings_type, name, _options_of("video"))
     checked = read_settings(entry, flags.read_pairs(settings or ()) | given)
     path = filming.only_one(named)
     opened = models.open_model(model, opening)
@@ -314,15 +328,16 @@ def compare(
         ),
     ],
     with_: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--with",
             metavar="METHODS",
-            help='Attribution methods with commas between them, or "all" that the model can do. '
+            help='Attribution methods, several times or with commas between them; or "all" that the model can do. '
             "[default: partial-occlusion,saliency-map,grad-cam]",
+            autocompletion=complete_visualizations,
             rich_help_panel=LOOK,
         ),
-    ] = "",
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -389,13 +404,15 @@ def compare(
     """
     from picasso.core.result_keys import target_key
     from picasso.scorecard.comparing import choose_methods
-    from picasso.shell import comparing, models, pictures, project
+    from picasso.shell import comparing, folders, models, pictures, project
 
-    named = comparing.choices(with_, settings or ())
+    folders.check_folders(out)
+    named = comparing.choices(with_ or (), settings or ())
     found = pictures.find_pictures(words)
     opened = models.open_model(model, opening)
     if target is not None:  # a wrong target is said at once, before any work
         target_key(target, opened.labels, opened.facts.columns, opened.facts.task)
+    models.say_assumed(model, opened, opening)
     methods = choose_methods(opened, named, project.plugin_folders())
     asked = comparing.Asked(methods, target, mask, at, seed, randomization)
     comparison, unread = comparing.compare_found(opened, found, asked, quiet=as_json)
@@ -459,7 +476,8 @@ def audit(
         typer.Option(
             "--with",
             metavar="INTERVENTION",
-            help="Test these alone. Several times for several. What is not tested is not acquitted.",
+            help="Test these alone. Several times, or with commas between them, for several. What is not tested is not "
+            "acquitted.",
             rich_help_panel=LOOK,
         ),
     ] = None,
@@ -577,13 +595,11 @@ def audit(
     picasso audit net.keras photos/ --masks masks/ --out audit --fail-on wrong-reason
     picasso audit --before old.pt2 --after new.pt2 photos/
     """
-    from picasso.shell import auditing
+    from picasso.shell import auditing, flags, folders
 
     said = words or []
     failing = auditing.read_outcomes(fail_on or ())
-    for folder in (out, counterfactuals):
-        if folder is not None:  # what cannot be written is said before the work, not after
-            folder.mkdir(parents=True, exist_ok=True)
+    folders.check_folders(out, counterfactuals)
     asked = auditing.Asked(
         opening,
         masks,
@@ -591,7 +607,7 @@ def audit(
         tuple(match or ()),
         limit,
         seed,
-        tuple(with_ or ()),
+        tuple(flags.read_names(with_ or ())),
         tuple(confirm or ()),
         processes,
         resume,
@@ -763,7 +779,9 @@ def new_pictures(
     picasso explain demo:tank-proxy tanks/tank --target tank
     """
     from picasso.demo import tanks
+    from picasso.shell import folders
 
+    folders.check_folders(folder)
     tanks.write(folder, count)
     typer.echo(folder)
 

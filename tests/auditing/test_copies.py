@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import io
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def test_all_but_the_first_of_each_group_are_copies() -> None:
     copies, said = _found(files, [0] * 6 + [0, 0, 1, 0], first=3)
     assert copies == {9, 10, 11, 12}
     assert said[0].startswith("Left out: 4 pictures that are copies or nearly so.")
-    assert said[1] == '7.jpg, 11.jpg are the same file, under the classes "tank" and "decoy".'
-    assert "4.jpg, 9.jpg are the same file." in said
-    assert "4.jpg, 9.jpg, 10.jpg are nearly the same picture." in said
+    assert said[1] == '7.jpg, 11.jpg are the same file, under the classes "tank" and "decoy". 1 of them is left out.'
+    assert "4.jpg, 9.jpg are the same file. 1 of them is left out." in said
+    assert "4.jpg, 9.jpg, 10.jpg are nearly the same picture. 2 of them are left out." in said
 
 
 def test_where_all_differ_nothing_is_said() -> None:
@@ -119,11 +120,36 @@ def test_a_thing_elsewhere_in_a_plain_picture_is_no_copy() -> None:
     assert _found(files)[0] == set()
 
 
+def test_pictures_that_differ_in_hue_alone_are_no_copies() -> None:
+    light = pixels(3).mean(axis=2)
+    files = []
+    for hue in range(12):
+        color = np.array(colorsys.hsv_to_rgb(hue / 12, 0.8, 1.0))
+        weight = color / (color @ [0.299, 0.587, 0.114])
+        files.append(saved(np.clip((60 + light[..., None] / 4) * weight, 0, 255).astype(np.uint8), "PNG"))
+    assert _found(files) == (set(), [])
+    assert _found([files[0], _again(files[0], 90)])[0] == {1}
+
+
+def test_near_copies_are_compared_with_what_is_kept_alone() -> None:
+    file = saved(pixels(3), quality=90)
+    # 1 is the same file under another class and left out, so that 2 has no kept picture of its class beside it.
+    copies, said = _found([file, file, _again(file, 60), _again(file, 70)], [0, 1, 1, 1])
+    assert copies == {1, 3}
+    assert any("are nearly the same picture" in one and "2 of them are left out." in one for one in said)
+
+
+def test_of_no_pictures_none_are_copies() -> None:
+    assert _found([]) == (set(), [])
+
+
 def test_near_copies_of_another_class_are_named_and_left_in() -> None:
     file = saved(pixels(3), quality=90)
     copies, said = _found([file, _again(file, 60)], [0, 1])
     assert copies == set()
-    assert said == ['0.jpg, 1.jpg are nearly the same picture, under the classes "tank" and "decoy".']
+    assert said == [
+        '0.jpg, 1.jpg are nearly the same picture, under the classes "tank" and "decoy". None of them is left out.'
+    ]
 
 
 def test_near_copies_beside_one_of_another_class_are_one_picture() -> None:

@@ -47,6 +47,10 @@ def test_pictures_that_are_their_own_are_no_duplicates() -> None:
     assert find_duplicates(facts, [0] * 60) == ()
 
 
+def test_of_no_pictures_none_are_duplicates() -> None:
+    assert find_duplicates([], []) == ()
+
+
 def test_all_near_pairs_are_found_as_a_slow_search_finds_them() -> None:
     random = np.random.default_rng(0)
     hashes = [int(value) for value in random.integers(0, 2**63, 150)]
@@ -69,7 +73,7 @@ def test_many_pictures_take_seconds_and_little_memory(many: int, alike: bool) ->
 
     def other(number: int) -> FileFacts:
         code = first.hash if alike else int(random.integers(0, 2**63))
-        small = random.integers(0, 256, 256, np.uint8).tobytes()
+        small = random.integers(0, 256, len(first.thumbnail), np.uint8).tobytes()
         return replace(first, digest=str(number), pixels=str(number), hash=code, thumbnail=small)
 
     facts = [other(number) for number in range(many - 1)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from picasso.auditing import statistics
+from picasso.auditing.donors import Donors, draw_donors
 from picasso.auditing.effects import Table, effect_of, judged, plain
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
+from picasso.auditing.ties import Ties
 from picasso.core.intervention import Property, Role
 
 QUESTION = Question(Property("sky", "Sky", "the sky"), "one", "", Role.PROPERTY)
@@ -27,7 +31,8 @@ def effect(margin: NDArray[np.float64]) -> Effect:
             Shard(tuple(range(pictures)), (0,), turn=turn),
             Measured(own[None], answer[None], np.full((1, pictures), 0.1 * (turn + 1))),
         )
-    return effect_of(QUESTION, 0, table, range(pictures), labels, 2, 2.0, False)
+    alone = Ties(range(pictures), [dict.fromkeys(range(pictures), Donors((), ()))] * turns)
+    return effect_of(QUESTION, 0, table, alone, labels, 2, 2.0, False)
 
 
 def test_one_turn_counts_pictures() -> None:
@@ -72,6 +77,50 @@ def test_the_interval_of_means_covers_the_truth(alike: float, sham: float, treat
         drop = effect(margin).drop
         missed += drop.high < treatment - sham, drop.low > treatment - sham
     assert (missed / 400 <= 0.045).all()  # 0.025 each, and what 400 rounds leave to chance
+
+
+def by_chance(rng: np.random.Generator, counts: tuple[int, ...], turns: int) -> Effect:
+    """Return the effect of a property that has nothing to do with the classes, on a model that takes it for the first.
+
+    Every picture has its own value of it, and those that take from one picture get the same.
+    """
+    labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    value, own = rng.normal(size=len(labels)), rng.normal(1, 0.3, len(labels))
+    classes = {int(one): int(label) for one, label in enumerate(labels)}
+    donors = [draw_donors(classes, int(rng.integers(2**32)), turn) for turn in range(turns)]
+    table = Table.empty(1, len(labels), turns)
+    for turn, drawn in enumerate(donors):
+        source = np.array([(drawn[one].same[0], drawn[one].other[0]) for one in range(len(labels))])
+        table.margin[0, :, turn] = own[:, None] + np.where(labels == 0, 0.7, -0.7)[:, None] * value[source]
+        table.answer[0, :, turn] = np.where(table.margin[0, :, turn] > 0, labels[:, None], 1 - labels[:, None])
+        table.change[0, :, turn] = 0.1
+    return effect_of(QUESTION, 0, table, Ties(range(len(labels)), donors), labels, len(counts), 1.0, False)
+
+
+def test_what_differs_between_the_classes_by_chance_accuses_nobody() -> None:
+    found = [by_chance(np.random.default_rng(seed), (45, 45), 3) for seed in range(100)]
+    assert sum(one.drop.low <= 0 <= one.drop.high for one in found) >= 88  # 95 by its own promise
+    assert sum(one.margin.low <= 0 <= one.margin.high for one in found) >= 88
+    assert 1 <= sum(one.p < 0.05 for one in found) <= 12
+    assert not any(judged([replace(one, p=min(1, 47 * one.p))])[0].suspect for one in found)
+
+
+def test_pictures_that_share_no_other_vary_as_they_do_alone() -> None:
+    values = np.random.default_rng(0).normal(size=(30, 2))
+    alone = Ties(range(30), [dict.fromkeys(range(30), Donors((), ()))] * 2)
+    assert alone.inflation(values, np.ones((30, 2), np.bool_), np.zeros(30, int)) == pytest.approx(1)
+    # Two and two take from one that all of them share, and move alike.
+    pairs = Ties(range(30), [{one: Donors((100 + one // 2,), ()) for one in range(30)}] * 2)
+    assert pairs.inflation(
+        np.repeat(values[:15], 2, axis=0), np.ones((30, 2), np.bool_), np.zeros(30, int)
+    ) == pytest.approx(2)
+
+
+def test_that_a_property_counts_in_one_class_alone_is_no_variation() -> None:
+    labels = np.arange(60) // 20
+    drawn = draw_donors({one: int(label) for one, label in enumerate(labels)}, 0)
+    values = (labels == 0).astype(float)[:, None]
+    assert Ties(range(60), [drawn]).inflation(values, np.ones((60, 1), np.bool_), labels) == pytest.approx(1)
 
 
 def test_a_picture_that_was_never_made_is_left_out() -> None:

@@ -44,6 +44,16 @@ def test_means_are_those_of_the_pixels() -> None:
     assert (found.luminance, found.contrast) == pytest.approx((grey.mean(), grey.std()))
 
 
+def test_the_thumbnail_has_the_light_of_cells_and_the_color_of_wider_ones() -> None:
+    picture = pixels(2, 64).astype(np.float64)
+    found = np.frombuffer(file_facts(saved(pixels(2), "PNG")).thumbnail, np.uint8).astype(np.float64)
+    cells = picture.reshape(16, 4, 16, 4, 3).mean(axis=(1, 3))
+    light = cells @ [0.299, 0.587, 0.114]
+    blue = (128 + (cells[..., 2] - light) / 1.772).reshape(8, 2, 8, 2).mean(axis=(1, 3))
+    red = (128 + (cells[..., 0] - light) / 1.402).reshape(8, 2, 8, 2).mean(axis=(1, 3))
+    assert found == pytest.approx(np.concatenate([light.ravel(), blue.ravel(), red.ravel()]), abs=2)
+
+
 def test_a_large_jpeg_is_decoded_small_and_says_the_same() -> None:
     picture = np.asarray(Image.fromarray(pixels(3, 128)).resize((1600, 1200), Image.Resampling.BICUBIC))
     framed = np.zeros((1200, 2000, 3), np.uint8)

@@ -6,11 +6,13 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from picasso.auditing.findings import Findings, Interval, Outcome
-from picasso.auditing.moved import AuditsError, Shift, Way, compare_findings, difference, read_audit
+from picasso.auditing.moved import OTHER_REGIONS, AuditsError, Shift, Way, compare_findings, difference, read_audit
+from picasso.core.intervention import Property
 from tests.auditing.making import BLUR, CORNER, NOISE, SKY, effect, findings
 from tests.auditing.test_report import HOSTILE, Page
 
@@ -18,7 +20,8 @@ from tests.auditing.test_report import HOSTILE, Page
 def audit(outcome: Outcome, sky: Interval, *, suspect: bool, **other: object) -> Findings:
     known = findings(outcome)
     effects = (replace(effect(SKY, sky.value, suspect=suspect), drop=sky), *known.effects[1:])
-    return replace(known, effects=effects, **other)  # type: ignore[arg-type]
+    record = known.record | {"regions": {"names": ["the sky"], "digest": "r1"}}
+    return replace(known, **{"effects": effects, "record": record} | other)  # type: ignore[arg-type]
 
 
 WRONG = audit(Outcome.WRONG_REASON, Interval(0.41, 0.33, 0.49), suspect=True)
@@ -92,10 +95,72 @@ def test_nothing_is_claimed_of_what_cannot_be_told() -> None:
     assert "The first model relied on the sky, which the second audit did not measure." in moved.sentence
     moved = compare_findings(without.document(), WRONG.document())
     assert moved.shift is Shift.WORSE
-    assert "It relies on the sky, which was not measured before." in moved.sentence
+    assert "The second model relies on the sky, which was not measured before." in moved.sentence
     unsure = audit(Outcome.CANNOT_TELL, Interval(0.01, -0.02, 0.04), suspect=False)
     assert "its audit cannot tell" in compare_findings(WRONG.document(), unsure.document()).sentence
     assert compare_findings(RIGHT.document(), RIGHT.document()).shift is Shift.NOTHING
+
+
+TONE = Property("region-tone-0", "Tone of the sky", "the tone of the sky", region=0)
+
+
+def test_regions_are_compared_only_where_both_audits_found_the_same() -> None:
+    before = replace(WRONG, effects=(*WRONG.effects, effect(TONE, 0.1)))
+    after = replace(RIGHT, effects=(*RIGHT.effects, effect(TONE, 0.1)))
+    same = compare_findings(before.document(), after.document())
+    assert {"region-0", "region-tone-0"} <= {move.name for move in same.moves}
+    assert same.note == ""
+    for regions in (None, {"names": ["the sky"], "digest": "r2"}):
+        other = replace(after, record=after.record | {"regions": regions})
+        moved = compare_findings(before.document(), other.document())
+        assert not {"region-0", "region-tone-0"} & {move.name for move in moved.moves}
+        assert set(moved.only_before) & set(moved.only_after) == {"Sky", "Tone of the sky"}
+        assert moved.shift is Shift.CANNOT_TELL
+        assert "The first model relied on the sky, which cannot be compared." in moved.sentence
+        assert moved.note in moved.sentence
+        assert moved.note in Page(moved.html()).words
+        assert moved.document()["note"] == moved.note == OTHER_REGIONS
+    back = compare_findings(replace(after, record=RIGHT.record | {"regions": None}).document(), before.document())
+    assert back.shift is Shift.WORSE
+    assert "The second model relies on the sky, which cannot be compared." in back.sentence
+
+
+def test_where_one_audit_has_no_regions_nothing_is_said_of_them() -> None:
+    after = replace(RIGHT, effects=RIGHT.effects[1:], record=RIGHT.record | {"regions": None})
+    moved = compare_findings(WRONG.document(), after.document())
+    assert (moved.note, moved.only_before) == ("", ("Sky",))
+
+
+def test_what_is_less_and_not_cleared_has_not_moved() -> None:
+    surely = audit(Outcome.CANNOT_TELL, Interval(0.2, 0.12, 0.28), suspect=False)
+    moved = compare_findings(WRONG.document(), surely.document())
+    assert moved.shift is Shift.PARTLY
+    assert "It is not gone: 20 points, 12 … 28, are left." in moved.sentence
+    perhaps = audit(Outcome.CANNOT_TELL, Interval(0.03, -0.01, 0.07), suspect=False)
+    moved = compare_findings(WRONG.document(), perhaps.document())
+    assert moved.shift is Shift.CANNOT_TELL
+    assert "Whether it is gone these pictures cannot tell: up to 7 points may be left." in moved.sentence
+    less = audit(Outcome.RIGHT_REASON, Interval(0.02, 0.01, 0.04), suspect=False)
+    moved = compare_findings(WRONG.document(), less.document())
+    assert (moved.shift, moved.moves[0].cleared) == (Shift.MOVED, True)
+    assert "gone" not in moved.sentence
+
+
+def test_what_falls_in_one_class_is_not_gone() -> None:
+    one = replace(RIGHT, effects=(replace(RIGHT.effects[0], falls=(1,)), *RIGHT.effects[1:]))
+    moved = compare_findings(WRONG.document(), one.document())
+    assert (moved.shift, moved.moves[0].cleared) == (Shift.PARTLY, False)
+    assert 'are left, and surely more than 5 points in the pictures of "decoy".' in moved.sentence
+
+
+def test_the_pictures_are_compared_by_what_they_hold() -> None:
+    def held(contents: str, digest: str) -> dict[str, Any]:
+        dataset = {"name": "x", "digest": digest, "contents": contents}
+        return replace(WRONG, record=WRONG.record | {"dataset": dataset}).document()
+
+    assert compare_findings(held("c1", "d1"), held("c1", "d2")).shift is Shift.STAYED
+    with pytest.raises(AuditsError, match=r"different pictures\..* the same seed and limit"):
+        compare_findings(held("c1", "d1"), held("c2", "d1"))
 
 
 def test_only_what_both_measured_is_compared() -> None:

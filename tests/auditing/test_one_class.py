@@ -11,12 +11,14 @@ from PIL import Image
 from scipy import stats
 
 from picasso import Preprocessing, load_model
+from picasso.auditing.donors import Donors
 from picasso.auditing.effects import Table, cleared, effect_of
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Outcome
 from picasso.auditing.one_class import ERROR, classes_that_fall
 from picasso.auditing.running import audit
 from picasso.auditing.thresholds import CLEAR, DROP
+from picasso.auditing.ties import Ties
 from picasso.core.intervention import Property, Role
 
 
@@ -73,7 +75,8 @@ def test_what_the_mean_over_all_classes_would_clear_stays_open(classes: int, han
         Shard(tuple(range(len(labels))), (0,)), Measured(margin[:, 0][None], answer[None], np.zeros((1, len(labels))))
     )
     question = Question(Property("mark", "Mark", "the mark"), "one", "", Role.PROPERTY)
-    found = effect_of(question, 0, table, range(len(labels)), labels, classes, 1.0, False)
+    alone = Ties(range(len(labels)), [dict.fromkeys(range(len(labels)), Donors((), ()))])
+    found = effect_of(question, 0, table, alone, labels, classes, 1.0, False)
     assert found.drop.high < CLEAR
     assert found.falls == (0,)
     assert not cleared(found)

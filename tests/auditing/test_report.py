@@ -73,7 +73,7 @@ def test_every_outcome_opens_with_its_word_symbol_and_tone(outcome: Outcome) -> 
     assert page.words.index(word) < page.words.index("One plain sentence.")
     style = report.style()
     assert f".{outcome.value} {{ --tone:" in style
-    assert "4 points is the smallest drop" in page.words
+    assert "4 points of accuracy: a drop as large is seen about every other time" in page.words
 
 
 def test_no_two_outcomes_look_alike() -> None:
@@ -376,7 +376,8 @@ def test_a_size_stands_with_the_object_until_it_is_accused() -> None:
     used = tuple(replace(one, suspect=one.suspect or one.role is Role.OBJECT) for one in known.effects)
     unused = tuple(replace(one, suspect=one.suspect and one.role is not Role.OBJECT) for one in known.effects)
     page = read(replace(known, effects=(*used, size)))
-    assert "Its size is a part of it, and would count against the model from a fifth of that on." in page.words
+    said = "Its size is a part of it, and would count against the model if it moved the margin by 10 % of what another"
+    assert said in page.words
     for effects in ((*used, replace(size, suspect=True)), (*unused, size)):
         assert "Its size is a part of it" not in read(replace(known, effects=effects)).words
 

@@ -267,6 +267,19 @@ def test_a_class_that_cannot_be_read_ends_the_audit_with_its_name(tmp_path: Path
         audit(drawn.model(drawn.by_the_top), tmp_path, interventions=("bands",))
 
 
+def test_why_nothing_could_be_read_is_said(tmp_path: Path) -> None:
+    drawn.write(tmp_path, 80, 1.0, masks=False)
+    for picture in tmp_path.rglob("*.png"):
+        picture.write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"would be 0\..* 80 could not be read, the first: "):
+        audit(drawn.model(drawn.by_the_top), tmp_path, maps=False)
+
+
+def test_where_masks_say_it_no_region_is_confirmed(tied: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no regions are looked for"):
+        audit(drawn.model(drawn.by_the_top), tied, maps=False, confirmed={"region-77": True})
+
+
 def test_an_unreadable_picture_takes_no_pairs_away(tmp_path: Path) -> None:
     drawn.write(tmp_path, 80, 1.0)
     (tmp_path / "disc" / "0001.png").write_bytes(b"not a picture")

@@ -113,3 +113,24 @@ def test_every_beginning_holds_each_class_in_its_share() -> None:
 def test_an_even_order_stays_as_it_is() -> None:
     chosen = select(dataset(tank=90, decoy=60), {"tank": 0, "decoy": 1}, 120, 3)
     assert spread(range(120), chosen.labels) == list(range(120))
+
+
+def test_masks_of_one_class_alone_are_not_used() -> None:
+    found = masked(dataset(sick=80, well=80), 80)
+    chosen = select(found, known(found), 1000, 0)
+    assert not chosen.masks
+    assert len(chosen.examples) == 160
+    said = "Only 80 of 160 pictures have a mask, too few of all classes but sick, so none is used."
+    assert chosen.notes == (said,)
+
+
+def test_a_limit_is_met_to_the_last_picture() -> None:
+    found = dataset(a=40, b=40, c=40)
+    chosen = select(found, known(found), 64, 0)
+    assert sorted(chosen.labels.count(label) for label in range(3)) == [21, 21, 22]
+
+
+def test_too_few_of_each_are_counted() -> None:
+    found = dataset(a=4, b=4)
+    with pytest.raises(DatasetError, match=r"at least 10 pictures each, 64 in all; a set has a \(4\), b \(4\)"):
+        select(found, known(found), 64, 0)

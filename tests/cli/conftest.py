@@ -48,6 +48,16 @@ class Halves(ModelFile):
         return lambda x: np.stack([x[:, :, :16].mean(axis=(1, 2, 3)), x[:, :, 16:].mean(axis=(1, 2, 3))], axis=1) * 9
 '''
 HALVES = "halves.py:Halves"
+BARE = '''
+"""A model that declares no preprocessing."""
+
+from picasso.plugin import ModelFile
+
+
+class Bare(ModelFile):
+    def load(self):
+        return lambda x: x.mean(axis=(1, 2))
+'''
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,11 @@ def test_before_and_after(shell: Shell, pictures: str, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("--before", "x"), "belong together"),
-        ((TOP,), "a model and a data set"),
+        ((TOP,), f"a model and a data set. Got '{TOP}' alone."),
+        ((TOP, "set", "more"), "a model and a data set. Got 3 words."),
+        ((TOP, "set", "--out", "reasons.py"), "reasons.py is a file. Name a folder"),
+        ((TOP, "set", "--counterfactuals", "reasons.py/x"), "reasons.py is a file. Name a folder"),
+        ((TOP, "set", "--with", "bnads"), "Did you mean bands?"),
         ((TOP, "nowhere"), "no data set"),
         ((TOP, "set", "--match", "disc"), "takes class="),
         ((TOP, "set", "--match", "disc=plate"), "plate"),
@@ -117,3 +121,28 @@ def test_bad_words_say_what_is_meant(shell: Shell, pictures: str, words: tuple[s
     answer = shell("audit", *words)
     assert answer.code in (2, 3), answer.out
     assert said in answer.err
+
+
+def test_interventions_are_named_with_commas_or_again(shell: Shell, pictures: str) -> None:
+    again = shell("audit", TOP, pictures, *QUICK, "--json").json
+    commas = ("--with", "bands,object-swap", *QUICK[4:])
+    assert shell("audit", TOP, pictures, *commas, "--json").json["effects"] == again["effects"]
+
+
+def test_p_stands_where_it_accuses(shell: Shell, pictures: str) -> None:
+    rows = shell("audit", TOP, pictures, *QUICK).out.splitlines()
+    heading = next(row for row in rows if "Property" in row)
+    place = slice(heading.index("p of the score's fall"), heading.index("Pictures"))
+    shown = {row.split("  ")[0]: row[place].strip() for row in rows if row.startswith(("✗ relied on", "✗ no reason"))}
+    assert shown["✗ no reason"] == ""
+    assert 0 < float(shown["✗ relied on"]) < 0.001
+
+
+def test_an_assumed_preprocessing_is_said_and_one_of_each_is_one(shell: Shell, pictures: str, tmp_path: Path) -> None:
+    text = (tmp_path / "reasons.py").read_text("utf-8").replace("    preprocessing = Preprocessing", "    # ")
+    (tmp_path / "bare.py").write_text(text, "utf-8")
+    answer = shell("audit", "bare.py:Top", pictures, "--with", "bands", *QUICK[4:], "--limit", "80", "--json")
+    assert "`picasso inspect" not in answer.err  # which needs probabilities, and this head has none
+    assert "assumed: rgb, stretched to 224, scaled to 0..1. Declare it with --color, --scale, --mean and --std." in (
+        answer.err
+    )

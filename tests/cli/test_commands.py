@@ -166,3 +166,33 @@ def test_plugins_of_the_project_are_found(shell: Shell, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert "shared-view" in shell("visualizations").out
     assert shell("visualizations", "shared-view").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("explain",), "Missing argument"),
+        (("compare", HALVES), "Missing argument"),
+        (("compare", HALVES, "photo.png", "--traget", "left"), "No such option: --traget"),
+        (("explain", HALVES, "photo.png", "--top", "0"), "Invalid value"),
+        (("inspect",), "Missing argument"),
+        (("expalin",), "No such command"),
+    ],
+)
+def test_words_that_cannot_be_read_are_a_document_too(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    answer = shell(*words, "--json")
+    assert answer.code == 2
+    assert answer.err == ""
+    error = answer.json["error"]
+    assert error["code"] == "bad-settings"
+    assert said in error["message"]
+    assert error["hint"].endswith("--help")
+    text = shell(*words)
+    assert (text.code, text.out) == (2, "")
+    assert "Usage" in text.err
+
+
+def test_a_network_of_pytorch_is_told_how_it_is_opened(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text("import torch\n\n\nclass Net(torch.nn.Module):\n    pass\n", "utf-8")
+    assert "Give its weights, with --factory my.py:Net" in shell("inspect", "my.py:Net").err
+    assert "Name the class: my.py:CLASS. It holds: class Net." in shell("inspect", "my.py").err

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from picasso.shell import comparing
-from tests.cli.conftest import HALVES, Shell, files_in
+from tests.cli.conftest import BARE, HALVES, Shell, files_in
 
 NET = ("weights.pth", "--factory", "net.py:make", "--size", "16")
 
@@ -91,6 +91,8 @@ def test_a_bad_picture_among_several_is_said_and_the_rest_is_compared(shell: She
         (["photo.png", "--set", "grad-cam.layer=x", "--with", "partial-occlusion"], 2, "bad-settings"),
         (["photo.png", "--set", "partial-occlusion.windw=8px", "--with", "partial-occlusion"], 2, "bad-settings"),
         (["photo.png", "--mask", "nowhere"], 2, "bad-target"),
+        (["photo.png", "--out", "photo.png"], 2, "bad-configuration"),
+        (["photo.png", "--traget", "left"], 2, "bad-settings"),
         (["photo.png", "--mask", "home"], 2, "bad-settings"),
     ],
 )
@@ -107,3 +109,19 @@ def test_ctrl_c_ends_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(comparing, "compare_all", interrupted)
     assert shell("compare", HALVES, "photo.png").code == 130
+
+
+@pytest.mark.parametrize("words", [["grad-cam,saliency-map"], ["grad-cam", "--with", "saliency-map"]])
+def test_methods_are_named_with_commas_or_again(shell: Shell, words: list[str]) -> None:
+    save_weights()
+    answer = shell("compare", *NET, "photo.png", "--no-randomize", "--json", "--with", *words)
+    assert answer.code == 0, answer.out
+    assert [card["name"] for card in answer.json["cards"] if not card["control"]] == ["grad-cam", "saliency-map"]
+
+
+def test_an_assumed_preprocessing_is_said(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text(BARE, "utf-8")
+    words = ("photo.png", "--no-randomize", "--with", "partial-occlusion", "--set", "partial-occlusion.window=112px")
+    answer = shell("compare", "bare.py:Bare", *words, "--json")
+    assert answer.json["cards"]
+    assert "`picasso inspect bare.py:Bare --samples FOLDER` tries others." in answer.err

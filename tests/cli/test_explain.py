@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import HALVES, Shell, files_in
+from tests.cli.conftest import BARE, HALVES, Shell, files_in
 from tests.core.plugins import ALONE, drop
 
 QUICK = ("--window", "8px", "--stride=8px")
@@ -120,6 +120,10 @@ def test_a_bad_picture_among_several_is_counted_and_the_rest_goes_on(shell: Shel
         (["photo.png", "--target", "tank"], 2, "bad-target"),
         (["photo.png", "--with", "nonsense"], 2, "not-found"),
         (["photo.png", "--with", "grad-cam"], 3, "not-supported"),
+        (["photo.png", "--with", "partial-occlusion,grad-cam"], 3, "not-supported"),
+        (["photo.png", "--with", "partial-occlusion", "--with", "nonsense"], 2, "not-found"),
+        (["photo.png", "--out", "photo.png"], 2, "bad-configuration"),
+        (["drive.mp4"], 2, "bad-picture"),
         (["photo.png", "--size", "big"], 2, "bad-configuration"),
         (["photo.png", "--mean", "0.1,x"], 2, "bad-configuration"),
         (["photo.png", "--head", "hat"], 2, "bad-configuration"),
@@ -133,6 +137,7 @@ def test_errors_have_a_line_a_code_and_an_exit(
     shell: Shell, tmp_path: Path, words: list[str], code: int, kind: str
 ) -> None:
     (tmp_path / "home").mkdir()
+    (tmp_path / "drive.mp4").write_bytes(b"no more than its name")
     answer = shell("explain", HALVES, *words)
     assert answer.code == code
     assert answer.out == ""
@@ -249,3 +254,92 @@ def test_a_picture_too_many_or_too_few_is_said(shell: Shell, tmp_path: Path, mon
     answer = shell("explain", HALVES)
     assert answer.code == 2
     assert "Partial occlusion looks at pictures. Got none. Give at least one." in answer.err
+
+
+@pytest.mark.parametrize("words", [["saliency-map,grad-cam"], ["saliency-map", "--with", "grad-cam"]])
+def test_several_visualizations_run_one_after_another(shell: Shell, tmp_path: Path, words: list[str]) -> None:
+    save_weights()
+    make = ("explain", "weights.pth", "--factory", "net.py:make", "--size", "32", "photo.png", "--target", "1")
+    answer = shell(*make, "--with", *words, "--out", "maps")
+    assert answer.code == 0, answer.err
+    assert [line for line in answer.out.splitlines() if line.startswith("photo.png: ")] == [
+        "photo.png: Saliency map",
+        "photo.png: Grad-CAM",
+    ]
+    assert [file for file in files_in(tmp_path / "maps") if file.endswith(".npz")] == [
+        "photo.grad-cam.npz",
+        "photo.saliency-map.npz",
+    ]
+    told = shell(*make, "--with", *words, "--json").json["results"]
+    assert [result["visualization"]["name"] for result in told] == ["saliency-map", "grad-cam"]
+
+
+def test_with_several_a_setting_is_one_that_each_has(shell: Shell) -> None:
+    save_weights()
+    make = ("explain", "weights.pth", "--factory", "net.py:make", "--size", "32", "photo.png", "--json", "--layer", "3")
+    both = shell(*make, "--with", "grad-cam,layer-cam").json["results"]
+    assert [result["settings"]["layer"] for result in both] == ["3", "3"]
+    refused = shell(*make, "--with", "grad-cam,class-probabilities")
+    assert refused.code == 2
+    assert refused.json["error"]["hint"].endswith("The settings of class-probabilities: classes.")
+
+
+def test_what_is_explained_has_its_score_though_it_is_not_among_the_best(shell: Shell, tmp_path: Path) -> None:
+    def row(label: str, *words: str) -> list[str]:
+        table = shell("explain", *words, "--json"), shell("explain", *words)
+        score = table[0].json["results"][0]["attributions"][0]["score"]
+        found = [line for line in table[1].out.splitlines() if line.startswith(f"{label} ")]
+        assert len(found) == 1, table[1].out
+        assert found[0].split()[-1] == f"{score:.3f}"
+        return found[0].removeprefix(label).split()
+
+    assert len(row("left - right", HALVES, "photo.png", *QUICK, "--target", "left - right")) == 1
+    many = (
+        "import numpy as np\nfrom picasso.plugin import ModelFile, Preprocessing\n\n\nclass Many(ModelFile):\n"
+        "    preprocessing = Preprocessing(size=16)\n\n    def load(self):\n"
+        "        return lambda x: x.mean(axis=(1, 2, 3))[:, None] * np.arange(9, dtype=np.float32)\n"
+    )
+    (tmp_path / "many.py").write_text(many, "utf-8")
+    assert len(row("class 2", "many.py:Many", "photo.png", *QUICK, "--target", "2")) == 2  # and its probability
+    save_weights()
+    make = ("weights.pth", "--factory", "net.py:make", "--size", "32", "photo.png", "--with", "saliency-map")
+    assert row("3:2", *make, "--channel", "3:2")
+
+
+def test_an_assumed_preprocessing_is_said_beside_the_answer(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text(BARE, "utf-8")
+    words = ("explain", "bare.py:Bare", "photos", "--with", "class-probabilities")
+    said = "Preprocessing was not declared; assumed: rgb, stretched to 224, scaled to 0..1. "
+    answer = shell(*words)
+    assert answer.err == f"{said}`picasso inspect bare.py:Bare --samples FOLDER` tries others.\n"
+    assert "assumed" not in answer.out
+    told = shell(*words, "--json")
+    assert said in told.err
+    assert told.json["errors"] == []
+    for declared in (("--mean", "0.5"), ("--color", "bgr"), ("--scale", "1")):
+        assert "assumed" not in shell(*words, *declared).err
+    assert said in shell(*words, "--resize", "crop").err  # which says nothing of the scale
+    assert "assumed" not in shell("explain", HALVES, "photo.png", "--with", "class-probabilities").err
+
+
+def test_no_folder_is_looked_for_where_a_file_is(shell: Shell, tmp_path: Path) -> None:
+    answer = shell("explain", HALVES, "photo.png", "--out", "photo.png/maps")
+    assert answer.err == (
+        "error: photo.png is a file. Name a folder; it is made where it is absent. (bad-configuration)\n"
+    )
+    assert not (tmp_path / "picasso-out").exists()
+
+
+def test_a_video_has_a_command_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "drive.MP4").write_bytes(b"no more than its name")
+    answer = shell("explain", HALVES, "drive.MP4")
+    assert "drive.MP4 is a video. For maps over it: picasso video MODEL drive.MP4" in answer.err
+    many = shell("explain", HALVES, "photo.png", "drive.MP4", "--with", "class-probabilities")
+    assert (many.code, "1 of 2 pictures explained" in many.out) == (1, True)
+
+
+def test_a_misspelled_name_is_asked_after(shell: Shell) -> None:
+    for word in ("gradcam", "Grad-Cam", "grad_cam"):
+        assert "Did you mean grad-cam? (not-found)" in shell("explain", HALVES, "photo.png", "--with", word).err
+    assert "Did you mean grad-cam? (not-found)" in shell("visualizations", "gradcam").err
+    assert "Did you mean left?" in shell("explain", HALVES, "photo.png", "--target", "lft").err

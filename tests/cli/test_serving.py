@@ -85,6 +85,14 @@ def test_a_model_is_a_source_or_a_name_and_a_source(word: str, name: str, source
     assert (found.known_as(), found.source) == (name, source)
 
 
+def test_what_is_no_file_of_ones_own_is_left_to_who_opens_it(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "model.ckpt.index").touch()
+    words = ["model.ckpt", "timm:resnet18", "hf:google/vit", "http://here:8000/v2/models/net", "zoo:net.v2"]
+    assert [model.source for model in serving.project(None, words).models] == words
+    with pytest.raises(ConfigurationError, match=r"^There is no file nothere.onnx\. Check the path after --model\.$"):
+        serving.project(None, ["nothere.onnx"])
+
+
 def test_a_model_needs_a_source() -> None:
     with pytest.raises(ConfigurationError, match="takes SOURCE or NAME=SOURCE"):
         serving.specification("name=")
@@ -92,7 +100,15 @@ def test_a_model_needs_a_source() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--host", "0.0.0.0"], ["--token", "short"], ["--config", "nothing.toml"], ["--model", "a=b", "--model", "a=c"]],
+    [
+        ["--host", "0.0.0.0"],
+        ["--token", "short"],
+        ["--config", "nothing.toml"],
+        ["--model", f"a={HALVES}", "--model", "a=demo:digits"],
+        ["--model", "nothere.onnx"],
+        ["--model", "mine=nothere.py:Net"],
+        ["--model", "folder/nothere"],
+    ],
 )
 def test_what_cannot_be_served_ends_with_2(shell: Shell, words: list[str]) -> None:
     answer = shell("serve", *words)
@@ -112,6 +128,11 @@ def test_the_demo_says_what_it_needs(shell: Shell, monkeypatch: pytest.MonkeyPat
     answer = shell("demo", "--no-open")
     assert answer.code == 3
     assert "pip install 'picasso[torch]'" in answer.err
+
+
+def test_new_pictures_need_a_folder(shell: Shell) -> None:
+    answer = shell("new", "pictures", "photo.png")
+    assert (answer.code, "photo.png is a file. Name a folder" in answer.err) == (2, True)
 
 
 def test_new_pictures_are_drawn(shell: Shell, tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_an_interrupt_keeps_what_is_done_and_says_so(
     [
         (("photo.png", *QUICK, "--out", "maps.gif"), 2, "must end in .mp4, .mov, .mkv"),
         (("drive.mp4", "drive.mp4"), 2, "One video is explained at a time. Got 2."),
+        (("drive.mp4", "--with", "activations,grad-cam"), 2, "A film shows one visualization."),
+        (("drive.mp4", *QUICK, "--with", "grad-cam"), 2, "Got partial-occlusion, grad-cam. Make a film of each."),
         (("halves.py", *QUICK), 2, "halves.py is no video that can be read"),
         (("drive.mp4", "--with", "grad-cam"), 3, "needs"),
         (("drive.mp4", *QUICK, "--target", "middle"), 2, "no class"),

@@ -122,6 +122,7 @@ def test_what_is_no_example_is_listed(tmp_path: Path) -> None:
     )
     dataset = read_dataset(path)
     assert [e.name for e in dataset.examples] == ["1.png"]
+    assert {s.label for s in dataset.skipped} == {"", "tank"}
     assert [(s.name, s.reason) for s in dataset.skipped] == [
         ("2.png", "It has no objects, so no class."),
         ("3.png", "Its category 99 is not among the categories."),

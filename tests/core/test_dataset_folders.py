@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,32 @@ def test_a_folder_around_everything_is_looked_into(tmp_path: Path) -> None:
     assert masked(dataset, "set/images/tank/1.png") is not None
 
 
+def test_masks_are_found_whichever_way_accents_are_written(tmp_path: Path) -> None:
+    apart, composed = (unicodedata.normalize(form, "äü") for form in ("NFD", "NFC"))
+    draw(tmp_path / apart / f"{composed}1.png")
+    draw(tmp_path / apart / f"{apart}2.png")
+    mask(tmp_path / "masks" / composed / f"{apart}1.png")
+    mask(tmp_path / "masks" / f"{composed}2.png")
+    dataset = read_dataset(tmp_path)
+    assert all(example.mask is not None for example in dataset.examples)
+    assert dataset.notes == ()
+
+
+def test_masks_of_no_picture_are_said(tmp_path: Path) -> None:
+    folder, given = tmp_path / "set", tmp_path / "given"
+    for name in ("tank/1.png", "tank/2.png", "tank/3.png"):
+        draw(folder / name)
+    mask(folder / "masks/1.png")
+    mask(folder / "masks/2_mask.png")
+    said = "mask {} no picture, or several of one name; the first: {}."
+    assert read_dataset(folder).notes == ("1 " + said.format("file fits", "masks/2_mask.png"),)
+    mask(folder / "masks/10.png")
+    assert read_dataset(folder).notes == ("2 " + said.format("files fit", "masks/2_mask.png"),)
+    mask(given / "3.png")
+    mask(given / "4.png")
+    assert read_dataset(folder, masks=given).notes == ("1 " + said.format("file fits", "4.png"),)
+
+
 def test_what_is_no_example_is_listed(tmp_path: Path) -> None:
     draw(tmp_path / "tank/1.png")
     draw(tmp_path / "loose.png")
@@ -214,6 +241,7 @@ def test_what_is_no_example_is_listed(tmp_path: Path) -> None:
         ("tank/2.png", "It is empty: it holds 0 bytes."),
         ("tank/huge.png", "It holds more than 64 MB, the most that is read."),
     }
+    assert {one.name for one in dataset.skipped if one.label == "tank"} == {"tank/2.png", "tank/huge.png"}
     assert dataset.notes == ("No pictures lie in: empty.",)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 
@@ -53,6 +54,14 @@ def test_a_class_is_found_by_its_name(name: str, labels: list[str], place: int) 
 
 def test_all_are_matched_in_the_order_of_the_data_set() -> None:
     assert list(match_classes(["b", "a"], ["a", "b", "c"]).items()) == [("b", 1), ("a", 0)]
+
+
+def test_accents_may_be_written_either_way() -> None:
+    apart, composed = unicodedata.normalize("NFD", "Käfer"), "Käfer"
+    for written, label in ((apart, composed), (composed, apart), (apart, "käfer, beetle")):
+        assert match_classes([written, "b"], ["b", label]) == {written: 1, "b": 0}
+    assert match_classes([apart, "b"], ["b", "c"], {composed: "c"}) == {apart: 1, "b": 0}
+    assert match_classes([apart, composed], ["b", "c"], {composed: "c", apart: "b"}) == {apart: 0, composed: 1}
 
 
 def test_what_is_given_wins() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,37 @@ def test_files_and_classes_are_found_in_every_form(tmp_path: Path, text: str | b
     # The folder that holds the table is the same data set, where the column of classes is called so.
     if "verdict" not in str(text):
         assert read_dataset(tmp_path).examples == dataset.examples
+
+
+def test_names_are_found_whichever_way_accents_are_written(tmp_path: Path) -> None:
+    apart, composed = (unicodedata.normalize(form, "äü") for form in ("NFD", "NFC"))
+    draw(tmp_path / apart / f"{apart}1.png")
+    draw(tmp_path / "other" / apart / f"{apart}1.png")
+    draw(tmp_path / "other" / f"{composed}2.png")
+    path = table(
+        tmp_path / "set.csv", f"file,label\n{composed}/{composed}1.png,tank\n{apart}2,decoy\n{composed}3.png,decoy\n"
+    )
+    dataset = read_dataset(path)
+    assert [str(e.source.path.relative_to(tmp_path)) for e in dataset.examples] == [  # type: ignore[union-attr]
+        f"{apart}/{apart}1.png",
+        f"other/{composed}2.png",
+    ]
+    draw(tmp_path / composed / f"{composed}1.png")
+    assert read_dataset(path).examples[0].source.path == tmp_path / composed / f"{composed}1.png"  # type: ignore[union-attr]
+
+
+def test_what_is_skipped_has_the_class_that_it_would_have(tmp_path: Path) -> None:
+    draw(tmp_path / "1.png")
+    dataset = read_dataset(table(tmp_path / "set.csv", "file,label\n1.png,tank\n2.png,tank\n3.png,\n"))
+    assert [(one.name, one.label) for one in dataset.skipped] == [("2.png", "tank"), ("3.png", "")]
+
+
+def test_masks_of_no_picture_are_said(tmp_path: Path) -> None:
+    draw(tmp_path / "1.png")
+    mask(tmp_path / "given/1.png")
+    mask(tmp_path / "given/2.png")
+    dataset = read_dataset(table(tmp_path / "set.csv", "file,label\n1.png,tank\n"), masks=tmp_path / "given")
+    assert dataset.notes[-1] == "1 mask file fits no picture, or several of one name; the first: 2.png."
 
 
 def test_further_columns_are_metadata(tmp_path: Path) -> None:

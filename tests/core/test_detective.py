@@ -214,3 +214,29 @@ def test_conventions_that_do_equally_well_are_said() -> None:
     verdict = try_conventions(model, pictures, [index % 2 for index in range(6)]).verdict
     assert verdict.startswith("0..1 fits best: 100% of 6 labelled pictures are right; 0..255 and -1..1 and ImageNet")
     assert verdict.endswith(" fit as well.")
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ((40, 40, 39), "100% of 40 labelled pictures are right; B fits as well; C fits about as well."),
+        ((40, 39, 10), "100% of 40 labelled pictures are right; B fits about as well."),
+        ((40, 30, 20), "100% of 40 labelled pictures are right."),
+        ((6, 3, 2), "100% of 6 labelled pictures are right. 6 pictures are too few to rule out B and C."),
+        ((6, 6, 1), "100% of 6 labelled pictures are right; B fits as well."),
+    ],
+)
+def test_every_rival_is_compared_with_the_best_picture_by_picture(right: tuple[int, int, int], said: str) -> None:
+    def network(x: Any) -> Any:  # it knows the scale by the size of the numbers, and is right of so many under each
+        level = x.mean(axis=(1, 2, 3))
+        rank = np.where(level > 100, 0, np.where(level > 1, 1, 2))
+        known = level / np.array([1, 1 / 255, 1 / 65535])[rank] - 1000 < np.array(right)[rank] - 0.5
+        return np.stack([known, ~known], 1).astype(np.float32)
+
+    declared = Preprocessing(size=8, color="values", bands=3)
+    model = load_model(network, preprocessing=declared, labels=("yes", "no"), head="softmax")
+    count = max(right)
+    pictures = [np.full((8, 8, 3), 1000.0 + index) for index in range(count)]
+    verdict = try_conventions(model, pictures, ["yes"] * count).verdict
+    said = said.replace("B", "8 bits to 0..1").replace("C", "16 bits to 0..1")
+    assert verdict == f"as they are fits best: {said}"

@@ -166,10 +166,11 @@ def test_an_edited_file_is_read_afresh(tmp_path: Path) -> None:
     ("text", "attribute", "said"),
     [
         ("class Mine: pass", "Mine", r"^Mine must override load\(\)\.$"),
-        ("", "Mine", r"^\S+my_model\.py has no 'Mine'\.$"),
-        ("", "", r"^\S+my_model\.py has no ''\.$"),
+        ("", "Mine", r"^\S+my_model\.py has no 'Mine'\. It holds: function brightness\.$"),
+        ("class Nine: pass", "Mine", r"has no 'Mine'\. It holds: class Nine, function brightness\.$"),
+        ("", "", r"^\S+my_model\.py has no ''\. It holds: function brightness\.$"),
         ("Mine = 3", "Mine", r"^Mine in \S+my_model\.py must be a class\. Give my_model\.py:MyClass\.$"),
-        ("def Mine(): pass", "Mine", "must be a class"),
+        ("def Mine(): pass", "Mine", r"must be a class\. .* give the weights, with --factory \S+my_model.py:Mine\.$"),
         ("raise RuntimeError('boom')", "Mine", r"my_model\.py could not be imported: RuntimeError: boom$"),
         ("import absent_module", "Mine", "could not be imported: ModuleNotFoundError: No module named 'absent_module'"),
         ("def (:", "Mine", "could not be imported: SyntaxError: invalid syntax"),
@@ -198,6 +199,32 @@ def test_what_is_wrong_with_a_file_is_said_in_a_sentence(tmp_path: Path, text: s
         picasso.load_model(f"{written(tmp_path, text)}:{attribute}")
     assert error.value.code == "bad-model"
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("arguments", ["", ", size"])
+def test_a_torch_module_is_told_from_a_class_that_loads_one(tmp_path: Path, arguments: str) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "net.py"
+    module = f"import torch\n\nclass Net(torch.nn.Module):\n    def __init__(self{arguments}): super().__init__()\n"
+    path.write_text(module, "utf-8")
+    with pytest.raises(ModelFileError, match=r"^Net in \S+net.py is a torch module, ") as error:
+        picasso.load_model(f"{path}:Net")
+    assert f"--factory {path}:Net" in error.value.hint
+
+
+def test_a_python_file_without_a_class_says_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text("raise RuntimeError\n\ndef make(): pass\n\nclass Net: pass\n\nclass _Part: pass\n", "utf-8")
+    with pytest.raises(ModelFileError) as error:
+        picasso.load_model(path)
+    assert error.value.message == f"{path} is a Python file."
+    assert error.value.hint == f"Name the class: {path}:CLASS. It holds: function make, class Net."
+    path.write_text("def (:", "utf-8")
+    with pytest.raises(ModelFileError, match="Name the class"):
+        picasso.load_model(path)
+    path.write_text("\n".join(f"def make_{index}(): pass" for index in range(30)), "utf-8")
+    with pytest.raises(ModelFileError, match=r"function make_9, \.\.\.\.$"):
+        picasso.load_model(path)
 
 
 def test_an_error_of_picasso_keeps_its_kind(tmp_path: Path) -> None:
@@ -229,7 +256,7 @@ def test_control_c_while_a_file_is_imported_is_no_error_of_the_file(tmp_path: Pa
             "model.dat is no model file: it is a pointer of Git LFS, whose file `git lfs pull` fetches.",
         ),
         ("model.dat", b"\0\1\2\3" * 9, "model.dat is no model file: it is an unknown binary format."),
-        ("model.py", b"print('hello')\n", "model.py is no model file: it is a text file."),
+        ("model.txt", b"print('hello')\n", "model.txt is no model file: it is a text file."),
         ("model.dat", b"\x89PNG\r\n\x1a\n", "model.dat is no model file: it is a PNG picture."),
         ("model.dat", b"\xff\xd8\xff\xe0", "model.dat is no model file: it is a JPEG picture."),
         ("model.dat", b"%PDF-1.7", "model.dat is no model file: it is a PDF document."),
@@ -379,6 +406,10 @@ def test_a_factory_is_a_callable_or_a_function_of_a_file(tmp_path: Path) -> None
         with pytest.raises(ModelFileError) as error:
             load_factory(factory)
         assert error.value.message == said
+    with pytest.raises(ModelFileError, match=r"has no 'mak'\. It holds: function make, function brightness\.$"):
+        load_factory(f"{path}:mak")
+    with pytest.raises(ModelFileError, match=r"Got '\S+my_model.py'\. It holds: function brightness, function make\.$"):
+        load_factory(str(path))
 
 
 def test_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:

@@ -276,9 +276,17 @@ def test_two_spellings_of_one_name_collide(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:
     drop(tmp_path, MAP)
     with pytest.raises(NotFoundError) as error:
-        registry.visualization("bricht", [tmp_path])
-    assert error.value.message == "There is no visualization 'bricht'."
+        registry.visualization("nonsense", [tmp_path])
+    assert error.value.message == "There is no visualization 'nonsense'."
     assert set(error.value.hint.removeprefix("Known: ").removesuffix(".").split(", ")) >= {"bright", *BUILT_IN}
+
+
+@pytest.mark.parametrize(("word", "meant"), [("bricht", "bright"), ("GradCAM", "grad-cam"), ("grad_cam", "grad-cam")])
+def test_a_misspelled_name_is_asked_after_and_not_taken(tmp_path: Path, word: str, meant: str) -> None:
+    drop(tmp_path, MAP)
+    with pytest.raises(NotFoundError) as error:
+        registry.visualization(word, [tmp_path])
+    assert error.value.hint == f"Did you mean {meant}?"
 
 
 def test_one_is_loaded_without_importing_the_others(tmp_path: Path) -> None:

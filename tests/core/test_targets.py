@@ -74,7 +74,9 @@ def test_a_label_of_several_classes_is_refused_and_their_indices_named() -> None
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("plane", r"^'plane' is no class of this model\. Its 8 classes are tank, .*, sport, \.\.\."),
+        ("zebra", r"^'zebra' is no class of this model\. Its 8 classes are tank · Truck · .* · sport · \.\.\.\.$"),
+        ("cranes", r"^'cranes' is no class of this model\. Did you mean crane\? It has 8 classes\.$"),
+        ("spo", r"Did you mean sport · sport - car\?"),
         ("", "'' is no class"),
         ("1.0", "'1.0' is no class"),
         (8, r"^The class index must be in 0\.\.7\. Got 8\.$"),
@@ -93,8 +95,20 @@ def test_what_is_no_class_is_named(written: Any, said: str) -> None:
 
 
 def test_few_labels_are_listed_whole() -> None:
-    with pytest.raises(TargetError, match=r"Its 2 classes are a, b\.$"):
+    with pytest.raises(TargetError, match=r"Its 2 classes are a · b\.$"):
         of("c", ("a", "b"))
+    with pytest.raises(TargetError, match=r"Did you mean tank\? Its 2 classes are tank · decoy\.$"):
+        of("tnak", ("tank", "decoy"))
+
+
+def test_a_name_of_a_class_that_has_several_is_found_but_not_taken() -> None:
+    labels = ("tabby, tabby cat", "tiger cat", *(f"class {index}" for index in range(8)))
+    with pytest.raises(TargetError, match=r"^'tabby' is no class of this model\. Did you mean tabby, tabby cat\?"):
+        of("tabby", labels)
+    with pytest.raises(
+        TargetError, match=r"is no difference .* 'tabby' is no class .* Did you mean tabby, tabby cat\?"
+    ):
+        of("tabby - tiger cat", labels)
 
 
 # --- a difference -------------------------------------------------------------------------------------------------
@@ -131,7 +145,7 @@ def test_a_difference_can_be_written_again_from_its_label() -> None:
     [
         (
             "tank - plane",
-            r"^'tank - plane' is no difference of two classes\. Write \"a - b\" with labels or indices\.$",
+            r"^'tank - plane' is no difference of two classes\. Write \"a - b\" with labels or indices\. 'plane' is no",
         ),
         ("tank - ", "is no class|is no difference"),
         (" - tank", "is no difference"),

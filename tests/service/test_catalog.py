@@ -57,8 +57,10 @@ def test_dropped_edited_and_deleted_files_are_noticed(catalog: Catalog, folder: 
     assert catalog.get("behave").template == "<p>{{ x }}</p>"
     assert catalog.get("behave").digest != digest
     (folder / "behave.py").unlink()
-    with pytest.raises(NotFoundError, match="Known: "):
+    with pytest.raises(NotFoundError, match=r"Did you mean behave-too\?$"):
         catalog.get("behave")
+    with pytest.raises(NotFoundError, match="Known: "):
+        catalog.get("nonsense")
 
 
 def test_broken_plugins_are_listed_with_the_reason(catalog: Catalog, folder: Path) -> None:

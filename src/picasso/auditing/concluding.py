@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata
@@ -16,11 +19,13 @@ from picasso.auditing.choices import Choices
 from picasso.auditing.effects import tested
 from picasso.auditing.files.clues import find_clues
 from picasso.auditing.findings import Clue, Effect, Findings, Outcome, Untested
+from picasso.auditing.gallery import Parts
 from picasso.auditing.maps.illustrating import illustrate
 from picasso.auditing.measuring import Measurements, Report
 from picasso.auditing.naming import named_of
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
 from picasso.auditing.verdict import judge
+from picasso.core.dataset import Dataset
 from picasso.core.intervention import Property
 
 
@@ -69,7 +74,7 @@ def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | N
         pairs=tuple(pairs_of(experiment, _shown(effects, named, verdict.parts), table, measured.base, donors)),
         by_picture=by_picture,
         untested=(*measured.untested, *_never_made(effects)),
-        notes=(*experiment.gallery.dataset.notes, *measured.notes),
+        notes=(*experiment.gallery.dataset.notes, *_left_out(experiment.gallery.dataset), *measured.notes),
         extras=extras,
         record=_record(measured, choices),
     )
@@ -102,6 +107,18 @@ def _never_made(effects: Sequence[Effect]) -> list[Untested]:
     return [Untested(one.what.title, reason.format(one.pictures)) for one in effects if not tested(one)]
 
 
+def _left_out(dataset: Dataset) -> list[str]:
+    """Say how many entries of a data set are no examples, of which classes, and why the first is none."""
+    if not dataset.skipped:
+        return []
+    count, first = len(dataset.skipped), dataset.skipped[0]
+    known = Counter(one.label for one in dataset.skipped if one.label)
+    listed = f" ({', '.join(f'{label}: {found}' for label, found in known.most_common())})" if known else ""
+    entries = f"{count} of the data set's {count + len(dataset)} entries{listed}"
+    named = f"the first: {first.name}: {first.reason}" if count > 1 else f"{first.name}: {first.reason}"
+    return [f"Left out: {entries}, {named}"]
+
+
 def _record(measured: Measurements, choices: Choices) -> dict[str, Any]:
     model, dataset = measured.experiment.model, measured.experiment.gallery.dataset
     return {
@@ -115,11 +132,13 @@ def _record(measured: Measurements, choices: Choices) -> dict[str, Any]:
         "dataset": {
             "name": dataset.name,
             "digest": dataset.digest,
+            "contents": _contents(measured),
             "pictures": len(dataset.examples),
             "audited": len(measured.files),
             "classes": list(measured.selection.classes),
         },
         "size": list(measured.experiment.gallery.eye.size),
+        "regions": _regions(measured.experiment.gallery.parts),
         "choices": {
             "match": dict(choices.match),
             "limit": choices.limit,
@@ -136,3 +155,17 @@ def _record(measured: Measurements, choices: Choices) -> dict[str, Any]:
             **{name: metadata.version(name) for name in ("numpy", *model.packages)},
         },
     }
+
+
+def _contents(measured: Measurements) -> str:
+    """Return the digest of what the audited pictures hold, with their classes, wherever they lie and however old."""
+    selection = measured.selection
+    pictures = [(fact.digest, selection.classes[selection.labels[one]]) for one, fact in measured.files.items()]
+    return hashlib.sha256(json.dumps(sorted(pictures)).encode()).hexdigest()
+
+
+def _regions(parts: Parts | None) -> dict[str, Any] | None:
+    """Return what tells the kinds of regions from others, whose numbers would mean something else."""
+    if parts is None:
+        return None
+    return {"names": list(parts.kinds.names), "digest": parts.kinds.digest}

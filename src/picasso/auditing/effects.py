@@ -24,6 +24,7 @@ from picasso.auditing.thresholds import (
     SURFACE,
     TWO_CLASSES,
 )
+from picasso.auditing.ties import Ties
 from picasso.core import multiple_tests
 from picasso.core.intervention import Role
 
@@ -60,7 +61,7 @@ def effect_of(
     question: Question,
     number: int,
     table: Table,
-    asked: Sequence[int],
+    ties: Ties,
     labels: NDArray[np.int64],
     classes: int,
     scale: float,
@@ -72,45 +73,47 @@ def effect_of(
         question: The property and its intervention.
         number: Of the question.
         table: What was measured.
-        asked: The pictures that it was measured on.
+        ties: Of the pictures that it was measured on.
         labels: The class of each picture.
         classes: How many there are.
         scale: Root mean square of the model's margins on the pictures as they are.
         screened: Whether these are the pictures of the screening alone.
     """
+    asked = np.asarray(ties.asked, np.int64)
     made = np.asarray(np.isfinite(table.margin[number, asked]).all(axis=2), np.bool_)
     some = np.asarray(made.any(axis=1), np.bool_)
-    at = np.asarray(asked, np.int64)[some]
-    made, own = made[some], labels[at]
+    at, own, counts = asked[some], labels[asked[some]], made[some].sum(axis=1)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the mean over the turns in which they were made: every picture counts once."""
-        found: NDArray[np.float64] = np.where(made, values, 0).sum(axis=1) / made.sum(axis=1)
+        found: NDArray[np.float64] = np.where(made, values, 0)[some].sum(axis=1) / counts
         return found
 
-    margin = table.margin[number, at]
-    right, moved = margin > 0, mean(margin[..., 0] - margin[..., 1])
-    lost = mean(right[..., 0].astype(np.float64) - right[..., 1])
-    before, after = table.answer[number, at, :, 0], table.answer[number, at, :, 1]
+    margin = np.where(made[..., None], table.margin[number, asked], 0)
+    right, fell = margin > 0, (margin[..., 0] - margin[..., 1]) / scale
+    erred = right[..., 0].astype(np.float64) - right[..., 1]
+    lost, together = mean(erred), ties.inflation(erred, made, labels[asked])
+    before, after = table.answer[number, asked, :, 0], table.answer[number, asked, :, 1]
     toward = [float(mean((after == one) & (before != one)).sum()) / max(1, len(at)) for one in range(classes)]
     by_class = [float(lost[own == one].mean()) if (own == one).any() else None for one in range(classes)]
+    moved, apart = mean(fell), ties.inflation(fell, made, labels[asked])
     return Effect(
         what=question.what,
         intervention=question.intervention,
         role=question.role,
         pictures=len(at),
         left_out=len(asked) - len(at),
-        drop=statistics.mean_drop(lost),
+        drop=statistics.mean_drop(lost, together),
         by_class=tuple(by_class),
         toward=tuple(toward),
-        margin=statistics.mean(moved / scale),
+        margin=statistics.mean(moved, apart),
         sham=float(mean(right[..., 0]).mean()) if len(at) else 0.0,
-        p=statistics.paired_p(moved),
+        p=statistics.paired_p(moved, apart),
         holm=1.0,
-        change=float(mean(table.change[number, at]).mean()) if len(at) else 0.0,
+        change=float(mean(table.change[number, asked]).mean()) if len(at) else 0.0,
         screened=screened,
         suspect=False,
-        falls=classes_that_fall(lost, own, classes),
+        falls=classes_that_fall(lost, own, classes, together),
         on_object=question.on_object,
     )
 

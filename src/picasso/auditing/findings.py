@@ -168,8 +168,8 @@ class PictureFinding:
         answer: The class that the model gives it.
         moved: Margin under the sham less margin under the treatment, in root mean squares of all margins; None where
             it could not be made.
-        flips: Whether the answer is right under the sham and wrong under the treatment, at least half of the times
-            that it was asked.
+        flips: Whether the answer is right as it is and under the sham, and wrong under the treatment, at least half of
+            the times that it was asked.
     """
 
     name: str
@@ -189,7 +189,7 @@ class Verdict:
         sentence: What that means, in one or two plain sentences, with the numbers.
         reliance: Of the property that is named: the accuracy that hangs on it; None where none is named.
         named: That property, or None.
-        smallest: The smallest drop of accuracy, 0..1, that this audit could have seen.
+        smallest: The smallest drop of accuracy, 0..1, that this audit sees about every other time.
         reasons: How it was reached, one sentence each.
         parts: Places inside of what is named that do together most of what it does and are much smaller: the headline
             has these; empty where there are none.
@@ -225,8 +225,8 @@ class Findings:
         notes: What a reader should know: pictures left out, labels matched, regions found.
         extras: Further sections by name, each a JSON document: "evidence", "clusters".
         record: Model, data set, seed, versions, thresholds and every choice made. `record["model"]["name"]` and
-            `record["dataset"]["name"]` are in the title of the page; `record["dataset"]["digest"]`, where there is
-            one, tells whether two audits are of the same pictures.
+            `record["dataset"]["name"]` are in the title of the page; `record["dataset"]["contents"]` tells whether
+            two audits are of the same pictures.
     """
 
     verdict: Verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from picasso.auditing.thresholds import (
     TURNS,
     TURNS_MOST,
 )
+from picasso.auditing.ties import Ties
 from picasso.core import registry
 from picasso.core.dataset import Dataset, match_classes
 from picasso.core.errors import ConfigurationError, DatasetError, PictureError
@@ -129,12 +131,12 @@ class Measuring:
         self.columns = tuple(known[name] for name in self.selection.classes)
         self.labels = np.asarray(self.selection.labels, np.int64)
         self.digests = [""] * len(self.selection.examples)
-        self.fitted: list[str] = []
+        self.kinds: list[str] = []
         self.source = source
         self.untested: list[Untested] = []
         self.unasked = 0
         self.objects: tuple[int, ...] = ()
-        self.notes = [*self.selection.notes]
+        self.notes, self.unreadable = [*self.selection.notes], list[str]()
         self.done, self.total = 0, 1
 
     def run(self) -> Measurements:
@@ -143,8 +145,10 @@ class Measuring:
         some, others = _screening(range(count))
         self.total = 2 * count + _ABOUT * (len(some) + round(_turns(count) * len(others) * _SUSPECTS))
         files = self._read_files()
+        self._require(list(files), 0)
         copies = self._leave_out_copies(files)
         base, answers = self._look(files)
+        self.notes += [f"Left out: {reason}" for reason in self.unreadable]
         files = {number: files[number] for number in spread(list(files), self.selection.labels)}
         readable = list(files)
         self._require(readable, copies)
@@ -164,7 +168,7 @@ class Measuring:
 
     def _require(self, readable: Sequence[int], copies: int) -> None:
         """Refuse to go on with too few pictures that can be read and are no copies."""
-        require_pictures(len(readable), copies)
+        require_pictures(len(readable), copies, self.unreadable)
         counts = np.bincount(self.labels[readable], minlength=len(self.columns))
         for name, count in zip(self.selection.classes, counts, strict=True):
             if count < LEAST_LEFT:
@@ -188,7 +192,7 @@ class Measuring:
                 mask = None if example.mask is None else example.mask.stamp
                 self.digests[number] = json.dumps([found[number].digest, mask, example.boxes])
             except PictureError as error:
-                self.notes.append(f"Left out: {error}")
+                self.unreadable.append(str(error))
             self.advance(1, "Reading the files")
         return found
 
@@ -210,7 +214,7 @@ class Measuring:
             at = list(shard.pictures)
             base[at], answers[at] = measured.margin[0, :, 0], measured.answer[0, :, 0]
             for number, reason in measured.unreadable.items():
-                self.notes.append(f"Left out: {reason}")
+                self.unreadable.append(reason)
                 del files[number]
         return base, answers
 
@@ -218,12 +222,17 @@ class Measuring:
         """Return the kinds of regions where the objects are not known, and what is known of the objects."""
         masks = self.selection.masks
         if masks and not self.choices.regions:
+            if self.choices.confirmed:
+                raise ConfigurationError(
+                    "The data set says where the objects are: no regions are looked for that could be confirmed.",
+                    "Leave out what was confirmed, or look for regions, too (--regions).",
+                )
             return None, Confirmed(masks=True)
         self.report(self.done, self.total, "Looking for regions")
         gallery = Gallery(self.dataset, self.selection.examples, self.selection.labels, self.eye, masks=False)
         views = [gallery.seen(number).view for number in readable[:FITTED_ON]]
-        self.fitted = [self.digests[number] for number in readable[:FITTED_ON]]
         kinds = find_kinds(views, self.labels[readable[:FITTED_ON]], self.choices.seed)
+        self.kinds = [kinds.digest]
         said = replace(read_confirmed(self.choices.confirmed, kinds), masks=masks)
         self.objects = said.object
         listed = "; ".join(f"{region_name(number)} is {words}" for number, words in enumerate(kinds.names))
@@ -288,8 +297,13 @@ class Measuring:
             for shard, measured in self._measured(engine, shards, questions, message):
                 table.enter(shard, measured)
 
+        @functools.cache
+        def ties(pictures: tuple[int, ...]) -> Ties:
+            return Ties(pictures, donors)
+
         def effect(number: int, pictures: Sequence[int], screened: bool = False) -> Effect:
-            return effect_of(questions[number], number, table, pictures, self.labels, classes, scale, screened)
+            tied = ties(tuple(pictures))
+            return effect_of(questions[number], number, table, tied, self.labels, classes, scale, screened)
 
         everything, first, again = list(range(len(questions))), range(1), range(1, len(donors))
         # With few pictures there are no others: then the same ones are asked again, with other donors.
@@ -341,7 +355,7 @@ class Measuring:
         """Return the digest of all that decides what is measured, beside pictures and questions."""
         choices = self.choices
         classes = [list(self.columns), list(self.selection.classes)]
-        content = [self.model.digest, classes, choices.seed, self.selection.masks, self.objects, self.fitted]
+        content = [self.model.digest, classes, choices.seed, self.selection.masks, self.objects, self.kinds]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def _setup(self, questions: Sequence[Question], parts: Parts | None) -> Setup:

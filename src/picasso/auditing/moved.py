@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from picasso.auditing.findings import FORMAT, Interval, Outcome
+from picasso.auditing.effects import cleared
+from picasso.auditing.findings import FORMAT, Effect, Interval, Outcome
 from picasso.auditing.report import wording
+from picasso.auditing.thresholds import DROP
 from picasso.core.errors import PicassoError
-from picasso.core.intervention import Role
+from picasso.core.intervention import Property, Role
 from picasso.core.result import as_json
 
 ENDS = {
@@ -21,6 +23,12 @@ ENDS = {
     Outcome.CANNOT_TELL: "What the second model relies on, its audit cannot tell.",
 }
 """What is said of an audit that names nothing."""
+OTHER_REGIONS = (
+    "Regions are not compared: the two audits did not find the same ones, or do not say which they found, so that "
+    "region-1 of one need not be region-1 of the other. Which are found depends on the pictures, their size and the "
+    "seed; masks are the same in every audit."
+)
+"""What is said where both audits looked for regions, and theirs are not known to be the same."""
 
 
 class AuditsError(PicassoError):
@@ -40,10 +48,11 @@ class Way(StrEnum):
 class Shift(StrEnum):
     """Whether the evidence moved.
 
-    moved: less hangs on what was named before, and nothing is named now. partly: less hangs on it, yet something is
-    named. stayed: the interval of the difference contains 0. worse: more hangs on it, or something is named now and
-    nothing was before. nothing: neither audit names anything. cannot-tell: what was named was not measured again, or
-    the second model is too weak to have reasons.
+    moved: less hangs on what was named before, the second audit clears it, and nothing is named now. partly: less hangs
+    on it, yet something is named, or something of it is surely left. stayed: the interval of the difference contains 0.
+    worse: more hangs on it, or something is named now and nothing was before. nothing: neither audit names anything.
+    cannot-tell: what was named was not measured again, the second model is too weak to have reasons, or less hangs on
+    what was named and it cannot be told whether it is gone.
     """
 
     MOVED = "moved"
@@ -64,6 +73,8 @@ class Move:
         before, after: The accuracy that hung on it, and that hangs on it.
         change: After less before, with the interval of the difference.
         suspect: Whether it counted as relied on, before and after.
+        cleared: Whether the second audit clears it; see `effects.cleared`.
+        falls: The classes, numbers from 0, in whose own pictures surely more than `DROP` hangs on it after.
     """
 
     name: str
@@ -74,6 +85,13 @@ class Move:
     after: Interval
     change: Interval
     suspect: tuple[bool, bool]
+    cleared: bool
+    falls: tuple[int, ...] = ()
+
+    @property
+    def left(self) -> bool:
+        """Whether something surely hangs on it after, over all classes or in one of them."""
+        return self.after.low > 0 or bool(self.falls)
 
     @property
     def should_not_matter(self) -> bool:
@@ -111,7 +129,9 @@ class Moved:
         accuracy: Accuracy after less before, with the interval of the difference.
         moves: Of every property that both measured: what one of the audits counts as relied on first, then by how much
             hung or hangs on it.
-        only_before, only_after: Titles of the properties that only one of them measured.
+        only_before, only_after: Titles of the properties that only one of them measured, and of regions that are not
+            known to be the same in both.
+        note: Why regions are not compared; "" where they are, or one of the audits has none.
         shift: The answer.
         sentence: The same in plain words, with the numbers.
     """
@@ -123,6 +143,7 @@ class Moved:
     moves: tuple[Move, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
+    note: str
     shift: Shift
     sentence: str
 
@@ -193,24 +214,21 @@ def compare_findings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Mov
     """
     old, new = _checked(before, "The first audit"), _checked(after, "The second audit")
     _same("classes", old["classes"], new["classes"])
-    datasets = [document["record"].get("dataset") or {} for document in (old, new)]
-    digests = [one.get("digest") if isinstance(one, Mapping) else None for one in datasets]
-    if all(digests):
-        _same("pictures", *digests)
-    else:
-        _same("numbers of pictures", old["counts"], new["counts"])
+    _same_pictures(old, new)
     measured = [{e["what"]["name"]: e for e in document["effects"] if e["pictures"]} for document in (old, new)]
-    moves = [_move(effect, measured[1][name]) for name, effect in measured[0].items() if name in measured[1]]
+    alike = _same_regions(old, new)
+    both = [name for name in measured[0] if name in measured[1] and (alike or not _of_region(measured[0][name]))]
+    moves = [_move(measured[0][name], measured[1][name]) for name in both]
     moves.sort(key=lambda move: (not any(move.suspect), -max(move.before.value, move.after.value), move.name))
-    only = [
-        tuple(effect["what"]["title"] for name, effect in own.items() if name not in other)
-        for own, other in (measured, measured[::-1])
-    ]
+    only = [tuple(effect["what"]["title"] for name, effect in own.items() if name not in both) for own in measured]
+    regions = [{name for name, effect in own.items() if _of_region(effect)} for own in measured]
+    unlike = set() if alike or not all(regions) else regions[0] | regions[1]
+    note = OTHER_REGIONS if unlike else ""
     audits = (_audited(old), _audited(new))
     accuracy = difference(audits[0].accuracy, audits[1].accuracy)
     shift = _shift(*audits, moves)
-    said = _sentence(*audits, accuracy, moves, shift)
-    return Moved(*audits, _name(new, "dataset"), accuracy, tuple(moves), only[0], only[1], shift, said)
+    said = _sentence(*audits, accuracy, moves, new["classes"], unlike)
+    return Moved(*audits, _name(new, "dataset"), accuracy, tuple(moves), only[0], only[1], note, shift, said)
 
 
 def difference(before: Interval, after: Interval) -> Interval:
@@ -235,7 +253,39 @@ def _checked(document: Any, name: str) -> dict[str, Any]:
 def _same(what: str, before: Any, after: Any) -> None:
     if before != after:
         shown = f": {wording.plain(before)}, and {wording.plain(after)}" if what != "pictures" else ""
-        raise AuditsError(f"The two audits have different {what}{shown}.", "Audit both models on the same data set.")
+        raise AuditsError(
+            f"The two audits have different {what}{shown}.",
+            "Audit both models on the same data set, with the same seed and limit.",
+        )
+
+
+def _same_pictures(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse audits of different pictures, by the closest that both have written of them.
+
+    Raises:
+        AuditsError: They differ.
+    """
+    datasets = [document["record"].get("dataset") for document in (before, after)]
+    # The digest of a data set depends on the dates of its files, and says nothing of seed and limit: older audits have
+    # no other.
+    for digest in ("contents", "digest"):
+        found = [one.get(digest) if isinstance(one, Mapping) else None for one in datasets]
+        if all(found):
+            _same("pictures", *found)
+            return
+    _same("numbers of pictures", before["counts"], after["counts"])
+
+
+def _same_regions(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Say whether the same kinds of regions were found: only then does a number mean the same in both audits."""
+    regions = [document["record"].get("regions") for document in (before, after)]
+    digests = [one.get("digest") if isinstance(one, Mapping) else None for one in regions]
+    return bool(digests[0]) and digests[0] == digests[1]
+
+
+def _of_region(effect: Mapping[str, Any]) -> bool:
+    """Say whether an effect is of a kind of region: of what it shows, of its tone, of its being there."""
+    return effect["what"].get("region") is not None
 
 
 def _interval(part: Mapping[str, float]) -> Interval:
@@ -243,17 +293,31 @@ def _interval(part: Mapping[str, float]) -> Interval:
 
 
 def _move(before: Mapping[str, Any], after: Mapping[str, Any]) -> Move:
-    drops = _interval(before["drop"]), _interval(after["drop"])
-    what = after["what"]
+    drops, now = (_interval(before["drop"]), _interval(after["drop"])), _effect(after)
     return Move(
-        what["name"],
-        what["title"],
-        what["phrase"],
-        Role(after["role"]),
+        now.what.name,
+        now.what.title,
+        now.what.phrase,
+        now.role,
         *drops,
         difference(*drops),
         (before["suspect"], after["suspect"]),
+        cleared(now),
+        now.falls,
     )
+
+
+def _effect(part: Mapping[str, Any]) -> Effect:
+    """Return an effect of a document."""
+    known = {field.name: part[field.name] for field in fields(Effect) if field.name in part}
+    made = {
+        "what": Property(**part["what"]),
+        "role": Role(part["role"]),
+        "drop": _interval(part["drop"]),
+        "margin": _interval(part["margin"]),
+        "falls": tuple(part.get("falls", ())),
+    }
+    return Effect(**known | made)
 
 
 def _name(document: Mapping[str, Any], what: str) -> str:
@@ -284,12 +348,27 @@ def _shift(before: Audited, after: Audited, moves: list[Move]) -> Shift:
     if first is None:
         return Shift.WORSE if after.named else Shift.NOTHING
     if first.way is Way.LESS:
-        return Shift.PARTLY if after.named else Shift.MOVED
+        if after.named or (first.left and not first.cleared):
+            return Shift.PARTLY
+        return Shift.MOVED if first.cleared else Shift.CANNOT_TELL
     return Shift.STAYED if first.way is Way.SAME else Shift.WORSE
 
 
-def _sentence(before: Audited, after: Audited, accuracy: Interval, moves: list[Move], shift: Shift) -> str:
-    """Say what happened to what was relied on before, what is relied on now, and what it cost."""
+def _sentence(
+    before: Audited,
+    after: Audited,
+    accuracy: Interval,
+    moves: list[Move],
+    classes: Sequence[str],
+    unlike: Collection[str],
+) -> str:
+    """Say what happened to what was relied on before, what is relied on now, and what it cost.
+
+    Args:
+        before, after, accuracy, moves: Of the comparison.
+        classes: Names of the classes.
+        unlike: Names of the regions that are not known to be the same in both audits.
+    """
     first = next((move for move in moves if move.name == before.named), None)
     last = next((move for move in moves if move.name == after.named), None)
     said = []
@@ -300,23 +379,40 @@ def _sentence(before: Audited, after: Audited, accuracy: Interval, moves: list[M
             Way.SAME: f"What hangs on {first.phrase} did not measurably change",
         }[first.way]
         said.append(f"{begins}: {_from_to(first)}; the difference is {wording.with_span(first.change)}.")
+        if first.way is Way.LESS and not first.cleared and last is not first:
+            said.append(_what_is_left(first, classes))
     elif before.named:
-        said.append(f"The first model relied on {before.phrase}, which the second audit did not measure.")
+        why = "which cannot be compared" if before.named in unlike else "which the second audit did not measure"
+        said.append(f"The first model relied on {before.phrase}, {why}.")
     if after.outcome is Outcome.WEAK_MODEL:
         said.append("The second model is too weak to have reasons.")
+    elif last is None and not after.named:
+        said.append(ENDS.get(after.outcome, after.headline))
     elif last is None:
-        said.append(
-            ENDS.get(after.outcome, after.headline)
-            if not after.named
-            else f"It relies on {after.phrase}, which was not measured before."
-        )
+        why = "which cannot be compared" if after.named in unlike else "which was not measured before"
+        said.append(f"The second model relies on {after.phrase}, {why}.")
     elif last is first:
         said.append("It is still relied on.")
     else:
         said.append(f"Now the model relies on {last.phrase}: {_from_to(last)}.")
     percents = f"{wording.percent(before.accuracy.value)} before, {wording.percent(after.accuracy.value)} now"
     said.append(f"Accuracy: {percents}; the difference is {wording.with_span(accuracy)}.")
+    if before.named in unlike or after.named in unlike:
+        said.append(OTHER_REGIONS)
     return " ".join(said)
+
+
+def _what_is_left(move: Move, classes: Sequence[str]) -> str:
+    """Say how much still hangs on what is less relied on, and is not cleared."""
+    if move.falls:
+        names = " and ".join(f'"{classes[number]}"' for number in move.falls)
+        return (
+            f"It is not gone: {wording.with_span(move.after)}, are left, "
+            f"and surely more than {wording.points(DROP)} in the pictures of {names}."
+        )
+    if move.left:
+        return f"It is not gone: {wording.with_span(move.after)}, are left."
+    return f"Whether it is gone these pictures cannot tell: up to {wording.points(move.after.high)} may be left."
 
 
 def _from_to(move: Move) -> str:

@@ -11,7 +11,9 @@ ERROR = 0.025
 """Of one side of a 95 % interval, shared out among the classes."""
 
 
-def classes_that_fall(differences: NDArray[np.float64], own: NDArray[np.int64], classes: int) -> tuple[int, ...]:
+def classes_that_fall(
+    differences: NDArray[np.float64], own: NDArray[np.int64], classes: int, inflation: float = 1.0
+) -> tuple[int, ...]:
     """Return the classes in whose own pictures surely more than `DROP` of accuracy hangs on a property.
 
     Args:
@@ -19,6 +21,7 @@ def classes_that_fall(differences: NDArray[np.float64], own: NDArray[np.int64], 
             which it is right under the treatment, in -1..1.
         own: The class of each picture, a number from 0.
         classes: How many classes there are.
+        inflation: By how much more a mean of them varies than were they independent; see `ties`.
 
     Returns:
         Their numbers, in order. In one class there may be few pictures, for which no approximation holds: the lower
@@ -30,14 +33,16 @@ def classes_that_fall(differences: NDArray[np.float64], own: NDArray[np.int64], 
     found = []
     for one in range(classes):
         some = differences[own == one]
-        lost, gained = float(some[some > 0].sum()), float(-some[some < 0].sum())
-        few = lost - gained <= DROP * len(some)  # mostly so, and reckoned at once
-        if not few and _least_share(lost, len(some), ERROR / classes) > DROP + gained / len(some):
+        lost, gained, count = (
+            float(part) / inflation for part in (some[some > 0].sum(), -some[some < 0].sum(), len(some))
+        )
+        few = lost - gained <= DROP * count  # mostly so, and reckoned at once
+        if not few and _least_share(lost, count, ERROR / classes) > DROP + gained / count:
             found.append(one)
     return tuple(found)
 
 
-def _least_share(successes: float, count: int, error: float) -> float:
+def _least_share(successes: float, count: float, error: float) -> float:
     """Return the lower end of the exact one-sided interval of a share; of turns a part counts as a part."""
     from scipy.special import betaincinv
 

@@ -41,6 +41,8 @@ def pairs_of(
     for place, (number, _) in enumerate(effects[: 1 + MOST_OTHERS]):
         swing = base - table.margin[number, :, 0, 1]
         swing[(base <= 0) | ~np.isfinite(swing)] = -np.inf
+        if not np.isfinite(swing).any():  # it could be made of no picture that is answered rightly
+            continue
         # Those that turn first.
         turned = table.margin[number, :, 0, 1] <= 0
         swing[turned] += 2 * np.nanmax(np.abs(base)) + np.nanmax(np.abs(table.margin[number])) + 1
@@ -94,18 +96,23 @@ def pictures_of(
     answers: NDArray[np.int64],
     scale: float,
 ) -> tuple[PictureFinding, ...]:
-    """Return what one property does to every picture, what moves most first."""
+    """Return what one property does to every picture, what moves most first.
+
+    A picture that the model answers wrongly as it is flips in no case: there is no right answer to lose.
+    """
     found = []
     for picture in pictures:
         margins = table.margin[number, picture]
         sham, treated = margins[~np.isnan(margins).any(axis=1)].T
+        label, answer = experiment.gallery.labels[picture], int(answers[picture])
+        turned = bool(len(sham) and ((sham > 0) & (treated <= 0)).mean() >= 0.5)
         found.append(
             PictureFinding(
                 name=experiment.gallery.examples[picture].name,
-                label=experiment.gallery.labels[picture],
-                answer=int(answers[picture]),
+                label=label,
+                answer=answer,
                 moved=float((sham - treated).mean()) / scale if len(sham) else None,
-                flips=bool(len(sham) and ((sham > 0) & (treated <= 0)).mean() >= 0.5),
+                flips=turned and answer == label,
             )
         )
     return tuple(sorted(found, key=lambda one: -np.inf if one.moved is None else -one.moved))

@@ -40,12 +40,13 @@ def drop(lost: float, gained: float, count: float) -> Interval:
     return Interval(value, -_upper(gained, lost, count), _upper(lost, gained, count))
 
 
-def mean_drop(differences: Numbers) -> Interval:
+def mean_drop(differences: Numbers, inflation: float = 1.0) -> Interval:
     """Return the drop of accuracy where each picture was asked several times, with its 95 % interval.
 
     Args:
         differences: Of each picture: the share of its turns in which it is right under the sham, less the share in
             which it is right under the treatment, in -1..1. With one turn each this is `drop`.
+        inflation: By how much more their mean varies than were they independent; see `ties`.
 
     References:
         Rao and Scott 1992: counts of what was asked in clusters, the pictures here, divided by their design effect are
@@ -55,17 +56,17 @@ def mean_drop(differences: Numbers) -> Interval:
     if not len(differences):
         return drop(0, 0, 0)
     sizes = np.abs(differences)
-    effect = float((np.square(sizes).sum() + 1) / (sizes.sum() + 1))
+    effect = inflation * float((np.square(sizes).sum() + 1) / (sizes.sum() + 1))
     lost, gained = float(sizes[differences > 0].sum()), float(sizes[differences < 0].sum())
     return drop(lost / effect, gained / effect, len(differences) / effect)
 
 
-def mean(values: Numbers) -> Interval:
+def mean(values: Numbers, inflation: float = 1.0) -> Interval:
     """Return a mean with its 95 % interval, of the normal approximation; of nothing, 0 with no bounds."""
     if not len(values):
         return Interval(0.0, -math.inf, math.inf)
     middle = float(values.mean())
-    reach = Z * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    reach = Z * float(values.std(ddof=1)) * math.sqrt(inflation / len(values)) if len(values) > 1 else math.inf
     return Interval(middle, middle - reach, middle + reach)
 
 
@@ -86,8 +87,12 @@ def _upper(lost: float, gained: float, count: float) -> float:
     return (low + high) / 2
 
 
-def paired_p(differences: Numbers) -> float:
+def paired_p(differences: Numbers, inflation: float = 1.0) -> float:
     """Return p of the one-sided paired t-test that the mean of some differences is above zero.
+
+    Args:
+        differences: One for each picture.
+        inflation: By how much more their mean varies than were they independent; see `ties`.
 
     Returns:
         1 where there are fewer than two of them, or all are equal and not above zero.
@@ -98,7 +103,7 @@ def paired_p(differences: Numbers) -> float:
     count = len(differences)
     if count < 2:
         return 1.0
-    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1)) * math.sqrt(inflation)
     if spread <= 1e-12 * max(1.0, abs(mean)):
         return 1.0 if mean <= 1e-12 else 0.0
     from scipy.special import stdtr

@@ -33,7 +33,7 @@ def judge(
         chance: Accuracy of always saying the most frequent class.
         effects: Of everything that was tested, judged.
         said: What is known of where the object is.
-        smallest: The smallest drop that the audit could have seen.
+        smallest: The smallest drop that the audit sees about every other time.
         classes: Their names.
         unasked: How many properties could have been tested, had they been asked for; with any nobody is acquitted.
     """
@@ -92,7 +92,8 @@ def judge(
     if unasked:
         every = sum(one.role.accuses for one in effects) + unasked
         reasons.append(
-            f"Only {len(counting)} of {every} properties were tested, as it was asked for: what was not tested is not "
+            f"Only {len(counting)} of {every} properties {'was' if len(counting) == 1 else 'were'} tested, as it was "
+            "asked for: what was not tested is not "
             "acquitted."
         )
     wide = [one for one in open_ones if one.drop.high >= CLEAR]
@@ -134,7 +135,7 @@ def judge(
     else:
         sentence = (
             "Nothing was found on which the model relies wrongly, but these pictures do not suffice to acquit it. A "
-            f"drop of {smallest * 100:.0f} points or more would probably have been seen."
+            f"drop of {smallest * 100:.0f} points is seen about every other time, a larger one more surely."
         )
     return Verdict(
         Outcome.CANNOT_TELL,

@@ -52,7 +52,7 @@ _VALUES: dict[str, dict[str, Any]] = {
 _EXTREME = 100.0
 """Logits beyond are hardly ever seen in the scale in which a network was trained."""
 _NEAR = 0.9
-"""Share of the best information from which on a convention fits about as well."""
+"""Share of the best information, or of the pictures that are right, from which on a convention fits about as well."""
 
 
 @dataclass(frozen=True)
@@ -243,10 +243,8 @@ def _conclude(model: Model, trials: Sequence[Trial], hits: Sequence[NDArray[np.b
         winner = max(range(len(trials)), key=lambda i: (int(hits[i].sum()), i == 0, trials[i].information))
         best = trials[winner].name
         verdict = f"{best} fits best: {trials[winner].accuracy:.0%} of {labelled} labelled pictures are right"
-        level = [trial.name for trial, right in zip(trials, hits, strict=True) if right.sum() == hits[winner].sum()]
-        verdict += f"{_as_well([name for name in level if name != best], 'as')}."
-        gained, lost = int((hits[winner] & ~hits[0]).sum()), int((hits[0] & ~hits[winner]).sum())
-        if gained - lost > 2 * np.sqrt(gained + lost):  # more than chance between the two (McNemar's test)
+        verdict += _rivals(winner, trials, hits)
+        if _surely_better(hits[winner], hits[0]):
             warning = (
                 f"The {word} preprocessing ({used.name}) is wrong: {used.accuracy:.0%} right, "
                 f"and {trials[winner].accuracy:.0%} under {best}."
@@ -256,6 +254,29 @@ def _conclude(model: Model, trials: Sequence[Trial], hits: Sequence[NDArray[np.b
     else:
         best, verdict, warning = _by_answers(trials, word, model.facts.units)
     return Findings(tuple(trials), used.name, best, pictures, labelled, verdict, warning)
+
+
+def _rivals(winner: int, trials: Sequence[Trial], hits: Sequence[NDArray[np.bool_]]) -> str:
+    """Say which conventions are not surely worse than the one that fits best, and end the sentence."""
+    right = int(hits[winner].sum())
+    level: list[str] = []
+    near: list[str] = []
+    open_ones: list[str] = []
+    for trial, other in zip(trials, hits, strict=True):
+        if trial is trials[winner] or _surely_better(hits[winner], other):
+            continue
+        share = int(other.sum()) / max(right, 1)
+        (level if share == 1 else near if share >= _NEAR else open_ones).append(trial.name)
+    said = f"{_as_well(level, 'as')}{_as_well(near, 'about as')}."
+    if open_ones:
+        said += f" {hits[winner].size} pictures are too few to rule out {' and '.join(open_ones)}."
+    return said
+
+
+def _surely_better(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
+    """Say whether one is right more often than the other by more than chance between the two (McNemar's test)."""
+    gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
+    return bool(gained - lost > 2 * np.sqrt(gained + lost))
 
 
 def _as_well(names: Sequence[str], how: str) -> str:

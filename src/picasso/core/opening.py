@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from picasso.core.clips import MAX_FRAMES
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
 from picasso.core.facts import Task
 from picasso.core.found_labels import beside, imagenet
+from picasso.core.guessing import nearest
 from picasso.core.hooks import Head, ModelFile, number_labels
 from picasso.core.labels import read_labels
 from picasso.core.model import Model
@@ -23,6 +25,9 @@ from picasso.core.names import called, scheme_of
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.trust import file_digest, read_trust
+
+_SHOWN = 10
+"""So many names of a file are told."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,10 @@ def _open(
             if files[1] is None:
                 _find_labels(model, source)
             return model
+    if isinstance(source, str) and source.endswith(".py") and _exists(Path(source)):
+        raise ModelFileError(
+            f"{source} is a Python file.", f"Name the class: {source}:CLASS. {_named_in(Path(source))}"
+        )
     raise ModelFileError(
         _refusal(source), "Give a .keras, .h5, .pt, .pth, .pt2, .safetensors or .onnx file, or a live model."
     )
@@ -213,7 +222,7 @@ def load_factory(factory: Callable[[], Any] | str) -> Callable[[], Any]:
         return factory
     path, _, attribute = factory.rpartition(":")
     if not path.endswith(".py"):
-        raise ModelFileError(f"A factory must be 'my_net.py:make'. Got '{factory}'.")
+        raise ModelFileError(f"A factory must be 'my_net.py:make'. Got '{factory}'.", _named_in(Path(factory)))
     made = _attribute(Path(path), attribute)
     if not callable(made):
         raise ModelFileError(f"{attribute} in {path} is not callable.")
@@ -227,7 +236,16 @@ def _names_a_class(source: str) -> bool:
 def _user_class(path: Path, attribute: str) -> ModelFile:
     kind = _attribute(path, attribute)
     if not inspect.isclass(kind):
-        raise ModelFileError(f"{attribute} in {path} must be a class.", "Give my_model.py:MyClass.")
+        makes = (
+            f" If it makes the network, give the weights, with --factory {path}:{attribute}." if callable(kind) else ""
+        )
+        raise ModelFileError(f"{attribute} in {path} must be a class.", f"Give my_model.py:MyClass.{makes}")
+    if _is_torch_module(kind) and not hasattr(kind, "load"):
+        raise ModelFileError(
+            f"{attribute} in {path} is a torch module, and no class that loads one.",
+            f"Give its weights, with --factory {path}:{attribute}; or write a class whose load() returns it, as "
+            "`picasso new model` does.",
+        )
     try:
         made = kind() if issubclass(kind, ModelFile) else type(kind.__name__, (kind, ModelFile), {})()
     except (Exception, SystemExit) as error:
@@ -292,8 +310,28 @@ def _attribute(path: Path, attribute: str) -> Any:
     except (Exception, SystemExit) as error:  # a script that reads its arguments ends the program
         raise ModelFileError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
-        raise ModelFileError(f"{path} has no '{attribute}'.")
+        raise ModelFileError(f"{path} has no '{attribute}'.", _named_in(path, attribute))
     return getattr(module, attribute)
+
+
+def _is_torch_module(kind: type) -> bool:
+    return any(base.__module__ == "torch.nn.modules.module" for base in kind.__mro__)
+
+
+def _named_in(path: Path, wanted: str = "") -> str:
+    """Say which classes and functions a Python file defines, that spelled nearest first. It is read and not run."""
+    if path.suffix != ".py" or not _exists(path) or not path.is_file():
+        return ""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    kinds = {ast.ClassDef: "class", ast.FunctionDef: "function"}
+    said = {item.name: kinds[type(item)] for item in body if isinstance(item, ast.ClassDef | ast.FunctionDef)}
+    names = [name for name in said if not name.startswith("_")]
+    names = list(dict.fromkeys((*nearest(wanted, names), *names)))
+    shown = ", ".join(f"{said[name]} {name}" for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return f"It holds: {shown}." if names else "It holds no class and no function."
 
 
 def _head(head: Head | str) -> Head:

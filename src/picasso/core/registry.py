@@ -21,6 +21,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.facts import Capability
+from picasso.core.guessing import did_you_mean
 from picasso.core.intervention import Intervention, Need, Role
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.visualization import Family, Visualization
@@ -132,7 +133,8 @@ class Shelf(Generic[K]):
             return found
         known = self.find(places)
         if name not in known:
-            raise NotFoundError(f"There is no {self.noun} '{name}'.", f"Known: {', '.join(known)}.")
+            guess = did_you_mean(name, known)
+            raise NotFoundError(f"There is no {self.noun} '{name}'.", guess or f"Known: {', '.join(known)}.")
         return known[name]
 
     def _all(self, folders: Iterable[Path] | None, only: str | None = None) -> Iterator[Plugin[K]]:

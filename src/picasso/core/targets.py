@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from picasso.core.errors import TargetError
+from picasso.core.guessing import did_you_mean
 from picasso.core.preprocessing import Array
 
 SCORES = "scores"
@@ -20,6 +21,8 @@ BOXES = "boxes"
 """Name of the output that holds a detector's boxes, (n, boxes, 4): left, top, right, bottom in pixels of its input."""
 BOX_SCORES = "box_scores"
 """Name of the output that holds the class scores of a detector's boxes, (n, boxes, classes), before suppression."""
+_FEW = 6
+"""So many classes are all named where none of them was meant."""
 LAYER = "layer"
 """Name under which a layer's values, (n, ..., channels), stand where a target is about them and not about outputs."""
 
@@ -120,11 +123,19 @@ def find_class(target: int | str, labels: Sequence[str]) -> int:
     try:
         index = int(target)
     except ValueError:
-        known = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
-        raise TargetError(f"'{target}' is no class of this model.", f"Its {len(labels)} classes are {known}.") from None
+        raise TargetError(f"'{target}' is no class of this model.", _proposal(str(target), labels)) from None
     if not 0 <= index < len(labels):
         raise TargetError(f"The class index must be in 0..{len(labels) - 1}. Got {index}.")
     return index
+
+
+def _proposal(word: str, labels: Sequence[str]) -> str:
+    """Say which labels a word may have meant, and all of them where they are few. Labels hold commas."""
+    guess = did_you_mean(word, labels, separator=" · ")
+    if guess and len(labels) > _FEW:
+        return f"{guess} It has {len(labels)} classes."
+    known = " · ".join(labels[:_FEW]) + (" · ..." if len(labels) > _FEW else "")
+    return f"{guess} Its {len(labels)} classes are {known}.".strip()
 
 
 def make_target(target: int | str | Target, labels: Sequence[str], columns: int) -> Target:
@@ -145,17 +156,21 @@ def make_target(target: int | str | Target, labels: Sequence[str], columns: int)
             )
         return target
     if isinstance(target, str) and " - " in target and target not in labels:
-        for cut in _cuts(target):
+        cuts, failed = _cuts(target), ""
+        for cut in cuts:
             first, second = target[:cut].strip(), target[cut + 3 :].strip()
             try:
                 a, b = find_class(first, labels), find_class(second, labels)
-            except TargetError:
+            except TargetError as error:
+                failed = f" {error}" if len(cuts) == 1 else ""
                 continue
             if a == b:
                 raise TargetError(f"The difference '{target}' is that of a class with itself.")
             negative = tuple((column, -weight) for column, weight in class_columns(b, columns, len(labels)))
             return Target(a, f"{labels[a]} - {labels[b]}", class_columns(a, columns, len(labels)) + negative, b)
-        raise TargetError(f"'{target}' is no difference of two classes.", 'Write "a - b" with labels or indices.')
+        raise TargetError(
+            f"'{target}' is no difference of two classes.", f'Write "a - b" with labels or indices.{failed}'
+        )
     index = find_class(target, labels)
     return Target(index, labels[index], class_columns(index, columns, len(labels)))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError
+from picasso.core.guessing import did_you_mean
 from picasso.service import plugin_process
 from picasso.service.plugin_process import Description, InterventionCard
 from picasso.service.side_process import SideProcess
@@ -63,7 +64,8 @@ class Catalog:
         """
         known = self.all()
         if name not in known:
-            raise NotFoundError(f"There is no visualization '{name[:80]}'.", f"Known: {', '.join(known)}.")
+            guess = did_you_mean(name, known)
+            raise NotFoundError(f"There is no visualization '{name[:80]}'.", guess or f"Known: {', '.join(known)}.")
         found = known[name]
         if found.error:
             raise PluginError(

@@ -84,9 +84,8 @@ def read_words(words: Sequence[str]) -> tuple[str, str]:
         SettingsError: There are not two words.
     """
     if len(words) != 2:
-        raise SettingsError(
-            f"An audit needs a model and a data set. Got {len(words)} words.", "picasso audit MODEL DATASET"
-        )
+        said = f"'{words[0]}' alone" if len(words) == 1 else f"{len(words)} words" if words else "neither"
+        raise SettingsError(f"An audit needs a model and a data set. Got {said}.", "picasso audit MODEL DATASET")
     return words[0], words[1]
 
 
@@ -104,7 +103,8 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
         PicassoError: As `audit`.
     """
     # Ray tells of dead workers on the standard output, where nothing but the answer belongs.
-    with progress_bars(output.console(stderr=True), 1, quiet) as (begin, report), redirect_stdout(sys.stderr):
+    console = output.console(stderr=True)
+    with progress_bars(console, 1, quiet) as (begin, report), redirect_stdout(sys.stderr):
 
         def said(done: int, total: int, message: str) -> None:
             begin(message)
@@ -118,8 +118,9 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
             progress=lambda done, total: report(done, total, ""),
         )
         begin("Opening the model")
-        opened, arguments, _ = models.read_opening(model, asked.opening)
+        opened, arguments, notes = models.read_opening(model, asked.opening)
         live = load_model(opened, **arguments)
+        models.say_assumed(model, live, asked.opening, console, notes)
         return audit(
             live,
             dataset,
@@ -233,25 +234,28 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
     for reason in verdict.reasons:
         console.print(Text(reason), soft_wrap=True)
     console.print()
-    table = output.columns("", "Property", "Points of accuracy", "p (Holm)", "Pictures")
+    table = output.columns("", "Property", "Points of accuracy", "p of the score's fall", "Pictures")
     tested = [one for one in findings.effects if one.pictures]
     shown = [one for one in tested if one.suspect or not one.role.accuses or (one.role.is_part and not cleared(one))]
     open_ones = [one for one in tested if one not in shown and not cleared(one)]
     shown += open_ones[:_OPEN]
     for effect in sorted(shown, key=lambda one: -one.drop.value):
-        table.add_row(
-            _mark(effect), Text(effect.what.title), with_span(effect.drop), f"{effect.holm:.2g}", str(effect.pictures)
-        )
+        # It belongs to the fall of the margin and not to the points beside it, so it stands where that counts.
+        p = f"{effect.holm:.2g}" if effect.accused else ""
+        table.add_row(_mark(effect), Text(effect.what.title), with_span(effect.drop), p, str(effect.pictures))
     console.print(table)
-    if len(open_ones) > _OPEN:
-        console.print(Text(f"{len(open_ones) - _OPEN} more are open.", style="dim"))
+    if (count := len(open_ones) - _OPEN) > 0:
+        console.print(Text(f"{count} more {'is' if count == 1 else 'are'} open.", style="dim"))
     if count := len(tested) - len(open_ones) - sum(1 for one in shown if one not in open_ones):
-        console.print(Text(f"{count} more are cleared: less than {CLEAR * 100:.0f} points hang on each.", style="dim"))
+        what = "1 more is cleared" if count == 1 else f"{count} more are cleared"
+        on = "it" if count == 1 else "each"
+        console.print(Text(f"{what}: less than {CLEAR * 100:.0f} points hang on {on}.", style="dim"))
     telling = [clue for clue in findings.clues if clue.telling]
     for clue in telling[:_CLUES]:
         console.print(Text(f"The files: {clue.sentence}"), soft_wrap=True)
-    if len(telling) > _CLUES:
-        console.print(Text(f"{len(telling) - _CLUES} more clues are in the report (--out).", style="dim"))
+    if (count := len(telling) - _CLUES) > 0:
+        what = "1 more clue is" if count == 1 else f"{count} more clues are"
+        console.print(Text(f"{what} in the report (--out).", style="dim"))
     for reason in dict.fromkeys(one.reason for one in findings.untested):
         titles = ", ".join(one.title for one in findings.untested if one.reason == reason)
         console.print(Text(f"Not tested: {titles}. {reason}", style="dim"), soft_wrap=True)
@@ -262,7 +266,8 @@ def show(findings: Findings, files: Sequence[Path]) -> None:
         if file.parent == top:
             console.print(str(file), soft_wrap=True, markup=False)
     for folder, count in Counter(file.parent for file in files if file.parent != top).items():
-        console.print(f"{folder}: {count // 2} pictures, each before and after", soft_wrap=True, markup=False)
+        what = f"{count // 2} picture{'' if count // 2 == 1 else 's'}"
+        console.print(f"{folder}: {what}, each before and after", soft_wrap=True, markup=False)
 
 
 def _mark(effect: Effect) -> Text:

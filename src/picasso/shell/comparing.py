@@ -17,7 +17,7 @@ from picasso.scorecard.method import Method
 from picasso.scorecard.report import interval, number
 from picasso.shell import output
 from picasso.shell.explaining import progress_bars
-from picasso.shell.flags import as_value
+from picasso.shell.flags import as_value, read_names
 from picasso.shell.pictures import Found
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Unread:
     error: PicassoError
 
 
-def choices(words: str, settings: Sequence[str]) -> list[MethodChoice] | str | None:
+def choices(words: Sequence[str], settings: Sequence[str]) -> list[MethodChoice] | str | None:
     """Return the methods that were named, with their settings.
 
     Args:
-        words: Names with commas between them, "all", or "".
+        words: Names, also with commas between them; "all"; or nothing.
         settings: "method.name=value" each.
 
     Raises:
@@ -66,9 +66,9 @@ def choices(words: str, settings: Sequence[str]) -> list[MethodChoice] | str | N
                 f"--set takes METHOD.NAME=VALUE. Got '{word}'.", "For example: --set grad-cam.layer=conv5"
             )
         given.setdefault(method.strip(), {})[name.strip().replace("-", "_")] = as_value(value.strip())
-    names = [name.strip() for name in words.split(",") if name.strip()]
+    names = read_names(words)
     if not given and (not names or names == ["all"]):
-        return words.strip() or None
+        return "all" if names else None
     names = names or list(DEFAULT)
     if lost := [method for method in given if method not in names]:
         raise SettingsError(f"--set names '{lost[0]}', which is not compared.", f"Compared: {', '.join(names)}.")
@@ -158,7 +158,8 @@ def show(comparison: Comparison, files: Sequence[Path], unread: Sequence[Unread]
         console.print(str(file), soft_wrap=True, markup=False)
     if unread:
         bad = output.console(stderr=True)
-        bad.print(f"error: {len(unread)} pictures could not be read", style="red")
+        said = "1 picture" if len(unread) == 1 else f"{len(unread)} pictures"
+        bad.print(f"error: {said} could not be read", style="red")
 
 
 def document(comparison: Comparison, files: Sequence[Path], unread: Sequence[Unread]) -> dict[str, Any]:

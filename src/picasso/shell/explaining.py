@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from picasso.core import runner
 from picasso.core.asking import Place
-from picasso.core.errors import PicassoError
+from picasso.core.errors import NotSupportedError, PicassoError, PictureError
+from picasso.core.fitting import missing
 from picasso.core.images import read_picture
 from picasso.shell import output
 from picasso.shell.extracting import Extracting
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 Report = Callable[[int, int, str], None]
 _OF_ONE_PICTURE = ("bad-picture", "model-failed", "bad-output", "bad-plugin")
 """Codes of errors after which the other pictures may still succeed."""
+_BEST = 5
+"""So many of the best classes are listed, whatever is explained."""
+_VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg")
+"""Endings of files that `picasso video` reads and `picasso explain` does not."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,17 @@ def explain_all(model: Model, pictures: Sequence[Found | None], choices: Choices
     return finished
 
 
+def refuse_unfitting(model: Model, asked: Sequence[Choices]) -> None:
+    """Refuse, before any work, visualizations that the model cannot do.
+
+    Raises:
+        NotSupportedError: The model lacks what one of them needs.
+    """
+    for choices in asked:
+        if reason := missing(model, choices.entry):
+            raise NotSupportedError(reason, "Choose another visualization.")
+
+
 def ignored(estimate: Estimate) -> None:
     """Say nothing of what a run will take."""
 
@@ -103,6 +119,8 @@ def ignored(estimate: Estimate) -> None:
 def _explain(
     model: Model, one: Found | None, choices: Choices, report: Report, announce: Callable[[Estimate], None]
 ) -> Result:
+    if one is not None and one.path.suffix.lower() in _VIDEOS and one.path.is_file():
+        raise PictureError(f"{one.path} is a video.", f"For maps over it: picasso video MODEL {one.path}")
     picture = None if one is None else read_picture(one.path)
     return runner.run(
         model,
@@ -137,7 +155,7 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     if len(finished) == 1 and good:
         one, result = good[0]
         console.print(_plain(f"{result.about}: {result.title}"), soft_wrap=True)
-        if result.predictions:
+        if result.predictions or result.attributions:
             console.print(_classes(result))
         for box in result.record.get("boxes", ()):
             console.print(_plain(f"{box['target']}: {_said(box)}"), soft_wrap=True)
@@ -158,13 +176,13 @@ def show(finished: Sequence[Done], folder: Path) -> None:
 
 
 def _classes(result: Result) -> Any:
-    """Return the table of what the model takes a picture for."""
+    """Return the table of what the model takes a picture for, and of what else is explained: each with its score."""
     table = output.columns("Class", str(result.record["certainty"]).capitalize(), "Score explained")
-    scores = {a.target.label: a.score for a in result.attributions}
-    for prediction in result.predictions[: max(5, len(result.targets))]:
-        score = scores.get(prediction.label)
-        shown = "" if score is None else f"{score:.3f}"
-        table.add_row(_plain(prediction.label), f"{prediction.probability:.4f}", shown)
+    scores = {a.target.label: f"{a.score:.3f}" for a in result.attributions}
+    shares = {prediction.label: f"{prediction.probability:.4f}" for prediction in reversed(result.predictions)}
+    best = [prediction.label for prediction in result.predictions[: max(_BEST, len(result.targets))]]
+    for label in dict.fromkeys((*best, *scores)):
+        table.add_row(_plain(label), shares.get(label, ""), scores.get(label, ""))
     return table
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from picasso.core.errors import PictureError
+from picasso.core.errors import PictureError, SettingsError
 from picasso.shell import output
 from picasso.shell.explaining import progress_bars
 
@@ -43,6 +43,17 @@ def only_one(named: Sequence[str]) -> Path:
     if len(named) != 1:
         raise PictureError(f"One video is explained at a time. Got {len(named)}.", "For example: drive.mp4")
     return Path(named[0])
+
+
+def only_visualization(names: Sequence[str]) -> str:
+    """Return the one visualization that was named.
+
+    Raises:
+        SettingsError: There are several.
+    """
+    if len(names) != 1:
+        raise SettingsError(f"A film shows one visualization. Got {', '.join(names)}.", "Make a film of each.")
+    return names[0]
 
 
 def film(model: Model, path: Path, choices: Choices, quiet: bool) -> tuple[Film, list[Path]]:

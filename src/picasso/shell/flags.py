@@ -57,6 +57,11 @@ def split_words(
     return pictures, values
 
 
+def read_names(words: Iterable[str]) -> list[str]:
+    """Return the names that an option was given, again and again or with commas between them; each once."""
+    return list(dict.fromkeys(name for word in words for part in word.split(",") if (name := part.strip())))
+
+
 def read_pairs(pairs: Iterable[str]) -> dict[str, Any]:
     """Read settings written as "name=value".
 

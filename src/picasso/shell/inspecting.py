@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from picasso.shell import output
+from picasso.shell.models import UNDECLARED
 from picasso.shell.pictures import find_pictures
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def show(facts: dict[str, Any], findings: dict[str, Any] | None) -> None:
     """Print the findings; without any, how to get them where the preprocessing was only assumed."""
     console = output.console()
     if findings is None:
-        if any("was not declared" in note for note in facts["notes"]) and facts["task"] == "classification":
+        if any(UNDECLARED in note for note in facts["notes"]) and facts["task"] == "classification":
             console.print(
                 "\nIts preprocessing is assumed; --samples PICTURES tries the usual ones on pictures of yours."
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +14,17 @@ from picasso.core.errors import ConfigurationError, NotFoundError, PicassoError
 from picasso.core.names import scheme_of
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
-from picasso.shell import project
+from picasso.shell import output, project
 from picasso.shell.opening import Opening
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from picasso.core.model import Model
     from picasso.service.configuration import ModelSpecification
+
+UNDECLARED = "was not declared"
+"""In the notes of a model whose preprocessing is only assumed."""
 
 
 def open_model(word: str, chosen: Opening) -> Model:
@@ -71,6 +78,27 @@ def read_opening(word: str, chosen: Opening) -> tuple[str, dict[str, Any], tuple
             declared = (base.model_dump(exclude_unset=True) if base else {}) | declared
         arguments["preprocessing"] = _validated(declared)
     return source, arguments, notes
+
+
+def say_assumed(word: str, model: Model, chosen: Opening, to: Console | None = None, notes: Sequence[str] = ()) -> None:
+    """Print on stderr that the preprocessing of a model is only assumed, and what to do; nothing where it is declared.
+
+    Args:
+        word: What the model was opened from.
+        model: It.
+        chosen: The options it was opened with: what declares how pixels are scaled ends the assuming.
+        to: The console of a progress bar that is on the screen now, so that the line is printed above it.
+        notes: Of `read_opening`, where they are not among the model's own.
+    """
+    if any(getattr(chosen, name) for name in ("preprocessing", "color", "scale", "mean", "std")):
+        return
+    note = next((note for note in (*notes, *model.facts.notes) if UNDECLARED in note), "")
+    if note:
+        tries = model.facts.task == "classification" and model.head != "none" and model.facts.frames is None
+        inspect = f"`picasso inspect {shlex.quote(word)} --samples FOLDER` tries others."
+        line = f"{note} {inspect if tries else 'Declare it with --color, --scale, --mean and --std.'}"
+        shown = to or output.console(stderr=True)
+        shown.print(line, style="yellow", soft_wrap=True, markup=False, highlight=False)
 
 
 def _from_configuration(word: str) -> ModelSpecification | None:

@@ -14,7 +14,9 @@ def complete_visualizations(incomplete: str) -> list[str]:
     from picasso.core import registry
     from picasso.shell import project
 
-    return [name for name in registry.visualizations(project.plugin_folders()) if name.startswith(incomplete)]
+    before, comma, last = incomplete.rpartition(",")
+    known = registry.visualizations(project.plugin_folders())
+    return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
 
 
 ModelWord = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import importlib.util
 from collections.abc import Iterable
 from importlib import resources
@@ -13,6 +14,7 @@ import typer
 
 from picasso.core import registry
 from picasso.core.errors import ConfigurationError, MissingExtraError
+from picasso.core.names import path_parts, scheme_of
 from picasso.service.configuration import (
     DEMO_MODELS,
     Configuration,
@@ -47,12 +49,26 @@ def project(file: Path | None, models: Iterable[str], datasets: Iterable[str] = 
     """
     if file is None and CONFIGURATION.is_file():
         file = CONFIGURATION
+    offered = [specification(word) for word in models]
+    for one in offered:
+        _check_there(one.source)
     return read_configuration(
         file,
-        models=[specification(word) for word in models],
+        models=offered,
         datasets=[dataset_specification(word) for word in datasets],
         **overrides,
     )
+
+
+def _check_there(source: str) -> None:
+    """Refuse a file that is absent before the server starts; what is no file is said once it is opened."""
+    _, file, _ = path_parts(source)
+    path = Path(file)
+    looks_so = path.suffix or len(path.parts) > 1
+    if scheme_of(source) or not looks_so or ":" in path.relative_to(path.anchor).as_posix() or path.exists():
+        return
+    if not any(path.parent.glob(f"{glob.escape(path.name)}.*")):  # a checkpoint is named without its endings
+        raise ConfigurationError(f"There is no file {file}.", "Check the path after --model.")
 
 
 def specification(word: str) -> ModelSpecification:

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from picasso.auditing.files.duplicates import Alike, find_duplicates
+from picasso.auditing.files.duplicates import Alike, Duplicate, find_duplicates
 from picasso.auditing.files.facts import FileFacts
 from picasso.core.dataset import Example
 
 MOST_NOTES = 10
 """Groups of copies that are named."""
 EVERYWHERE = 12
-"""By how much (0..255) any of the 256 small cells of a near copy may differ: a thing elsewhere in a plain picture
-changes one of them by far more, and is no copy."""
+"""By how much (0..255) any of the small cells of a near copy, of its light or its colors, may differ: a thing elsewhere
+in a plain picture changes one of them by far more, and is no copy."""
 
 
 def find_copies(
@@ -31,11 +31,8 @@ def find_copies(
         The numbers of all but the first of each group of copies, and what a reader should know, one sentence each,
         also of pictures that are much alike and are left in.
     """
-    numbers = list(files)
-    groups = find_duplicates(
-        list(files.values()), [labels[one] for one in numbers], [examples[one].columns for one in numbers]
-    )
-    facts = list(files.values())
+    numbers, facts = list(files), list(files.values())
+    groups = find_duplicates(facts, [labels[one] for one in numbers], [examples[one].columns for one in numbers])
 
     def alike(first: int, other: int) -> bool:
         one, two = (np.frombuffer(facts[place].thumbnail, np.uint8).astype(np.int16) for place in (first, other))
@@ -44,19 +41,31 @@ def find_copies(
 
     left_out: set[int] = set()
     for group in groups:
+        if group.alike is not Alike.NEAR:
+            left_out.update(group.members[1:])
+    for group in groups:
         kept: list[int] = []
-        for place in group.members:
-            if kept and (group.alike is not Alike.NEAR or any(alike(one, place) for one in kept)):
+        for place in group.members if group.alike is Alike.NEAR else ():
+            if place in left_out:
+                continue
+            if any(alike(one, place) for one in kept):
                 left_out.add(place)
             else:
                 kept.append(place)
-    copies = {numbers[place] for place in left_out}
     said = []
-    if copies:
-        count = f"{len(copies)} pictures that are copies" if len(copies) > 1 else "1 picture that is a copy"
+    if left_out:
+        count = f"{len(left_out)} pictures that are copies" if len(left_out) > 1 else "1 picture that is a copy"
         said.append(f"Left out: {count} or nearly so. One of each is audited.")
     names = [examples[one].name for one in numbers]
-    said += [group.sentence(names, classes) for group in groups[:MOST_NOTES]]
+    said += [f"{one.sentence(names, classes)} {_of_these(one, left_out)}" for one in groups[:MOST_NOTES]]
     if len(groups) > MOST_NOTES:
         said.append(f"{len(groups) - MOST_NOTES} more groups of pictures are there more than once.")
-    return copies, said
+    return {numbers[place] for place in left_out}, said
+
+
+def _of_these(group: Duplicate, left_out: set[int]) -> str:
+    """Say how many pictures of a group were left out."""
+    count = len(left_out.intersection(group.members))
+    if not count:
+        return "None of them is left out."
+    return f"{count} of them is left out." if count == 1 else f"{count} of them are left out."

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from picasso.auditing.files.facts import FileFacts
+from picasso.auditing.files.facts import THUMBNAIL, FileFacts
 from picasso.auditing.files.listed import SPLIT
 
 NEAR = 3
 """Bits of 64 by which the difference hashes of near duplicates may differ."""
 CLOSE = 6.0
-"""Mean difference (0..255) of their small grey pictures at most: flat pictures have equal hashes by chance."""
+"""Mean difference (0..255) of their small pictures at most, of the grey cells and of those of the colors: flat pictures
+have equal hashes by chance, and the hash knows no colors."""
 BANDS = 4
 """Hashes that differ in three bits agree in one of four parts wholly, so only such are compared."""
 BLOCK = 256
@@ -145,13 +146,16 @@ def near_pairs(hashes: Sequence[int], most: int = NEAR) -> Iterator[NDArray[np.i
 
 def _near_groups(facts: Sequence[FileFacts]) -> list[list[int]]:
     """Return groups of pictures that are near each other, directly or by others between them."""
+    if not facts:
+        return []
     small = np.frombuffer(b"".join(fact.thumbnail for fact in facts), np.uint8).reshape(len(facts), -1)
     group = np.arange(len(facts))
     for pairs in near_pairs([fact.hash for fact in facts]):
         for some in np.array_split(pairs, len(pairs) // PAIRS + 1):
             some = some[group[some[:, 0]] != group[some[:, 1]]]  # the others need no further link
-            away = np.abs(small[some[:, 0]].astype(np.int16) - small[some[:, 1]]).mean(axis=1)
-            group = _joined(group, some[away <= CLOSE])
+            away = np.abs(small[some[:, 0]].astype(np.int16) - small[some[:, 1]])
+            grey, colors = away[:, : THUMBNAIL**2].mean(axis=1), away[:, THUMBNAIL**2 :].mean(axis=1)
+            group = _joined(group, some[(grey <= CLOSE) & (colors <= CLOSE)])
     return [members.tolist() for members in _equal(group)]
 
 

@@ -21,7 +21,7 @@ SIDE = 256
 ALIKE = 12
 """By how much (0..255) a border's luminance may differ from its own: JPEG leaves ripples, larger ones in the colors."""
 THUMBNAIL = 16
-"""Side of the small grey picture by which near duplicates are confirmed."""
+"""Side of the small picture by which near duplicates are confirmed, in cells; of its colors half as many."""
 _CAMERA, _SOFTWARE, _ORIENTATION, _DATE, _DETAILS, _TAKEN = 0x0110, 0x0131, 0x0112, 0x0132, 0x8769, 0x9003
 """Tags of EXIF data."""
 _TABLE = np.array(
@@ -63,7 +63,8 @@ class FileFacts:
         pixels: SHA-256 of the decoded picture, hex; of a large JPEG decoded at a lower resolution.
         hash: 64-bit difference hash of the picture: of 8 rows of 9 cells, whether each is brighter than its right
             neighbor.
-        thumbnail: The picture in 16 x 16 grey cells, 256 bytes.
+        thumbnail: The picture in 16 x 16 grey cells, and in 8 x 8 cells how much bluer and how much redder than grey it
+            is (Cb and Cr of ITU-R BT.601), 384 bytes.
     """
 
     size: int
@@ -112,7 +113,8 @@ def file_facts(data: bytes, name: str = "picture") -> FileFacts:
     height, width = pixels.shape[:2]
     if header.size:
         width, height = header.size
-    grey = np.asarray(Image.fromarray(pixels).convert("L"))
+    image = Image.fromarray(pixels)
+    grey = np.asarray(image.convert("L"))
     red, green, blue = pixels.reshape(-1, 3).mean(axis=0, dtype=np.float64)
     return FileFacts(
         size=len(data),
@@ -133,7 +135,7 @@ def file_facts(data: bytes, name: str = "picture") -> FileFacts:
         digest=hashlib.sha256(data).hexdigest(),
         pixels=hashlib.sha256(repr((width, height)).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest(),
         hash=difference_hash(grey),
-        thumbnail=np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)).tobytes(),
+        thumbnail=thumbnail(image),
     )
 
 
@@ -145,6 +147,16 @@ def borders(grey: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     """
     top, bottom, left, right = (_constant_rows(side) / len(side) for side in (grey, grey[::-1], grey.T, grey.T[::-1]))
     return top, bottom, left, right
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """Return the small picture of an RGB picture: its grey cells, then those of its colors, as `FileFacts` has them.
+
+    Its colors are coarser, as JPEG keeps them: in small pictures what is saved again has finer ones nowhere.
+    """
+    small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).convert("YCbCr")
+    grey, blue, red = small.split()
+    return grey.tobytes() + blue.reduce(2).tobytes() + red.reduce(2).tobytes()
 
 
 def difference_hash(grey: NDArray[np.uint8]) -> int:

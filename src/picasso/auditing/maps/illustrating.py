@@ -28,6 +28,7 @@ from picasso.auditing.maps.evidence import (
     make_maps,
     shares,
 )
+from picasso.auditing.ties import Ties
 from picasso.core.errors import CanceledError, PicassoError
 from picasso.core.facts import Sample
 from picasso.core.intervention import Property, Role
@@ -163,9 +164,10 @@ def _tried(
     for number, shard in enumerate(shards):
         report(number, len(shards), "Trying what groups of maps propose")
         table.enter(shard, trial.measure(shard))
+    ties = Ties(pictures, [donors])
     effects = judged(
         [
-            effect_of(question, number, table, pictures, labels, classes, scale, False)
+            effect_of(question, number, table, ties, labels, classes, scale, False)
             for number, question in enumerate(questions)
         ]
     )

@@ -6,8 +6,11 @@ say in it: what it relies on would then be taken for the object, and acquitted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +57,14 @@ class RegionKinds:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these kinds from any others, whose numbers would mean something else."""
+        digest = hashlib.sha256()
+        for content in _contents(self):
+            digest.update(content)
+        return digest.hexdigest()
 
     def label(self, view: Pixels) -> NDArray[np.int64]:
         """Return the kind of each pixel, int64 (h, w), from 0.
@@ -221,3 +232,17 @@ def _filled(numbers: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[n
     """Return the numbers with whether the kind is there, and the mean where it is not."""
     with_mean = np.where(np.isnan(numbers), np.nanmean(numbers, axis=0) if there.any() else 0, numbers)
     return np.column_stack([there.astype(np.float64), np.nan_to_num(with_mean)])
+
+
+def _contents(part: Any) -> Iterator[bytes]:
+    """Yield what lies in a dataclass, fractions to three digits: machines differ in the last ones."""
+    if is_dataclass(part):
+        for field in fields(part):
+            yield from _contents(getattr(part, field.name))
+    elif isinstance(part, tuple):
+        for one in part:
+            yield from _contents(one)
+    elif isinstance(part, np.ndarray):
+        yield repr(part.shape).encode() + (np.round(part.astype(np.float64), 3) + 0.0).tobytes()
+    else:
+        yield repr(round(part, 3) if isinstance(part, float) else part).encode()

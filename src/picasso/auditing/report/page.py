@@ -97,6 +97,7 @@ def page(findings: Findings) -> str:
             fixes=fixes,
             extras=extras,
             damage=DAMAGE,
+            shares={"surface": thresholds.SURFACE, "size": thresholds.SIZE},
             toward=lambda effect: _toward(effect, findings.classes),
         )
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from picasso.core.dataset.dataset import Dataset, is_box
 from picasso.core.dataset.example import Box, Example, Skipped
-from picasso.core.dataset.folders import fit_masks
+from picasso.core.dataset.folders import fit_masks, unfitting
 from picasso.core.dataset.outlines import Outlines, Runs
 from picasso.core.dataset.places import Place, unreadable
 from picasso.core.dataset.sources import printable
@@ -127,7 +127,7 @@ def read_coco(data: bytes, name: str, place: Place, masks: Place | None) -> Data
         if isinstance(made, Skipped):
             skipped.append(made)
         elif made.name in examples:
-            skipped.append(Skipped(made.name, "It is listed twice."))
+            skipped.append(Skipped(made.name, "It is listed twice.", made.label))
         else:
             examples[made.name] = made
             several += len({annotation.category_id for annotation in found}) > 1
@@ -137,10 +137,11 @@ def read_coco(data: bytes, name: str, place: Place, masks: Place | None) -> Data
             f"{name} names no picture with objects that is there.{first_reason}",
             "Put the file beside the pictures' folder.",
         )
+    notes = [f"{_many(several)} objects of several categories; the largest gives the class."] if several else []
     if masks is not None:
         fitting = fit_masks(masks.files, list(examples), masks.name)
         examples |= {key: replace(examples[key], mask=mask) for key, mask in fitting.items()}
-    notes = [f"{_many(several)} objects of several categories; the largest gives the class."] if several else []
+        notes += unfitting(masks.files, fitting)
     used = {example.label for example in examples.values()}
     unused = [label for label in dict.fromkeys(names.values()) if label not in used]
     if unused:
@@ -154,13 +155,14 @@ def _example(
 ) -> Example | Skipped:
     name = printable(image.file_name.replace("\\", "/").removeprefix("./"))
     source = place.find(image.file_name)
+    largest = max(objects, key=lambda annotation: annotation.size, default=None)
+    label = "" if largest is None else names.get(largest.category_id, "")
     if source is None:
-        return Skipped(name, "There is no such file, or several are called so.")
+        return Skipped(name, "There is no such file, or several are called so.", label)
     if reason := unreadable(source):
-        return Skipped(name, reason)
-    if not objects:
+        return Skipped(name, reason, label)
+    if largest is None:
         return Skipped(name, "It has no objects, so no class.")
-    largest = max(objects, key=lambda annotation: annotation.size)
     if largest.category_id not in names:
         return Skipped(name, f"Its category {largest.category_id} is not among the categories.")
     same = [annotation for annotation in objects if annotation.category_id == largest.category_id]

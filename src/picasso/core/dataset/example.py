@@ -40,7 +40,9 @@ class Skipped:
     Args:
         name: Its place in the data set.
         reason: Why, one sentence.
+        label: The class that it would have; "" where that is not known.
     """
 
     name: str
     reason: str
+    label: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example, Skipped
 from picasso.core.dataset.places import Place, natural, unreadable
-from picasso.core.dataset.sources import Source
+from picasso.core.dataset.sources import Source, composed
 from picasso.core.errors import DatasetError
 from picasso.core.images import SUFFIXES
 
@@ -42,11 +42,12 @@ def read_folder(place: Place, masks: Place | None = None) -> Dataset:
         notes.append(f"The data set is split into {', '.join(sorted(tops, key=natural))}: all of it is used.")
     level = 1 if split else 0
     examples, skipped = [], [*place.skipped, *_no_pictures(place, root, level)]
-    fitting = _fitting_masks(place, masks, list(pictures))
+    drawn = _masks(place, masks)
+    fitting = fit_masks(drawn, list(pictures), "" if masks is None else masks.name)
     for name, parts in placed.items():
         reason = "It lies in no class's folder." if len(parts) < level + 2 else unreadable(pictures[name])
         if reason:
-            skipped.append(Skipped(name, reason))
+            skipped.append(Skipped(name, reason, parts[level] if len(parts) >= level + 2 else ""))
             continue
         columns = {"split": parts[0]} if split else {}
         examples.append(Example(name, parts[level], pictures[name], fitting.get(name), columns=columns))
@@ -55,7 +56,7 @@ def read_folder(place: Place, masks: Place | None = None) -> Dataset:
             f"{place.name} holds no pictures in folders of classes.",
             "Give a folder with one folder for each class, or a CSV file with a column of files and one of classes.",
         )
-    notes += _empty_folders(place, root, level)
+    notes += [*_empty_folders(place, root, level), *unfitting(drawn, fitting)]
     labels = tuple(sorted({example.label for example in examples}, key=lambda label: (natural(label), label)))
     return Dataset(place.name, labels, tuple(examples), tuple(skipped), tuple(notes))
 
@@ -103,18 +104,14 @@ def _empty_folders(place: Place, root: str, level: int) -> list[str]:
     return [f"No pictures lie in: {', '.join(empty)}."] if empty else []
 
 
-def _fitting_masks(place: Place, given: Place | None, pictures: list[str]) -> dict[str, Source]:
-    """Return the mask of each picture that has one.
-
-    Raises:
-        DatasetError: Masks were given, and none fits.
-    """
+def _masks(place: Place, given: Place | None) -> dict[str, Source]:
+    """Return the masks by name: those that were given, else those that lie in a folder of masks."""
     if given is None:
         found = {name: file for name, file in place.files.items() if _holds_masks(name) and is_picture(name)}
     else:
         found = {name: file for name, file in given.files.items() if is_picture(name)}
     of_objects = {name: file for name, file in found.items() if OBJECT in name.split("/")[:-1]}
-    return fit_masks(of_objects or found, pictures, given.name if given else "")
+    return of_objects or found
 
 
 def fit_masks(masks: Mapping[str, Source], pictures: list[str], given: str = "") -> dict[str, Source]:
@@ -144,9 +141,24 @@ def fit_masks(masks: Mapping[str, Source], pictures: list[str], given: str = "")
     return fitting
 
 
+def unfitting(masks: Mapping[str, Source], fitting: Mapping[str, Source]) -> list[str]:
+    """Say how many masks are of no picture: by their names, or because several pictures are called so.
+
+    Args:
+        masks: By name; what is no picture is not counted.
+        fitting: What `fit_masks` made of them.
+    """
+    used = set(fitting.values())
+    left = [name for name, file in masks.items() if file not in used and is_picture(name)]
+    if not left:
+        return []
+    fit = "mask files fit" if len(left) > 1 else "mask file fits"
+    return [f"{len(left)} {fit} no picture, or several of one name; the first: {left[0]}."]
+
+
 def _ends(name: str) -> list[tuple[str, ...]]:
     """Return what a mask may share with its picture: the name without suffix, in all its folders, in fewer, in none."""
-    *folders, last = name.split("/")
+    *folders, last = composed(name).split("/")
     parts = [folder for folder in folders if folder.casefold() not in (MASKS, OBJECT)] + [
         last.rpartition(".")[0] or last
     ]

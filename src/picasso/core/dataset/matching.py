@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from picasso.core.dataset.sources import composed
 from picasso.core.errors import DatasetError
 
 _IDENTIFIER = re.compile(r"^(n\d{8})(?:[\s,:_-]+|$)")
@@ -21,8 +22,9 @@ def match_classes(
 ) -> dict[str, int]:
     """Say which of a model's classes each class of a data set is.
 
-    By name, whatever the case and whether words are parted by spaces, hyphens or underscores; by one of several names
-    in a label ("tabby, tabby cat") or by WordNet's identifier before it; in the singular; or by number.
+    By name, whatever the case, whether words are parted by spaces, hyphens or underscores, and whether accents are
+    characters of their own, as macOS writes them; by one of several names in a label ("tabby, tabby cat") or by
+    WordNet's identifier before it; in the singular; or by number.
 
     Args:
         dataset_classes: The data set's classes.
@@ -40,7 +42,8 @@ def match_classes(
         {'tabby cats': 1, 'dog': 0}
     """
     model = _Model(model_labels)
-    said = {} if given is None else {str(key): _given(str(key), value, model) for key, value in given.items()}
+    named = {_called(str(key), dataset_classes): value for key, value in (given or {}).items()}
+    said = {name: _given(name, value, model) for name, value in named.items()}
     if unknown := [name for name in said if name not in dataset_classes]:
         raise DatasetError(
             f"The data set has no class {_listed(unknown)}.", f"Its classes are {', '.join(dataset_classes)}."
@@ -80,7 +83,7 @@ class _Model:
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = labels
         senses: tuple[tuple[Callable[[str], str], Callable[[str], Iterable[str]]], ...] = (
-            (str.strip, lambda label: [label.strip()]),
+            (lambda name: composed(name.strip()), lambda label: [composed(label.strip())]),
             (plain, lambda label: [plain(label)]),
             (plain, lambda label: map(plain, _names(label))),
             (_identifier, lambda label: [_identifier(label)]),
@@ -118,7 +121,14 @@ def _number(name: str) -> str:
 
 def plain(text: str) -> str:
     """Return a name without case, hyphens and underscores: "Tabby_Cat " -> "tabby cat"."""
-    return " ".join(re.sub(r"[\s_-]+", " ", text.casefold()).split())
+    return " ".join(re.sub(r"[\s_-]+", " ", composed(text).casefold()).split())
+
+
+def _called(name: str, classes: Sequence[str]) -> str:
+    """Return how the data set writes a class that a person names; the name itself where it has none."""
+    if name in classes:
+        return name
+    return next((one for one in classes if composed(one) == composed(name)), name)
 
 
 def _names(label: str) -> list[str]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from picasso.core.dataset.example import Skipped
-from picasso.core.dataset.sources import File, Member, Source, file_at, printable
+from picasso.core.dataset.sources import File, Member, Source, composed, file_at, printable
 from picasso.core.errors import DatasetError
 from picasso.core.images import MAX_BYTES
 
@@ -50,24 +50,30 @@ class Place:
         """Return the file that a table means: by its place, else the only one whose place ends alike.
 
         Args:
-            name: "images/0001.png"; the suffix may be missing, and so may folders on either side.
+            name: "images/0001.png"; the suffix may be missing, and so may folders on either side. Accents may be
+                written either way.
         """
         plain = name.strip().replace("\\", "/").removeprefix("./")
         for place in (f"{self.start}/{plain}", plain):
-            if place in self.files:
-                return self.files[place]
+            if (written := place if place in self.files else self._composed.get(composed(place))) is not None:
+                return self.files[written]
         if self.root is not None and (found := file_at(self.root / name.strip())) is not None:
             return found
-        *folders, last = plain.split("/")
-        same = [place for place in self._by_end.get(last, ()) if _end_alike(place.split("/")[:-1], folders)]
+        *folders, last = composed(plain).split("/")
+        same = [place for place in self._by_end.get(last, ()) if _end_alike(composed(place).split("/")[:-1], folders)]
         return self.files[same[0]] if len(same) == 1 and last else None
+
+    @cached_property
+    def _composed(self) -> Mapping[str, str]:
+        """Places by their names with composed accents, of those that are written otherwise."""
+        return {composed(place): place for place in self.files if composed(place) != place}
 
     @cached_property
     def _by_end(self) -> Mapping[str, list[str]]:
         """Places by the last part of their names, and by that without its suffix."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         for place in self.files:
-            last = place.rpartition("/")[2]
+            last = composed(place).rpartition("/")[2]
             for end in {last, last.rpartition(".")[0]}:
                 found[end].append(place)
         return found

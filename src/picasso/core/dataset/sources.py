@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import unicodedata
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -121,6 +122,11 @@ def file_at(path: Path) -> File | None:
 def printable(name: str) -> str:
     """Return a file's name as Unicode that can be printed and saved; names that differ stay different."""
     return name.encode(errors="backslashreplace").decode()
+
+
+def composed(name: str) -> str:
+    """Return a name in which a letter and its accent are one character: macOS and its archives write them as two."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _unpacked(data: bytes, method: int, most: int) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from picasso.core.dataset.dataset import Dataset, is_box
 from picasso.core.dataset.example import Box, Example, Skipped
-from picasso.core.dataset.folders import fit_masks, is_picture
+from picasso.core.dataset.folders import fit_masks, is_picture, unfitting
 from picasso.core.dataset.places import Place, natural, unreadable
 from picasso.core.dataset.sources import Source, printable
 from picasso.core.errors import DatasetError
@@ -87,12 +87,13 @@ def read_table(data: bytes, name: str, place: Place, labels_column: str | None, 
         raise DatasetError(
             f"{name} names no picture that is there.{first}", "Paths in a table are relative to the table."
         )
+    notes = [f"Classes are read from the column '{head[columns.label]}', files from '{head[columns.file]}'."]
     if masks is not None:
         fitting = fit_masks(masks.files, list(examples), masks.name)
         examples |= {key: replace(examples[key], mask=mask) for key, mask in fitting.items()}
+        notes += unfitting(masks.files, fitting)
     labels = tuple(sorted({example.label for example in examples.values()}, key=lambda label: (natural(label), label)))
-    taken = f"Classes are read from the column '{head[columns.label]}', files from '{head[columns.file]}'."
-    return Dataset(name, labels, tuple(examples.values()), (*place.skipped, *skipped), (taken,))
+    return Dataset(name, labels, tuple(examples.values()), (*place.skipped, *skipped), tuple(notes))
 
 
 def parse_table(data: bytes, name: str) -> tuple[list[str], list[list[str]]]:
@@ -224,16 +225,16 @@ def _example(head: Sequence[str], row: Sequence[str], columns: _Columns, place: 
     if not label:
         return Skipped(name or "a row", "It has no class.")
     if source is None:
-        return Skipped(name or "a row", "There is no such file, or several are called so.")
+        return Skipped(name or "a row", "There is no such file, or several are called so.", label)
     if reason := unreadable(source):
-        return Skipped(name, reason)
+        return Skipped(name, reason, label)
     if isinstance(box, str):
-        return Skipped(name, box)
+        return Skipped(name, box, label)
     mask: Source | None = None
     if columns.mask is not None and row[columns.mask]:
         mask = place.find(row[columns.mask])
         if mask is None:
-            return Skipped(name, f"Its mask is not there: {row[columns.mask]}.")
+            return Skipped(name, f"Its mask is not there: {row[columns.mask]}.", label)
     return Example(name, label, source, mask, () if box is None else (box,), columns.others(head, row))
 
 

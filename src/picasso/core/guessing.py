@@ -1,0 +1,64 @@
+"""What a misspelled name may have meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+MOST = 3
+"""So many names are proposed."""
+_LIKE = 0.7
+"""How much alike, 0..1, a spelling must be: `difflib.SequenceMatcher.ratio`."""
+_LONGEST = 200
+"""Of a longer word no more is compared."""
+
+
+def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
+    """Return the names that a word may have meant, the likeliest first.
+
+    A name or a part of it between commas that differs in case, spaces and hyphens alone is what was meant. Else
+    the names that hold the word, and those of which a part begins with it; else those that are spelled much alike.
+
+    Args:
+        word: What was written.
+        known: The names.
+        most: How many are returned at most.
+
+    Example:
+        >>> nearest("GradCAM", ["grad-cam", "grad-cam-plus-plus", "xrai"])
+        ['grad-cam']
+        >>> nearest("tabby", ["tiger cat", "tabby, tabby cat", "tub, vat"])
+        ['tabby, tabby cat']
+    """
+    names, wanted = list(dict.fromkeys(known)), _folded(word[:_LONGEST])
+    if not wanted:
+        return []
+    parts = {name: [_folded(name), *map(_folded, name.split(","))] for name in names}
+    if same := [name for name in names if wanted in parts[name]]:
+        return same[:most]
+    words = {name: [_folded(one) for one in re.split(r"[-_\s,]+", name)] for name in names}
+    holding = [name for name in names if wanted in words[name]]
+    begun = [name for name in names if any(part.startswith(wanted) for part in parts[name])]
+    found = list(dict.fromkeys((*sorted(holding, key=len), *sorted(begun, key=len))))
+    if not found:
+        spelled = {one: name for name in reversed(names) for one in (*words[name], *parts[name])}
+        close = difflib.get_close_matches(wanted, spelled, most, _LIKE)
+        found = list(dict.fromkeys(spelled[one] for one in close))
+    return found[:most]
+
+
+def did_you_mean(word: str, known: Iterable[str], separator: str = ", ") -> str:
+    """Return "Did you mean grad-cam?", or "" where nothing is near.
+
+    Args:
+        word: What was written.
+        known: The names.
+        separator: What stands between several; names may hold commas.
+    """
+    near = nearest(word, known)
+    return f"Did you mean {separator.join(near)}?" if near else ""
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_\s]+", "", name).casefold()
