@@ -1,6 +1,7 @@
 """`picasso explain`."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -234,9 +235,14 @@ def test_the_model_alone_needs_no_picture(shell: Shell, tmp_path: Path, monkeypa
     drop(tmp_path / "home" / "visualizations", ALONE, "count.py")
     answer = shell("explain", HALVES, "--with", "count", "--times", "3", "--out", "looked")
     assert answer.code == 0, answer.err
-    assert files_in(tmp_path / "looked") == ["Halves.count.json", "Halves.count.npz"]
+    assert files_in(tmp_path / "looked") == ["Halves.count.html", "Halves.count.json", "Halves.count.npz"]
     assert "Halves: Count\n" in answer.out
-    assert "Class" not in answer.out
+    assert "Classes: 6 in Halves\n" in answer.out
+    page = (tmp_path / "looked" / "Halves.count.html").read_text("utf-8")
+    assert "<title>Count: Halves</title>" in page
+    assert "<h4>Classes</h4><p>6 in Halves</p>" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "Score explained" not in answer.out
     told = json.loads(shell("explain", HALVES, "--with", "count", "--json").out)
     assert told["results"][0]["source"] == "Halves"
     assert told["results"][0]["picture"] is None

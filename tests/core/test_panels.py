@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -474,3 +475,5 @@ def test_points_lie_where_they_are_upwards_and_in_their_colors() -> None:
 def test_a_matrix_counts_its_pictures() -> None:
     assert MATRIX.counts().tolist() == [[1, 0, 0], [0, 0, 2]]
     assert re.findall(r">(\d+)</td>", MATRIX.html()) == ["1", "0", "0", "0", "0", "2"]
+    listed = f"<summary>{escape(BAD)} b, {escape(BAD)} c: 2</summary><p>c, b</p></details>"
+    assert MATRIX.html().endswith(listed)

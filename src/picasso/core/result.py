@@ -28,6 +28,13 @@ from picasso.core.tested import Standing, Tested, what_is_known
 
 FORMAT = 1
 """Version of the JSON document that is saved beside the arrays."""
+_STYLE = (
+    "body { font: 16px/1.5 system-ui, sans-serif; color: #1c1f24; background: #fff; max-width: 72rem; "
+    "margin: 2rem auto; padding: 0 1rem } h4, h5 { margin: 1.6em 0 .4em } p { max-width: 46em } "
+    "table { border-collapse: collapse } td, th { padding: 2px 10px 2px 0; text-align: left } "
+    "svg, img { max-width: 100%; height: auto } div { overflow-x: auto }"
+)
+"""Of `Result.page`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,14 +134,16 @@ class Result:
         Returns:
             The files, `<picture>.<visualization>.<label>[.bar].png`, `....npz`, `....json`; where it is no attribution
             method, also the pictures of the panels, `<picture>.<visualization>.<panel>[-<number>].png`, curves and
-            drawings as `.svg`, and graphs as `.svg`, `.dot` and `.tex`.
+            drawings as `.svg`, graphs as `.svg`, `.dot` and `.tex`, and a page of all panels, `....html`.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         stem = self.stem
         contents = {f"{stem}.npz": self.npz(), f"{stem}.json": self.json().encode()}
         maps = [panel for panel in self.panels if isinstance(panel, Heatmap)]
-        shown = ({} if self.attributions else image_files(self.panels)) | map_files(maps, self._warning())
+        shown = map_files(maps, self._warning())
+        if not self.attributions:
+            shown = image_files(self.panels) | shown | {"html": self.page().encode()}
         contents |= {f"{stem}.{name}": data for name, data in shown.items()}
         paths = []
         for name, data in contents.items():
@@ -198,6 +207,14 @@ class Result:
     def json(self) -> str:
         """Return `document()` as text."""
         return json.dumps(self.document(), indent=2, ensure_ascii=False)
+
+    def page(self) -> str:
+        """Return a page of all panels as one file that asks for nothing else."""
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}: '
+            f'{escape(self.about)}</title><meta name="viewport" content="width=device-width">'
+            f"<style>{_STYLE}</style></head><body>{self._repr_html_()}</body></html>"
+        )
 
     def _repr_html_(self) -> str:
         best = ", ".join(f"{escape(p.label)} {p.probability:.3f}" for p in self.predictions[:3])

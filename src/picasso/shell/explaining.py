@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from picasso.core.asking import Place
 from picasso.core.errors import NotSupportedError, PicassoError, PictureError
 from picasso.core.fitting import missing
 from picasso.core.images import read_picture
+from picasso.core.panels import Bars, Panel, Text
 from picasso.shell import output
 from picasso.shell.extracting import Extracting
 from picasso.shell.pictures import Found
@@ -31,6 +32,8 @@ _OF_ONE_PICTURE = ("bad-picture", "model-failed", "bad-output", "bad-plugin")
 """Codes of errors after which the other pictures may still succeed."""
 _BEST = 5
 """So many of the best classes are listed, whatever is explained."""
+_BARS = 20
+"""So many bars of a panel are printed."""
 _VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg")
 """Endings of files that `picasso video` reads and `picasso explain` does not."""
 
@@ -157,6 +160,8 @@ def show(finished: Sequence[Done], folder: Path) -> None:
         console.print(_plain(f"{result.about}: {result.title}"), soft_wrap=True)
         if result.predictions or result.attributions:
             console.print(_classes(result))
+        else:
+            _print_panels(console, result.panels)
         for box in result.record.get("boxes", ()):
             console.print(_plain(f"{box['target']}: {_said(box)}"), soft_wrap=True)
         for file in one.files:
@@ -173,6 +178,21 @@ def show(finished: Sequence[Done], folder: Path) -> None:
     if failed:
         bad = output.console(stderr=True)
         bad.print(f"error: {failed} of {len(finished)} pictures could not be explained", style="red")
+
+
+def _print_panels(console: Console, panels: Iterable[Panel]) -> None:
+    """Print what panels say in words and numbers; their pictures are in the files."""
+    for panel in panels:
+        if isinstance(panel, Text):
+            console.print(_plain(f"{panel.title}: {panel.text}"), soft_wrap=True)
+        elif isinstance(panel, Bars):
+            ends = [f"{low:.3g} … {high:.3g}" for low, high in panel.intervals] or [""] * len(panel.values)
+            table = output.columns(panel.title, panel.units, *["Interval"] * bool(panel.intervals))
+            for label, value, end in list(zip(panel.labels, panel.values, ends, strict=True))[:_BARS]:
+                table.add_row(_plain(label), f"{value:.4g}", *[end] * bool(end))
+            console.print(table)
+            if (more := len(panel.values) - _BARS) > 0:
+                console.print(f"{more} more are in the files.", style="dim")
 
 
 def _classes(result: Result) -> Any:

@@ -144,7 +144,7 @@ def _matrix(
     there = np.union1d(truth[known], best[known])
     words = [model.labels[number] for number in there]
     rows, columns = np.searchsorted(there, truth[known]), np.searchsorted(there, best[known])
-    caption = "A cell opens its pictures, those of which the model is surest first."
+    caption = "Of each cell's pictures those come first of which the model is surest."
     if len(there) > MOST_CLASSES:
         caption += f" Classes with fewer errors are put together: where '{OTHERS}' meet, some are right."
         wrong = rows != columns

@@ -13,6 +13,9 @@ from picasso.core.panels.atlas import Atlas
 from picasso.core.panels.base import Panel
 from picasso.core.preprocessing import Array
 
+LISTED = 50
+"""Names of a cell's pictures at most, where it cannot be opened."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Matrix(Panel):
@@ -67,5 +70,19 @@ class Matrix(Panel):
         caption = f"<p>{escape(self.caption)}</p>" if self.caption else ""
         return (
             f"<h4>{escape(self.title)}</h4><table><thead><tr><th>{corner}</th>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>{caption}"
+            f"<tbody>{body}</tbody></table>{caption}{self._listed()}"
         )
+
+    def _listed(self) -> str:
+        """Return the names of the pictures whose row and column have different words, to be unfolded."""
+        parts = []
+        for row, column in np.unique(self.places, axis=0):
+            if self.rows[row] == self.columns[column]:
+                continue
+            there = np.flatnonzero((self.places == (row, column)).all(axis=1))
+            first = there[np.argsort(-self.values[there], kind="stable")]
+            names = ", ".join(escape(self.names[place]) for place in first[:LISTED])
+            more = f" and {len(there) - LISTED:,} more" if len(there) > LISTED else ""
+            said = f"{self.row_title} {self.rows[row]}, {self.column_title} {self.columns[column]}: {len(there):,}"
+            parts.append(f"<details><summary>{escape(said)}</summary><p>{names}{more}</p></details>")
+        return "".join(parts)
