@@ -166,7 +166,18 @@ def test_palette_with_transparent_entries_is_laid_on_white() -> None:
 def test_alpha_is_laid_on_white(mode: str, color: Any, options: dict[str, Any], expected: tuple[int, ...]) -> None:
     picture = decode_picture(encoded(Image.new(mode, (3, 2), color), **options))
     np.testing.assert_array_equal(picture.pixels, np.full((2, 3, 3), expected))
-    assert picture.notes == (ON_WHITE,)
+    assert picture.notes == (() if color == (55, 155, 255, 255) else (ON_WHITE,))
+
+
+def test_alpha_without_transparent_pixels_is_not_worth_a_word() -> None:
+    opaque = Image.fromarray(np.dstack([PIXELS, np.full(PIXELS.shape[:2], 255, np.uint8)]))
+    picture = decode_picture(encoded(opaque))
+    np.testing.assert_array_equal(picture.pixels, PIXELS)
+    assert picture.notes == ()
+    opaque.putpixel((2, 1), (0, 0, 0, 254))
+    assert decode_picture(encoded(opaque)).notes == (ON_WHITE,)
+    deep = Image.fromarray(np.array([[0, 60000, 65535]], np.uint16))
+    assert decode_picture(encoded(deep, transparency=1)).notes == ("Reduced from 16 to 8 bits.",)
 
 
 def test_black_and_white() -> None:

@@ -76,7 +76,7 @@ def test_the_verdict_comes_first_and_everything_by_keyboard(
     found = server.get(f"/audits/{verdict_page.rsplit('/', 1)[1]}")
     said = found["document"]["verdict"]
     expect(page.get_by_role("heading", level=1)).to_have_text(said["headline"])
-    expect(page.locator(".audit-verdict")).to_contain_text(said["sentence"])
+    expect(page.locator(".audit-verdict")).to_contain_text(said["sentence"].replace(" %", "%"))
     pair = found["pairs"][0]
     assert pair["property"] == said["named"]["name"]
     label = found["document"]["classes"][pair["label"]]
@@ -159,17 +159,25 @@ def test_one_that_runs_is_found_again_and_canceled(page: Page, server: Server) -
     expect(page.locator(".recipe")).to_contain_text("Say which of the model\N{RIGHT SINGLE QUOTATION MARK}s classes")
     page.get_by_label("The model\N{RIGHT SINGLE QUOTATION MARK}s class for green").select_option("tank")
     page.get_by_label("The model\N{RIGHT SINGLE QUOTATION MARK}s class for red").select_option("decoy")
+    page.get_by_label("Pictures at most").fill("90")
+    page.get_by_label("Seed").fill("3")
+    soon = page.get_by_text(re.compile("How long it takes is said as soon as|judging by the last audit"))
+    expect(soon).to_be_visible()
     page.get_by_role("button", name=re.compile("^Start the audit")).click()
     page.wait_for_url("**/audit?*job=*")
+    expect(soon).to_be_hidden()
     page.reload()
     page.get_by_role("button", name=re.compile("Cancel")).wait_for()
+    expect(page.get_by_label("Pictures at most")).to_have_value("90")
+    expect(page.get_by_label("Seed")).to_have_value("3")
+    expect(soon).to_be_hidden()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name=re.compile("^Start the audit"))).to_be_visible()
     job = server.get("/jobs?limit=1")["jobs"][0]
     assert (job["dataset"], job["state"]) == ("shades", "canceled")
     page.goto(f"{server.address}/jobs/{job['id']}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Audit by demo:tank-proxy")
-    expect(page.get_by_role("link", name="Audit again")).to_be_visible()
+    expect(page.get_by_role("link", name="Audit again")).to_have_attribute("href", re.compile("limit=90&seed=3"))
 
 
 def test_data_sets_are_added_and_removed_on_the_page(
@@ -232,13 +240,22 @@ def test_what_falls_in_one_class_is_not_shown_as_cleared(page: Page, server: Ser
             document.body.append(forest.element);
             forest.element.querySelector('[data-property="cell-r0c0"] button').click();
             const old = new Forest({ ...found, effects: found.effects.map(({ falls, ...rest }) => rest) }, () => false);
-            return [forest, old].map(({ filter }) => filter.textContent)
-                .concat(forest.element.querySelector('[data-property="cell-r0c0"] p').textContent);
+            const said = forest.element.querySelector('[data-property="cell-r0c0"] p').textContent;
+            forest.filter.querySelector("[value=open]").click();
+            const rows = [...forest.rows.children];
+            return [...[forest, old].map(({ filter }) => filter.textContent), said,
+                rows.map((row) => row.dataset.property),
+                rows.map((row) => row.querySelector(".forest-title").textContent)];
         }""",
         found,
     )
-    assert said[0].endswith("Cleared 2")
-    assert said[1].endswith("Cleared 3")  # an audit from before
+    assert re.fullmatch(r"Suspects \d+Not cleared (\d+)Cleared 2All \d+", said[0])
+    assert re.fullmatch(r"Suspects \d+Not cleared (\d+)Cleared 3All \d+", said[1])  # an audit from before
+    effects = found["effects"]
+    unsure = [one["what"]["title"] for one in effects if one["what"]["name"] in said[3]]
+    assert said[4] == [f"{title} not cleared" for title in unsure]
+    assert not {"object", "erasure"} & {one["role"] for one in effects if one["what"]["name"] in said[3]}
+    assert "cell-r0c0" in said[3]
     assert said[2] == (
         "Not cleared: surely more than 5 points hang on what lies in the top left corner in the pictures of decoy."
     )

@@ -41,7 +41,7 @@ def test_a_map_that_ignores_the_model_is_untested_then_warned_of_for_good(
     expect(row.locator("td.bad", has_text="stays")).to_have_text(re.compile(r"stays.*ρ = 1\.00"))
     expect(row.locator("[data-label='Relevance gain']")).to_have_text(f"{card['gain']['mean']:.2f}".replace("-", "−"))
     over = row.locator("[data-label='Above Sobel']")
-    expect(over).to_have_class("bad" if card["over_sobel"]["mean"] <= 0 else "good")
+    expect(over).to_have_class("bad" if card["over_sobel"]["mean"] <= 0 else "good")  # one picture has no interval
     expect(page.locator(".believe-verdict")).to_contain_text("do not trust")
     show_all(page)
     axe(page)
@@ -54,6 +54,25 @@ def test_a_map_that_ignores_the_model_is_untested_then_warned_of_for_good(
     axe(page)
     page.get_by_role("button", name="Can I believe this map?").click()
     expect(page.locator("picasso-believe")).to_have_count(0)
+
+
+def test_the_card_marks_only_what_is_sure(page: Page, server: Server) -> None:
+    page.goto(f"{server.address}/models")
+    said = page.evaluate(
+        """async () => {
+            const { cardTable, worstTrust } = await import("/static/parts/card.js");
+            const card = (mean, low, trust) =>
+                ({ title: "Map", trust, repeat: null, over_sobel: { mean, low, high: low === null ? null : 1 } });
+            const cards = [
+                card(0.3, 0.1, "trust"), card(0.3, -0.1, "with care"), card(0.3, null, "trust"),
+                card(-0.2, -0.4, "do not trust"),
+            ];
+            const cells = cardTable(cards, "").querySelectorAll("[data-label='Above Sobel']");
+            return [[...cells].map((cell) => cell.className),
+                ...[4, 3, 1, 0].map((count) => worstTrust(cards.slice(0, count)))];
+        }"""
+    )
+    assert said == [["good", "unsure", "good", "bad"], "no", "care", "yes", ""]
 
 
 def test_measuring_is_canceled_by_escape_and_asked_for_again(page: Page, server: Server, digest: str) -> None:
@@ -89,6 +108,7 @@ def test_methods_are_compared_on_a_page(page: Page, server: Server, digest: str,
     expect(page.get_by_role("heading", name="Which map to believe")).to_be_visible()
     found = server.get(f"/comparisons/{page.url.rsplit('/', 1)[1]}")
     expect(page.locator(".verdict li")).to_have_text(found["verdict"])
+    expect(page.locator(".verdict-box")).to_have_class("verdict-box no")
     assert any("Edges only" in one for one in found["verdict"] if one.startswith("Do not trust here"))
     expect(page.locator(".score-card tbody tr")).to_have_count(6)
     expect(page.locator(".compared")).to_have_count(2)
@@ -99,16 +119,21 @@ def test_methods_are_compared_on_a_page(page: Page, server: Server, digest: str,
     axe(page)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    address = page.url
+    page.goto(f"{server.address}/history?model=demo:tank-proxy")
+    page.locator("#comparison-list li", has_text="Edges only").filter(has_text="2 pictures").get_by_role("link").click()
+    page.wait_for_url(address)
     page.get_by_role("link", name="Compare others").click()
     page.wait_for_selector("#compare[data-ready]")
     expect(page.locator(".method input:checked")).to_have_count(3)  # those that were compared, no more
     expect(page.get_by_label("Partial occlusion")).not_to_be_checked()
-    page.go_back()
+    for _ in range(3):
+        page.go_back()
     page.go_back()  # to the form, not on to the comparison that it led to
     page.wait_for_selector("#compare[data-ready]")
     expect(page.get_by_role("button", name=re.compile("^Compare"))).to_be_enabled()
     expect(page.locator(".method input:checked")).to_have_count(3)
-    page.go_forward()
+    page.goto(address)
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Keep it").click()
     page.get_by_role("button", name="Delete").click()

@@ -95,7 +95,7 @@ def test_the_camera_is_watched_and_a_still_is_explained_alike(page: Page, server
     answers(page, 5)
     expect(page.locator(".live-meter")).to_contain_text("frames a second")
     expect(page.locator(".live-rows li")).to_have_count(2)
-    page.locator("h1").click()  # away from the button, whose own key Space is
+    expect(page.locator(".live-play")).to_be_focused()  # so that Space does not open the camera anew
     page.keyboard.press("Space")
     expect(page.locator("#live")).to_have_attribute("data-running", "no")
     expect(page.locator(".live-play")).to_contain_text("Start")

@@ -106,6 +106,24 @@ def test_the_focus_is_always_seen(page: Page, server: Server, problems: Problems
     assert seen > 5
 
 
+@pytest.mark.parametrize("width", [390, 720, 830])
+def test_the_names_of_the_pages_are_all_reached(page: Page, server: Server, problems: Problems, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    for path, last in (("/explain", False), ("/history", False), ("/visualizations", True)):
+        visit(page, server, path, problems)
+        (left, right), inside, fades = page.evaluate("""() => {
+            const names = document.querySelector(".top nav");
+            const { left, right } = names.querySelector("[aria-current]").getBoundingClientRect();
+            const whole = names.getBoundingClientRect();
+            const fades = getComputedStyle(names).maskImage !== "none";
+            return [[left - whole.left, whole.right - right], names.scrollWidth <= names.clientWidth, fades];
+        }""")
+        assert inside == (width > 390)
+        assert fades == (width == 390 and not last)
+        assert left >= 0
+        assert right >= (24 if fades else -1)
+
+
 def test_the_colors_are_switched_and_kept(page: Page, server: Server) -> None:
     page.goto(f"{server.address}/models")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -174,6 +192,8 @@ def test_a_run_has_a_page(page: Page, server: Server) -> None:
     request = {"model": "Plain", "pictures": digests, "visualization": "slow-motion", "settings": {"steps": 15}}
     job = server.api.post("/jobs", json=request).json()
     page.goto(f"{server.address}/jobs/{job['id']}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Slow motion by Plain")
+    expect(page.get_by_role("navigation", name="Main").locator("[aria-current]")).to_have_text("History")
     expect(page.locator(".tile")).to_have_count(3)
     expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
     expect(page.locator('.tile[data-state="done"]')).to_have_count(1)

@@ -120,6 +120,32 @@ def test_a_visualization_is_found_by_a_word(bench: Page) -> None:
     expect(bench.locator('[data-visualization="partition-shap"] input')).to_be_focused()
 
 
+def test_a_search_shows_the_best_first(bench: Page) -> None:
+    search = bench.get_by_role("searchbox", name="Search the visualizations")
+    first = bench.locator("[data-visualization]:visible").first
+    bench.locator(".families").evaluate("box => { box.scrollTop = box.scrollHeight }")
+    search.fill("ig")
+    expect(first).to_have_attribute("data-visualization", "integrated-gradients")
+    assert bench.locator(".families").evaluate("box => box.scrollTop") == 0
+    search.fill("Saliency map")
+    expect(first).to_have_attribute("data-visualization", "saliency-map")
+    search.fill("partial")
+    expect(first).to_have_attribute("data-visualization", "partial-occlusion")
+    search.fill("")
+    expect(bench.get_by_role("group", name="ReLU rules")).to_be_visible()
+
+
+def test_control_enter_in_the_search_runs_what_is_chosen(bench: Page) -> None:
+    add(bench, ("asked.png", picture(seed=8)))
+    bench.locator('[data-visualization="class-probabilities"] input').check()
+    search = bench.get_by_role("searchbox", name="Search the visualizations")
+    search.press("Enter")  # nothing is sought, so nothing is taken
+    search.fill("occlusion")
+    with bench.expect_request(lambda sent: sent.method == "POST" and sent.url.endswith("/jobs")) as asked:
+        search.press("Control+Enter")
+    assert asked.value.post_data_json["visualization"] == "class-probabilities"
+
+
 def test_the_chosen_visualization_is_in_sight(page: Page, server: Server) -> None:
     page.goto(f"{server.address}/explain?model=Plain&visualization=class-probabilities")
     page.wait_for_selector('[data-model="Plain"][data-state="ready"]')
@@ -246,6 +272,64 @@ def test_a_reload_in_the_middle_loses_nothing(bench: Page) -> None:
     expect(bench.locator("[data-panel=count]")).to_contain_text("60 of 60")
     bench.locator(".settings summary").click()
     expect(bench.get_by_label("Steps")).to_have_value("60")
+
+
+def test_back_leads_to_the_run_before(bench: Page) -> None:
+    add(bench, ("back.png", picture(seed=16)))
+    choose(bench, "class-probabilities")
+    bench.keyboard.press("Control+Enter")
+    finished(bench)
+    expect(bench.locator(".bars")).to_contain_text("red")
+    first, steps = bench.url, bench.evaluate("history.length")
+    choose(bench, "partial-occlusion")
+    for name in ("Chosen classes", "Best classes"):  # a choice is no step
+        bench.locator(".segmented label", has_text=name).click()
+    bench.locator(".settings summary").click()
+    bench.get_by_role("spinbutton", name="Stride").fill("16")
+    bench.get_by_role("spinbutton", name="Stride").blur()
+    bench.keyboard.press("Control+Enter")
+    finished(bench)
+    bench.get_by_role("tab").nth(1).click()
+    expect(bench.get_by_role("tab").nth(1)).to_have_attribute("aria-selected", "true")
+    second = bench.url
+    assert "map=0" in second
+    bench.go_back()
+    expect(bench.locator(".stage-head")).to_contain_text("Class probabilities")
+    expect(bench.locator(".bars")).to_contain_text("red")
+    assert first.rpartition("job=")[2] in bench.url
+    assert bench.evaluate("history.length") == steps + 1
+    bench.go_back()  # before there was any run
+    expect(bench.locator("#stage")).to_be_hidden()
+    expect(bench.locator('[data-visualization="class-probabilities"] input')).to_be_checked()
+    expect(bench.locator(".thumb")).to_have_count(1)
+    bench.go_forward()
+    bench.go_forward()
+    expect(bench.get_by_role("tab").nth(1)).to_have_attribute("aria-selected", "true")
+    assert bench.url == second
+    expect(bench.get_by_role("spinbutton", name="Stride")).to_have_value("16")
+    bench.reload()
+    bench.wait_for_selector("[data-ready]")
+    assert bench.url == second
+    expect(bench.get_by_role("tab").nth(1)).to_have_attribute("aria-selected", "true")
+
+
+def test_what_an_address_names_is_found_or_said_to_be_gone(page: Page, server: Server, problems: Problems) -> None:
+    digest = server.upload(picture(seed=17), "named.png")
+    server.run("Plain", digest, "class-probabilities")
+    job = server.get("/jobs")["jobs"][0]["id"]
+    page.goto(f"{server.address}/explain?job={job}")
+    page.wait_for_selector("[data-ready]")
+    expect(page.locator('.thumb img[alt="named.png"]')).to_be_visible()
+    expect(page.locator('[data-model="Plain"] input')).to_be_checked()
+    expect(page.locator('[data-visualization="class-probabilities"] input')).to_be_checked()
+    expect(page.locator(".bars")).to_contain_text("red")
+    problems.expect("status of 404")
+    page.goto(f"{server.address}/explain?model=Nobody&picture={'0' * 64}&visualization=no-such&job=nowhere")
+    page.wait_for_selector("[data-ready]")
+    expect(page.locator(".run-problem .problem-message")).to_have_text(
+        "This run is gone. There is no model Nobody. 1 picture of this address is gone. "
+        "There is no visualization of pictures by the name of no-such."
+    )
 
 
 def test_a_link_chooses_for_the_reader(page: Page, server: Server) -> None:

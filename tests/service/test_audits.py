@@ -164,6 +164,7 @@ def test_the_pictures_that_matter_can_be_explained(house: Service) -> None:
         assert house.store.picture(digest).name == Path(name).name
         (mask,) = house.store.masks(digest)  # with where the data set says that the object is
         assert mask.name == found.dataset
+    assert house.store.pictures(100) == []  # nobody has used them
 
 
 def test_what_can_be_downloaded_is_whole_and_outlives_the_sweep(house: Service) -> None:

@@ -212,7 +212,8 @@ RESULT = ResultRecord(
 
 def without_later(connection: Connection) -> None:
     """Take away what later migrations add."""
-    for table, column in (("jobs", "video"), ("jobs", "film"), ("tasks", "mask"), ("comparisons", "masks")):
+    later = (("jobs", "video"), ("jobs", "film"), ("tasks", "mask"), ("comparisons", "masks"), ("pictures", "adopted"))
+    for table, column in later:
         connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
     connection.execute(text("DROP TABLE masks"))
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from picasso.core.errors import PictureError
 from picasso.core.images import decode_picture
+from picasso.service.jobs import JobRequest
 from picasso.service.pictures import clean_name, rendition, thumbnail
 from picasso.service.service import Service
 
@@ -44,6 +45,20 @@ def test_a_deep_picture_is_kept_whole_and_shown_in_eight_bits(service: Service) 
     assert again.values.shape == (20, 30, 5)
     with Image.open(io.BytesIO(service.artifacts.get(record.file))) as shown:
         np.testing.assert_array_equal(np.asarray(shown), again.pixels)
+
+
+def test_what_nobody_brought_is_listed_once_it_is_brought_or_explained(service: Service) -> None:
+    before = set(service.store.pictures(99))
+    first, second = picture(1), picture(2)
+    shown = service.pictures.adopt(first, "shown.png", brought=False)
+    service.pictures.adopt(second, "shown-too.png", brought=False)
+    assert set(service.store.pictures(99)) == before
+    assert service.store.picture(shown.digest) == shown
+    mine = service.pictures.adopt(second, "mine.png")
+    service.pictures.adopt(second, "shown-too.png", brought=False)
+    assert set(service.store.pictures(99)) == {*before, mine}
+    service.jobs.submit(JobRequest("Toy", "saliency-map", (shown.digest,)))
+    assert set(service.store.pictures(99)) == {*before, mine, shown}
 
 
 def test_a_rendition_is_upright_and_forgets_what_the_file_said() -> None:

@@ -45,6 +45,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture of each EXIF orientation upright."""
+ON_WHITE = "Transparent pixels are laid on white."
 _TALKATIVE = ("pydicom", "tifffile")
 """Decoders that write to their logs."""
 _WARNINGS = threading.Lock()
@@ -299,8 +300,9 @@ def to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], Array | None, tuple[s
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_to_rgb(image, notes)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        notes.append("Transparent pixels are laid on white.")
         rgba = image.convert("RGBA")
+        if rgba.getchannel("A").getextrema()[0] != 255:
+            notes.append(ON_WHITE)
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, rgba)
     elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
@@ -316,7 +318,8 @@ def _deep_to_rgb(image: Image.Image, notes: list[str]) -> tuple[NDArray[np.uint8
     pixels, kept, more = split(Deep(values.astype(values.dtype.newbyteorder("="), copy=False)))
     notes += more
     if isinstance(transparent := image.info.get("transparency"), int):
-        notes.append("Transparent pixels are laid on white.")
+        if (values == transparent).any():
+            notes.append(ON_WHITE)
         pixels = np.where(values == transparent, np.uint8(255), pixels)
     return pixels, kept, tuple(notes)
 

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from picasso.core.errors import ConfigurationError
 from picasso.service import tables
 
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration. Known here so that a start without anything to migrate need not import Alembic."""
 BUSY_SECONDS = 15.0
 """How long a write waits for another process's."""

@@ -35,13 +35,14 @@ class Pictures:
         # A picture of 80 million pixels takes 240 MB while it is decoded: not many at a time.
         self._few = threading.Semaphore(2)
 
-    def adopt(self, data: bytes, name: str, notes: Sequence[str] = ()) -> PictureRecord:
+    def adopt(self, data: bytes, name: str, notes: Sequence[str] = (), *, brought: bool = True) -> PictureRecord:
         """Keep a picture.
 
         Args:
             data: The whole file.
             name: What to call it; a path is cut to its last part.
             notes: What else a reader should know of it.
+            brought: Whether a person brought it: only then it is listed before it is explained.
 
         Raises:
             PictureError: The bytes are no picture, damaged, or too large.
@@ -60,6 +61,7 @@ class Pictures:
                 file_type=file_type,
                 thumbnail=self.artifacts.put(thumbnail(picture)),
                 created=now(),
+                adopted=not brought,
             )
         self.store.add_picture(record)
         return record

@@ -101,6 +101,7 @@ class PictureRecord:
         file_type: Its media type.
         thumbnail: Artifact: a small JPEG.
         created: When.
+        adopted: Whether nobody brought it: an audit took it in, to show it.
     """
 
     digest: str
@@ -112,6 +113,7 @@ class PictureRecord:
     file_type: str
     thumbnail: str
     created: str
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

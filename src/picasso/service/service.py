@@ -364,6 +364,13 @@ class Service:
         going = self.records.comparing(key) if key else None
         return (key if key and self.store.has_comparison(key) else None), (going.id if going else None)
 
+    def classes(self, result: ResultRecord) -> int | None:
+        """Return how many classes a result's model tells apart; None where it does not, or is another one by now."""
+        known = next((model.card for model in self.store.models() if model.name == result.model), None)
+        if known is None or known["task"] != "classification":
+            return None
+        return len(known["labels"]) if known["digest"] == result.document["model"]["digest"] else None
+
     def _view(self, record: ModelRecord) -> ModelView:
         card = Card.read(record.card) if record.card else None
         state = record.state

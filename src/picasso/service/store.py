@@ -31,6 +31,8 @@ _SUMMARY = ("pictures", "outcome", "headline", "sentence")
 """What is kept of an audit's document beside it, for lists."""
 _LINE = [tables.audits.c[name] for name in ("key", "job", "model", "dataset", "seconds", "created", "summary")]
 
+_ADOPTED = func.coalesce(tables.pictures.c.adopted, False)
+
 
 class Store:
     """What the server knows, apart from its jobs.
@@ -157,18 +159,22 @@ class Store:
     # --- pictures --------------------------------------------------------------------------------------------
 
     def add_picture(self, picture: PictureRecord) -> None:
-        """Keep a picture; one of the same content takes the new name."""
+        """Keep a picture; one of the same content takes the new name, and stays with who brought it."""
         table = tables.pictures
         values = asdict(picture) | {"notes": list(picture.notes)}
+        same = table.c.digest == picture.digest
         with self.database.writing() as connection:
-            known = connection.execute(update(table).where(table.c.digest == picture.digest).values(values))
+            if picture.adopted and connection.execute(select(table.c.digest).where(same, ~_ADOPTED)).first():
+                return
+            known = connection.execute(update(table).where(same).values(values))
             if known.rowcount == 0:
                 connection.execute(insert(table).values(values))
 
     def pictures(self, limit: int) -> list[PictureRecord]:
-        """Return the newest pictures."""
+        """Return the newest pictures that someone brought or explained."""
         table = tables.pictures
-        query = select(table).order_by(table.c.created.desc(), table.c.digest).limit(limit)
+        explained = table.c.digest.in_(select(tables.tasks.c.picture))
+        query = select(table).where(~_ADOPTED | explained).order_by(table.c.created.desc(), table.c.digest).limit(limit)
         with self.database.reading() as connection:
             return [_picture(row) for row in connection.execute(query)]
 
@@ -272,10 +278,12 @@ class Store:
             if known.rowcount == 0:
                 connection.execute(insert(table).values(values))
 
-    def comparisons(self, limit: int) -> list[ComparisonRecord]:
-        """Return the newest comparisons."""
+    def comparisons(self, limit: int, model: str | None = None) -> list[ComparisonRecord]:
+        """Return the newest comparisons, of one model or of all."""
         table = tables.comparisons
         query = select(table).order_by(table.c.created.desc(), table.c.key).limit(limit)
+        if model is not None:
+            query = query.where(table.c.model == model)
         with self.database.reading() as connection:
             return [_comparison(row) for row in connection.execute(query)]
 
@@ -412,7 +420,7 @@ def _model(row: Row[Any]) -> ModelRecord:
 
 
 def _picture(row: Row[Any]) -> PictureRecord:
-    return PictureRecord(**(dict(row._mapping) | {"notes": tuple(row.notes)}))
+    return PictureRecord(**(dict(row._mapping) | {"notes": tuple(row.notes), "adopted": bool(row.adopted)}))
 
 
 def _result(row: Row[Any]) -> ResultRecord:

@@ -37,6 +37,8 @@ pictures = Table(
     Column("file_type", String(32), nullable=False),
     Column("thumbnail", String(64), nullable=False),
     Column("created", String(32), nullable=False, index=True),
+    # An audit took it in by itself, to show it.
+    Column("adopted", Boolean),
 )
 
 masks = Table(

@@ -294,7 +294,7 @@ class _Work:
         for name in names:
             with suppress(PictureError):  # one that the audit has left out, too
                 mask, note = mask_in_dataset(dataset, examples[name])
-                picture = pictures.adopt(dataset.read(examples[name]), name, (note,) if note else ())
+                picture = pictures.adopt(dataset.read(examples[name]), name, (note,) if note else (), brought=False)
                 found[name] = picture.digest
                 if mask is not None:
                     masks.adopt(picture, mask, dataset.name)

@@ -55,6 +55,7 @@ class ResultAnswer(ResultSummary):
     exports: dict[str, str] = Field(description="Addresses of downloads by format.")
     comparison: str | None = Field(description="Key of the comparison in which its map was measured.")
     measuring: str | None = Field(description="The job that measures its map at present.")
+    classes: int | None = Field(description="How many classes its model has; null where that is not known any more.")
 
     @classmethod
     def of(
@@ -64,6 +65,7 @@ class ResultAnswer(ResultSummary):
         template: str,
         comparison: str | None,
         measuring: str | None,
+        classes: int | None,
     ) -> ResultAnswer:
         export = f"{PREFIX}/results/{quote(result.key)}/export?format="
         return cls(
@@ -71,6 +73,7 @@ class ResultAnswer(ResultSummary):
             document=as_now(result.document),
             comparison=comparison,
             measuring=measuring,
+            classes=classes,
             panels=[panel_answer(panel, template) for panel in result.panels],
             exports={form: export + form for form in ("npz", "json", "png", "zip")},
         )

@@ -80,9 +80,9 @@ def compare_result(key: str, service: ServiceNeeded, response: Response) -> JobA
 
 
 @router.get("/comparisons")
-def list_comparisons(service: ServiceNeeded, limit: Limit = 50) -> Comparisons:
-    """List the newest comparisons."""
-    found = service.store.comparisons(limit)
+def list_comparisons(service: ServiceNeeded, limit: Limit = 50, model: str | None = None) -> Comparisons:
+    """List the newest comparisons, of one model if asked."""
+    found = service.store.comparisons(limit, model)
     return Comparisons(
         comparisons=[ComparisonSummary.model_validate(ComparisonSummary.summary(record)) for record in found]
     )

@@ -49,7 +49,7 @@ async def upload_pictures(request: Request) -> Uploaded:
 
 @router.get("")
 def list_pictures(service: ServiceNeeded, limit: Limit = 100) -> Pictures:
-    """List the newest pictures."""
+    """List the newest pictures that someone brought or explained."""
     return Pictures(pictures=[PictureAnswer.of(record) for record in service.store.pictures(limit)])
 
 

@@ -44,7 +44,7 @@ def get_result(key: str, service: ServiceNeeded) -> ResultAnswer:
     template = visualization.template if visualization else ""
     comparison, measuring = service.measured(result)
     picture = service.store.picture(result.picture) if result.picture else None
-    return ResultAnswer.of(result, picture, template, comparison, measuring)
+    return ResultAnswer.of(result, picture, template, comparison, measuring, service.classes(result))
 
 
 @router.get("/{key}/export", response_class=Response)

@@ -57,6 +57,14 @@ export function focusOn(root, selector) {
   /** @type {HTMLElement | null} */ (root.querySelector(selector))?.focus();
 }
 
+/**
+ * @param {string} text in which `names` stand between grave accents
+ * @returns {(string | HTMLElement)[]} the same, with these as code
+ */
+export function coded(text) {
+  return text.split(/`([^`]+)`/).map((part, i) => (i % 2 ? h("code", {}, part) : part));
+}
+
 let counter = 0;
 
 /**

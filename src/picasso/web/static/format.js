@@ -12,6 +12,15 @@ export function number(value) {
 }
 
 /**
+ * A sentence of the server's as the pages write numbers: with true minus signs, and percents without a space.
+ *
+ * @param {string} text
+ */
+export function prose(text) {
+  return text.replace(/(^|[\s(,\u2026])-(?=\d)/g, "$1\u2212").replace(/(\d) %/g, "$1%");
+}
+
+/**
  * As `number`, but of even length, for values that change under the cursor.
  *
  * @param {number} value

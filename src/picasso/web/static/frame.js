@@ -31,8 +31,12 @@ button?.addEventListener("click", () => {
 });
 show();
 
-// On a phone the names of the pages are wider than the screen.
-document.querySelector(".top nav [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+// On a phone the names of the pages are wider than the screen: they fade where more of them follow.
+const names = /** @type {HTMLElement} */ (document.querySelector(".top nav"));
+const fade = () => names.toggleAttribute("data-more", names.scrollLeft + names.clientWidth < names.scrollWidth - 1);
+names.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+names.addEventListener("scroll", fade, { passive: true });
+new ResizeObserver(fade).observe(names);
 
 /** Menus are <details class="menu">: one is open at a time; Escape and a click elsewhere close it. */
 document.addEventListener("click", (event) => {

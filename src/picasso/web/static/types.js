@@ -54,6 +54,7 @@
  * @property {string} model its name
  * @property {number | null} channel the one of a layer that is shown large at first
  * @property {string} title the visualization's title
+ * @property {string} [chosen] id of the map that is shown at first, where there are several; else the best class's
  * @property {boolean} [compare] show all maps side by side, without a choice
  * @property {(error: unknown) => void} fail shows what went wrong
  * @property {() => import("./panels/class-list.js").ClassListing | null} listing the model's best classes, once known
@@ -102,12 +103,13 @@
  * @typedef {{picture: string | null, state: State, result: string | null, error?: Problem | null, name?: string,
  *   thumbnail?: string}} Task
  * @typedef {{id: string, state: State, model: string, visualization: string, settings: Record<string, any>,
- *   tasks: Task[], error?: Problem | null, created?: string, at?: string | null,
+ *   tasks: Task[], error?: Problem | null, created?: string, started?: string | null, at?: string | null,
+ *   target?: (number | string)[] | null, top?: number, seed?: number,
  *   methods?: {name: string, settings: Record<string, any>}[] | null, comparison?: string | null, dataset?: string | null,
  *   audit?: string | null, video?: {name: string, channel: number | null, every: number} | null,
  *   film?: import("./parts/film-export.js").Film | null}} Job
  * @typedef {{key: string, document: any, panels: Wire[], picture: Picture | null, job: string | null,
- *   comparison: string | null, measuring: string | null}} StoredResult
+ *   comparison: string | null, measuring: string | null, classes: number | null}} StoredResult
  */
 
 export {};

@@ -17,7 +17,7 @@ const allowAdd = page.dataset.allowAdd === "yes";
 
 const models = new ModelList(place("models"), { allowAdd });
 const datasets = new DatasetList(place("datasets"), { allowAdd });
-const plan = new AuditPlan(place("plan"));
+const plan = new AuditPlan(place("plan"), { limit: query.get("limit") ?? "", seed: query.get("seed") ?? "" });
 const recipe = h("p", { class: "recipe" });
 const button = h("button", { type: "submit", class: "primary run" }, "Start the audit ", h("kbd", {}, "Ctrl \u21b5"));
 const measuring = new Measuring({
@@ -34,6 +34,8 @@ const measuring = new Measuring({
 });
 fill(place("run"), recipe, button, measuring.element);
 let busy = false;
+/** Whether all that the address names was looked for: until then it stays as it is. */
+let loaded = false;
 
 /** Says in one sentence what Start will do, or what is missing. */
 function describe() {
@@ -50,7 +52,7 @@ function describe() {
 
 /** @param {boolean} now */
 function working(now) {
-  busy = now;
+  busy = plan.working = now;
   recipe.hidden = button.hidden = now;
   describe();
 }
@@ -64,7 +66,8 @@ async function run() {
 
 /** Keeps the choices in the address, and the job, so that a reload goes on where it was. */
 function remember() {
-  history.replaceState(null, "", auditHref({ model: models.chosen, dataset: datasets.chosen, job: measuring.id }));
+  const { limit, seed } = plan.choices();
+  if (loaded) history.replaceState(null, "", auditHref({ model: models.chosen, dataset: datasets.chosen, limit, seed, job: measuring.id }));
 }
 
 async function earlier() {
@@ -79,9 +82,13 @@ async function earlier() {
 models.addEventListener("change", () => {
   plan.fitTo(models.model);
   describe();
+  remember();
 });
 datasets.addEventListener("change", () => plan.show(datasets.chosen));
-plan.addEventListener("change", describe);
+plan.addEventListener("change", () => {
+  describe();
+  remember();
+});
 place("setup").addEventListener("submit", (event) => {
   event.preventDefault();
   run();
@@ -97,6 +104,7 @@ describe();
 await Promise.all([models.load(query.get("model") ?? ""), datasets.load(query.get("dataset") ?? ""), earlier().catch(() => null)]);
 plan.fitTo(models.model);
 if (!datasets.chosen) plan.show("");
+loaded = true;
 const job = query.get("job");
 if (job) {
   working(true);

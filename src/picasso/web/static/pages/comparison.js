@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { ago, number, plural } from "../format.js";
-import { cardTable, meanings, reasons, trustMark, verdict } from "../parts/card.js";
+import { cardTable, meanings, reasons, trustMark, verdict, worstTrust } from "../parts/card.js";
 import { compareHref } from "../parts/compare-address.js";
 import { deletes } from "../parts/delete-dialog.js";
 import { problem } from "../parts/problem.js";
@@ -72,9 +72,9 @@ function draw(comparison) {
       h("div", {}, h("h1", {}, "Which map to believe"),
         h("p", {}, `${model} \u00b7 ${plural(pictures.length, "picture")} \u00b7 ${ago(created)}`)),
       actions(comparison)),
-    h("section", { class: "verdict-box", "aria-label": "In plain words" }, verdict(said)),
+    h("section", { class: ["verdict-box", worstTrust(said.cards)], "aria-label": "In plain words" }, verdict(said)),
     h("section", { class: "compared-card" }, h("h2", {}, "The card"),
-      h("p", { class: "small muted" }, "Small print: where the mean over all such pictures lies, with 95 % confidence."),
+      h("p", { class: "small muted" }, "Small print: where the mean over all such pictures lies, with 95% confidence."),
       masked.size > 0 && masked.size < pictures.length && h("p", { class: "small muted" },
         `The mask\u2019s columns are measured on ${masked.size} of ${pictures.length} pictures, those with a mask.`),
       cardTable(said.cards, "Scorecard"), reasons(said.cards), meanings(said.cards)),

@@ -2,7 +2,7 @@
 
 import { get, post } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
-import { ago, duration, percent, plural } from "../format.js";
+import { ago, duration, percent, plural, prose } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
 import { Pairs } from "../parts/before-after.js";
 import { classTable, clues, clusters, evidence, picturesShown, recordOf, untested } from "../parts/findings-parts.js";
@@ -18,11 +18,11 @@ const key = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-
 const path = `/audits/${encodeURIComponent(key)}`;
 
 /** @param {any} audit */
-function actions({ model, dataset, exports }) {
+function actions({ model, dataset, asked, exports }) {
   const item = (/** @type {string} */ form, /** @type {string} */ name, /** @type {string} */ what) =>
     h("li", {}, h("a", { href: exports[form], download: true }, h("b", {}, name), h("span", {}, what)));
   return h("div", { class: "result-actions" },
-    h("a", { class: "button", href: auditHref({ model, dataset }) }, icon("again"), "Audit again"),
+    h("a", { class: "button", href: auditHref({ model, dataset, limit: asked.limit, seed: asked.seed }) }, icon("again"), "Audit again"),
     h("details", { class: "menu" }, h("summary", { class: "button" }, icon("down"), "Export"),
       h("ul", {},
         item("html", "HTML", "one page with everything in it"),
@@ -38,18 +38,18 @@ deletes(dialog, path, "/audit", place);
 /** @param {any} document */
 function verdict({ verdict: said, accuracy, chance, counts, classes }) {
   const { outcome, headline, sentence, reliance, smallest, reasons } = said;
-  const figure = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ more) =>
+  const figure = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string | HTMLElement} */ more) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, h("b", {}, value), h("span", { class: "muted" }, more)));
   return h("section", { class: ["audit-verdict", outcomeKind(outcome)], "data-outcome": outcome, "aria-labelledby": "headline" },
-    h("h1", { id: "headline" }, headline),
-    h("p", { class: "audit-sentence" }, sentence),
+    h("h1", { id: "headline" }, prose(headline)),
+    h("p", { class: "audit-sentence" }, prose(sentence)),
     h("dl", { class: "audit-figures" },
       reliance && figure(`Hangs on ${said.parts?.length ? said.named.phrase : "it"}`, points(reliance.value), ` ${span(reliance)}`),
       figure("Right as they are", percent(accuracy.value), ` chance ${percent(chance)}`),
       figure("Pictures", counts.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0).toLocaleString("en-US"), ` ${plural(classes.length, "class", "classes")}`),
-      figure("Smallest drop it could see", points(smallest), "")),
+      figure("Smallest drop it would likely have noticed", points(smallest), h("span", { class: "hint" }, "A smaller one can go unseen with so many pictures."))),
     h("details", { class: "audit-reasons", open: true }, h("summary", {}, "How this was reached"),
-      h("ul", {}, reasons.map((/** @type {string} */ reason) => h("li", {}, reason)))));
+      h("ul", {}, reasons.map((/** @type {string} */ reason) => h("li", {}, prose(reason))))));
 }
 
 /**
@@ -119,7 +119,7 @@ function draw(audit) {
       actions(audit)),
     h("div", { class: ["audit-first", gallery && "two-columns"] }, h("div", {}, verdict(found), asking(audit)), gallery?.element),
     section("forest", "What hangs on what",
-      `Each line: by how many points accuracy falls when this comes from a picture of another class instead of the same one, with 95 % confidence. The dashed line is 5 points, under which a property is cleared. Open a line for more.`,
+      `Each line: by how many points accuracy falls when this comes from a picture of another class instead of the same one, with 95% confidence. The dashed line is 5 points, under which a property is cleared. Open a line for more.`,
       forest.element),
     section("classes", "By class", "", classTable(found)),
     picturesShown(audit) && section("pictures", "By picture", "", picturesShown(audit)),

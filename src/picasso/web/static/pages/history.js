@@ -1,4 +1,4 @@
-/** /history: every stored result, by model and visualization; each can be deleted. Audits stand above them. */
+/** /history: every stored result, by model and visualization; each can be deleted. Audits, comparisons and films stand above them. */
 
 import { get, list, remove } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
@@ -111,6 +111,16 @@ async function audits() {
   return found.length;
 }
 
+/** @returns {Promise<number>} how many comparisons are shown; they are of several visualizations, as audits are of none */
+async function comparisons() {
+  const found = chosen.visualization ? [] : await list(`/comparisons?${wanted(AUDITS)}`);
+  place("comparisons").hidden = !found.length;
+  fill(place("comparison-list"), found.map((one) => h("li", {},
+    h("a", { href: one.page }, h("b", {}, one.titles.join(", "))),
+    h("span", { class: "muted" }, `${one.model} on ${plural(one.pictures.length, "picture")} \u00b7 ${ago(one.created)}`))));
+  return found.length;
+}
+
 /**
  * @param {number} most
  * @returns {URLSearchParams} what is asked for: the newest of those that were chosen
@@ -134,12 +144,16 @@ async function load() {
     place("audits").hidden = true;
     return 0;
   });
+  const compared = comparisons().catch(() => {
+    place("comparisons").hidden = true;
+    return 0;
+  });
   const filmed = films().catch(() => {
     place("films").hidden = true;
     return 0;
   });
   try {
-    const [{ results }, ...others] = await Promise.all([get(`/results?${wanted(limit)}`), audited, filmed]);
+    const [{ results }, ...others] = await Promise.all([get(`/results?${wanted(limit)}`), audited, compared, filmed]);
     const filtered = Boolean(chosen.model || chosen.visualization);
     fill(place("results"), results.map(tile));
     place("filters").hidden = !results.length && !filtered;

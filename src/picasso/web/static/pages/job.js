@@ -1,6 +1,6 @@
 /** /jobs/{id}: a run with all its pictures, how far each is, and its results. */
 
-import { follow, get, post } from "../api.js";
+import { follow, get, list, post } from "../api.js";
 import { announce, fill, h, icon } from "../dom.js";
 import { ago, plural } from "../format.js";
 import { auditHref } from "../parts/audit-address.js";
@@ -22,6 +22,8 @@ const WORDS = { queued: "waiting", running: "running", done: "done", failed: "fa
 const progress = new JobProgress(() => post(`${path}/cancel`).catch(show));
 /** @type {HTMLElement[]} */
 let tiles = [];
+/** What its visualization is called. */
+let title = "";
 
 /** @param {unknown} error */
 function show(error) {
@@ -43,7 +45,7 @@ function heading(job) {
     : dataset
     ? job.audit
       ? h("a", { class: "button primary", href: `/audits/${encodeURIComponent(job.audit)}` }, "The verdict")
-      : h("a", { class: "button", href: auditHref({ model: job.model, dataset }) }, "Audit again")
+      : h("a", { class: "button", href: auditHref({ model: job.model, dataset, limit: job.settings.limit, seed: job.seed }) }, "Audit again")
     : methods
     ? job.comparison
       ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")
@@ -55,10 +57,10 @@ function heading(job) {
     ? h("a", { class: "button", href: networkHref({ model: job.model, view: job.visualization, settings: job.settings }) }, "Run again with other settings")
     : h("a", { class: "button", href: `/explain?${query}` }, "Run again with other settings");
   const of = video ? `of ${video.name}` : dataset ? `on ${dataset}` : alone ? "of the model alone" : `of ${plural(job.tasks.length, "picture")}`;
-  document.title = `${job.visualization} ${of} \u00b7 Picasso`;
+  document.title = `${title || job.visualization} ${of} \u00b7 Picasso`;
   fill(place("job-head"),
     h("div", {},
-      h("h1", {}, video ? "Film" : dataset ? "Audit" : methods ? "Scorecard" : job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
+      h("h1", {}, video ? "Film" : dataset ? "Audit" : methods ? "Scorecard" : title || job.visualization, h("span", { class: "muted" }, ` by ${job.model}`)),
       h("p", {}, h("span", { class: "dot inline", "data-state": job.state }), ` ${WORDS[job.state]} \u00b7 ` +
         `${video || dataset || alone ? of : `${finished} of ${plural(job.tasks.length, "picture")}`} \u00b7 ${ago(job.created)}`)),
     over ? again : progress.element);
@@ -101,9 +103,10 @@ function draw(job) {
 
 try {
   let job = /** @type {Job} */ (await get(path));
+  title = (await list("/visualizations").catch(() => [])).find(({ name }) => name === job.visualization)?.title ?? "";
   draw(job);
   if (!OVER.includes(job.state)) {
-    progress.start(job.methods || job.dataset || job.video ? 1 : job.tasks.length);
+    progress.start(job.methods || job.dataset || job.video ? 1 : job.tasks.length, job.started);
     for (const task of job.tasks) if (task.result) progress.taskDone();
     const change = (/** @type {number} */ at, /** @type {Partial<import("../types.js").Task>} */ news) => {
       const task = job.tasks[at];

@@ -65,6 +65,7 @@ fill(place("classes"), classes.element);
 async function begin(open) {
   watcher.pause();
   fill(place("state"));
+  const pressed = document.activeElement;
   try {
     await open();
     if (!source.kind) return;
@@ -76,6 +77,9 @@ async function begin(open) {
     if (/** @type {Error} */ (error)?.name !== "AbortError") fill(place("state"), problem(error));
   }
   draw();
+  // From here on Space pauses: on the button that was pressed it would open the source anew.
+  const stayed = document.activeElement === pressed || document.activeElement === document.body;
+  if (watcher.running && stayed && pressed !== devices) playButton.focus({ preventScroll: true });
 }
 
 /** Lists the cameras; their names are known only once one was allowed. */

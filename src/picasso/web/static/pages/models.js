@@ -31,14 +31,15 @@ function entry(model) {
   return h("article", { class: "entry", id: name },
     h("header", {}, h("h2", {}, name),
       h("span", { class: ["tag", state === "failed" && "bad"] }, h("span", { class: "dot inline", "data-state": state }), WORDS[state]),
-      state === "ready"
-        ? [
-          h("a", { class: "button", href: `/explain?model=${encodeURIComponent(name)}` }, "Use it"),
-          h("a", { class: "button", href: networkHref({ model: name }) }, "Look inside"),
-          card?.task === "classification" && h("a", { class: "button", href: auditHref({ model: name }) }, "Audit it"),
-        ]
-        : state !== "opening" && h("button", { type: "button", onclick: () => open(name) }, state === "failed" ? "Try again" : "Open"),
-      form && model.added && h("button", { type: "button", class: "danger", onclick: () => forget(name) }, "Remove")),
+      h("div", { class: "entry-actions" },
+        state === "ready"
+          ? [
+            h("a", { class: "button", href: `/explain?model=${encodeURIComponent(name)}` }, "Use it"),
+            h("a", { class: "button", href: networkHref({ model: name }) }, "Look inside"),
+            card?.task === "classification" && h("a", { class: "button", href: auditHref({ model: name }) }, "Audit it"),
+          ]
+          : state !== "opening" && h("button", { type: "button", onclick: () => open(name) }, state === "failed" ? "Try again" : "Open"),
+        form && model.added && h("button", { type: "button", class: "danger", onclick: () => forget(name) }, "Remove"))),
     error && state === "failed" && problem(error),
     h("dl", { class: "facts" },
       source !== name && row("Source", h("code", {}, source)),

@@ -10,7 +10,7 @@ const key = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-
 
 try {
   const result = await get(`/results/${encodeURIComponent(key)}`);
-  const view = new PicassoResult();
+  const view = new PicassoResult(0);
   fill(place, view);
   view.show(result);
   document.title = `${result.picture?.name ?? result.model}: ${result.document.visualization.title} \u00b7 Picasso`;

@@ -1,7 +1,7 @@
 /** /visualizations: what there is, what each needs, and what is wrong with broken ones. */
 
 import { get, post } from "../api.js";
-import { announce, fill, h } from "../dom.js";
+import { announce, coded, fill, h } from "../dom.js";
 import { byFamily } from "../parts/families.js";
 import { problem } from "../parts/problem.js";
 
@@ -34,7 +34,8 @@ function entry(one) {
   const fields = Object.entries(one.schema?.properties ?? {});
   return h("article", { class: "entry", id: one.name },
     h("header", {}, h("h3", {}, one.title), h("code", { class: "muted" }, one.name), h("span", { class: "tag" }, origin),
-      h("a", { class: "button", href: `/${one.subject === "model" ? "network?view" : "explain?visualization"}=${encodeURIComponent(one.name)}` }, "Use it")),
+      h("div", { class: "entry-actions" },
+        h("a", { class: "button", href: `/${one.subject === "model" ? "network?view" : "explain?visualization"}=${encodeURIComponent(one.name)}` }, "Use it"))),
     h("p", {}, one.description),
     one.formula && h("pre", { class: "formula", tabindex: "0", "aria-label": `Formula of ${one.title}` }, h("code", {}, one.formula)),
     h("dl", { class: "facts" },
@@ -49,7 +50,7 @@ function entry(one) {
           h("th", { scope: "row" }, h("code", {}, name)),
           h("td", {}, String(one.defaults?.[name] || "automatic")),
           h("td", {}, allowed(field, one.schema)),
-          h("td", {}, field.description ?? "")))))))
+          h("td", {}, coded(field.description ?? ""))))))))
   );
 }
 

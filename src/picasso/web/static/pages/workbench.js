@@ -1,6 +1,6 @@
 /** /explain: model, pictures, visualization, run; the results appear in place. */
 
-import { asApiError, get, list, post } from "../api.js";
+import { ApiError, asApiError, get, list, post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { plural } from "../format.js";
 import { JobProgress } from "../parts/job-progress.js";
@@ -14,12 +14,18 @@ import { TargetPicker } from "../parts/target-picker.js";
 import { VisualizationList } from "../parts/visualization-list.js";
 import { readState, writeState } from "../parts/workbench-state.js";
 
+/** @typedef {import("../types.js").Job} Job */
+
 const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const bench = place("workbench");
 const stage = place("stage");
 const runBar = place("run");
 
-const state = readState();
+let state = readState();
+/** While the address decides what is chosen, it stays as it is. */
+let returning = true;
+/** What the address said last, and how often Back or Forward has led elsewhere. */
+let [known, turns] = ["", 0];
 const models = new ModelList(place("models"), { allowAdd: bench.dataset.allowAdd === "yes" });
 const tray = new PictureTray(place("pictures"));
 const visualizations = new VisualizationList(place("visualizations"));
@@ -55,12 +61,16 @@ function describe() {
   return missing;
 }
 
-function remember() {
-  writeState({
-    model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest), visualization: visualizations.chosen,
-    settings: { ...state.settings, [visualizations.chosen]: settings.differences() },
-    ...targets.value(), at: targets.at() ?? spot.value().at ?? "", job: view.job?.id ?? "",
-  });
+/** @param {boolean} [step] whether Back leads to what was there before */
+function remember(step = false) {
+  if (!returning) {
+    writeState({
+      model: models.chosen, pictures: tray.pictures.map((picture) => picture.digest), visualization: visualizations.chosen,
+      settings: { ...state.settings, [visualizations.chosen]: settings.differences() },
+      ...targets.value(), at: targets.at() ?? spot.value().at ?? "", job: view.job?.id ?? "",
+    }, step);
+    known = choices();
+  }
   describe();
 }
 
@@ -112,6 +122,7 @@ async function run() {
       seed: 0,
     });
     show(job);
+    remember(true);
     stage.focus({ preventScroll: true });
     const { top } = stage.getBoundingClientRect();
     if (top < 0 || top > innerHeight * 0.7) stage.scrollIntoView({ block: "start" });
@@ -119,7 +130,7 @@ async function run() {
     problemFrom(error);
   } finally {
     sending = false;
-    remember();
+    describe();
   }
 }
 
@@ -128,6 +139,96 @@ function show(job) {
   bench.dataset.mode = "docked";
   stage.hidden = false;
   view.show(job, new Map([...tray.recent, ...tray.pictures].map((picture) => [picture.digest, picture])));
+  follow();
+}
+
+/**
+ * @param {string} id "" for none
+ * @returns {Promise<Job | null>} null where it is not there any more
+ */
+async function jobOf(id) {
+  if (!id) return null;
+  try {
+    return await get(`/jobs/${encodeURIComponent(id)}`);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 404)) fill(banner, problem(error));
+    return null;
+  }
+}
+
+/**
+ * Adds to what the address says of a run what it does not say.
+ *
+ * @param {Job | null} job
+ */
+function complete(job) {
+  if (!job) return;
+  const pictures = job.tasks.flatMap(({ picture }) => picture ?? []);
+  if (!state.pictures.length) state.pictures = pictures;
+  if (!state.model) state.model = job.model;
+  if (state.visualization) return;
+  const { visualization, target = null, top = state.top, at } = job;
+  Object.assign(state, { visualization, target, top, at: at ?? "" });
+  state.settings[visualization] = job.settings;
+}
+
+/**
+ * Says what the address names and nobody knows, before another is chosen in its place.
+ *
+ * @param {Job | null} job
+ */
+function sayGone(job) {
+  const { model, visualization } = state;
+  const sentences = [
+    state.job && !job && !banner.firstChild && "This run is gone.",
+    model && models.models.length > 0 && !models.models.some(({ name }) => name === model) && `There is no model ${model}.`,
+    tray.gone > 0 && `${plural(tray.gone, "picture")} of this address ${tray.gone === 1 ? "is" : "are"} gone.`,
+    visualization && visualizations.known.length > 0 && !visualizations.known.some(({ name }) => name === visualization)
+      && `There is no visualization of pictures by the name of ${visualization}.`,
+  ].filter(Boolean);
+  if (sentences.length) fill(banner, problem({ code: "gone", message: sentences.join(" "), hint: "What is left of it is chosen here." }));
+}
+
+/** Goes back, or forward, to what the address says. */
+async function comeBack() {
+  const turn = (turns += 1);
+  returning = true;
+  known = choices();
+  fill(banner);
+  state = readState();
+  const job = await jobOf(state.job);
+  complete(job);
+  await tray.set(state.pictures);
+  if (turn !== turns) return; // it went on meanwhile
+  if (models.models.some(({ name }) => name === state.model)) models.choose(state.model);
+  visualizations.choose(state.visualization);
+  choose();
+  refit();
+  if (job) show(job);
+  else close();
+  sayGone(job);
+  returning = false;
+  describe();
+}
+
+/** Chooses what is explained as the address says. */
+function choose() {
+  targets.set(state.target, state.top, state.at);
+  spot.set(state.at.startsWith("channel=") ? "" : state.at);
+}
+
+/** @returns {string} what the address says, but for the maps that are shown */
+function choices() {
+  const query = new URLSearchParams(location.search);
+  query.delete("map");
+  return query.toString();
+}
+
+/** Shows the form alone. */
+function close() {
+  view.close();
+  bench.dataset.mode = "start";
+  stage.hidden = true;
   follow();
 }
 
@@ -154,7 +255,7 @@ settings.addEventListener("change", () => {
   state.settings[visualizations.chosen] = settings.differences();
   remember();
 });
-targets.addEventListener("change", remember);
+targets.addEventListener("change", () => remember());
 spot.addEventListener("change", () => {
   aim();
   remember();
@@ -183,10 +284,17 @@ place("setup").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && target.matches("input")) event.preventDefault();
 });
 
-const ofChannel = state.at.startsWith("channel=");
-targets.set(state.target, state.top, state.at);
-spot.set(ofChannel ? "" : state.at);
+addEventListener("popstate", () => {
+  // A place within the page is no other choice.
+  if (choices() !== known) comeBack();
+});
+
+// Only what an address names can be missed: what this window has kept may belong to another server.
+const addressed = location.search.length > 1;
 describe();
+const job = await jobOf(state.job);
+complete(job);
+choose();
 // Without them names are written by hand.
 const [datasets, folders] = await Promise.all([
   list("/datasets").catch(() => []), list("/checkpoints").catch(() => []), models.load(state.model), tray.load(state.pictures), visualizations.load(state.visualization),
@@ -194,12 +302,10 @@ const [datasets, folders] = await Promise.all([
 const named = (/** @type {{name: string}[]} */ found) => found.map(({ name }) => /** @type {[string, string]} */ ([name, name]));
 settings.offered = { album: named(datasets), checkpoints: named(folders) };
 settings.paths = bench.dataset.allowAdd === "yes";
-targets.set(state.target, state.top, state.at);
+choose();
 refit();
-if (state.job) {
-  await get(`/jobs/${encodeURIComponent(state.job)}`).then(show, () => {
-    // The run was deleted meanwhile; the setup is still there.
-  });
-}
+if (job) show(job);
+if (addressed) sayGone(job);
+returning = false;
 remember();
 bench.dataset.ready = "yes";

@@ -4,10 +4,13 @@ import { fill, h } from "../dom.js";
 import { number, percent } from "../format.js";
 
 const SHOWN = 8;
+/** Of so many classes at most a result says something. */
+const KEPT = 100;
 
 /**
  * @typedef {object} ClassListing
  * @property {{index: number, label: string, probability: number}[]} predictions best first
+ * @property {number | null} classes how many the model has, where that is known; a result keeps its best alone
  * @property {boolean} scores whether the values are scores, not probabilities
  * @property {(label: string) => string} explainHref where another class is explained
  */
@@ -24,7 +27,7 @@ export function drawClassList(place, listing, explained, selected, select) {
   place.hidden = !listing || listing.predictions.every(({ label }) => explained.has(label));
   if (!listing || place.hidden) return;
   const top = listing.predictions.slice(0, SHOWN);
-  const rest = listing.predictions.length - top.length;
+  const count = listing.predictions.length < KEPT ? listing.predictions.length : listing.classes;
   fill(place,
     h("h3", {}, "What the model says"),
     h("ol", {}, top.map(({ label, probability }) => {
@@ -40,5 +43,5 @@ export function drawClassList(place, listing, explained, selected, select) {
       return h("li", {}, name, h("span", { class: "class-amount" }, listing.scores ? number(probability) : percent(probability)),
         !listing.scores && h("span", { class: "class-bar", "aria-hidden": "true" }, bar));
     })),
-    rest > 0 && h("p", { class: "muted small" }, `and ${rest} more`));
+    count !== top.length && h("p", { class: "muted small" }, count === null ? "and more" : `and ${(count - top.length).toLocaleString("en-US")} more`));
 }

@@ -1,6 +1,7 @@
 /** What panel kinds that draw each panel by itself share: heading, caption, and redrawing. */
 
 import { fill, h } from "../dom.js";
+import { prose } from "../format.js";
 
 /** @typedef {import("../types.js").Wire} Wire */
 
@@ -34,7 +35,7 @@ export function each(panels, kind, draw) {
         const words = `${panel.title}\n${panel.caption}`;
         if (drawn !== before?.drawn || words !== before.words) {
           fill(section, panel.title && h("h3", {}, panel.title), drawn,
-            panel.caption && h("p", { class: "caption" }, panel.caption));
+            panel.caption && h("p", { class: "caption" }, prose(panel.caption)));
         }
         now.set(panel.id, { wire, words, section, drawn });
       }

@@ -1,7 +1,7 @@
 /** Values against an amount, as lines: read by a pointer, by keys, or as a table. */
 
 import { fill, freshId, h } from "../dom.js";
-import { number } from "../format.js";
+import { number, prose } from "../format.js";
 
 export const kind = "curve";
 const SPACE = "http://www.w3.org/2000/svg";
@@ -99,7 +99,7 @@ class CurveView {
     const { id, title, caption, x, lines, mark } = panel;
     this.element.dataset.panel = id;
     this.heading.textContent = title;
-    this.caption.textContent = caption;
+    this.caption.textContent = prose(caption);
     this.yTitle.textContent = panel.y_title;
     this.xTitle.textContent = panel.x_title;
     this.slider.max = String(x.length - 1);

@@ -3,7 +3,7 @@
 import { loadArray, pictureCanvas } from "../arrays.js";
 import { BRIGHTNESS, colorMaps, colorize, inColors } from "../colors.js";
 import { announce, fill, h } from "../dom.js";
-import { number } from "../format.js";
+import { number, prose } from "../format.js";
 import { ChannelDetail } from "./channel-detail.js";
 import { ChannelGrid } from "./channel-grid.js";
 import { ColorBar } from "./color-bar.js";
@@ -88,7 +88,7 @@ class FeatureMapsView {
     const { id, title, caption, measures, values, order, noun } = this.panel;
     this.element.dataset.panel = id;
     this.heading.textContent = title;
-    this.caption.textContent = caption;
+    this.caption.textContent = prose(caption);
     this.finder.max = String(values.shape[0] - 1);
     this.findable.textContent = `Go to ${noun}`;
     this.rescalable.title = `Shows each ${noun} from zero to its own largest value.`;

@@ -1,7 +1,7 @@
 /** The network as boxes and arcs: blocks open and close, a search finds layers, and a click chooses one. */
 
 import { announce, fill, freshId, h, icon } from "../dom.js";
-import { percent, plural } from "../format.js";
+import { percent, plural, prose } from "../format.js";
 import { drawBox, s, sized } from "./graph-boxes.js";
 import { HEAD, TIP, WHOLE, bent, isBlock, isSmall, place, within } from "./graph-places.js";
 
@@ -96,7 +96,7 @@ class GraphView {
     this.inside = within(panel.boxes);
     this.element.dataset.panel = panel.id;
     this.heading.textContent = panel.title;
-    this.caption.textContent = panel.caption;
+    this.caption.textContent = prose(panel.caption);
     this.view.setAttribute("aria-label", `${panel.title}: ${plural(panel.boxes.length, "box", "boxes")}`);
     fill(this.notes, panel.notes.map((note) => h("li", {}, note)));
     const roots = panel.boxes.filter((box) => box.parent === WHOLE);

@@ -3,7 +3,7 @@
 import { loadArray, pictureCanvas } from "../arrays.js";
 import { colorMaps, colorize, grayed } from "../colors.js";
 import { announce, fill, freshId, h } from "../dom.js";
-import { steady } from "../format.js";
+import { prose, steady } from "../format.js";
 import { drawClassList } from "./class-list.js";
 import { ClassTabs } from "./class-tabs.js";
 import { ColorBar } from "./color-bar.js";
@@ -108,7 +108,10 @@ class HeatmapFigure {
   update(panels) {
     this.panels = [...panels].sort((a, b) => a.rank - b.rank);
     this.byHand &&= this.panels.some((panel) => panel.id === this.selected);
-    if (!this.byHand) this.selected = this.panels[0].id;
+    if (!this.byHand) {
+      this.byHand = this.panels.some((panel) => panel.id === this.context.chosen);
+      this.selected = this.byHand ? this.context.chosen ?? "" : this.panels[0].id;
+    }
     const [height, width] = this.panels[0].values.shape;
     this.viewport.resize(width, height);
     this.row.style.setProperty("--aspect", String(width / height));
@@ -315,7 +318,7 @@ function painted(panel, how, paint) {
 
 /** @param {string} text */
 function asSentence(text) {
-  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+  return prose(text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
 }
 
 /** @type {WeakMap<object, HTMLCanvasElement>} */

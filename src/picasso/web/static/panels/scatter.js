@@ -2,7 +2,7 @@
 
 import { loadArray } from "../arrays.js";
 import { announce, fill, freshId, h, icon } from "../dom.js";
-import { percent, plural } from "../format.js";
+import { percent, plural, prose } from "../format.js";
 import { onColors } from "../page-colors.js";
 import { Atlas } from "./atlas.js";
 import { ScatterPlane } from "./scatter-plane.js";
@@ -62,7 +62,7 @@ class ScatterView {
     this.panel = panel;
     this.element.dataset.panel = panel.id;
     this.heading.textContent = panel.title;
-    this.caption.textContent = panel.caption;
+    this.caption.textContent = prose(panel.caption);
     this.turn += 1;
     const { turn } = this;
     try {

@@ -2,6 +2,7 @@
 
 import { loadArray, pictureCanvas } from "../arrays.js";
 import { fill, freshId, h, icon } from "../dom.js";
+import { prose } from "../format.js";
 import { PanelGroups } from "./groups.js";
 
 export const kind = "series";
@@ -52,7 +53,7 @@ class SeriesView {
     this.panel = panel;
     this.element.dataset.panel = panel.id;
     this.heading.textContent = panel.title;
-    this.caption.textContent = panel.caption;
+    this.caption.textContent = prose(panel.caption);
     this.name.textContent = panel.noun.charAt(0).toUpperCase() + panel.noun.slice(1);
     this.slider.max = String(panel.steps.length - 1);
     const alone = panel.steps.length < 2;

@@ -3,7 +3,7 @@
 import { loadArray } from "../arrays.js";
 import { colorize, colorMaps } from "../colors.js";
 import { fill, freshId, h } from "../dom.js";
-import { number } from "../format.js";
+import { number, prose } from "../format.js";
 import { ContourPlot, nearest } from "./surface-contours.js";
 import { TurnedSurface } from "./surface-turned.js";
 
@@ -59,7 +59,7 @@ class SurfaceView {
   async update([panel]) {
     this.element.dataset.panel = panel.id;
     this.heading.textContent = panel.title;
-    this.caption.textContent = panel.caption;
+    this.caption.textContent = prose(panel.caption);
     const turn = (this.turn += 1);
     try {
       const [array, maps] = await Promise.all([loadArray(panel.values), colorMaps()]);

@@ -14,10 +14,14 @@ const MOST_LISTED = 12;
 
 /** Events: "change" when a choice changes, or more is known. */
 export class AuditPlan extends EventTarget {
-  /** @param {HTMLElement} place */
-  constructor(place) {
+  /**
+   * @param {HTMLElement} place
+   * @param {{limit: string, seed: string}} chosen what the fields hold at first; "" for the usual
+   */
+  constructor(place, { limit, seed }) {
     super();
     this.place = place;
+    this.busy = false;
     /** @type {Described | null} */
     this.described = null;
     this.failed = false;
@@ -28,8 +32,8 @@ export class AuditPlan extends EventTarget {
     this.before = [];
     /** @type {Record<string, string>} the model's label for a class, where it was chosen by hand */
     this.chosen = {};
-    this.limit = h("input", { type: "number", id: "limit", min: "1", step: "1", class: "short", "aria-describedby": "limit-hint", oninput: () => this.told() });
-    this.seed = h("input", { type: "number", id: "seed", min: "0", step: "1", value: "0", class: "short", oninput: () => this.told() });
+    this.limit = h("input", { type: "number", id: "limit", min: "1", step: "1", value: limit, class: "short", "aria-describedby": "limit-hint", oninput: () => this.told() });
+    this.seed = h("input", { type: "number", id: "seed", min: "0", step: "1", value: seed || "0", class: "short", oninput: () => this.told() });
   }
 
   /** @param {import("../types.js").Model | undefined} model */
@@ -117,9 +121,15 @@ export class AuditPlan extends EventTarget {
   estimate() {
     const same = this.before.filter((one) => one.model === this.model?.name && one.pictures > 0 && one.seconds > 0);
     const known = same.find((one) => one.dataset === this.name) ?? same[0];
-    if (!known || !this.described) return "It is estimated as soon as the first pictures are measured. An audit that is stopped goes on where it was.";
+    if (!known || !this.described) return "How long it takes is said as soon as the first pictures are measured. An audit that is stopped goes on where it was.";
     const seconds = (known.seconds / known.pictures) * this.pictures;
     return `About ${duration(seconds)}, judging by the last audit of this model.`;
+  }
+
+  /** @param {boolean} now whether an audit runs: it says itself how long it will take */
+  set working(now) {
+    this.busy = now;
+    if (this.time) this.time.hidden = now;
   }
 
   draw() {
@@ -134,7 +144,7 @@ export class AuditPlan extends EventTarget {
     const asked = described.classes.filter(({ label }) => !label);
     const classes = this.model?.card ? [...asked, ...described.classes.filter(({ label }) => label)] : described.classes;
     const shown = Math.max(MOST_LISTED, this.model?.card ? asked.length : 0);
-    this.time = h("p", { class: "small" }, this.estimate());
+    this.time = h("p", { class: "small", hidden: this.busy }, this.estimate());
     const needs = (/** @type {string} */ need) => described.interventions.filter((one) => one.needs.includes(need));
     const usable = described.interventions.filter((one) => one.needs.every((need) => (need === "object") === described.objects > 0));
     fill(this.place,

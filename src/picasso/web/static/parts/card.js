@@ -1,6 +1,7 @@
 /** The scorecard as a table: one row for each map, and in words what it says. */
 
 import { h, icon } from "../dom.js";
+import { prose } from "../format.js";
 
 /** @typedef {{mean: number, low: number | null, high: number | null, pictures: number}} Figure */
 
@@ -62,22 +63,42 @@ function measured(label, figure) {
 }
 
 /**
- * A number that the reader must not overlook: with a cross and in words, not by color alone.
+ * A number that the reader must not overlook: with a sign and in words, not by color alone.
  *
  * @param {string} label
- * @param {boolean} good
+ * @param {"good" | "unsure" | "bad"} kind
  * @param {string} words
  * @param {...any} more
  */
-function marked(label, good, words, ...more) {
-  return h("td", { "data-label": label, class: good ? "good" : "bad" },
-    h("span", { class: "mark" }, icon(good ? "check" : "close"), words), ...more);
+function marked(label, kind, words, ...more) {
+  const shape = /** @type {const} */ ({ good: "check", unsure: "question", bad: "close" })[kind];
+  return h("td", { "data-label": label, class: kind },
+    h("span", { class: "mark" }, icon(shape), words), ...more);
+}
+
+/**
+ * @param {Figure} over by how much it is above the edge filter
+ */
+function aboveSobel(over) {
+  const { mean, low } = over;
+  const kind = mean <= 0 ? "bad" : (low ?? mean) > 0 ? "good" : "unsure";
+  const words = { good: null, unsure: h("small", {}, "not surely better than edges"), bad: h("small", {}, "no better than edges") };
+  return marked("Above Sobel", kind, fixed(mean), words[kind], interval(over));
 }
 
 /** @param {string} trust "trust", "with care" or "do not trust" */
 export function trustMark(trust) {
   const [kind, shape] = MARKS[/** @type {keyof typeof MARKS} */ (trust)];
   return h("span", { class: ["trust", kind] }, icon(/** @type {any} */ (shape)), trust);
+}
+
+/**
+ * @param {any[]} cards
+ * @returns {string} "yes", "care" or "no": how the least trusted of the maps is marked; "" where none is judged
+ */
+export function worstTrust(cards) {
+  const found = cards.filter((card) => !card.control).map((card) => MARKS[/** @type {keyof typeof MARKS} */ (card.trust)]?.[0]);
+  return ["no", "care", "yes"].find((kind) => found.includes(kind)) ?? "";
 }
 
 /**
@@ -94,11 +115,11 @@ function row(card, judged, masked) {
   return h("tr", { class: card.control && "control" }, head,
     measured("Relevance gain", card.gain),
     over && !card.control
-      ? marked("Above Sobel", over.mean > 0, fixed(over.mean), over.mean > 0 ? null : h("small", {}, "no better than edges"), interval(over))
+      ? aboveSobel(over)
       : measured("Above Sobel", over),
     measured("Single patches", card.patches),
     tested
-      ? marked("Weights shuffled", tested.passed, tested.passed ? "forgets" : "stays", h("small", {}, `\u03c1 = ${fixed(tested.similarity)}`))
+      ? marked("Weights shuffled", tested.passed ? "good" : "bad", tested.passed ? "forgets" : "stays", h("small", {}, `\u03c1 = ${fixed(tested.similarity)}`))
       : cell("Weights shuffled", card.control ? null : h("span", { title: card.untested }, "untested")),
     cell("Same twice", card.repeat === null ? null : card.repeat === 0 ? "yes" : card.repeat.toExponential(1)),
     measured("Sensitivity", card.sensitivity),
@@ -138,7 +159,7 @@ export function meanings(cards) {
  * @returns {HTMLElement} the verdict, a sentence a line
  */
 export function verdict(document) {
-  return h("ul", { class: "verdict" }, document.verdict.map((/** @type {string} */ sentence) => h("li", {}, sentence)));
+  return h("ul", { class: "verdict" }, document.verdict.map((/** @type {string} */ sentence) => h("li", {}, prose(sentence))));
 }
 
 /**
@@ -149,5 +170,5 @@ export function reasons(cards) {
   const judged = cards.filter((card) => !card.control && card.reasons.length);
   return h("div", { class: "reasons" }, judged.map((card) => h("div", {},
     judged.length > 1 && h("h4", {}, card.title),
-    h("ul", {}, card.reasons.map((/** @type {string} */ reason) => h("li", {}, reason))))));
+    h("ul", {}, card.reasons.map((/** @type {string} */ reason) => h("li", {}, prose(reason)))))));
 }

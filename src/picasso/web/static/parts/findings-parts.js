@@ -1,7 +1,7 @@
 /** The lower parts of an audit's page: by class, by picture, clues, what was not tested, every choice. */
 
 import { h, icon } from "../dom.js";
-import { number, percent, plural, wholePercent } from "../format.js";
+import { number, percent, plural, prose, wholePercent } from "../format.js";
 import { explainHref } from "./before-after.js";
 import { points } from "./points.js";
 
@@ -69,7 +69,7 @@ function clueRow(clue) {
     h("span", { class: "clue-title" }, clue.telling && icon("warn"), clue.title),
     h("span", { class: "clue-bar", "aria-hidden": "true" }, bar),
     h("span", { class: "clue-number" }, h("b", {}, clue.auc.toFixed(2)), h("span", { class: "muted" }, ` ${clue.low.toFixed(2)} \u2026 ${clue.high.toFixed(2)}`)),
-    h("p", {}, clue.sentence));
+    h("p", {}, prose(clue.sentence)));
 }
 
 /**
@@ -89,7 +89,7 @@ export function evidence(found) {
       found.methods.map((/** @type {any} */ method) => row(method.title, method.shares)),
       found.classes.map((/** @type {string} */ name, /** @type {number} */ i) => row(`all, for ${name}`, found.by_class[i] ?? [])),
       h("tr", {}, h("th", { scope: "row" }, "share of the picture"), found.areas.map((/** @type {number} */ area) => h("td", {}, wholePercent(area)))))));
-  return h("div", {}, found.disagreement && h("p", { class: "audit-words" }, icon("warn"), " ", found.disagreement), table);
+  return h("div", {}, found.disagreement && h("p", { class: "audit-words" }, icon("warn"), " ", prose(found.disagreement)), table);
 }
 
 /**
@@ -99,7 +99,7 @@ export function evidence(found) {
  */
 export function clusters(found) {
   return h("ul", { class: "cluster-list" }, found.map((cluster) => h("li", {}, meanMap(cluster),
-    h("p", {}, icon(cluster.confirmed ? "check" : "question"), " ", cluster.sentence))));
+    h("p", {}, icon(cluster.confirmed ? "check" : "question"), " ", prose(cluster.sentence)))));
 }
 
 /** @param {any} cluster */
@@ -119,7 +119,7 @@ function meanMap({ mean_map: rows, box: [top, left, height, width] }) {
 
 /** @param {{title: string, reason: string}[]} found */
 export function untested(found) {
-  return h("dl", { class: "facts" }, found.flatMap(({ title, reason }) => [h("dt", {}, title), h("dd", {}, reason)]));
+  return h("dl", { class: "facts" }, found.flatMap(({ title, reason }) => [h("dt", {}, title), h("dd", {}, prose(reason))]));
 }
 
 /**
@@ -133,7 +133,7 @@ export function recordOf({ notes, record }, { asked }) {
     ["Said by a person", Object.entries(asked.confirmed).map(([region, object]) => `${region}: ${object ? "the object" : "not the object"}`).join("; ")],
   ].filter(([, value]) => value !== "" && value !== null);
   return h("div", {},
-    notes.length > 0 && h("ul", { class: "audit-notes" }, notes.map((/** @type {string} */ note) => h("li", {}, note))),
+    notes.length > 0 && h("ul", { class: "audit-notes" }, notes.map((/** @type {string} */ note) => h("li", {}, prose(note)))),
     h("details", { class: "record" }, h("summary", {}, "The record"),
       h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
 }

@@ -8,11 +8,13 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400;
 const HEIGHT = 24;
 const CLEARED = 0.05;
-/** Parts of what the object is, and the share of what hangs on it from which on they count. @type {Record<string, string>} */
-const PARTS = { surface: "half", size: "a fifth" };
+/** Pictures from which on anything is cleared, as in the report. */
+const LEAST_CLEARED = 74;
+/** Parts of what the object is, and the share of the margin that it moves from which on they count. @type {Record<string, string>} */
+const PARTS = { surface: "half", size: "a tenth" };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
-/** @typedef {"suspects" | "all" | "cleared"} Filter */
+/** @typedef {"suspects" | "open" | "cleared" | "all"} Filter */
 
 /**
  * @param {string} tag
@@ -28,12 +30,17 @@ function svg(tag, attributes, ...children) {
 
 /** @param {any} effect says whether less than 5 points hang on it, over all classes and in each; audits of old know no classes */
 function cleared({ pictures, drop, falls }) {
-  return pictures > 0 && drop.high < CLEARED && !falls?.length;
+  return pictures >= LEAST_CLEARED && drop.high < CLEARED && !falls?.length;
 }
 
 /** @param {string} role says whether an effect of it may count against the model */
 function accuses(role) {
   return role === "property" || role in PARTS;
+}
+
+/** @param {any} effect says whether it may count against the model and was neither relied on nor cleared, as in the report */
+function open(effect) {
+  return accuses(effect.role) && !effect.suspect && !cleared(effect);
 }
 
 /**
@@ -46,7 +53,7 @@ function meaning(effect, classes) {
   if (!accuses(role)) return suspect ? "That is the right reason." : "It does not show that the model uses the object.";
   if (suspect) return `The model relies on ${phrase}.`;
   if (cleared(effect)) return `Cleared: less than 5 points hang on ${phrase}.`;
-  if (role in PARTS) return `A part of what the object is: against a model that uses the object it counts from ${PARTS[role]} of what hangs on that.`;
+  if (role in PARTS) return `A part of what the object is: against a model that uses the object it counts if it moves the margin by ${PARTS[role]} of what another object does.`;
   if (!falls?.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
   return `Not cleared: surely more than 5 points hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
 }
@@ -66,14 +73,14 @@ export class Forest {
     this.low = Math.max(-1, Math.min(-0.1, ...lows));
     this.high = Math.min(1, Math.max(0.25, ...highs));
     this.rows = h("ul", { class: "forest" });
-    const counts = { suspects: this.of("suspects").length, all: document.effects.length, cleared: this.of("cleared").length };
     /** @type {Filter} */
-    const first = counts.suspects ? "suspects" : "all";
-    const words = { suspects: "Suspects", all: "All", cleared: "Cleared" };
+    const first = this.suspects.size ? "suspects" : "all";
+    /** @type {[Filter, string][]} */
+    const filters = [["suspects", "Suspects"], ["open", "Not cleared"], ["cleared", "Cleared"], ["all", "All"]];
     this.filter = h("span", { class: "segmented", role: "radiogroup", "aria-label": "Which properties" },
-      /** @type {Filter[]} */ (["suspects", "all", "cleared"]).map((name) => h("label", {},
+      filters.map(([name, words]) => h("label", {},
         h("input", { type: "radio", name: "forest", value: name, props: { checked: name === first }, onchange: () => this.show(name) }),
-        h("span", {}, `${words[name]} ${counts[name]}`))));
+        h("span", {}, `${words} ${this.of(name).length}`))));
     this.element = h("div", { class: "forest-plot" }, this.filter, this.axis(), this.rows);
     this.show(first);
   }
@@ -83,6 +90,7 @@ export class Forest {
     const { effects } = this.document;
     if (name === "suspects") return effects.filter((/** @type {any} */ one) => this.suspects.has(one.what.name));
     if (name === "all") return effects;
+    if (name === "open") return effects.filter(open);
     return effects.filter((/** @type {any} */ one) => accuses(one.role) && cleared(one));
   }
 
@@ -111,6 +119,7 @@ export class Forest {
   row(effect) {
     const { what, drop, pictures, suspect, role } = effect;
     const right = !accuses(role);
+    const unsure = open(effect);
     const details = h("div", { class: "forest-details", hidden: true });
     const measured = pictures > 0;
     const button = h("button", {
@@ -122,11 +131,11 @@ export class Forest {
         button.setAttribute("aria-expanded", String(open));
       },
     },
-    h("span", { class: "forest-title" }, suspect && icon(right ? "check" : "warn"),
-      h("span", {}, what.title, suspect && right && h("span", { class: "muted" }, " the right reason"))),
+    h("span", { class: "forest-title" }, suspect ? icon(right ? "check" : "warn") : unsure && icon("question"),
+      h("span", {}, what.title, suspect && right && h("span", { class: "muted" }, " the right reason"), unsure && h("span", { class: "muted" }, " not cleared"))),
     this.interval(effect),
     h("span", { class: "forest-number" }, measured ? h("b", {}, points(drop.value)) : "not measured", measured && h("span", { class: "muted" }, ` ${span(drop)}`)));
-    return h("li", { class: suspect && !right ? "suspect" : role, "data-property": what.name }, button, details);
+    return h("li", { class: [suspect && !right ? "suspect" : role, unsure && "open"], "data-property": what.name }, button, details);
   }
 
   /** @param {any} effect */

@@ -4,6 +4,8 @@ import { fill, h } from "../dom.js";
 import { duration } from "../format.js";
 
 const ESTIMATE_AFTER_S = 0.8;
+/** Less than this share says little of the speed: where more was done before, that is taken. */
+const LEAST_GAINED = 0.05;
 
 export class JobProgress {
   /** @param {() => void} cancel */
@@ -19,14 +21,19 @@ export class JobProgress {
     this.since = 0;
     this.began = -1;
     this.last = 0;
+    this.started = NaN;
   }
 
-  /** @param {number} tasks */
-  start(tasks) {
+  /**
+   * @param {number} tasks
+   * @param {string | null} [started] when the job began, where it runs already: an ISO time
+   */
+  start(tasks, started = null) {
     this.tasks = tasks;
     this.finished = 0;
     this.since = performance.now();
     this.began = -1;
+    this.started = Date.parse(started ?? "");
     this.button.disabled = false;
     this.bar.removeAttribute("value");
     fill(this.words, "Waiting for the model\u2026");
@@ -65,7 +72,9 @@ export class JobProgress {
     this.last = share;
     const seconds = (performance.now() - this.since) / 1000;
     const gained = share - this.began;
-    const left = gained > 0 && seconds > ESTIMATE_AFTER_S ? (seconds / gained) * (1 - share) : null;
+    const before = (Date.now() - this.started) / 1000;
+    const left = gained < LEAST_GAINED && share > gained && before > ESTIMATE_AFTER_S ? (before / share) * (1 - share)
+      : gained > 0 && seconds > ESTIMATE_AFTER_S ? (seconds / gained) * (1 - share) : null;
     fill(this.words, [
       message || (share > 0 ? `${Math.round(share * 100)}%` : "Starting\u2026"),
       this.tasks > 1 && this.finished < this.tasks ? `picture ${this.finished + 1} of ${this.tasks}` : "",

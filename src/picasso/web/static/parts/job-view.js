@@ -56,7 +56,7 @@ export class JobView extends EventTarget {
   show(job, pictures) {
     this.unfollow();
     this.job = job;
-    this.views = job.tasks.map(() => new PicassoResult());
+    this.views = job.tasks.map((_, i) => new PicassoResult(i));
     const title = this.titleOf(job.visualization);
     this.state = h("div", { class: "job-state" });
     const several = job.tasks.length > 1;
@@ -76,10 +76,18 @@ export class JobView extends EventTarget {
       if (task.result) this.views[i].lazily(task.result);
       else if (task.error) this.views[i].fail(task.error);
     });
-    this.progress.start(job.tasks.length);
+    this.progress.start(job.tasks.length, job.started);
     for (const task of job.tasks) if (task.result) this.progress.taskDone();
     if (this.running) this.follow(job.id);
     else this.over(job);
+  }
+
+  /** Shows no job any more; one that runs goes on. */
+  close() {
+    this.unfollow();
+    this.job = null;
+    this.views = [];
+    fill(this.place);
   }
 
   /** @param {string} id */

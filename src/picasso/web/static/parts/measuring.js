@@ -41,7 +41,7 @@ export class Measuring {
   show(job) {
     if (OVER.includes(job.state)) return this.over(job);
     this.id = job.id;
-    this.progress.start(1);
+    this.progress.start(1, job.started);
     fill(this.element, this.progress.element);
     announce("At work.");
     document.addEventListener("keydown", this.onKey);

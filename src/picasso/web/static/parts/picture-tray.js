@@ -24,6 +24,8 @@ export class PictureTray extends EventTarget {
     /** @type {Picture[]} */
     this.recent = [];
     this.waiting = 0;
+    /** How many of those that were asked for last are not there. */
+    this.gone = 0;
     this.model = "";
     this.allSamples = false;
 
@@ -84,20 +86,28 @@ export class PictureTray extends EventTarget {
     ]);
     this.samples = samples;
     this.recent = recent;
-    const known = new Map(recent.map((picture) => [picture.digest, picture]));
-    const found = await Promise.all(wanted.map(async (digest) =>
-      known.get(digest) ?? (await get(`/pictures/${encodeURIComponent(digest)}`).catch(() => null))));
-    this.pictures.push(...found.filter((picture) => picture && !this.has(picture.digest)));
+    const found = await this.find(wanted);
+    this.pictures.push(...found.filter((picture) => !this.has(picture.digest)));
     this.#changed();
   }
 
   /** @param {string[]} wanted digests of exactly what is chosen from now on */
   async set(wanted) {
+    this.pictures = await this.find(wanted);
+    this.#changed();
+  }
+
+  /**
+   * @param {string[]} wanted digests
+   * @returns {Promise<Picture[]>} those that are there
+   */
+  async find(wanted) {
     const known = new Map([...this.recent, ...this.pictures].map((picture) => [picture.digest, picture]));
     const found = await Promise.all(wanted.map(async (digest) =>
       known.get(digest) ?? (await get(`/pictures/${encodeURIComponent(digest)}`).catch(() => null))));
-    this.pictures = found.filter((picture) => picture !== null);
-    this.#changed();
+    const there = found.filter((picture) => picture !== null);
+    this.gone = wanted.length - there.length;
+    return there;
   }
 
   /** @param {string} name the model for which samples are offered */

@@ -1,7 +1,7 @@
 /** An error as one clear sentence and what to do about it. */
 
 import { asApiError } from "../api.js";
-import { h, icon } from "../dom.js";
+import { coded, h, icon } from "../dom.js";
 
 /**
  * What to do about an error, for someone at a page: a trusted file is named in the configuration, not on a command line.
@@ -28,6 +28,6 @@ export function problem(error, action = null) {
   const hint = advice(known);
   return h("div", { class: "problem", role: "alert" },
     icon("warn"),
-    h("div", {}, h("p", { class: "problem-message" }, message), hint && h("p", { class: "problem-hint" }, hint)),
+    h("div", {}, h("p", { class: "problem-message" }, coded(message)), hint && h("p", { class: "problem-hint" }, coded(hint))),
     action && h("button", { type: "button", onclick: action.act }, action.label));
 }

@@ -3,6 +3,7 @@
 import { asApiError, get } from "../api.js";
 import { announce, fill, freshId, h, icon } from "../dom.js";
 import { PanelGroups } from "../panels/groups.js";
+import { chosenMap, writeMap } from "./map-address.js";
 import { networkHref } from "./network-address.js";
 import { problem } from "./problem.js";
 import { record } from "./record.js";
@@ -19,8 +20,11 @@ import { record } from "./record.js";
  */
 
 export class PicassoResult extends HTMLElement {
-  constructor() {
+  /** @param {number | null} [place] among the results of the page, whose address keeps the chosen map; null where it does not */
+  constructor(place = null) {
     super();
+    this.place = place;
+    this.addEventListener("map-selected", (event) => this.place === null || writeMap(this.place, /** @type {CustomEvent} */ (event).detail));
     /** @type {Map<string, Wire>} panels by id, in the order of their first appearance */
     this.panels = new Map();
     /** @type {Heading} */
@@ -165,7 +169,7 @@ export class PicassoResult extends HTMLElement {
       const line = item(label, what, "");
       const aim = (/** @type {string} */ id) =>
         (line.firstChild.href = file(`format=png&panel=${encodeURIComponent(id)}${more}`));
-      aim(maps[0].id);
+      aim(maps.some(({ id }) => id === this.chosen()) ? this.chosen() : maps[0].id);
       this.addEventListener("map-selected", (event) => aim(/** @type {CustomEvent} */ (event).detail));
       return line;
     };
@@ -201,6 +205,11 @@ export class PicassoResult extends HTMLElement {
           item("NPZ", "the raw numbers", "format=npz"),
           item("JSON", "every choice that was made", "format=json"),
           item("ZIP", "all of it", "format=zip"))));
+  }
+
+  /** @returns {string} the map that the address says; "" for none */
+  chosen() {
+    return this.place === null ? "" : chosenMap(this.place);
   }
 
   /** Opens or closes the what-if brush; where there is none says why. */
@@ -262,6 +271,7 @@ export class PicassoResult extends HTMLElement {
     return {
       predictions: document.predictions ?? [],
       scores: document.model.head === "none",
+      classes: this.result.classes,
       explainHref: (label) => againHref(document, picture, label),
     };
   }
@@ -278,7 +288,7 @@ export class PicassoResult extends HTMLElement {
       // While panels are coming, the numbers of a replaced one may be gone before they are fetched; the next is here soon.
       if (this.dataset.state !== "coming") fill(this.state, problem(error));
     };
-    return { picture, title, model, channel, listing: () => this.listing(), fail };
+    return { picture, title, model, channel, chosen: this.chosen(), listing: () => this.listing(), fail };
   }
 }
 

@@ -1,6 +1,6 @@
 /** A visualization's settings: a form made from the JSON schema of its Settings class. */
 
-import { fill, freshId, h } from "../dom.js";
+import { coded, fill, freshId, h } from "../dom.js";
 import { extentField, numberField, placeField, segmentedField, selectField, severalField, switchField, textField } from "./fields.js";
 
 /**
@@ -57,7 +57,7 @@ export class SettingsForm extends EventTarget {
       const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
       this.fields.set(name, { field, error, default: start, title: property.title ?? name });
       const title = property.title ?? name;
-      const hint = h("p", { class: "field-hint", id: `${id}-hint` }, property.description ?? "");
+      const hint = h("p", { class: "field-hint", id: `${id}-hint` }, coded(property.description ?? ""));
       return h("div", { class: "field", "data-setting": name },
         field.group
           ? h("span", { class: "field-title", id: `${id}-title` }, title)

@@ -2,7 +2,7 @@
 
 import { list } from "../api.js";
 import { fill, focusOn, h } from "../dom.js";
-import { byFamily, matches } from "./families.js";
+import { byFamily, search } from "./families.js";
 import { problem } from "./problem.js";
 
 /** @typedef {import("../types.js").VisualizationInfo} VisualizationInfo */
@@ -15,6 +15,10 @@ export class VisualizationList extends EventTarget {
     this.place = place;
     /** @type {VisualizationInfo[]} */
     this.known = [];
+    /** @type {Map<string, HTMLElement>} by name */
+    this.cards = new Map();
+    /** @type {Map<string, HTMLElement>} by family */
+    this.groups = new Map();
     this.chosen = "";
     /** @type {import("../types.js").Model | undefined} */
     this.model = undefined;
@@ -24,7 +28,7 @@ export class VisualizationList extends EventTarget {
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.take(event),
     });
     this.box = h("div", { class: "families", role: "radiogroup", "aria-labelledby": "step-visualization" });
-    new ResizeObserver(() => this.reveal()).observe(this.box);
+    new ResizeObserver(() => this.search.value.trim() || this.reveal()).observe(this.box);
     this.none = h("p", { class: "small-empty muted", hidden: true, role: "status" }, "None of that name.");
   }
 
@@ -85,49 +89,55 @@ export class VisualizationList extends EventTarget {
     this.settle();
   }
 
-  /** Hides what the search does not mean. */
+  /** Shows what the search means, the best first; without a search all of them in their order. */
   filter() {
-    const wanted = this.search.value;
-    const names = new Set(this.known.filter((one) => matches(one, wanted)).map((one) => one.name));
-    for (const card of this.box.querySelectorAll("[data-visualization]")) {
-      card.toggleAttribute("hidden", !names.has(/** @type {HTMLElement} */ (card).dataset.visualization ?? ""));
+    const wanted = this.search.value.trim();
+    const found = search(this.known, wanted);
+    for (const one of this.box.querySelectorAll(".family, [data-visualization]")) one.toggleAttribute("hidden", true);
+    for (const { family, members } of found) {
+      const group = /** @type {HTMLElement} */ (this.groups.get(family));
+      for (const { name } of members) group.append(/** @type {HTMLElement} */ (this.cards.get(name)));
+      this.box.append(group);
+      for (const one of [group, ...members.map(({ name }) => this.cards.get(name))]) one?.toggleAttribute("hidden", false);
     }
-    for (const family of this.box.querySelectorAll(".family")) {
-      family.toggleAttribute("hidden", !family.querySelector("[data-visualization]:not([hidden])"));
-    }
-    this.none.hidden = names.size > 0;
-    if (!wanted) this.reveal();
+    this.none.hidden = found.length > 0;
+    if (wanted) this.box.scrollTop = 0;
+    else this.reveal();
   }
 
   /** @param {KeyboardEvent} event in the search: Enter takes the first that is left, instead of starting the run */
   take(event) {
-    if (event.key !== "Enter") return;
+    // With Ctrl it starts the run, of what is chosen already.
+    if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !this.search.value.trim()) return;
     event.preventDefault();
-    const left = this.known.find((one) => matches(one, this.search.value) && !this.reason(one));
+    const left = search(this.known, this.search.value).flatMap(({ members }) => members).find((one) => !this.reason(one));
     if (!left) return;
     this.choose(left.name);
     focusOn(this.box, "input:checked");
   }
 
-  /** Moves the chosen one into the part of the box that is seen; the page stays where it is. */
+  /** Moves the chosen one into the part of the box that is seen, just below its family's name; the page stays where it is. */
   reveal() {
-    const card = /** @type {HTMLElement | null} */ (this.box.querySelector(".chosen"));
-    if (!card) return;
+    const card = /** @type {HTMLElement | null} */ (this.box.querySelector(".chosen:not([hidden])"));
+    const title = /** @type {HTMLElement | null} */ (card?.parentElement?.firstElementChild);
+    if (!card || !title) return;
     const seen = this.box.getBoundingClientRect();
     const place = card.getBoundingClientRect();
-    if (place.top < seen.top || place.bottom > seen.bottom) {
-      this.box.scrollTop += place.top - seen.top - (seen.height - place.height) / 2;
-    }
+    const top = seen.top + title.offsetHeight + this.box.clientTop;
+    if (place.top < top || place.bottom > seen.bottom) this.box.scrollTop += place.top - top;
   }
 
   draw() {
     const focused = this.box.contains(document.activeElement);
     if (!this.box.isConnected) fill(this.place, this.search, this.box, this.none);
-    fill(this.box, byFamily(this.known).map(({ family, members }) =>
+    const top = this.box.scrollTop;
+    this.cards = new Map(this.known.map((one) => [one.name, this.card(one)]));
+    this.groups = new Map(byFamily(this.known).map(({ family }) => [family,
       h("div", { class: "family", role: "group", "aria-label": family },
-        h("p", { class: "family-name", "aria-hidden": "true" }, family),
-        members.map((one) => this.card(one)))));
+        h("p", { class: "family-name", "aria-hidden": "true" }, family))]));
+    fill(this.box, ...this.groups.values());
     this.filter();
+    this.box.scrollTop = top;
     this.reveal();
     if (focused) focusOn(this.box, "input:checked");
   }

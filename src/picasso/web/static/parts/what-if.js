@@ -270,7 +270,8 @@ export class PicassoWhatIf extends HTMLElement {
   remember() {
     const address = this.address();
     if (!location.pathname.startsWith("/results/")) return;
-    history.replaceState(history.state, "", address || location.pathname);
+    const hash = address && new URL(address, location.href).hash;
+    history.replaceState(history.state, "", location.pathname + location.search + hash);
     if (!address) announce("This is too detailed for the address; save it as JSON to keep it.");
   }
 

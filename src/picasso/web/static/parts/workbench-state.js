@@ -1,5 +1,7 @@
 /** What is chosen on the workbench: in the address, so that it can be shared and survives a reload. */
 
+import { keepMaps } from "./map-address.js";
+
 const KEY = "picasso.workbench";
 const PICTURES_IN_ADDRESS = 6;
 
@@ -23,11 +25,13 @@ export function readState() {
   const visualization = query.get("visualization") ?? (fresh ? kept.visualization : "") ?? "";
   const settings = kept.settings ?? {};
   const given = parse(query.get("settings"));
-  if (given && visualization) settings[visualization] = given;
+  // An address that this page has written says all that differs from the defaults.
+  if (visualization && (given || history.state?.pictures)) settings[visualization] = given ?? {};
   const targets = query.getAll("target").map((one) => (/^\d+$/.test(one) ? Number(one) : one));
   return {
     model: query.get("model") ?? (fresh ? kept.model : "") ?? "",
-    pictures: query.has("pictures") || fresh ? kept.pictures ?? [] : query.getAll("picture"),
+    pictures: query.has("pictures") ? history.state?.pictures ?? kept.pictures ?? []
+      : fresh ? kept.pictures ?? [] : query.getAll("picture"),
     visualization,
     settings,
     target: targets.length ? targets : null,
@@ -37,8 +41,11 @@ export function readState() {
   };
 }
 
-/** @param {WorkbenchState} state */
-export function writeState(state) {
+/**
+ * @param {WorkbenchState} state
+ * @param {boolean} [step] whether the browser's Back leads to what was there before
+ */
+export function writeState(state, step = false) {
   const query = new URLSearchParams();
   const settings = state.settings[state.visualization] ?? {};
   if (state.model) query.set("model", state.model);
@@ -49,10 +56,14 @@ export function writeState(state) {
   for (const target of state.target ?? []) query.append("target", String(target));
   if (state.top !== 5) query.set("top", String(state.top));
   if (state.at) query.set("at", state.at);
-  if (state.job) query.set("job", state.job);
-  history.replaceState(null, "", `${location.pathname}?${query}`);
+  if (state.job) {
+    query.set("job", state.job);
+    keepMaps(query);
+  }
+  const { pictures } = state;
+  history[step ? "pushState" : "replaceState"]({ pictures }, "", `${location.pathname}?${query}`);
   try {
-    const { model, pictures, visualization } = state;
+    const { model, visualization } = state;
     sessionStorage.setItem(KEY, JSON.stringify({ model, pictures, visualization, settings: state.settings }));
   } catch {
     // Storage is blocked: the address alone keeps the choices.
