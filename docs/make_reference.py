@@ -166,8 +166,8 @@ _ROLES = {
     ),
     Role.SIZE: (
         "The object's size",
-        "A part of what the object is. What counts here and moves the margin by a tenth of what another object does, or "
-        "more, makes the verdict WRONG REASON, or BOTH; less is said as a part of it.",
+        "A part of what the object is. What counts here and moves the margin by a tenth of what another object does, "
+        "or more, makes the verdict WRONG REASON, or BOTH; less is said as a part of it.",
     ),
     Role.OBJECT: (
         "The object",
