@@ -203,7 +203,6 @@ def test_what_is_wrong_with_a_file_is_said_in_a_sentence(tmp_path: Path, text: s
 
 @pytest.mark.parametrize("arguments", ["", ", size"])
 def test_a_torch_module_is_told_from_a_class_that_loads_one(tmp_path: Path, arguments: str) -> None:
-    pytest.importorskip("torch")
     path = tmp_path / "net.py"
     module = f"import torch\n\nclass Net(torch.nn.Module):\n    def __init__(self{arguments}): super().__init__()\n"
     path.write_text(module, "utf-8")
