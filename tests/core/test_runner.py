@@ -99,7 +99,8 @@ def test_the_model_alone_is_looked_at_without_a_picture(model: Model, plugins: P
     assert document["picture"] is None
     assert document["model"]["preprocessing"] is not None
     assert (document["settings"], document["seed"]) == ({"times": 2}, 5)
-    assert [path.name for path in result.save(tmp_path / "out")] == ["linear.count.npz", "linear.count.json"]
+    saved = [path.name for path in result.save(tmp_path / "out")]
+    assert saved == ["linear.count.npz", "linear.count.json", "linear.count.html"]
 
 
 def test_the_model_alone_is_kept_until_a_choice_changes(model: Model, plugins: Path) -> None:

@@ -286,7 +286,8 @@ def test_a_graph_without_layers_is_drawn_and_neither_is_refused_with_the_reason(
 def test_its_files_are_saved(result: Result, graph: NetworkGraph, tmp_path: Path) -> None:
     saved = {path.name: path for path in result.save(tmp_path)}
     assert set(saved) == {
-        f"small.architecture.{name}" for name in ("graph.svg", "graph.dot", "graph.tex", "to-scale.svg", "json", "npz")
+        f"small.architecture.{name}"
+        for name in ("graph.svg", "graph.dot", "graph.tex", "to-scale.svg", "html", "json", "npz")
     }
     assert saved["small.architecture.graph.dot"].read_text() == graph.files()["dot"]
     words = "".join(ET.fromstring(saved["small.architecture.graph.svg"].read_text()).itertext())

@@ -134,13 +134,23 @@ def fit_ridge(kept: NDArray[np.bool_], scores: Numbers, weights: Numbers, ridge:
     inverse = np.linalg.pinv((z.T * weights) @ z + ridge * np.eye(z.shape[1]), hermitian=True)
     slopes = inverse @ (z.T * weights) @ y
     pulls = (z * weights[:, None]) @ inverse
-    others = 1 - share - (pulls * z).sum(axis=1)  # what of a sample's fit is not the sample's own
-    alone = (others <= 1e-9)[:, None]  # a sample that all others say nothing of
     own = y - z @ slopes
-    left = np.where(alone, y, own / np.where(alone, 1, others[:, None]))
+    left = _by_the_others(own, share + (pulls * z).sum(axis=1), y)
     errors = np.sqrt(np.einsum("nr,nt->tr", pulls**2, left**2))
-    predicted = _told(left, y / (1 - share)[:, None], weights)
+    predicted = _told(left, _by_the_others(y, share, y), weights)
     return Fit(slopes.T, errors, _told(own, y, weights), predicted)
+
+
+def _by_the_others(missed: Numbers, own: Numbers, unknown: Numbers) -> Numbers:
+    """Return by how much each sample is missed where it is left out.
+
+    Args:
+        missed: By how much it is missed by a fit that it has a part in, (n, targets).
+        own: Which part that is, (n,), 0..1.
+        unknown: What is taken where nobody else has a part in it.
+    """
+    others = (1 - own)[:, None]
+    return np.asarray(np.divide(missed, others, out=unknown.copy(), where=others > 1e-9))
 
 
 def _told(left: Numbers, spread: Numbers, weights: Numbers) -> Numbers:
