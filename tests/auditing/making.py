@@ -110,7 +110,7 @@ def findings(outcome: Outcome = Outcome.WRONG_REASON, **other: Any) -> Findings:
         },
         record={
             "model": {"name": "my-model"},
-            "dataset": {"name": "my-pictures", "digest": "d1"},
+            "dataset": {"name": "my-pictures", "digest": "d1", "contents": "c1"},
             "seed": 7,
             "versions": {"picasso": "1.0"},
         },

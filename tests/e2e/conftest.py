@@ -174,7 +174,9 @@ class Server:
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
-        self.api = httpx.Client(base_url=f"{self.address}/api/v1", timeout=120)
+        # A connection that was kept may be closed by the server just as it is used again.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self.api = httpx.Client(base_url=f"{self.address}/api/v1", timeout=120, limits=fresh)
 
     def get(self, path: str) -> Any:
         """Return what the API says."""
