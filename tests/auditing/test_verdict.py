@@ -159,6 +159,13 @@ def test_sentences_have_the_numbers() -> None:
     assert "6 points" in tell.sentence
 
 
+def test_what_shows_in_one_class_alone_is_said_beside_what_is_named() -> None:
+    lopsided = effect("tint", 40, by_class=(0.6, 0.0))
+    verdict = judge(GOOD, 0.5, judged([NO_OBJECT, effect("sky", 90), lopsided, *CLEAN]), MASKS, 0.06, CLASSES)
+    assert verdict.headline == "WRONG REASON: the sky"
+    assert any("hang on the tint, but in pictures of one class alone" in reason for reason in verdict.reasons)
+
+
 def test_holm_counts_everything_that_was_tested() -> None:
     one = effect("sky", 60, p=0.004)
     assert judged([one])[0].suspect

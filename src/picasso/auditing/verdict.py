@@ -75,6 +75,12 @@ def judge(
             f"{percent(least_share(part.role) or 0)} of what the object does, so it counts as a part of it."
         )
     if named is not None:
+        lopsided = sorted((one for one in open_ones if in_one_class(one)), key=lambda one: -one.drop.value)
+        reasons += [
+            f"Besides, {_points(one.drop)} hang on {one.what.phrase}, but in pictures of one class alone: that accuses "
+            "nobody, and is not cleared."
+            for one in lopsided[:MOST_SAID]
+        ]
         return _accused(named, parts_of(named, effects), suspects, right, objects, said, smallest, reasons)
     clean = right is not None and counting and not open_ones and said.known
     if right is not None and clean and not unasked:

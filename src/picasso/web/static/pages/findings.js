@@ -47,7 +47,7 @@ function verdict({ verdict: said, accuracy, chance, counts, classes }) {
       reliance && figure(`Hangs on ${said.parts?.length ? said.named.phrase : "it"}`, points(reliance.value), ` ${span(reliance)}`),
       figure("Right as they are", percent(accuracy.value), ` chance ${percent(chance)}`),
       figure("Pictures", counts.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0).toLocaleString("en-US"), ` ${plural(classes.length, "class", "classes")}`),
-      figure("Smallest drop it would likely have noticed", points(smallest), h("span", { class: "hint" }, "A smaller one can go unseen with so many pictures."))),
+      figure("Drop that it sees every other time", points(smallest), h("span", { class: "hint" }, "A smaller one can go unseen with so many pictures."))),
     h("details", { class: "audit-reasons", open: true }, h("summary", {}, "How this was reached"),
       h("ul", {}, reasons.map((/** @type {string} */ reason) => h("li", {}, prose(reason))))));
 }
