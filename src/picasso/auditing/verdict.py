@@ -74,14 +74,14 @@ def judge(
             f"{part.what.title}: exchanged alone, it costs {_points(part.drop)} and moves the margin by less than "
             f"{percent(least_share(part.role) or 0)} of what the object does, so it counts as a part of it."
         )
+    lopsided = sorted((one for one in open_ones if in_one_class(one)), key=lambda one: -one.drop.value)
     if named is not None:
-        lopsided = sorted((one for one in open_ones if in_one_class(one)), key=lambda one: -one.drop.value)
-        reasons += [
+        later = [
             f"Besides, {_points(one.drop)} hang on {one.what.phrase}, but in pictures of one class alone: that accuses "
             "nobody, and is not cleared."
             for one in lopsided[:MOST_SAID]
         ]
-        return _accused(named, parts_of(named, effects), suspects, right, objects, said, smallest, reasons)
+        return _accused(named, parts_of(named, effects), suspects, right, objects, said, smallest, reasons, later)
     clean = right is not None and counting and not open_ones and said.known
     if right is not None and clean and not unasked:
         reasons.append(f"Of everything else that was tested, less than {CLEAR * 100:.0f} points hang on each.")
@@ -119,10 +119,10 @@ def judge(
         reasons.append("Where the object is was not said, so that nothing can show that it is the reason.")
     elif right is None:
         reasons.append("That the model uses the object was not shown.")
-    lopsided = next((one for one in open_ones if in_one_class(one)), None)
-    if lopsided is not None:
+    if lopsided:
+        most = lopsided[0]
         sentence = (
-            f"{_points(lopsided.drop)} of accuracy hang on {lopsided.what.phrase}, but in pictures of one class alone: "
+            f"{_points(most.drop)} of accuracy hang on {most.what.phrase}, but in pictures of one class alone: "
             "a change that merely looks like another class does that, too, so nobody is accused."
         )
     elif hidden:
@@ -172,6 +172,7 @@ def _accused(
     said: Confirmed,
     smallest: float,
     reasons: list[str],
+    later: Sequence[str],
 ) -> Verdict:
     phrases = [one.what.phrase for one in parts or (named,)]
     said_of = {named.what, *(one.what for one in parts)}
@@ -199,7 +200,7 @@ def _accused(
     if named.role is Role.SURFACE:
         sentence += " Its outline and its parts were left as they are: the model knows it by its surface."
     places = tuple(one.what for one in parts)
-    return Verdict(outcome, headline, sentence, named.drop, named.what, smallest, tuple(reasons), places)
+    return Verdict(outcome, headline, sentence, named.drop, named.what, smallest, (*reasons, *later), places)
 
 
 def _points(drop: Interval) -> str:
