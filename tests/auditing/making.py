@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from picasso.auditing import thresholds
 from picasso.auditing.findings import (
     Clue,
     Effect,
@@ -112,6 +113,7 @@ def findings(outcome: Outcome = Outcome.WRONG_REASON, **other: Any) -> Findings:
             "model": {"name": "my-model"},
             "dataset": {"name": "my-pictures", "digest": "d1", "contents": "c1"},
             "seed": 7,
+            "thresholds": {name: getattr(thresholds, name) for name in sorted(vars(thresholds)) if name.isupper()},
             "versions": {"picasso": "1.0"},
         },
     )

@@ -89,11 +89,11 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("prot = 1", "Did you mean 'port'?"),
-        ('[[dataset]]\npath = "x"', "Did you mean 'datasets'?"),
-        ('[[modell]]\nsource = "x"', "Did you mean 'model'?"),
-        ('[[model]]\nsource = "x"\nlabel = "y"', "Did you mean 'labels'?"),
-        ('[[model]]\nsource = "x"\npreprocessing = { scales = 1 }', "Did you mean 'scale'?"),
+        ("prot = 1", "Did you mean port?"),
+        ('[[dataset]]\npath = "x"', "Did you mean datasets?"),
+        ('[[modell]]\nsource = "x"', "Did you mean model?"),
+        ('[[model]]\nsource = "x"\nlabel = "y"', "Did you mean labels?"),
+        ('[[model]]\nsource = "x"\npreprocessing = { scales = 1 }', "Did you mean scale?"),
         ("weather = 1", "Correct it and start again."),
     ],
 )

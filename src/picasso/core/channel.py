@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Mapping
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.errors import NotFoundError, NotSupportedError, TargetError
+from picasso.core.errors import NotSupportedError, TargetError
 from picasso.core.facts import Capability
 from picasso.core.focus import Focus
+from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import Prediction
 from picasso.core.preprocessing import Array
 from picasso.core.receptive_field import ReceptiveFields, Region
@@ -184,8 +184,7 @@ def _field(model: Model, layer: Layer, weights: Array, channel: int) -> Region |
 def _layer(model: Model, name: str) -> Layer:
     layers = {layer.name: layer for layer in model.layers()}
     if name not in layers:
-        close = difflib.get_close_matches(name, layers, 3, 0.4) or list(layers)[-3:]
-        raise NotFoundError(f"There is no layer '{name}'.", f"Did you mean {', '.join(close)}?" if close else "")
+        raise unknown_layer(name, layers)
     return layers[name]
 
 

@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from picasso.core.errors import NotFoundError
+
 MOST = 3
 """So many names are proposed."""
 _LIKE = 0.7
@@ -48,16 +50,24 @@ def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
     return found[:most]
 
 
-def did_you_mean(word: str, known: Iterable[str], separator: str = ", ") -> str:
+def did_you_mean(word: str, known: Iterable[str], separator: str = ", ", most: int = MOST) -> str:
     """Return "Did you mean grad-cam?", or "" where nothing is near.
 
     Args:
         word: What was written.
         known: The names.
         separator: What stands between several; names may hold commas.
+        most: How many are proposed at most.
     """
-    near = nearest(word, known)
+    near = nearest(word, known, most)
     return f"Did you mean {separator.join(near)}?" if near else ""
+
+
+def unknown_layer(name: str, known: Iterable[str]) -> NotFoundError:
+    """Return the error for a layer that a network does not have, with the nearest that it has, else its last ones."""
+    layers = list(known)
+    near = nearest(name, layers) or layers[-MOST:]
+    return NotFoundError(f"There is no layer '{name}'.", f"Did you mean {', '.join(near)}?" if near else "")
 
 
 def _folded(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from picasso.core import registry
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept; a change means that everything is tested anew."""
 WARNING = (
     "Warning: this map hardly changes when the network's weights are shuffled: it shows the picture, not what the "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 
-from picasso.core.errors import ModelOutputError, NotFoundError
+from picasso.core.errors import ModelOutputError
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array, Preprocessing
@@ -126,9 +124,3 @@ def check_answer(answer: Array) -> None:
             f"The network returned an array of shape {answer.shape}; a classifier returns (n, classes).",
             "Give a model file whose load() returns a network of class scores.",
         )
-
-
-def unknown_layer(name: str, known: list[str]) -> NotFoundError:
-    """Return the error for a layer that does not exist, with the closest names."""
-    close = difflib.get_close_matches(name, known, 3, 0.4) or known[-3:]
-    return NotFoundError(f"There is no layer '{name}'.", f"Did you mean {', '.join(close)}?" if close else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from picasso.core import registry
 from picasso.core.errors import ConfigurationError
+from picasso.core.guessing import did_you_mean
 from picasso.core.names import called, path_parts, scheme_of
 from picasso.core.preprocessing import Preprocessing
 
@@ -310,8 +310,8 @@ def _hint(error: ValidationError) -> str:
     item = error.errors(include_url=False)[0]
     tables = (Configuration, ModelSpecification, DatasetSpecification, CheckpointFolder, SampleFolder, Preprocessing)
     known = ["model", *(name for table in tables for name in table.model_fields)]
-    close = difflib.get_close_matches(str(item["loc"][-1]), known, 1) if item["type"] == "extra_forbidden" else []
-    return f"Did you mean '{close[0]}'?" if close else "Correct it and start again."
+    guess = did_you_mean(str(item["loc"][-1]), known, most=1) if item["type"] == "extra_forbidden" else ""
+    return guess or "Correct it and start again."
 
 
 def _shortened(value: object) -> str:

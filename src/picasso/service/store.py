@@ -31,8 +31,6 @@ _SUMMARY = ("pictures", "outcome", "headline", "sentence")
 """What is kept of an audit's document beside it, for lists."""
 _LINE = [tables.audits.c[name] for name in ("key", "job", "model", "dataset", "seconds", "created", "summary")]
 
-_ADOPTED = func.coalesce(tables.pictures.c.adopted, False)
-
 
 class Store:
     """What the server knows, apart from its jobs.
@@ -164,7 +162,7 @@ class Store:
         values = asdict(picture) | {"notes": list(picture.notes)}
         same = table.c.digest == picture.digest
         with self.database.writing() as connection:
-            if picture.adopted and connection.execute(select(table.c.digest).where(same, ~_ADOPTED)).first():
+            if picture.adopted and connection.execute(select(table.c.digest).where(same, ~table.c.adopted)).first():
                 return
             known = connection.execute(update(table).where(same).values(values))
             if known.rowcount == 0:
@@ -174,7 +172,12 @@ class Store:
         """Return the newest pictures that someone brought or explained."""
         table = tables.pictures
         explained = table.c.digest.in_(select(tables.tasks.c.picture))
-        query = select(table).where(~_ADOPTED | explained).order_by(table.c.created.desc(), table.c.digest).limit(limit)
+        query = (
+            select(table)
+            .where(~table.c.adopted | explained)
+            .order_by(table.c.created.desc(), table.c.digest)
+            .limit(limit)
+        )
         with self.database.reading() as connection:
             return [_picture(row) for row in connection.execute(query)]
 
@@ -420,7 +423,7 @@ def _model(row: Row[Any]) -> ModelRecord:
 
 
 def _picture(row: Row[Any]) -> PictureRecord:
-    return PictureRecord(**(dict(row._mapping) | {"notes": tuple(row.notes), "adopted": bool(row.adopted)}))
+    return PictureRecord(**(dict(row._mapping) | {"notes": tuple(row.notes)}))
 
 
 def _result(row: Row[Any]) -> ResultRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
 
 metadata = MetaData(
     naming_convention={
@@ -38,7 +38,7 @@ pictures = Table(
     Column("thumbnail", String(64), nullable=False),
     Column("created", String(32), nullable=False, index=True),
     # An audit took it in by itself, to show it.
-    Column("adopted", Boolean),
+    Column("adopted", Boolean, nullable=False, server_default=false()),
 )
 
 masks = Table(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 from picasso.core.errors import SettingsError
+from picasso.core.guessing import did_you_mean
 from picasso.core.settings import Settings
 
 
@@ -102,9 +102,8 @@ def _takes_several(kind: type[Settings], name: str) -> bool:
 
 def _unknown(flag: str, kind: type[Settings], visualization: str, options: Iterable[str]) -> SettingsError:
     names = [f"--{name.replace('_', '-')}" for name in kind.model_fields]
-    close = difflib.get_close_matches(f"--{flag}", [*names, *options], 1, 0.6)
-    guess = f"Did you mean {close[0]}? " if close else ""
-    return SettingsError(f"There is no setting '{flag}'.", f"{guess}{_known(kind, visualization)}")
+    guess = did_you_mean(f"--{flag}", [*names, *options], most=1)
+    return SettingsError(f"There is no setting '{flag}'.", f"{guess} {_known(kind, visualization)}".strip())
 
 
 def _known(kind: type[Settings], visualization: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import warnings
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core.errors import ConfigurationError, MissingExtraError, ModelFileError
+from picasso.core.guessing import nearest
 from picasso.core.hooks import Head
 from picasso.core.preprocessing import Preprocessing
 
@@ -83,13 +83,9 @@ def hushed() -> Iterator[None]:
 
 def unknown(source: str, name: str, known: Collection[str], library: str) -> ModelFileError:
     """Return the error for a name that a library does not have, with the closest that it has."""
-    by_fold = {word.lower(): word for word in known}
-    close = [by_fold[word] for word in difflib.get_close_matches(name.lower(), list(by_fold), 3, 0.5)]
     scheme = source.partition(":")[0]
-    return ModelFileError(
-        f"{library} has no model '{name}'.",
-        f"Did you mean {' or '.join(f'{scheme}:{word}' for word in close)}?" if close else "",
-    )
+    near = [f"{scheme}:{word}" for word in nearest(name, known)]
+    return ModelFileError(f"{library} has no model '{name}'.", f"Did you mean {' or '.join(near)}?" if near else "")
 
 
 def fitting(labels: Collection[str], classes: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,6 +12,7 @@ import numpy as np
 from picasso.core.errors import ConfigurationError, MissingExtraError, ModelOutputError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, Rules
 from picasso.core.graph import Graph
+from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -149,7 +150,7 @@ class JaxModel(AcceleratedModel):
         known = [layer.name for layer in self.layers()]
         for name in layers:
             if name not in known:
-                raise opened.unknown_layer(name, known)
+                raise unknown_layer(name, known)
 
     @classmethod
     def is_out_of_memory(cls, error: Exception) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from picasso.core.errors import ModelFailedError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph
+from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -164,7 +165,7 @@ class KerasModel(AcceleratedModel):
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         if layer not in self._listed:
-            raise opened.unknown_layer(layer, list(self._listed))
+            raise unknown_layer(layer, self._listed)
         first = self._listed[layer].channels_first
         given = np.ascontiguousarray(np.moveaxis(values, -1, -3)) if first else values
         return self._readout.read(self._engine.replaced(self._inside(x), layer, given))
@@ -284,7 +285,7 @@ class KerasModel(AcceleratedModel):
     def _check(self, names: Sequence[str]) -> None:
         for name in names:
             if name != INPUT and name not in self._listed:
-                raise opened.unknown_layer(name, list(self._listed))
+                raise unknown_layer(name, self._listed)
 
 
 def _look(engine: Engine, entrance: Entrance, x: Array) -> tuple[Entrance, dict[str, Array], Trace]:

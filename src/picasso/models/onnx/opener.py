@@ -13,6 +13,7 @@ import numpy as np
 from picasso.core.errors import MissingExtraError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, Rules
 from picasso.core.graph import Graph, GraphError
+from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import Head, ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -264,7 +265,7 @@ class OnnxModel(AcceleratedModel):
         known = self._by_name()
         for name in layers:
             if name not in known:
-                raise opened.unknown_layer(name, list(known))
+                raise unknown_layer(name, known)
         return {name: known[name][1] for name in layers}
 
     def _tensor(self, x: Array) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from picasso.core.errors import ModelFailedError, ModelFileError, ModelOutputError, NotSupportedError, PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, Rules, Task
 from picasso.core.graph import Graph
+from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.opening import Options
@@ -153,7 +154,7 @@ class TensorFlowModel(AcceleratedModel):
 
     def _replaced(self, x: Array, layer: str, values: Array) -> dict[str, Array]:
         if layer not in self._listed:
-            raise opened.unknown_layer(layer, list(self._listed))
+            raise unknown_layer(layer, self._listed)
         place = self._place(layer)
         given = np.moveaxis(values, -1, 1) if self._listed[layer].channels_first else values
         instead = {place: given.astype(place.dtype.as_numpy_dtype)}
@@ -238,7 +239,7 @@ class TensorFlowModel(AcceleratedModel):
         if name == INPUT:
             return self._engine.x
         if name not in self._listed:
-            raise opened.unknown_layer(name, list(self._listed))
+            raise unknown_layer(name, self._listed)
         return self._engine.tensor(self._listed[name].tensor)
 
     def _outside(self, name: str, value: Any) -> Array:

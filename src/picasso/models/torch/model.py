@@ -16,6 +16,7 @@ import numpy as np
 from picasso.core.errors import PicassoError
 from picasso.core.facts import INPUT, Capability, Facts, Layer, Observed, Pullback, ReluRule, Rules
 from picasso.core.graph import Graph, GraphError
+from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import ModelFile
 from picasso.core.opening import Options
 from picasso.core.preprocessing import Array
@@ -138,7 +139,7 @@ class TorchModel(AcceleratedModel):
         table = self._table() if layers else {}
         for name in layers:
             if name not in table:
-                raise opened.unknown_layer(name, list(table))
+                raise unknown_layer(name, table)
         return {name: table[name][1] for name in layers}
 
     def _outputs(self, x: Array) -> dict[str, Array]:
@@ -401,4 +402,4 @@ class TorchModel(AcceleratedModel):
     def _check_ran(self, layers: Sequence[str], seen: dict[str, Any]) -> None:
         for name in layers:
             if name not in seen:
-                raise opened.unknown_layer(name, list(seen))
+                raise unknown_layer(name, seen)

@@ -10,4 +10,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("pictures", sa.Column("adopted", sa.Boolean))
+    op.add_column("pictures", sa.Column("adopted", sa.Boolean, nullable=False, server_default=sa.false()))

@@ -7,14 +7,12 @@ import { points, span } from "./points.js";
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400;
 const HEIGHT = 24;
-const CLEARED = 0.05;
-/** Pictures from which on anything is cleared, as in the report. */
-const LEAST_CLEARED = 74;
-/** Parts of what the object is, and the share of the margin that it moves from which on they count. @type {Record<string, string>} */
-const PARTS = { surface: "half", size: "a tenth" };
+/** Parts of what the object is: roles, and the threshold of each. @type {Record<string, string>} */
+const PARTS = { surface: "SURFACE", size: "SIZE" };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 /** @typedef {"suspects" | "open" | "cleared" | "all"} Filter */
+/** @typedef {Record<string, number>} Thresholds of the audit, as it has written them down */
 
 /**
  * @param {string} tag
@@ -28,9 +26,13 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-/** @param {any} effect says whether less than 5 points hang on it, over all classes and in each; audits of old know no classes */
-function cleared({ pictures, drop, falls }) {
-  return pictures >= LEAST_CLEARED && drop.high < CLEARED && !falls?.length;
+/**
+ * @param {any} effect
+ * @param {Thresholds} thresholds
+ * @returns {boolean} whether less hangs on it than would make it a reason, over all classes and in each
+ */
+function cleared({ pictures, drop, falls }, { CLEAR, LEAST_CLEARED }) {
+  return pictures >= LEAST_CLEARED && drop.high < CLEAR && !falls.length;
 }
 
 /** @param {string} role says whether an effect of it may count against the model */
@@ -38,24 +40,29 @@ function accuses(role) {
   return role === "property" || role in PARTS;
 }
 
-/** @param {any} effect says whether it may count against the model and was neither relied on nor cleared, as in the report */
-function open(effect) {
-  return accuses(effect.role) && !effect.suspect && !cleared(effect);
+/**
+ * @param {any} effect
+ * @param {Thresholds} thresholds
+ * @returns {boolean} whether it may count against the model and was neither relied on nor cleared
+ */
+function open(effect, thresholds) {
+  return accuses(effect.role) && !effect.suspect && !cleared(effect, thresholds);
 }
 
 /**
  * @param {any} effect
  * @param {string[]} classes
+ * @param {Thresholds} thresholds
  * @returns {string} what it says of the model
  */
-function meaning(effect, classes) {
+function meaning(effect, classes, thresholds) {
   const { what: { phrase }, role, suspect, falls } = effect;
   if (!accuses(role)) return suspect ? "That is the right reason." : "It does not show that the model uses the object.";
   if (suspect) return `The model relies on ${phrase}.`;
-  if (cleared(effect)) return `Cleared: less than 5 points hang on ${phrase}.`;
-  if (role in PARTS) return `A part of what the object is: against a model that uses the object it counts if it moves the margin by ${PARTS[role]} of what another object does.`;
-  if (!falls?.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
-  return `Not cleared: surely more than 5 points hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
+  if (cleared(effect, thresholds)) return `Cleared: less than ${points(thresholds.CLEAR)} hang on ${phrase}.`;
+  if (role in PARTS) return `A part of what the object is: against a model that uses the object it counts if it moves the margin by ${wholePercent(thresholds[PARTS[role]])} of what another object does.`;
+  if (!falls.length) return `Not shown that the model relies on ${phrase}, nor that it does not.`;
+  return `Not cleared: surely more than ${points(thresholds.DROP)} hang on ${phrase} in the pictures of ${falls.map((/** @type {number} */ i) => classes[i]).join(", ")}.`;
 }
 
 export class Forest {
@@ -67,6 +74,8 @@ export class Forest {
     this.document = document;
     this.illustrate = illustrate;
     this.suspects = new Set(document.suspects);
+    /** @type {Thresholds} */
+    this.thresholds = document.record.thresholds;
     this.illustrated = new Set(document.pairs.map((/** @type {any} */ pair) => pair.property));
     const lows = document.effects.map((/** @type {any} */ one) => one.drop.low ?? 0);
     const highs = document.effects.map((/** @type {any} */ one) => one.drop.high ?? 0);
@@ -90,8 +99,8 @@ export class Forest {
     const { effects } = this.document;
     if (name === "suspects") return effects.filter((/** @type {any} */ one) => this.suspects.has(one.what.name));
     if (name === "all") return effects;
-    if (name === "open") return effects.filter(open);
-    return effects.filter((/** @type {any} */ one) => accuses(one.role) && cleared(one));
+    if (name === "open") return effects.filter((/** @type {any} */ one) => open(one, this.thresholds));
+    return effects.filter((/** @type {any} */ one) => accuses(one.role) && cleared(one, this.thresholds));
   }
 
   /** @param {Filter} name */
@@ -119,7 +128,7 @@ export class Forest {
   row(effect) {
     const { what, drop, pictures, suspect, role } = effect;
     const right = !accuses(role);
-    const unsure = open(effect);
+    const unsure = open(effect, this.thresholds);
     const details = h("div", { class: "forest-details", hidden: true });
     const measured = pictures > 0;
     const button = h("button", {
@@ -141,8 +150,9 @@ export class Forest {
   /** @param {any} effect */
   interval({ drop, pictures }) {
     const middle = HEIGHT / 2;
+    const limit = this.x(this.thresholds.CLEAR);
     const shapes = [svg("line", { class: "forest-zero", x1: this.x(0), x2: this.x(0), y1: 0, y2: HEIGHT })];
-    shapes.push(svg("line", { class: "forest-limit", x1: this.x(CLEARED), x2: this.x(CLEARED), y1: 0, y2: HEIGHT }));
+    shapes.push(svg("line", { class: "forest-limit", x1: limit, x2: limit, y1: 0, y2: HEIGHT }));
     if (pictures > 0) {
       shapes.push(svg("line", { class: "forest-line", x1: this.x(drop.low), x2: this.x(drop.high), y1: middle, y2: middle }));
       shapes.push(svg("line", { class: "forest-dot", x1: this.x(drop.value), x2: this.x(drop.value), y1: middle - 5, y2: middle + 5 }));
@@ -168,7 +178,7 @@ export class Forest {
       ["Pictures", `${plural(pictures, "picture")}${left ? `; ${left} more do not allow it` : ""}${screened ? "; settled by the screening" : ""}`],
     ];
     return [
-      h("p", {}, meaning(effect, classes)),
+      h("p", {}, meaning(effect, classes, this.thresholds)),
       h("dl", { class: "facts" }, rows.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
       this.illustrated.has(what.name) && h("button", { type: "button", onclick: () => this.illustrate(what.name) }, "Show it in pictures"),
     ];
