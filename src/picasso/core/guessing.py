@@ -20,7 +20,8 @@ def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
     """Return the names that a word may have meant, the likeliest first.
 
     A name or a part of it between commas that differs in case, spaces and hyphens alone is what was meant. Else
-    the names that hold the word, and those of which a part begins with it; else those that are spelled much alike.
+    the names that hold the word, and those of which a part begins with it; else those that are spelled much
+    alike, as a whole before a word of theirs.
 
     Args:
         word: What was written.
@@ -44,10 +45,14 @@ def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
     begun = [name for name in names if any(part.startswith(wanted) for part in parts[name])]
     found = list(dict.fromkeys((*sorted(holding, key=len), *sorted(begun, key=len))))
     if not found:
-        spelled = {one: name for name in reversed(names) for one in (*words[name], *parts[name])}
-        close = difflib.get_close_matches(wanted, spelled, most, _LIKE)
-        found = list(dict.fromkeys(spelled[one] for one in close))
+        found = list(dict.fromkeys((*_spelled(wanted, parts, most), *_spelled(wanted, words, most))))
     return found[:most]
+
+
+def _spelled(wanted: str, spellings: dict[str, list[str]], most: int) -> list[str]:
+    """Return the names of which one of the spellings is much like what is wanted, the likest first."""
+    of = {one: name for name in reversed(spellings) for one in spellings[name]}
+    return [of[one] for one in difflib.get_close_matches(wanted, of, most, _LIKE)]
 
 
 def did_you_mean(word: str, known: Iterable[str], separator: str = ", ", most: int = MOST) -> str:
