@@ -20,8 +20,7 @@ def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
     """Return the names that a word may have meant, the likeliest first.
 
     A name or a part of it between commas that differs in case, spaces and hyphens alone is what was meant. Else
-    the names that hold the word, and those of which a part begins with it; else those that are spelled much
-    alike, as a whole before a word of theirs.
+    the names that hold the word, and those of which a part begins with it; else those that are spelled much alike.
 
     Args:
         word: What was written.
@@ -45,14 +44,11 @@ def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
     begun = [name for name in names if any(part.startswith(wanted) for part in parts[name])]
     found = list(dict.fromkeys((*sorted(holding, key=len), *sorted(begun, key=len))))
     if not found:
-        found = list(dict.fromkeys((*_spelled(wanted, parts, most), *_spelled(wanted, words, most))))
+        # What several names hold is the name that is nothing else, where there is one.
+        spelled = {one: name for spellings in (words, parts) for name in reversed(names) for one in spellings[name]}
+        close = difflib.get_close_matches(wanted, spelled, most, _LIKE)
+        found = list(dict.fromkeys(spelled[one] for one in close))
     return found[:most]
-
-
-def _spelled(wanted: str, spellings: dict[str, list[str]], most: int) -> list[str]:
-    """Return the names of which one of the spellings is much like what is wanted, the likest first."""
-    of = {one: name for name in reversed(spellings) for one in spellings[name]}
-    return [of[one] for one in difflib.get_close_matches(wanted, of, most, _LIKE)]
 
 
 def did_you_mean(word: str, known: Iterable[str], separator: str = ", ", most: int = MOST) -> str:
