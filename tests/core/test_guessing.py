@@ -25,7 +25,7 @@ def test_case_and_hyphens_alone_make_no_other_name(word: str) -> None:
         ("cat", LABELS, ["Egyptian cat", "tabby, tabby cat", "catamaran"]),
         ("retriver", LABELS, ["golden retriever", "screwdriver"]),
         ("egypt", LABELS, ["Egyptian cat"]),
-        ("resnet81", ["wide_resnet18", "resnet18"], ["resnet18"]),
+        ("resnet81", ["wide_resnet18", "resnet18"], ["resnet18", "wide_resnet18"]),
         ("nonsense", METHODS, []),
         ("", METHODS, []),
         ("-", METHODS, []),
