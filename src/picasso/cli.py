@@ -192,7 +192,7 @@ def explain(
     opened = models.open_model(model, opening)
     for word in target or ():  # a wrong target is said at once, before any work
         target_key(word, opened.labels, opened.facts.columns, opened.facts.task)
-    models.say_assumed(model, opened, opening)
+    models.say_assumed(model, opened)
     explaining.refuse_unfitting(opened, asked)
     finished: list[explaining.Done] = []
     for choices in asked:
@@ -412,7 +412,7 @@ def compare(
     opened = models.open_model(model, opening)
     if target is not None:  # a wrong target is said at once, before any work
         target_key(target, opened.labels, opened.facts.columns, opened.facts.task)
-    models.say_assumed(model, opened, opening)
+    models.say_assumed(model, opened)
     methods = choose_methods(opened, named, project.plugin_folders())
     asked = comparing.Asked(methods, target, mask, at, seed, randomization)
     comparison, unread = comparing.compare_found(opened, found, asked, quiet=as_json)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.cli.conftest import BARE, HALVES, Shell, files_in
@@ -191,6 +192,41 @@ def test_flags_change_only_what_they_say(shell: Shell) -> None:
     assert (found["size"], found["std"]) == ([24, 32], [0.5])
 
 
+def test_another_size_keeps_how_colors_are_scaled_and_how_much_is_cropped(shell: Shell, tmp_path: Path) -> None:
+    declared = "preprocessing = Preprocessing(size=32, resize='crop', short_side=40, mean=0.5, std=0.25)"
+    cropped = BARE.replace("ModelFile\n", "ModelFile, Preprocessing\n", 1).replace(
+        "    def", f"    {declared}\n\n    def"
+    )
+    (tmp_path / "cropped.py").write_text(cropped.replace("Bare", "Cropped"), "utf-8")
+
+    def preprocessing(*words: str) -> dict[str, object]:
+        answer = shell("inspect", "cropped.py:Cropped", "--json", *words)
+        assert answer.code == 0, answer.err
+        return dict(answer.json["preprocessing"])
+
+    found = preprocessing("--size", "64")
+    assert (found["size"], found["short_side"], found["mean"], found["std"]) == (64, 80, [0.5], [0.25])
+    assert preprocessing("--size", "64x128")["short_side"] == 80
+    assert preprocessing("--size", "64", "--resize", "pad")["short_side"] is None
+
+
+def test_what_is_still_assumed_beside_a_size_is_said(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text(BARE, "utf-8")
+    said = shell("explain", "bare.py:Bare", "photos", "--with", "class-probabilities", "--size", "64").err
+    assert said.startswith("How colors are scaled was not declared; assumed: rgb, scaled to 0..1. `picasso inspect")
+    assert "declared" not in "".join(shell("inspect", "bare.py:Bare", "--mean", "0.5", "--json").json["notes"])
+
+
+def test_a_size_opens_what_takes_none_of_the_usual(shell: Shell, tmp_path: Path) -> None:
+    body = "return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(7500, 2))"
+    make = f"import torch\n\n\ndef make():\n    {body}\n"
+    (tmp_path / "flat.py").write_text(make, "utf-8")
+    torch.save(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(7500, 2)).state_dict(), tmp_path / "flat.pth")
+    words = ("inspect", "flat.pth", "--factory", "flat.py:make", "--json")
+    assert "--size in the shell" in shell(*words).out
+    assert shell(*words, "--size", "50").json["preprocessing"]["size"] == 50
+
+
 def test_a_model_by_its_name_in_picasso_toml(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "picasso.toml").write_text(
         '[[model]]\nname = "two"\nsource = "halves.py:Halves"\nlabels = ["west", "east"]\n', "utf-8"
@@ -324,7 +360,7 @@ def test_an_assumed_preprocessing_is_said_beside_the_answer(shell: Shell, tmp_pa
     assert told.json["errors"] == []
     for declared in (("--mean", "0.5"), ("--color", "bgr"), ("--scale", "1")):
         assert "assumed" not in shell(*words, *declared).err
-    assert said in shell(*words, "--resize", "crop").err  # which says nothing of the scale
+    assert "assumed: rgb" in shell(*words, "--resize", "crop").err  # which says nothing of the scale
     assert "assumed" not in shell("explain", HALVES, "photo.png", "--with", "class-probabilities").err
 
 

@@ -87,6 +87,12 @@ def test_what_is_said_when_opening_goes_before_what_the_class_says(tmp_path: Pat
     assert (model.name, model.batch_size) == ("other", 3)
 
 
+def test_what_is_left_open_of_the_preprocessing_stays_as_the_class_has_it(tmp_path: Path) -> None:
+    body = LOADS.replace("(size=8)", "(size=8, mean=0.5, std=0.25)")
+    model = opened(tmp_path, body, preprocessing=picasso.Preprocessing(size=5, std=0.5))
+    assert model.preprocessing == picasso.Preprocessing(size=5, mean=0.5, std=0.5)
+
+
 def test_the_hooks_of_the_class_are_used(tmp_path: Path) -> None:
     body = """
     labels = ["day", "night"]

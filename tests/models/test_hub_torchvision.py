@@ -82,13 +82,23 @@ def test_random_weights_leave_the_random_numbers_of_others_alone() -> None:
 
 
 def test_what_the_user_says_goes_first(tmp_path: Path) -> None:
-    own = Preprocessing(size=64)
+    own = Preprocessing(size=64, resize="stretch", mean=0.5, std=0.25)
     labels = ["a", "b", "c"]
     file, _ = weights_file(tmp_path, 3)
     model = load_model(
         f"torchvision:{SMALL}", weights=file, preprocessing=own, labels=labels, head="sigmoid", name="me"
     )
     assert (model.preprocessing, model.labels, model.head, model.name) == (own, tuple(labels), Head.SIGMOID, "me")
+
+
+def test_what_the_user_leaves_open_stays_the_library_s() -> None:
+    model = load_model(f"torchvision:{SMALL}", weights="random", preprocessing=Preprocessing(size=112))
+    assert model.preprocessing is not None
+    assert model.preprocessing.mean == (0.485, 0.456, 0.406)
+    assert (model.preprocessing.size, model.preprocessing.short_side) == (112, 128)
+    assert "Of the preprocessing size was given; the rest is the library's own." in model.facts.notes
+    with pytest.raises(ConfigurationError, match="mean must have 1 value"):
+        load_model(f"torchvision:{SMALL}", weights="random", preprocessing=Preprocessing(color="grey"))
 
 
 def test_a_segmenter(tmp_path: Path) -> None:

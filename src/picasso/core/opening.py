@@ -14,6 +14,7 @@ import numpy as np
 
 from picasso.core import registry
 from picasso.core.clips import MAX_FRAMES
+from picasso.core.declared import read_declared
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
 from picasso.core.facts import Task
 from picasso.core.found_labels import beside, imagenet
@@ -85,8 +86,8 @@ def load_model(
             (JAX function or flax.linen.Module, parameters), or callable.
         labels: One label for each class, or a file that holds them; without, a file of labels beside the model's is
             taken.
-        preprocessing: How a picture becomes the network's input; found or assumed where left out (see
-            `model.facts.notes`).
+        preprocessing: How a picture becomes the network's input. What it leaves open is as the model declares it, else
+            the default; without any it is assumed (see `model.facts.notes`).
         head: "softmax", "sigmoid" or "none", where it is not to be found out.
         name: What to call the model.
         factory: For a state dict or safetensors: what makes the network, a callable or "my_net.py:make".
@@ -156,13 +157,14 @@ def _open(
         source = str(source)
     if labels is not None:
         hooks.labels = labels if isinstance(labels, str) else str(labels) if isinstance(labels, Path) else _read(labels)
+    for one in (hooks.preprocessing, preprocessing):
+        if not isinstance(one, Preprocessing | None):
+            raise ConfigurationError(
+                f"preprocessing must be a Preprocessing. Got {type(one).__name__}.",
+                "Give picasso.Preprocessing(size=224, ...).",
+            )
     if preprocessing is not None:
-        hooks.preprocessing = preprocessing
-    if not isinstance(hooks.preprocessing, Preprocessing | None):
-        raise ConfigurationError(
-            f"preprocessing must be a Preprocessing. Got {type(hooks.preprocessing).__name__}.",
-            "Give picasso.Preprocessing(size=224, ...).",
-        )
+        hooks.preprocessing = read_declared(preprocessing.model_dump(exclude_unset=True), hooks.preprocessing)
     if head is not None:
         hooks.head = _head(head)
     elif hooks.head is not None:

@@ -120,7 +120,7 @@ def run(model: str, source: str, asked: Asked, quiet: bool, counterfactuals: Pat
         begin("Opening the model")
         opened, arguments, notes = models.read_opening(model, asked.opening)
         live = load_model(opened, **arguments)
-        models.say_assumed(model, live, asked.opening, console, notes)
+        models.say_assumed(model, live, console, notes)
         return audit(
             live,
             dataset,

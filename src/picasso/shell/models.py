@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from picasso.core.declared import read_declared
 from picasso.core.errors import ConfigurationError, NotFoundError, PicassoError
 from picasso.core.names import scheme_of
 from picasso.core.opening import load_model
@@ -68,30 +69,57 @@ def read_opening(word: str, chosen: Opening) -> tuple[str, dict[str, Any], tuple
     declared = _declared(chosen)
     notes: tuple[str, ...] = ()
     if declared:
+        base = None
         if chosen.preprocessing is None:
             base = arguments.get("preprocessing")
-            if base is None and "size" not in declared:
-                # What is not said stays as the model has it, so it is opened once to see what that is.
-                found = load_model(source, **arguments)
-                base, notes = found.hooks.preprocessing, found.facts.notes
-                found.close()
-            declared = (base.model_dump(exclude_unset=True) if base else {}) | declared
-        arguments["preprocessing"] = _validated(declared)
+            if base is None:
+                base, notes = _found_preprocessing(source, arguments, "size" in declared)
+        arguments["preprocessing"] = read_declared(declared, base)
+        notes = _still_true(notes, declared.keys(), arguments["preprocessing"])
     return source, arguments, notes
 
 
-def say_assumed(word: str, model: Model, chosen: Opening, to: Console | None = None, notes: Sequence[str] = ()) -> None:
+def _found_preprocessing(
+    source: str, arguments: dict[str, Any], sized: bool
+) -> tuple[Preprocessing | None, tuple[str, ...]]:
+    """Open a model once to see what preprocessing it has: what is not said in options stays so.
+
+    Args:
+        source, arguments: Of `load_model`.
+        sized: Whether the options say a size, without which some models cannot be opened.
+
+    Returns:
+        The preprocessing, None where it has none to change, and the model's notes.
+    """
+    try:
+        found = load_model(source, **arguments)
+    except PicassoError:
+        if sized:
+            return None, ()  # where it is for another reason, it is said when the model is opened with the size
+        raise
+    preprocessing, notes = found.hooks.preprocessing, found.facts.notes
+    found.close()
+    return preprocessing, notes
+
+
+def _still_true(notes: Sequence[str], declared: Iterable[str], chosen: Preprocessing) -> tuple[str, ...]:
+    """Return a model's notes, of an assumed preprocessing only what is still assumed beside what is declared."""
+    others = [note for note in notes if UNDECLARED not in note]
+    if len(others) < len(notes) and not {"color", "scale", "mean", "std"} & set(declared):
+        scaled = "" if chosen.color == "values" else ", scaled to 0..1"
+        others.append(f"How colors are scaled {UNDECLARED}; assumed: {chosen.color}{scaled}.")
+    return tuple(others)
+
+
+def say_assumed(word: str, model: Model, to: Console | None = None, notes: Sequence[str] = ()) -> None:
     """Print on stderr that the preprocessing of a model is only assumed, and what to do; nothing where it is declared.
 
     Args:
         word: What the model was opened from.
         model: It.
-        chosen: The options it was opened with: what declares how pixels are scaled ends the assuming.
         to: The console of a progress bar that is on the screen now, so that the line is printed above it.
         notes: Of `read_opening`, where they are not among the model's own.
     """
-    if any(getattr(chosen, name) for name in ("preprocessing", "color", "scale", "mean", "std")):
-        return
     note = next((note for note in (*notes, *model.facts.notes) if UNDECLARED in note), "")
     if note:
         tries = model.facts.task == "classification" and model.head != "none" and model.facts.frames is None
@@ -139,22 +167,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is neither JSON nor TOML: {error}.", "Correct it.") from None
     inner = values.get("preprocessing", values)
     return dict(inner) if isinstance(inner, dict) else {"preprocessing": inner}
-
-
-def _validated(values: dict[str, Any]) -> Preprocessing:
-    from pydantic import ValidationError
-
-    try:
-        return Preprocessing.model_validate(values)
-    except ValidationError as error:
-        item = error.errors()[0]
-        name = ".".join(str(part) for part in item["loc"][:1])
-        if item["type"] == "extra_forbidden":
-            known = ", ".join(Preprocessing.model_fields)
-            raise ConfigurationError(f"The preprocessing has no '{name}'.", f"It has: {known}.") from None
-        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be").rstrip(".")
-        got = f" Got {item['input']!r}." if name else ""
-        raise ConfigurationError(f"{name} {message}.{got}".strip(), "Correct the preprocessing.") from None
 
 
 def _held(word: str) -> tuple[str, float | str]:

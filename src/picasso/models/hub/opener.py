@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from picasso.core import registry
+from picasso.core.declared import read_declared
 from picasso.core.hooks import ModelFile
 from picasso.core.model import Model
 from picasso.core.names import scheme_of
@@ -39,8 +40,12 @@ def open_model(source: str, hooks: ModelFile, options: Options) -> Model:
     """
     scheme = scheme_of(source) or "hf"
     made = _maker(scheme)(source, options.weights)
+    notes = list(made.notes)
     if type(hooks).preprocess is ModelFile.preprocess:
-        hooks.preprocessing = hooks.preprocessing or made.preprocessing
+        said = hooks.preprocessing.model_dump(exclude_unset=True) if hooks.preprocessing else {}
+        hooks.preprocessing = read_declared(said, made.preprocessing)
+        if said and made.preprocessing.model_fields_set - said.keys():
+            notes.append(f"Of the preprocessing {', '.join(said)} was given; the rest is the library's own.")
     hooks.labels = hooks.labels or made.labels or None
     hooks.head = hooks.head or made.head
     opener = next(module for module in registry.openers() if module.claims(made.network))
@@ -50,7 +55,7 @@ def open_model(source: str, hooks: ModelFile, options: Options) -> Model:
         model.facts,
         # The parameters do not say all: another release of the library may calculate otherwise with them.
         origin=hashlib.sha256(f"{model.facts.origin} {source} {release}".encode()).hexdigest(),
-        notes=(*made.notes, *model.facts.notes),
+        notes=(*notes, *model.facts.notes),
     )
     model.files = tuple(Path(file).absolute() for file in made.files)
     return model

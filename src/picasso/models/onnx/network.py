@@ -121,7 +121,7 @@ class Network:
             return shape
         raise ModelOutputError(
             f"The input's size is not known, and none of the usual ones fits: {problem}.",
-            "Declare it: preprocessing=Preprocessing(size=...).",
+            "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
         )
 
     def ask(self, shape: tuple[int, int, int]) -> tuple[Array, dict[str, Array], int | None]:

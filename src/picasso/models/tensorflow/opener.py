@@ -275,7 +275,7 @@ def _engine(prepared: Prepared, hooks: ModelFile, options: Options) -> tuple[Eng
             return engine, shape
     raise ModelOutputError(
         f"The input's size is not known, and none of the usual ones fits: {problem}",
-        "Declare it: preprocessing=Preprocessing(size=...).",
+        "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
     )
 
 

@@ -150,7 +150,7 @@ def no_shape(problem: str) -> ModelOutputError:
     """Return the error for a network that takes none of the usual sizes."""
     return ModelOutputError(
         f"The input's size is not known, and none of the usual ones fits: {problem}.",
-        "Declare it: preprocessing=Preprocessing(size=...).",
+        "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
     )
 
 
