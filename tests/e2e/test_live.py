@@ -247,7 +247,9 @@ def test_a_film_of_the_whole_video_is_made_and_downloaded(
     axe(live)
     job = live.url.rsplit("/", 1)[1]
     live.goto(f"{server.address}/history")
-    live.get_by_role("region", name="Films").get_by_role("link", name="drive.webm").click()
+    films = live.get_by_role("region", name="Films")
+    expect(films).to_contain_text("Grad-CAM by demo:tank-honest \u00b7 4 frames")
+    films.get_by_role("link", name="drive.webm").click()
     live.get_by_role("button", name="Delete").click()
     live.get_by_role("dialog").get_by_role("button", name="Delete").click()
     live.wait_for_url("**/live*")

@@ -14,6 +14,7 @@ const place = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document
 const dialog = /** @type {HTMLDialogElement} */ (place("confirm"));
 const query = new URLSearchParams(location.search);
 const chosen = { model: query.get("model") ?? "", visualization: query.get("visualization") ?? "" };
+const visualizations = list("/visualizations");
 let limit = PAGE;
 
 /** @param {any} result */
@@ -78,11 +79,11 @@ function ask(result, item) {
 }
 
 async function filters() {
-  const [models, visualizations] = await Promise.all([list("/models"), list("/visualizations")]);
+  const [models, known] = await Promise.all([list("/models"), visualizations]);
   /** @type {[keyof typeof chosen, string, [string, string][]][]} */
   const selects = [
     ["model", "Model", models.map((one) => [one.name, one.name])],
-    ["visualization", "Visualization", visualizations.filter((one) => !one.error).map((one) => [one.name, one.title])],
+    ["visualization", "Visualization", known.filter((one) => !one.error).map((one) => [one.name, one.title])],
   ];
   fill(place("filters"), selects.map(([key, label, options]) =>
     h("label", {}, h("span", { class: "field-title" }, label),
@@ -131,11 +132,12 @@ function wanted(most) {
 
 /** @returns {Promise<number>} how many films are shown, also of those that were stopped: their video is still here */
 async function films() {
-  const found = await list(`/films?${wanted(AUDITS)}`);
+  const [found, known] = await Promise.all([list(`/films?${wanted(AUDITS)}`), visualizations]);
+  const titles = new Map(known.map((one) => [one.name, one.title]));
   place("films").hidden = !found.length;
   fill(place("film-list"), found.map((one) => h("li", {},
     h("a", { href: `/jobs/${encodeURIComponent(one.id)}` }, h("b", {}, one.video.name)),
-    h("span", { class: "muted" }, `${one.visualization} by ${one.model} \u00b7 ${one.film ? plural(one.film.frames, "frame") : one.state} \u00b7 ${ago(one.created)}`))));
+    h("span", { class: "muted" }, `${titles.get(one.visualization) ?? one.visualization} by ${one.model} \u00b7 ${one.film ? plural(one.film.frames, "frame") : one.state} \u00b7 ${ago(one.created)}`))));
   return found.length;
 }
 
