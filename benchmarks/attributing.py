@@ -144,8 +144,8 @@ def summary(cost: Cost) -> str:
 
 
 def _scene(network: Network, made: Any, model: Any, method: Method) -> Scene:
-    from picasso.core.baselines import baseline
-    from picasso.core.regions import divide
+    from picasso.core.maps.baselines import baseline
+    from picasso.core.maps.regions import divide
     from picasso.visualizations.rise import draw_masks
 
     x = photo(network)

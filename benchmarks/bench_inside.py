@@ -81,9 +81,9 @@ def climbs(network: Network, layer: str, steps: int) -> dict[str, Climb]:
 
 def _picasso(model: Any, layer: str, channel: int, steps: int) -> tuple[Callable[[int], None], Callable[[], Array]]:
     """Return a step of Picasso's search by its defaults but for the rate, and what the network reads of its picture."""
-    from picasso.core.dreaming import GreyCanvas, PictureSearch
-    from picasso.core.objective import read_objectives
-    from picasso.core.parametrization import FourierParameters
+    from picasso.core.synthesis.dreaming import GreyCanvas, PictureSearch
+    from picasso.core.synthesis.objective import read_objectives
+    from picasso.core.synthesis.parametrization import FourierParameters
     from picasso.visualizations.feature_visualization import FeatureVisualizationSettings, plan
 
     settings = FeatureVisualizationSettings(steps=steps, rate=RATE)
@@ -99,7 +99,7 @@ def _plain(network: Any, layer: str, channel: int, side: int) -> tuple[Callable[
     import torch
     from torch.nn import functional
 
-    from picasso.core.parametrization import COLORS
+    from picasso.core.synthesis.parametrization import COLORS
 
     network.eval()
     for parameter in network.parameters():

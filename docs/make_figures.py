@@ -13,14 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 import picasso
 from picasso.auditing.eye import Eye
 from picasso.auditing.findings import Findings
-from picasso.core import registry, render
+from picasso.core import registry
 from picasso.core.errors import NotSupportedError
 from picasso.core.fitting import abilities, missing
-from picasso.core.images import read_picture
-from picasso.core.intervention import Seen
+from picasso.core.interventions.intervention import Seen
 from picasso.core.model import Model
 from picasso.core.panels import Curve, Drawing, FeatureMaps, Gallery, Heatmap, Images, Scatter
 from picasso.core.panels.curve import Line
+from picasso.core.pictures import render
+from picasso.core.pictures.images import read_picture
 from picasso.core.result import Result
 from picasso.core.visualization import AttributionMethod
 from picasso.demo.tanks import held_out_set

@@ -24,10 +24,10 @@ from PIL import Image
 from picasso.auditing import moved, thresholds
 from picasso.core import registry, runner
 from picasso.core.errors import NotSupportedError, PicassoError, SettingsError, by_code
-from picasso.core.images import Picture, read_picture
-from picasso.core.intervention import Intervention, Role
+from picasso.core.interventions.intervention import Intervention, Role
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import Picture, read_picture
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.registry import Entry
 from picasso.core.result import Result

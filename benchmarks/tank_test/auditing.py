@@ -25,11 +25,11 @@ from picasso.auditing.findings import Effect, Findings
 from picasso.auditing.measuring import Measuring
 from picasso.auditing.regions import confirming
 from picasso.auditing.shelf import Shelf
-from picasso.core.dataset import dataset as dataset_module
+from picasso.core import interventions
 from picasso.core.dataset.dataset import Dataset
 from picasso.core.dataset.example import Example
 from picasso.core.dataset.sources import File, file_at
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 from picasso.core.model import Model
 from picasso.demo.planted.scenes import Scenes
 
@@ -46,12 +46,6 @@ WRITTEN_DOWN = {
 """The thresholds that decide verdicts, as they stood before the second half of the kinds was written."""
 ADDED = ("SURFACE", "SIZE", "PARTS")
 """Those that came later."""
-
-
-TOOLS = (
-    "intervention", "pasting", "tones", "filling", "rectangles", "light", "detail", "compression", "kinds",
-)  # fmt: skip
-"""Modules of the core that interventions are made of."""
 
 
 class Mode(StrEnum):
@@ -171,18 +165,18 @@ def version(mode: Mode) -> str:
 
     Maps, reports and what is written for people are left out, and where the objects are known the search for regions.
     """
-    rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
+    rooms = Path(running.__file__).parent, Path(interventions.__file__).parent
     idle = {"maps", "report"} if mode.looks else {"maps", "report", "regions"}
     own = [file for file in sorted(rooms[0].rglob("*.py")) if file.relative_to(rooms[0]).parts[0] not in idle]
     own += [Path(confirming.__file__)] if "regions" in idle else []
-    return _digest([*own, *(rooms[1] / f"{name}.py" for name in TOOLS), Path(__file__)])
+    return _digest([*own, *sorted(rooms[1].glob("*.py")), Path(__file__)])
 
 
 def measured_by() -> str:
     """A digest of the code that measures, beside the interventions, which an audit keeps an eye on itself."""
-    rooms = Path(running.__file__).parent, Path(dataset_module.__file__).parent.parent
+    rooms = Path(running.__file__).parent, Path(interventions.__file__).parent
     files = [rooms[0] / f"{name}.py" for name in ("eye", "donors", "experiment", "gallery")]
-    files += [*sorted((rooms[0] / "regions").rglob("*.py")), *(rooms[1] / f"{name}.py" for name in TOOLS)]
+    files += [*sorted((rooms[0] / "regions").rglob("*.py")), *sorted(rooms[1].glob("*.py"))]
     return _digest(files)
 
 
@@ -194,14 +188,20 @@ def _digest(files: list[Path]) -> str:
 
 
 def _bare(source: str) -> str:
-    """Return a source file without comments, docstrings and layout."""
+    """Return a source file without comments, docstrings, layout, and where what it uses comes from."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            rest = [one for one in body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
-            node.body = rest or [ast.Pass()]  # type: ignore[attr-defined]
+            node.body = [one for one in body if not _is_idle(one)] or [ast.Pass()]  # type: ignore[attr-defined]
     return ast.unparse(tree)
+
+
+def _is_idle(one: ast.AST) -> bool:
+    """Say whether a statement is a docstring or an import."""
+    return isinstance(one, ast.Import | ast.ImportFrom) or (
+        isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+    )
 
 
 def changed_thresholds() -> list[str]:

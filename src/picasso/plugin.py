@@ -4,40 +4,11 @@ A visualization is one file with one class, and so is an intervention of the aud
 `load()`.
 """
 
-from picasso.core.activation_maps import (
-    ActivationMap,
-    ActivationMapSettings,
-    ChannelMap,
-    ChannelMapSettings,
-    Channels,
-    GradientMap,
-    LayerMap,
-    Wide,
-    feature_maps,
-    unmoved,
-)
 from picasso.core.aiming import Part
-from picasso.core.album import album
-from picasso.core.annotations import other_labels
-from picasso.core.attention import Attention, AttentionLayer
-from picasso.core.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
 from picasso.core.attribution import Attribution, enlarge, nearest
-from picasso.core.baselines import BASELINES, SHADES, Baseline, baseline, blurred
-from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
-from picasso.core.checkpoints import Checkpoint, Reached, Trajectory
 from picasso.core.class_pictures import class_pictures
-from picasso.core.clips import stretches
-from picasso.core.colors import class_colors
-from picasso.core.compression import deblocked, jpeg_quality, recompressed
-from picasso.core.concept_vectors import ConceptSpace, Finding, chance
 from picasso.core.dataset import match_classes
-from picasso.core.decoder import Decoder, Grid
-from picasso.core.descent import Adam
-from picasso.core.detail import noise_level, smoothed, spectrum
 from picasso.core.diagram import maps_to_scale, network_graph, read_network, share_line
-from picasso.core.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
-from picasso.core.eight_bit import EightBit, eight_bit
-from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import (
     DatasetError,
     ModelFailedError,
@@ -48,12 +19,8 @@ from picasso.core.errors import (
     SettingsError,
 )
 from picasso.core.even_choice import evenly_chosen
-from picasso.core.factorization import factorize, shares_of
 from picasso.core.facts import INPUT, Capability, Layer, Patching, Pullback, Quality, ReluRule, Rules, Sample, Task
-from picasso.core.filling import fill
 from picasso.core.focus import suppress
-from picasso.core.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
-from picasso.core.head_codes import HeadCodes, read_head_codes
 from picasso.core.hooks import Head, ModelFile, Prediction, to_probabilities
 from picasso.core.index import (
     MOST_PICTURES,
@@ -65,14 +32,68 @@ from picasso.core.index import (
     cut,
     index_pictures,
 )
-from picasso.core.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
-from picasso.core.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
-from picasso.core.kinds import Kinds, region_of
-from picasso.core.labelled import Labelled, LabelledPictures, labelled, labelled_by_itself
-from picasso.core.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
-from picasso.core.light import lit
-from picasso.core.likeness import Likeness
-from picasso.core.masking import (
+from picasso.core.interventions.compression import deblocked, jpeg_quality, recompressed
+from picasso.core.interventions.detail import noise_level, smoothed, spectrum
+from picasso.core.interventions.filling import fill
+from picasso.core.interventions.intervention import Intervention, Mask, Need, Pixels, Property, Role, Seen
+from picasso.core.interventions.kinds import Kinds, region_of
+from picasso.core.interventions.light import lit
+from picasso.core.interventions.pasting import (
+    blend,
+    cut_out,
+    grown,
+    matte,
+    outside,
+    scaled,
+    seam,
+    softened,
+    stand,
+    surface,
+    transplant,
+)
+from picasso.core.interventions.rectangles import Rectangles, rectangle
+from picasso.core.interventions.tones import (
+    OFFSET,
+    WEIGHTS,
+    Plane,
+    bounded,
+    log_chroma,
+    luminance,
+    moments,
+    relit,
+    to_pixels,
+    with_luminance,
+)
+from picasso.core.labels.annotations import other_labels
+from picasso.core.layers.attention import Attention, AttentionLayer
+from picasso.core.layers.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
+from picasso.core.layers.head_codes import HeadCodes, read_head_codes
+from picasso.core.layers.kernels import Kernels, find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
+from picasso.core.layers.likeness import Likeness
+from picasso.core.layers.receptive_field import ReceptiveFields
+from picasso.core.layers.trunk import read_layer, read_layers, trunk_layers
+from picasso.core.learning.album import album
+from picasso.core.learning.checkpoints import Checkpoint, Reached, Trajectory
+from picasso.core.learning.labelled import Labelled, LabelledPictures, labelled, labelled_by_itself
+from picasso.core.learning.landscape import LossKind, Measured, ParameterSlice, measure, spread_around, usual_loss
+from picasso.core.learning.parameter_space import filter_normalized, layer_distances, principal_plane
+from picasso.core.learning.planting import Planted, plant_objects, read_drawn
+from picasso.core.maps.activation_maps import (
+    ActivationMap,
+    ActivationMapSettings,
+    ChannelMap,
+    ChannelMapSettings,
+    Channels,
+    GradientMap,
+    LayerMap,
+    Wide,
+    feature_maps,
+    unmoved,
+)
+from picasso.core.maps.attention_maps import AttentionMethod, QuerySettings, among_tokens, of_query, on_patches
+from picasso.core.maps.baselines import BASELINES, SHADES, Baseline, baseline, blurred
+from picasso.core.maps.gradient_maps import SATURATED, ChannelSettings, Reduction, gradient_map, over_channels
+from picasso.core.maps.masking import (
     MASKS_AT_ONCE,
     MaskedSettings,
     ScoreSettings,
@@ -81,10 +102,28 @@ from picasso.core.masking import (
     score_masked,
     sketch_due,
 )
+from picasso.core.maps.paths import (
+    BaselineSettings,
+    PathSettings,
+    from_baselines,
+    pulled_back,
+    target_scores,
+)
+from picasso.core.maps.regions import (
+    Fill,
+    Regions,
+    RegionSettings,
+    divide,
+    divide_sample,
+    lay_grid,
+    lay_values,
+    read_regions,
+    score_coalitions,
+)
+from picasso.core.maps.relu_rules import ruled_gradients, switches
+from picasso.core.maps.sobol_indices import DesignCount, SobolShares, draw_designs, jansen
+from picasso.core.maps.windows import Found, Windows, coarse_to_fine
 from picasso.core.model import Model
-from picasso.core.moving import Move, Moved, map_strides, moved
-from picasso.core.multiple_tests import holm
-from picasso.core.objective import Objective, read_objectives
 from picasso.core.panels import (
     Bars,
     Curve,
@@ -108,72 +147,33 @@ from picasso.core.panels.gallery import Group, Tile
 from picasso.core.panels.scatter import Coloring
 from picasso.core.panels.series import Step, on_one_scale
 from picasso.core.panels.surface import Stop, Surface, contours_of, levels_of
-from picasso.core.parameter_space import filter_normalized, layer_distances, principal_plane
-from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
-from picasso.core.pasting import (
-    blend,
-    cut_out,
-    grown,
-    matte,
-    outside,
-    scaled,
-    seam,
-    softened,
-    stand,
-    surface,
-    transplant,
-)
-from picasso.core.paths import (
-    BaselineSettings,
-    PathSettings,
-    from_baselines,
-    pulled_back,
-    target_scores,
-)
-from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
-from picasso.core.planting import Planted, plant_objects, read_drawn
+from picasso.core.pictures.clips import stretches
+from picasso.core.pictures.colors import class_colors
+from picasso.core.pictures.moving import Move, Moved, map_strides, moved
+from picasso.core.pictures.render import colorize, overlay, shared_limits
+from picasso.core.pictures.resizing import resized
 from picasso.core.preprocessing import Array, Preprocessing
-from picasso.core.principal import PrincipalParameters
-from picasso.core.priors import alpha_norm, total_variation
-from picasso.core.probing import cell_means, explained_variance
-from picasso.core.proportions import share_interval
-from picasso.core.receptive_field import ReceptiveFields
-from picasso.core.rectangles import Rectangles, rectangle
-from picasso.core.regions import (
-    Fill,
-    Regions,
-    RegionSettings,
-    divide,
-    divide_sample,
-    lay_grid,
-    lay_values,
-    read_regions,
-    score_coalitions,
-)
 from picasso.core.relevance import LayerwiseRules, LrpRule, Relevance, RelevanceRules, RescaleRule
-from picasso.core.relu_rules import ruled_gradients, switches
-from picasso.core.render import colorize, overlay, shared_limits
-from picasso.core.resizing import resized
 from picasso.core.settings import Extent, Settings
-from picasso.core.shaking import Shaking
-from picasso.core.smallest_change import Attack, Change, Goal, SmallestChange
-from picasso.core.sobol_indices import DesignCount, SobolShares, draw_designs, jansen
+from picasso.core.statistics.concept_vectors import ConceptSpace, Finding, chance
+from picasso.core.statistics.embedding import nearest_neighbors, principal_axes, tsne, umap
+from picasso.core.statistics.factorization import factorize, shares_of
+from picasso.core.statistics.multiple_tests import holm
+from picasso.core.statistics.probing import cell_means, explained_variance
+from picasso.core.statistics.proportions import share_interval
+from picasso.core.synthesis.decoder import Decoder, Grid
+from picasso.core.synthesis.descent import Adam
+from picasso.core.synthesis.dreaming import GreyCanvas, MadePicture, PictureSearch, SearchPlan
+from picasso.core.synthesis.eight_bit import EightBit, eight_bit
+from picasso.core.synthesis.objective import Objective, read_objectives
+from picasso.core.synthesis.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters
+from picasso.core.synthesis.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
+from picasso.core.synthesis.principal import PrincipalParameters
+from picasso.core.synthesis.priors import alpha_norm, total_variation
+from picasso.core.synthesis.shaking import Shaking
+from picasso.core.synthesis.smallest_change import Attack, Change, Goal, SmallestChange
 from picasso.core.targets import BOX_SCORES, BOXES, LAYER, MASKS, SCORES, Target, one_class
-from picasso.core.tones import (
-    OFFSET,
-    WEIGHTS,
-    Plane,
-    bounded,
-    log_chroma,
-    luminance,
-    moments,
-    relit,
-    to_pixels,
-    with_luminance,
-)
-from picasso.core.trunk import read_layer, read_layers, trunk_layers
 from picasso.core.visualization import AttributionMethod, Context, Family, ModelVisualization, Visualization
-from picasso.core.windows import Found, Windows, coarse_to_fine
 
 __all__ = [
     "BASELINES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from picasso.auditing import statistics
 from picasso.auditing.findings import Effect, Interval
 from picasso.auditing.regions.confirming import Confirmed
-from picasso.core.intervention import Property, Role
+from picasso.core.interventions.intervention import Property, Role
 
 GOOD = statistics.share(190, 200)
 MASKS = Confirmed(masks=True)

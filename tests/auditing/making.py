@@ -19,7 +19,7 @@ from picasso.auditing.findings import (
     Untested,
     Verdict,
 )
-from picasso.core.intervention import Property, Role
+from picasso.core.interventions.intervention import Property, Role
 
 SKY = Property("region-0", "Sky", "the sky", region=0)
 CORNER = Property("cell-r0c0", "Top left corner", "what lies in the top left corner", (0.0, 0.0, 0.25, 0.5))

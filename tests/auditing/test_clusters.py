@@ -20,7 +20,7 @@ from picasso.auditing.maps.clusters import (
     weighted_embeddings,
 )
 from picasso.auditing.maps.spectral import eigengap, k_means, neighbor_graph, spectral_clusters, spectrum
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 from tests.scorecard.making import SIDE, linear, network, picture
 
 

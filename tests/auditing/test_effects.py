@@ -14,7 +14,7 @@ from picasso.auditing.effects import Table, effect_of, judged, plain
 from picasso.auditing.experiment import Measured, Question, Shard
 from picasso.auditing.findings import Effect
 from picasso.auditing.ties import Ties
-from picasso.core.intervention import Property, Role
+from picasso.core.interventions.intervention import Property, Role
 
 QUESTION = Question(Property("sky", "Sky", "the sky"), "one", "", Role.PROPERTY)
 

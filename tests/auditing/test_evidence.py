@@ -22,10 +22,10 @@ from picasso.auditing.maps.evidence import (
 from picasso.core import registry
 from picasso.core.asking import input_mask
 from picasso.core.errors import CanceledError, NotSupportedError
-from picasso.core.images import read_picture
-from picasso.core.intervention import Property
+from picasso.core.interventions.intervention import Property
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import read_picture
 from picasso.core.tested import Standing
 from picasso.demo.tanks import LABELS, held_out_set
 from picasso.scorecard import kept

@@ -12,7 +12,7 @@ import pytest
 
 from picasso.auditing.findings import Findings, Interval, Outcome
 from picasso.auditing.moved import OTHER_REGIONS, AuditsError, Shift, Way, compare_findings, difference, read_audit
-from picasso.core.intervention import Property
+from picasso.core.interventions.intervention import Property
 from tests.auditing.making import BLUR, CORNER, NOISE, SKY, effect, findings
 from tests.auditing.test_report import HOSTILE, Page
 

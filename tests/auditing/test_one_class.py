@@ -19,7 +19,7 @@ from picasso.auditing.one_class import ERROR, classes_that_fall
 from picasso.auditing.running import audit
 from picasso.auditing.thresholds import CLEAR, DROP
 from picasso.auditing.ties import Ties
-from picasso.core.intervention import Property, Role
+from picasso.core.interventions.intervention import Property, Role
 
 
 def _of(lost: int, gained: int, count: int, classes: int) -> bool:

@@ -16,7 +16,7 @@ from picasso.auditing.findings import Clue, Findings, Interval, Outcome, Picture
 from picasso.auditing.report import drawing
 from picasso.auditing.report import page as report
 from picasso.auditing.report.picture_pairs import drawn, first_pair
-from picasso.core.intervention import Property, Role
+from picasso.core.interventions.intervention import Property, Role
 from tests.auditing.making import BLUR, CORNER, ERASED, NOISE, OBJECT, SKY, effect, findings, pair
 
 VOID = {"meta", "img", "line", "circle", "rect", "path", "br"}

@@ -18,7 +18,7 @@ from picasso.auditing.shelf import Shelf
 from picasso.core import registry
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import CanceledError, ConfigurationError, DatasetError
-from picasso.core.intervention import Need, Role
+from picasso.core.interventions.intervention import Need, Role
 from tests.auditing import drawn
 
 

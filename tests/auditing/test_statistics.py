@@ -8,7 +8,7 @@ from scipy import stats
 
 from picasso.auditing import statistics
 from picasso.auditing.thresholds import ALPHA, DROP, SURE
-from picasso.core.multiple_tests import holm
+from picasso.core.statistics.multiple_tests import holm
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 10), (10, 10), (97, 200)])

@@ -13,7 +13,7 @@ from picasso.auditing.measuring import _settled
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.thresholds import CLEAR, SIZE, SURFACE
 from picasso.auditing.verdict import judge
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 from tests.auditing.counting import CLASSES, CLEAN, GOOD, MASKS, NO_OBJECT, OBJECT, effect
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from picasso.core import registry
-from picasso.core.intervention import Need, Role, Seen
+from picasso.core.interventions.intervention import Need, Role, Seen
 from tests.auditing.interventions.scenes import NAMES, REGIONS, SIDE, any_seen, intervention, properties, scenes
 
 PHOTOGRAPHIC = {

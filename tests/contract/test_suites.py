@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from picasso.core.attention import Attention
 from picasso.core.facts import INPUT, Capability, Pullback
 from picasso.core.hooks import Prediction
+from picasso.core.layers.attention import Attention
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from picasso.core.annotations import annotate, annotations_file, other_labels, read_annotations
 from picasso.core.dataset import Dataset, Example
 from picasso.core.dataset.sources import File
 from picasso.core.errors import DatasetError, SettingsError
+from picasso.core.labels.annotations import annotate, annotations_file, other_labels, read_annotations
 
 
 def test_the_last_word_counts_and_can_be_taken_back(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.core.baselines import BASELINES, baseline, blurred
-from picasso.core.images import decode_picture, read_picture
+from picasso.core.maps.baselines import BASELINES, baseline, blurred
 from picasso.core.model import Model
+from picasso.core.pictures.images import decode_picture, read_picture
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (20, 40, 3)).astype(np.uint8)
 SIZE = picasso.Preprocessing(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3), resize="pad")

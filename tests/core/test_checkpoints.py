@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from picasso.core.checkpoints import JOURNAL, Trajectory, list_checkpoints
 from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError, SettingsError
+from picasso.core.learning.checkpoints import JOURNAL, Trajectory, list_checkpoints
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Preprocessing
 from tests.training.runs import LABELS, SIDE, drawn, torch_network

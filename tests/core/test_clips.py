@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso import Preprocessing, explain, load_model
-from picasso.core import clips, registry
+from picasso.core import registry
 from picasso.core.attribution import Attribution, nearest
-from picasso.core.clips import chosen, frames_of, place_of
 from picasso.core.detective import try_conventions
 from picasso.core.errors import ConfigurationError, NotSupportedError, PictureError, PluginError
 from picasso.core.facts import Facts
 from picasso.core.fitting import missing, stills_only
 from picasso.core.hooks import Head
-from picasso.core.images import decode_picture, read_picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
+from picasso.core.pictures import clips
+from picasso.core.pictures.clips import chosen, frames_of, place_of
+from picasso.core.pictures.images import decode_picture, read_picture
 from picasso.core.targets import Target
 
 GREYS = (0, 60, 120, 180, 240, 30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.colors import color_map
+from picasso.core.pictures.colors import color_map
 
 
 def linear(colors: np.ndarray) -> np.ndarray:

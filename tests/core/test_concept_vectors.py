@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from picasso.core.concept_vectors import RIDGE, ConceptSpace, chance
 from picasso.core.errors import CanceledError
+from picasso.core.statistics.concept_vectors import RIDGE, ConceptSpace, chance
 
 RNG = np.random.default_rng(0)
 CHANNELS, POOL, SIZE = 30, 120, 25

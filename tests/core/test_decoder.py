@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.decoder import PENALTIES, Decoder, Grid
+from picasso.core.synthesis.decoder import PENALTIES, Decoder, Grid
 
 RNG = np.random.default_rng(4)
 

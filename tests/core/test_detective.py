@@ -133,7 +133,7 @@ def test_the_model_is_left_as_it_was() -> None:
     before = model.digest
     try_conventions(model, PICTURES[:6])
     assert model.digest == before
-    assert model.preprocessing is TRUE["0..1"]
+    assert model.preprocessing == TRUE["0..1"]
 
 
 def test_conventions_keep_the_size_and_name_the_one_in_use() -> None:

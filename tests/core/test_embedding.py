@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from picasso.core.embedding import nearest_neighbors, principal_axes, tsne, umap
 from picasso.core.errors import NotSupportedError
+from picasso.core.statistics.embedding import nearest_neighbors, principal_axes, tsne, umap
 
 RNG = np.random.default_rng(8)
 
@@ -63,7 +63,7 @@ def test_where_there_is_one_direction_or_none() -> None:
 def test_neighbors_are_those_of_scikit_learn_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.neighbors import NearestNeighbors
 
-    monkeypatch.setattr("picasso.core.embedding._ROWS", 7)
+    monkeypatch.setattr("picasso.core.statistics.embedding._ROWS", 7)
     codes = noise(30, 6)
     places, cosines = nearest_neighbors(codes, 4)
     distances, expected = NearestNeighbors(n_neighbors=5, metric="cosine").fit(codes).kneighbors(codes)

@@ -12,8 +12,8 @@ from picasso.core import registry, runner
 from picasso.core.errors import CanceledError
 from picasso.core.estimate import Estimate
 from picasso.core.fitting import read_settings
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
 

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.core import render
 from picasso.core.errors import (
     CanceledError,
     ConfigurationError,
@@ -27,6 +26,7 @@ from picasso.core.errors import (
 )
 from picasso.core.glance import Glance
 from picasso.core.model import Model
+from picasso.core.pictures import render
 from picasso.core.preprocessing import Frame
 from picasso.core.video import filming, reading
 from picasso.core.video.drawing import overlaid

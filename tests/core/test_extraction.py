@@ -14,7 +14,7 @@ from skimage.filters import threshold_otsu
 
 from picasso.core.attribution import Attribution
 from picasso.core.errors import SettingsError
-from picasso.core.extraction import (
+from picasso.core.maps.extraction import (
     BINS,
     box_around,
     box_in_picture,

@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 from sklearn.decomposition import NMF
 
 from picasso.core.errors import CanceledError
-from picasso.core.factorization import factorize, shares_of, starting
+from picasso.core.statistics.factorization import factorize, shares_of, starting
 
 RNG = np.random.default_rng(0)
 

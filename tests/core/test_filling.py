@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picasso.core.filling import fill
+from picasso.core.interventions.filling import fill
 from tests.auditing.interventions.scenes import block, scenes, textured
 
 

@@ -16,8 +16,8 @@ from picasso.core.asking import Place, focused, input_mask, read_place
 from picasso.core.errors import NotSupportedError, TargetError
 from picasso.core.facts import Task
 from picasso.core.focus import MATCH, Asked, BoxFocus, RegionFocus, mean_over, overlap, suppress
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.core.preprocessing import Array
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
 from picasso.testing import check_model

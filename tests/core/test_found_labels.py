@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.core import found_labels
-from picasso.core.found_labels import beside, imagenet
+from picasso.core.labels.found import beside, imagenet
+from picasso.core.labels import found as found_labels
 
 X = np.zeros((1, 4, 4, 3), np.float32)
 SIZE = picasso.Preprocessing(size=4)
@@ -162,7 +162,7 @@ def test_packages_whose_data_changed_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_real_label_files(shared_data: Path) -> None:
-    from picasso.core.labels import fit_labels, read_labels
+    from picasso.core.labels.reading import fit_labels, read_labels
 
     background = read_labels(shared_data / "mobilenet_v1" / "labels.txt")
     assert len(background) == 1001

@@ -11,9 +11,9 @@ import picasso
 from picasso.core import registry
 from picasso.core.errors import NotSupportedError, SettingsError, TargetError
 from picasso.core.glance import Glance, glance
-from picasso.core.images import Picture, read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import Picture, read_picture
 from picasso.core.preprocessing import Preprocessing
 from picasso.demo.scene import Scene, render
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from picasso.core.gradient_maps import over_channels
+from picasso.core.maps.gradient_maps import over_channels
 
 
 @pytest.mark.parametrize("channels", [1, 3, 12])

@@ -18,9 +18,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from picasso.core import images
 from picasso.core.errors import PictureError
-from picasso.core.images import Picture, decode_picture, read_picture
+from picasso.core.pictures import images
+from picasso.core.pictures.images import Picture, decode_picture, read_picture
 
 RNG = np.random.default_rng(11)
 PIXELS = RNG.integers(0, 256, (7, 9, 3)).astype(np.uint8)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picasso.core import images
 from picasso.core.errors import PictureError
-from picasso.core.images import decode_picture, read_picture
+from picasso.core.pictures import images
+from picasso.core.pictures.images import decode_picture, read_picture
 
 RNG = np.random.default_rng(6)
 

@@ -26,9 +26,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from picasso.core import dicom
 from picasso.core.errors import MissingExtraError, PictureError
-from picasso.core.images import decode_picture
+from picasso.core.pictures import dicom
+from picasso.core.pictures.images import decode_picture
 
 RNG = np.random.default_rng(8)
 PATIENT = "Doe^Jane^Secret"

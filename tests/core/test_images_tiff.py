@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from picasso.core import images
-from picasso.core.depth import upright
 from picasso.core.errors import PictureError
-from picasso.core.images import decode_picture
+from picasso.core.pictures import images
+from picasso.core.pictures.depth import upright
+from picasso.core.pictures.images import decode_picture
 
 RNG = np.random.default_rng(5)
 TYPES = ("uint16", "int16", "uint32", "int32", "float16", "float32", "float64", "int8")

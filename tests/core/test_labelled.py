@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError
-from picasso.core.labelled import labelled
+from picasso.core.learning.labelled import labelled
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.preprocessing import Array, Preprocessing

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from picasso.core import labels as labels_module
 from picasso.core.errors import LabelsError
-from picasso.core.labels import check_count, fit_labels, read_labels
+from picasso.core.labels import reading as labels_module
+from picasso.core.labels.reading import check_count, fit_labels, read_labels
 
 NAMES = ("tank", "decoy, cardboard", 'a "wide" shed', "öäü 戦車")
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from picasso.core.errors import CanceledError
-from picasso.core.kept_points import MOST, KeptPoints
-from picasso.core.labelled import Labelled
-from picasso.core.landscape import (
+from picasso.core.learning.kept_points import MOST, KeptPoints
+from picasso.core.learning.labelled import Labelled
+from picasso.core.learning.landscape import (
     Measured,
     ParameterSlice,
     landscape_key,

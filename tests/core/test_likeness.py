@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.likeness import Likeness, cosine
-from picasso.core.moving import Move
+from picasso.core.layers.likeness import Likeness, cosine
+from picasso.core.pictures.moving import Move
 from picasso.testing import small_model
 
 RNG = np.random.default_rng(4)

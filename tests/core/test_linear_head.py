@@ -9,7 +9,7 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import NotSupportedError
-from picasso.core.linear_head import LinearHead, find_linear_head
+from picasso.core.layers.linear_head import LinearHead, find_linear_head
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.testing import small_transformer

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from picasso.core.errors import CanceledError
 from picasso.core.hooks import Head
-from picasso.core.logistic import Logistic, with_ones
+from picasso.core.statistics.logistic import Logistic, with_ones
 
 RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(60, 5)) @ RNG.normal(size=(5, 5))

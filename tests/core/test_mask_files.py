@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from picasso.core.errors import PictureError
-from picasso.core.mask_files import read_mask
+from picasso.core.pictures.mask_files import read_mask
 
 EXPECTED = np.zeros((32, 32), bool)
 EXPECTED[5:23, 7:18] = True

@@ -9,7 +9,7 @@ import pytest
 
 import picasso
 from picasso.core.errors import SettingsError
-from picasso.core.masking import Watched, sampling_note, score_masked, sketch_due
+from picasso.core.maps.masking import Watched, sampling_note, score_masked, sketch_due
 from picasso.core.model import Model
 from picasso.core.visualization import Context
 

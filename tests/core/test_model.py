@@ -22,8 +22,8 @@ from picasso.core.errors import (
 )
 from picasso.core.facts import INPUT, Facts, Layer, Pullback, Rules
 from picasso.core.hooks import Head, ModelFile, Prediction
-from picasso.core.images import read_picture
 from picasso.core.model import SCORES, Model
+from picasso.core.pictures.images import read_picture
 from picasso.core.preprocessing import Array, Frame
 from picasso.core.targets import Target
 

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from picasso.core.facts import Layer
-from picasso.core.moving import Move, map_strides, moved
+from picasso.core.pictures.moving import Move, map_strides, moved
 
 RNG = np.random.default_rng(12)
 SQUARE = RNG.normal(size=(8, 8, 3)).astype(np.float32)

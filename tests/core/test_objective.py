@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import picasso
-from picasso.core.diversity import Alike, gram
-from picasso.core.dreaming import GreyCanvas
 from picasso.core.errors import NotFoundError, NotSupportedError, PicassoError, SettingsError, TargetError
 from picasso.core.facts import INPUT
 from picasso.core.hooks import Head
 from picasso.core.model import Model
-from picasso.core.objective import LayerSquare, LogProbability, Objective, read_objectives
+from picasso.core.synthesis.diversity import Alike, gram
+from picasso.core.synthesis.dreaming import GreyCanvas
+from picasso.core.synthesis.objective import LayerSquare, LogProbability, Objective, read_objectives
 from picasso.core.targets import LAYER, SCORES
 from picasso.testing import small_transformer
 from tests.models import channel_twins as twins

@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 from picasso.core import panels as module
-from picasso.core import render
 from picasso.core.diagram import Arc, Box, Role
 from picasso.core.errors import PluginError
 from picasso.core.panels import (
@@ -42,6 +41,7 @@ from picasso.core.panels.scatter import MARGIN, Coloring
 from picasso.core.panels.scatter import SIDE as PLANE
 from picasso.core.panels.series import Series, Step
 from picasso.core.panels.surface import Contour, Stop, Surface
+from picasso.core.pictures import render
 from picasso.core.preprocessing import Frame
 
 RNG = np.random.default_rng(61)

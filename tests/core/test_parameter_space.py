@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.parameter_space import (
+from picasso.core.learning.parameter_space import (
     filter_normalized,
     layer_distances,
     layer_of,

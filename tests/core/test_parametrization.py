@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters, logistic
+from picasso.core.synthesis.parametrization import COLORS, FourierParameters, Parametrization, PixelParameters, logistic
 
 SHAPES = [(6, 8, 3), (7, 5, 3), (5, 6, 1), (1, 1, 3)]
 

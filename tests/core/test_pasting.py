@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from picasso.core.intervention import Seen
-from picasso.core.pasting import blend, cut_out, grown, matte, outside, scaled, seam, softened, stand
+from picasso.core.interventions.intervention import Seen
+from picasso.core.interventions.pasting import blend, cut_out, grown, matte, outside, scaled, seam, softened, stand
 from tests.auditing.interventions.scenes import block, scenes, textured, with_object
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.parametrization import color_mix, waves_of
-from picasso.core.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
+from picasso.core.synthesis.parametrization import color_mix, waves_of
+from picasso.core.synthesis.phases import PhaseParameters, falling_magnitudes, measured_magnitudes
 
 SHAPES = [(6, 8, 3), (7, 5, 3), (5, 6, 1)]
 

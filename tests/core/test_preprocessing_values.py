@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from picasso.core.errors import PictureError, SettingsError
 from picasso.core.explaining import explain
-from picasso.core.images import Picture, decode_picture, read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import Picture, decode_picture, read_picture
 from picasso.core.preprocessing import Preprocessing
 from picasso.models.opened import assumed_preprocessing
 

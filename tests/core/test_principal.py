@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.principal import FARTHEST, PrincipalParameters
+from picasso.core.synthesis.principal import FARTHEST, PrincipalParameters
 
 RNG = np.random.default_rng(2)
 FIRST, SECOND = np.linalg.qr(RNG.normal(size=(6 * 5 * 3, 2)))[0].T.reshape(2, 6, 5, 3)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from picasso.core.bilateral import bilateral
-from picasso.core.descent import Adam
-from picasso.core.priors import alpha_norm, high_frequencies, total_variation
+from picasso.core.pictures.bilateral import bilateral
+from picasso.core.synthesis.descent import Adam
+from picasso.core.synthesis.priors import alpha_norm, high_frequencies, total_variation
 
 PICTURE = np.random.default_rng(0).random((6, 5, 3))
 PRIORS: dict[str, Callable[[np.ndarray], tuple[float, np.ndarray]]] = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from picasso.core.proportions import share_interval
+from picasso.core.statistics.proportions import share_interval
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 1), (1, 1), (0, 12), (7, 12), (12, 12), (500, 1000), (3, 10_000)])

@@ -16,11 +16,11 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import NotSupportedError
-from picasso.core.extents import followed
 from picasso.core.facts import Layer
 from picasso.core.graph import Builder, Op, Reshape, Slice
+from picasso.core.layers.extents import followed
+from picasso.core.layers.receptive_field import ReceptiveFields, Region, Sliding
 from picasso.core.model import Model
-from picasso.core.receptive_field import ReceptiveFields, Region, Sliding
 from tests.models.onnx_files import graph, node
 
 RNG = np.random.default_rng(5)

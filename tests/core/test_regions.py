@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picasso.core.errors import SettingsError
-from picasso.core.regions import Division, Regions, divide, lay_grid, read_regions
+from picasso.core.maps.regions import Division, Regions, divide, lay_grid, read_regions
 
 VIEW = np.random.default_rng(1).integers(0, 40, (40, 56, 3)).astype(np.uint8)
 VIEW[8:30, 10:26] += 150

@@ -7,7 +7,7 @@ import pytest
 
 from picasso.core import registry
 from picasso.core.errors import NotFoundError, PluginError
-from picasso.core.intervention import Seen
+from picasso.core.interventions.intervention import Seen
 
 GREEN = """
 import numpy as np

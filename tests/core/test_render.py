@@ -13,11 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from picasso.core import render
 from picasso.core.attribution import Attribution
-from picasso.core.colors import color_map
 from picasso.core.panels.heatmap import Heatmap, heatmaps
-from picasso.core.render import HATCH, colorize, edged, format_value, overlay, overlay_with_bar, shared_limits, to_image
+from picasso.core.pictures import render
+from picasso.core.pictures.colors import color_map
+from picasso.core.pictures.render import (
+    HATCH,
+    colorize,
+    edged,
+    format_value,
+    overlay,
+    overlay_with_bar,
+    shared_limits,
+    to_image,
+)
 from picasso.core.targets import Target
 
 RNG = np.random.default_rng(51)

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import picasso
-from picasso.core import render
 from picasso.core.attribution import Attribution
 from picasso.core.errors import NotFoundError, PictureError, TargetError
 from picasso.core.hooks import Prediction
-from picasso.core.images import Picture
 from picasso.core.panels import Bars, Images, Template, Text
 from picasso.core.panels.heatmap import heatmaps
+from picasso.core.pictures import render
+from picasso.core.pictures.images import Picture
 from picasso.core.result import FORMAT, Result, Results, safe_name
 from picasso.core.targets import Target
 

@@ -31,9 +31,9 @@ from picasso.core.errors import (
 )
 from picasso.core.facts import Capability
 from picasso.core.fitting import abilities, lacking, missing, read_settings
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Panel, Text
+from picasso.core.pictures.images import read_picture
 from picasso.core.result import Result, Results
 from picasso.core.result_keys import cache_key, result_key
 from picasso.core.settings import Settings

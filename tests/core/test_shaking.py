@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from picasso.core.moving import Move, moved
-from picasso.core.shaking import Shaking, shake
+from picasso.core.pictures.moving import Move, moved
+from picasso.core.synthesis.shaking import Shaking, shake
 
 MOVES = [((0.0, 0.0), 1.0, 0.0), ((2.0, -3.0), 1.0, 0.0), ((0.3, 1.7), 1.2, 10.0), ((-1.5, 0.0), 0.8, -75.0)]
 SHAPES = [(9, 12), (12, 7), (1, 5)]

@@ -10,7 +10,7 @@ from PIL import Image
 
 import picasso
 from picasso.core import tested
-from picasso.core.images import read_picture
+from picasso.core.pictures.images import read_picture
 from picasso.core.tested import Standing
 from picasso.scorecard import kept
 from picasso.scorecard.comparing import choose_methods

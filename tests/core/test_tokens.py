@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from picasso.core.facts import Layer
-from picasso.core.tokens import with_grids
+from picasso.core.layers.tokens import with_grids
 
 
 def grids(*shapes: tuple[int, ...], size: tuple[int, int, int] = (32, 48, 3)) -> list[tuple[int, int] | None]:

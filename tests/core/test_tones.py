@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from picasso.core.tones import MOST_GAIN, OFFSET, log_chroma, luminance, moments, relit, to_pixels, with_luminance
+from picasso.core.interventions.tones import (
+    MOST_GAIN,
+    OFFSET,
+    log_chroma,
+    luminance,
+    moments,
+    relit,
+    to_pixels,
+    with_luminance,
+)
 
 
 def test_luminance_and_moments_are_those_of_a_part() -> None:

@@ -10,7 +10,7 @@ import picasso
 from benchmarks.networks import NETWORKS
 from picasso.core.errors import NotFoundError
 from picasso.core.graph import Graph, GraphError
-from picasso.core.trunk import bottlenecks, read_layers, trunk_layers
+from picasso.core.layers.trunk import bottlenecks, read_layers, trunk_layers
 
 PLAIN = picasso.Preprocessing(size=16)
 

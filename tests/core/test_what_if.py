@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from picasso.core.asking import read_place
-from picasso.core.baselines import BASELINES, baseline
 from picasso.core.edits import Edit, Paint
 from picasso.core.errors import NotSupportedError, TargetError
-from picasso.core.images import read_picture
+from picasso.core.maps.baselines import BASELINES, baseline
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import read_picture
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.what_if import WhatIf
 

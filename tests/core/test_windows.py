@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picasso.core.windows import Found, Windows, coarse_to_fine
+from picasso.core.maps.windows import Found, Windows, coarse_to_fine
 
 Array = np.ndarray
 

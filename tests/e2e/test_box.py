@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from picasso.core.extraction import box_in_picture, extract, smoothed
+from picasso.core.maps.extraction import box_in_picture, extract, smoothed
+from picasso.core.pictures.render import colorize
 from picasso.core.preprocessing import Array, Frame
-from picasso.core.render import colorize
 
 from .conftest import Server, picture
 from .test_result_view import PICK, hover, panels, value

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from picasso.core.render import colorize
+from picasso.core.pictures.render import colorize
 
 from .conftest import Server, picture
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 import picasso
 from picasso.core.panels import FeatureMaps
-from picasso.core.render import colorize, in_colors
+from picasso.core.pictures.render import colorize, in_colors
 
 from .conftest import Server, picture
 

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, Request, Response, expect
 
 import picasso
-from picasso.core.images import decode_picture
+from picasso.core.pictures.images import decode_picture
 from picasso.demo.scene import Scene, render
 
 from .conftest import Problems, Server

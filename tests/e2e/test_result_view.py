@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from picasso.core.render import colorize
+from picasso.core.pictures.render import colorize
 
 from .conftest import Problems, Server, picture
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 import picasso
 from picasso.core.panels import FeatureMaps, Series, Surface
-from picasso.core.render import in_colors
+from picasso.core.pictures.render import in_colors
 from picasso.training import save_checkpoint
 
 from .conftest import Server

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from picasso.core.baselines import baseline
-from picasso.core.images import decode_picture
+from picasso.core.maps.baselines import baseline
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import decode_picture
 from picasso.demo.scene import Scene, render
 
 from .conftest import Problems, Server, picture

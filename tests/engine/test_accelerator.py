@@ -20,8 +20,8 @@ from picasso.core import graph as g
 from picasso.core.asking import focused, read_place
 from picasso.core.errors import CanceledError
 from picasso.core.facts import Patching, Quality
-from picasso.core.images import read_picture
 from picasso.core.model import Model, ignore
+from picasso.core.pictures.images import read_picture
 from picasso.engine import checking, occlusion
 from picasso.engine.occlusion import Base
 from picasso.engine.regions import Interval, Sliding

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 import picasso
-from picasso.core.attention import Attention
 from picasso.core.errors import NotSupportedError
+from picasso.core.layers.attention import Attention
 from picasso.core.model import Model
 from tests.models.networks import Block, Plain, Vit, seeded
 from tests.models.test_onnx_exports import exported

@@ -12,8 +12,8 @@ import numpy as np
 import picasso
 from picasso.core.asking import focused, read_place
 from picasso.core.facts import INPUT, ReluRule, Rules
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.models.keras.loading import import_keras, quiet
 
 SIDE = 12

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import picasso
+from picasso.core.learning.parameter_space import filter_normalized
 from picasso.core.model import Model
-from picasso.core.parameter_space import filter_normalized
 from picasso.core.preprocessing import Array
 
 READ = picasso.Preprocessing(size=6, mean=(0.5,), std=(0.25,))

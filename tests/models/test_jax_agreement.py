@@ -12,8 +12,8 @@ from flax import linen
 
 import picasso
 from picasso.core.facts import INPUT, ReluRule, Rules
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from tests.models.squeezenet import SqueezeNet
 from tests.models.squeezenet_maps import PREPROCESSING
 

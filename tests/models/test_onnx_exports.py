@@ -19,8 +19,8 @@ from torch import nn
 
 import picasso
 from picasso.core.facts import INPUT, Capability, ReluRule, Rules
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.testing import check_model
 from tests.models import torchvision_operators
 from tests.models.networks import Plain, seeded

@@ -14,9 +14,9 @@ from torch import nn
 from picasso import Preprocessing, explain, load_model
 from picasso.core.errors import ModelOutputError, NotSupportedError, PictureError, SettingsError
 from picasso.core.facts import INPUT
-from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.opening import Options
+from picasso.core.pictures.images import Picture
 from picasso.models.torch import opener as adapter
 from picasso.plugin import ModelFile
 from picasso.testing import check_model

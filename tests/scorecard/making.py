@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from picasso.core.images import Picture, read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import Picture, read_picture
 from picasso.core.preprocessing import Preprocessing
 
 SIDE = 16

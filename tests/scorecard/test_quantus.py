@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import read_picture
 from picasso.core.preprocessing import Preprocessing
 from picasso.scorecard.cells import grid
 from picasso.scorecard.fills import Filler

@@ -11,8 +11,8 @@ import scipy.stats
 
 from picasso.core import registry
 from picasso.core.errors import NotSupportedError
-from picasso.core.images import read_picture
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import read_picture
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.settings import Settings
 from picasso.scorecard import kept

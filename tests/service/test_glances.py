@@ -10,7 +10,7 @@ import pytest
 
 import picasso
 from picasso.core import errors
-from picasso.core.images import decode_picture
+from picasso.core.pictures.images import decode_picture
 from picasso.service import glances
 from picasso.service.glances import GlanceQuestion, GlanceReply
 from picasso.service.questions import Asked

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from picasso.core.errors import PictureError
-from picasso.core.images import decode_picture
+from picasso.core.pictures.images import decode_picture
 from picasso.service.jobs import JobRequest
 from picasso.service.pictures import clean_name, rendition, thumbnail
 from picasso.service.service import Service

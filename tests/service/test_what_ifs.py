@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from picasso.core import errors
-from picasso.core.baselines import baseline
 from picasso.core.edits import Edit, Paint
-from picasso.core.images import decode_picture
+from picasso.core.maps.baselines import baseline
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import decode_picture
 from picasso.service import questions
 from picasso.service.questions import Asked
 from picasso.service.records import JobRequest, State

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.core.checkpoints import JOURNAL, list_checkpoints
 from picasso.core.errors import ConfigurationError
+from picasso.core.learning.checkpoints import JOURNAL, list_checkpoints
 from picasso.core.panels import FeatureMaps, Series
 from picasso.core.preprocessing import Preprocessing
 from picasso.training import TensorBoardViews, keras_checkpoints, save_checkpoint

@@ -11,12 +11,12 @@ from captum.attr import LayerActivation
 from torch import nn
 
 import picasso
-from picasso.core.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import Capability
-from picasso.core.images import read_picture
+from picasso.core.layers.channel_statistics import channel_maps, dead_channels, shrunk, sparsity
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Curve, FeatureMaps
+from picasso.core.pictures.images import read_picture
 from picasso.testing import check_visualization, small_transformer
 from picasso.visualizations import activations as module
 from tests.models.networks import InPlace, Plain, seeded

@@ -13,11 +13,11 @@ from PIL import Image
 from torch import nn
 
 import picasso
-from picasso.core.concept_vectors import ConceptVector, Finding
 from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Gallery, Text
+from picasso.core.pictures.images import read_picture
+from picasso.core.statistics.concept_vectors import ConceptVector, Finding
 from picasso.visualizations.concept_activation import _Told
 
 SIDE = 8

@@ -12,12 +12,12 @@ from PIL import Image
 from torch import nn
 
 import picasso
-from picasso.core.album import album
-from picasso.core.eight_bit import eight_bit
 from picasso.core.errors import NotFoundError, NotSupportedError
-from picasso.core.images import read_picture
+from picasso.core.learning.album import album
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Images, Text
+from picasso.core.pictures.images import read_picture
+from picasso.core.synthesis.eight_bit import eight_bit
 from tests.models import channel_twins as twins
 
 SIDE = 16

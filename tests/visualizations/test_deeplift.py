@@ -134,7 +134,7 @@ def test_the_visualization_says_what_it_did() -> None:
     assert isinstance(result, picasso.Result)
     attribution = result.attributions[0]
     x = SIZE.apply(PICTURE)
-    from picasso.core.baselines import blurred
+    from picasso.core.maps.baselines import blurred
 
     wanted = model.relevance(x[None], [model.target(1)], RescaleRule(blurred(x)))
     np.testing.assert_allclose(attribution.values, wanted.values[0, 0].sum(-1), atol=1e-6)

@@ -11,9 +11,9 @@ from PIL import Image
 
 import picasso
 from picasso.core.errors import CanceledError, NotSupportedError
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Scatter, Text
+from picasso.core.pictures.images import read_picture
 
 SIDE = 12
 RNG = np.random.default_rng(2)

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 import picasso
-from picasso.core.annotations import annotate
 from picasso.core.errors import NotFoundError, NotSupportedError
-from picasso.core.images import read_picture
+from picasso.core.labels.annotations import annotate
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Curve, Matrix, Text
-from picasso.core.proportions import share_interval
+from picasso.core.pictures.images import read_picture
+from picasso.core.statistics.proportions import share_interval
 
 SIDE = 8
 RNG = np.random.default_rng(5)

@@ -10,11 +10,11 @@ import torch
 from captum.attr import FeatureAblation, Occlusion
 
 import picasso
-from picasso.core.baselines import BASELINES, baseline
 from picasso.core.errors import SettingsError
-from picasso.core.images import read_picture
+from picasso.core.maps.baselines import BASELINES, baseline
+from picasso.core.maps.regions import divide
 from picasso.core.model import Model
-from picasso.core.regions import divide
+from picasso.core.pictures.images import read_picture
 from tests.visualizations.perturbed import (
     PICTURE,
     PLAIN,

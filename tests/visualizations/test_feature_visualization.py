@@ -15,17 +15,17 @@ from torch import nn
 
 import picasso
 from picasso.core import registry, runner
-from picasso.core.descent import Steepest
-from picasso.core.dreaming import GreyCanvas, PictureSearch, SearchPlan
 from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError, PictureError, SettingsError
 from picasso.core.facts import INPUT
 from picasso.core.fitting import read_settings
 from picasso.core.model import Model
-from picasso.core.objective import read_objectives
 from picasso.core.panels import Curve, Images, Text
-from picasso.core.parametrization import PixelParameters
-from picasso.core.phases import falling_magnitudes
-from picasso.core.priors import total_variation
+from picasso.core.synthesis.descent import Steepest
+from picasso.core.synthesis.dreaming import GreyCanvas, PictureSearch, SearchPlan
+from picasso.core.synthesis.objective import read_objectives
+from picasso.core.synthesis.parametrization import PixelParameters
+from picasso.core.synthesis.phases import falling_magnitudes
+from picasso.core.synthesis.priors import total_variation
 from picasso.testing import small_model
 from tests.models import channel_twins as twins
 from tests.models.squeezenet_maps import PREPROCESSING
@@ -115,7 +115,7 @@ def test_the_values_are_those_of_what_is_shown() -> None:
     assert result.arrays["made"].shape == (2, SIDE, SIDE, 3)
     for place, text in enumerate(("conv:0", "a")):
         shown = pictures(result).pictures[place]
-        x = model.prepare(picasso.core.images.read_picture(shown)).x
+        x = model.prepare(picasso.core.pictures.images.read_picture(shown)).x
         np.testing.assert_allclose(result.arrays["made"][place], x[0], atol=1e-5)
         value = model.activations(x, ["conv"])["conv"][0, ..., 0].mean() if text == "conv:0" else model.predict(x)[0, 0]
         assert float(result.arrays["reached"][place]) == pytest.approx(float(value), rel=1e-4)
@@ -278,7 +278,7 @@ def test_a_step_by_the_largest_norm_moves_every_number_by_the_rate() -> None:
 
 
 def test_diversity_makes_pictures_for_the_same_thing_differ() -> None:
-    from picasso.core.diversity import gram
+    from picasso.core.synthesis.diversity import gram
 
     model = small_model()
     layer = next(layer.name for layer in model.layers() if layer.spatial)

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 import picasso
-from picasso.core.images import read_picture
 from picasso.core.index import Reading, index_pictures
 from picasso.core.model import Model
 from picasso.core.panels import Curve, FeatureMaps
+from picasso.core.pictures.images import read_picture
 from tests.models.onnx_files import graph, node
 from tests.visualizations.gradient_networks import PICTURE, SIZE
 

@@ -14,7 +14,7 @@ from torch import nn
 
 import picasso
 from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError
-from picasso.core.kernels import find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
+from picasso.core.layers.kernels import find_kernels, kernel_chroma, kernel_likenesses, kernel_strengths
 from picasso.core.model import Model
 from picasso.core.panels import Bars, FeatureMaps
 from tests.models.onnx_files import graph, node

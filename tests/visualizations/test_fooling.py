@@ -15,14 +15,14 @@ from torch import nn
 import picasso
 from picasso.core import registry, runner
 from picasso.core.asking import focused, read_place
-from picasso.core.eight_bit import eight_bit
 from picasso.core.errors import CanceledError, NotSupportedError, SettingsError
 from picasso.core.fitting import read_settings
 from picasso.core.hooks import ModelFile
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Heatmap, Images, Text
-from picasso.core.smallest_change import HALVINGS, NEAR_ENOUGH, STRIDE
+from picasso.core.pictures.images import read_picture
+from picasso.core.synthesis.eight_bit import eight_bit
+from picasso.core.synthesis.smallest_change import HALVINGS, NEAR_ENOUGH, STRIDE
 from picasso.demo.tanks import held_out_set
 from picasso.models.keras.loading import import_keras
 from tests.models.networks import Plain, seeded

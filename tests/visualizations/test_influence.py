@@ -17,14 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 import picasso
-from picasso.core import head_codes
 from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
 from picasso.core.hooks import Head
-from picasso.core.images import read_picture
 from picasso.core.index import PictureIndex
-from picasso.core.logistic import Logistic, losses, with_ones
+from picasso.core.layers import head_codes
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Gallery, Text
+from picasso.core.pictures.images import read_picture
+from picasso.core.statistics.logistic import Logistic, losses, with_ones
 
 READ = picasso.Preprocessing(size=8, mean=(0.5,), std=(0.25,))
 RNG = np.random.default_rng(0)
@@ -279,7 +279,7 @@ def test_a_picture_of_half_the_code_is_not_the_same(tmp_path: Path) -> None:
 
 
 def test_influences_stay_where_the_smallest_loss_is_not_found(forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("picasso.core.logistic._NEWTON", 0)
+    monkeypatch.setattr("picasso.core.statistics.logistic._NEWTON", 0)
     result = asked(opened(network()), forest)
     assert np.isfinite(result.arrays["influence"]).all()
     assert "Where this loss is smallest could not be found" in text(result)

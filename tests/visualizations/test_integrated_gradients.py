@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import picasso
-from picasso.core.paths import quadrature
+from picasso.core.maps.paths import quadrature
 from picasso.visualizations.guided_integrated_gradients import along_guided_path
 from tests.models.networks import Plain, seeded
 from tests.models.test_onnx_exports import exported

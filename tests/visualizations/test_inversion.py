@@ -15,10 +15,10 @@ from picasso.core import registry, runner
 from picasso.core.errors import CanceledError, NotFoundError, NotSupportedError, SettingsError
 from picasso.core.facts import INPUT
 from picasso.core.fitting import read_settings
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.panels import Bars, Images, Text
+from picasso.core.pictures.images import read_picture
 from picasso.demo.tanks import held_out_set
 from picasso.testing import small_transformer
 from picasso.visualizations.inversion import Code

@@ -11,11 +11,11 @@ import torch
 
 import picasso
 from picasso.core.errors import DatasetError, NotFoundError, NotSupportedError
-from picasso.core.labelled import labelled
-from picasso.core.landscape import ParameterSlice, measure
+from picasso.core.learning.labelled import labelled
+from picasso.core.learning.landscape import ParameterSlice, measure
+from picasso.core.learning.parameter_space import principal_plane
 from picasso.core.model import Model
 from picasso.core.panels import Curve, Surface, Text
-from picasso.core.parameter_space import principal_plane
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.result import Result
 from tests.training.runs import LABELS, SIDE, album, drawn, torch_network, torch_run

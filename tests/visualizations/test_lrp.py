@@ -14,8 +14,8 @@ from torch import nn
 import picasso
 from picasso.core import graph as g
 from picasso.core.errors import NotSupportedError
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.core.relevance import LayerwiseRules, LrpRule
 from picasso.engine.executor import Executor, unreached
 from picasso.engine.layerwise import Layerwise, by_share, moved

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import picasso
-from picasso.core.masking import MASKS_AT_ONCE
+from picasso.core.maps.masking import MASKS_AT_ONCE
 from picasso.core.model import Model
 
 SIDE = 48

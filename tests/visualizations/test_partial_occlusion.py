@@ -16,8 +16,8 @@ from PIL import Image
 
 import picasso
 from picasso.core.errors import CanceledError, SettingsError, TargetError
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.core.registry import visualization
 from picasso.core.runner import run
 from picasso.visualizations.partial_occlusion import PartialOcclusionSettings, lay_windows

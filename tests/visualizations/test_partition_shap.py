@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picasso.core.regions import lay_grid
+from picasso.core.maps.regions import lay_grid
 from picasso.visualizations.partition_shap import Block, Halving
 from tests.oracle import arrays
 from tests.oracle.scene import X as SCENE

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.core.clips import stretches
 from picasso.core.errors import NotSupportedError
 from picasso.core.model import Model
+from picasso.core.pictures.clips import stretches
 from picasso.core.preprocessing import Array
 
 FRAMES, SIDE = 6, 12

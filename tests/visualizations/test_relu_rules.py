@@ -16,8 +16,8 @@ import picasso
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import ReluRule
 from picasso.core.graph import Activation, Builder, Graph, GraphError
+from picasso.core.maps.relu_rules import coverage
 from picasso.core.model import Model
-from picasso.core.relu_rules import coverage
 from tests.models.networks import Clamped, Functional, InPlace, Plain, Shared, Threshold, seeded
 from tests.models.test_onnx_exports import exported
 from tests.visualizations.gradient_networks import SIZE, Line, X, agree, explained, last, opened

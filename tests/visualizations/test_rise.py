@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from picasso.core.images import read_picture
-from picasso.core.masking import MASKS_AT_ONCE
+from picasso.core.maps.masking import MASKS_AT_ONCE
+from picasso.core.pictures.images import read_picture
 from picasso.core.registry import visualization
 from picasso.core.runner import run
 from picasso.visualizations.rise import RiseSettings, draw_masks

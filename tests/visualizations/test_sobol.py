@@ -7,8 +7,8 @@ import pytest
 
 import picasso
 from picasso.core.errors import SettingsError
+from picasso.core.maps.sobol_indices import draw_designs, jansen
 from picasso.core.model import Model
-from picasso.core.sobol_indices import draw_designs, jansen
 from tests.visualizations.perturbed import PICTURE, X, attribution, curved, effects, linear, result, scores
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 import picasso
 from picasso.core.errors import NotFoundError, NotSupportedError, SettingsError, TargetError
-from picasso.core.images import read_picture
 from picasso.core.model import Model
 from picasso.core.panels import Bars, Curve, Gallery, Text
+from picasso.core.pictures.images import read_picture
 
 SIDE = 20
 WINDOW = 5

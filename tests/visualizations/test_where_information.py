@@ -13,10 +13,10 @@ from torch import nn
 import picasso
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.facts import Layer
+from picasso.core.learning.planting import LARGEST, SMALLEST, plant_objects, read_drawn
 from picasso.core.model import Model
 from picasso.core.panels import Curve, Images
-from picasso.core.planting import LARGEST, SMALLEST, plant_objects, read_drawn
-from picasso.core.probing import FOLDS, PENALTIES, cell_means, explained_variance, mixed
+from picasso.core.statistics.probing import FOLDS, PENALTIES, cell_means, explained_variance, mixed
 from tests.models import channel_twins as twins
 
 SIZE = picasso.Preprocessing(size=(40, 48))

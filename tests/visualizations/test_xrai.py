@@ -72,7 +72,7 @@ def test_a_region_of_everything_has_the_mean_and_on_a_linear_model_that_is_known
 def test_the_largest_channel_as_the_authors_have_it() -> None:
     each = explained(seeded(Plain), "integrated-gradients", baselines="black, white", reduction="none").values
     found = explained(seeded(Plain), "xrai", reduction="max")
-    view = opened(seeded(Plain)).prepare(picasso.core.images.read_picture(PICTURE)).view
+    view = opened(seeded(Plain)).prepare(picasso.core.pictures.images.read_picture(PICTURE)).view
     agree(found.values, gathered(each.max(axis=-1).astype(np.float64), overlapping_regions(view), 1))
     assert found.convergence_error is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from picasso.core.annotations import annotations_file, read_annotations
+from picasso.core.labels.annotations import annotations_file, read_annotations
 from picasso.service import plugin_process
 
 from ..service.conftest import configure, picture

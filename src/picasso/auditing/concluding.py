@@ -26,7 +26,7 @@ from picasso.auditing.naming import named_of
 from picasso.auditing.showing import pairs_of, pictures_of, write_counterfactuals
 from picasso.auditing.verdict import judge
 from picasso.core.dataset import Dataset
-from picasso.core.intervention import Property
+from picasso.core.interventions.intervention import Property
 
 
 def conclude(measured: Measurements, choices: Choices, counterfactuals: Path | None, report: Report) -> Findings:

@@ -25,8 +25,8 @@ from picasso.auditing.thresholds import (
     TWO_CLASSES,
 )
 from picasso.auditing.ties import Ties
-from picasso.core import multiple_tests
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
+from picasso.core.statistics import multiple_tests
 
 
 @dataclass(frozen=True, eq=False)

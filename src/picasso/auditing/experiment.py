@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from picasso.auditing.donors import Donors
 from picasso.auditing.gallery import Gallery
 from picasso.core.errors import PictureError
-from picasso.core.intervention import Intervention, Pixels, Property, Role
+from picasso.core.interventions.intervention import Intervention, Pixels, Property, Role
+from picasso.core.interventions.pasting import seam
 from picasso.core.model import Model
-from picasso.core.pasting import seam
 from picasso.core.preprocessing import Array
 
 FORMAT = 2

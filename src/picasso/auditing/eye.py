@@ -11,9 +11,9 @@ from PIL import Image
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Task
 from picasso.core.hooks import ModelFile
-from picasso.core.images import Picture
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 from picasso.core.model import Model
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array
 
 SIDE = 256

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from picasso.core.intervention import Pixels, Property, Role
+from picasso.core.interventions.intervention import Pixels, Property, Role
 from picasso.core.result import as_json
 
 FORMAT = 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from picasso.auditing.eye import Eye
 from picasso.core.dataset import Dataset, Example
-from picasso.core.intervention import Mask, Pixels, Seen
+from picasso.core.interventions.intervention import Mask, Pixels, Seen
 
 if TYPE_CHECKING:
     from picasso.auditing.regions.kinds import RegionKinds

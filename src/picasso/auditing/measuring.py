@@ -42,7 +42,7 @@ from picasso.auditing.ties import Ties
 from picasso.core import registry
 from picasso.core.dataset import Dataset, match_classes
 from picasso.core.errors import ConfigurationError, DatasetError, PictureError
-from picasso.core.intervention import Intervention, Need, Role
+from picasso.core.interventions.intervention import Intervention, Need, Role
 from picasso.core.model import Model
 
 Report = Callable[[int, int, str], None]

@@ -15,7 +15,7 @@ from picasso.auditing.findings import FORMAT, Effect, Interval, Outcome
 from picasso.auditing.report import wording
 from picasso.auditing.thresholds import DROP
 from picasso.core.errors import PicassoError
-from picasso.core.intervention import Property, Role
+from picasso.core.interventions.intervention import Property, Role
 from picasso.core.result import as_json
 
 ENDS = {

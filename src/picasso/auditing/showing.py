@@ -12,8 +12,8 @@ from picasso.auditing.donors import Donors
 from picasso.auditing.effects import Table
 from picasso.auditing.experiment import Experiment, Question
 from picasso.auditing.findings import Effect, Pair, PictureFinding
-from picasso.core import render
 from picasso.core.hooks import Head
+from picasso.core.pictures import render
 from picasso.core.result import file_labels, safe_name
 
 OF_NAMED = 4

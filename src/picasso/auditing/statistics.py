@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from picasso.auditing.findings import Interval
 from picasso.auditing.thresholds import ALPHA, DROP, SURE
-from picasso.core.proportions import Z, share_interval
+from picasso.core.statistics.proportions import Z, share_interval
 
 Numbers = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from picasso.auditing.naming import named_of, parts_of
 from picasso.auditing.regions.confirming import Confirmed
 from picasso.auditing.report.wording import percent, points, span
 from picasso.auditing.thresholds import CLEAR, WEAK
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 from picasso.scorecard.verdict import listed
 
 MOST_SAID = 3

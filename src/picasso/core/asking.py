@@ -16,10 +16,10 @@ from picasso.core.errors import PictureError, TargetError
 from picasso.core.facts import Task
 from picasso.core.focus import SIDES, Asked, BoxFocus, Focus, RegionFocus, mean_over, suppress
 from picasso.core.hooks import Head, Prediction, to_probabilities
-from picasso.core.mask_files import read_mask
 from picasso.core.panels import Images
+from picasso.core.pictures.mask_files import read_mask
+from picasso.core.pictures.render import edged
 from picasso.core.preprocessing import Array
-from picasso.core.render import edged
 from picasso.core.targets import BOX_SCORES, BOXES, MASKS
 
 if TYPE_CHECKING:

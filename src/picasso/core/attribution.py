@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.extraction import Box, Extraction, Mask, extract
+from picasso.core.maps.extraction import Box, Extraction, Mask, extract
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
 
@@ -66,7 +66,7 @@ class Attribution:
         """Find the pixels that count and the box around them, in pixels of the network's input.
 
         Args:
-            choices: As for `picasso.core.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
+            choices: As for `picasso.core.maps.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
 
         Returns:
             Of a clip those of its strongest frame. `Result.box` and `Result.mask` have pixels of the picture.

@@ -16,8 +16,8 @@ from picasso.core.facts import Capability
 from picasso.core.focus import Focus
 from picasso.core.guessing import unknown_layer
 from picasso.core.hooks import Prediction
+from picasso.core.layers.receptive_field import ReceptiveFields, Region
 from picasso.core.preprocessing import Array
-from picasso.core.receptive_field import ReceptiveFields, Region
 from picasso.core.targets import LAYER
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from picasso.core.dataset.matching import plain
 from picasso.core.errors import NotSupportedError, PictureError
 from picasso.core.facts import Task
 from picasso.core.hooks import Head, ModelFile
-from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array, Preprocessing
 
 CONFIDENT = 0.9

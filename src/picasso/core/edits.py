@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.baselines import Baseline
 from picasso.core.errors import EditError
+from picasso.core.maps.baselines import Baseline
 from picasso.core.preprocessing import Array
 
 Fill = Literal["grey", "black", "white", "mean", "blur", "clone"]

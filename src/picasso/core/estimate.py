@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from picasso.core.facts import Capability
-from picasso.core.masking import MASKS_AT_ONCE
+from picasso.core.maps.masking import MASKS_AT_ONCE
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 

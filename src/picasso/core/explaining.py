@@ -10,9 +10,9 @@ from picasso.core import registry
 from picasso.core.asking import place_or_channel
 from picasso.core.errors import ConfigurationError, NotSupportedError
 from picasso.core.fitting import missing, read_seed, read_settings, refuse_class_of_channel, refuse_subject
-from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
+from picasso.core.pictures.images import Picture
 from picasso.core.result import Result, Results
 from picasso.core.result_keys import cache_key
 from picasso.core.runner import DEFAULT_TOP, run

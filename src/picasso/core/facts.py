@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.hooks import Head
-from picasso.core.images import Picture
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array, Frame
 
 INPUT = "input"

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from picasso.core import render, runner
+from picasso.core import runner
 from picasso.core.errors import NotSupportedError, SettingsError
 from picasso.core.hooks import Prediction
-from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.panels import FeatureMaps, Heatmap
+from picasso.core.pictures import render
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array, Frame
 from picasso.core.registry import Entry
 from picasso.core.result import Result

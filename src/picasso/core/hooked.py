@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core import clips
-from picasso.core import labels as label_files
 from picasso.core.errors import ModelFailedError, ModelOutputError, OutOfMemoryError, PicassoError
 from picasso.core.facts import Facts, Layer, Sample, Task
 from picasso.core.focus import Focus
 from picasso.core.hooks import Head, ModelFile, Prediction, number_labels
-from picasso.core.images import Picture
+from picasso.core.labels import reading as label_files
+from picasso.core.pictures import clips
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array, Preprocessing
 
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from picasso.core.depth import Deep, split
 from picasso.core.errors import PictureError
 from picasso.core.hooked import as_view
 from picasso.core.hooks import ModelFile
-from picasso.core.images import Picture, digest_arrays, read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.depth import Deep, split
+from picasso.core.pictures.images import Picture, digest_arrays, read_picture
 
 _KEYS = ("pixel_values", "image", "images", "img", "x", "input", "inputs")
 """Under which a data set's rows hold the picture; the first that is there."""

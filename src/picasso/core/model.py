@@ -18,8 +18,6 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core import clips
-from picasso.core.attention import Attention
 from picasso.core.errors import (
     ConfigurationError,
     ModelOutputError,
@@ -46,10 +44,12 @@ from picasso.core.focus import Focus, FocusedTarget
 from picasso.core.graph import Graph, GraphError
 from picasso.core.hooked import Hooked
 from picasso.core.hooks import Head, ModelFile, to_probabilities
+from picasso.core.layers.attention import Attention
+from picasso.core.layers.tokens import last_heard, with_grids
+from picasso.core.pictures import clips
 from picasso.core.preprocessing import Array
 from picasso.core.relevance import Relevance, RelevanceRules
 from picasso.core.targets import LAYER, SCORES, Target, make_target
-from picasso.core.tokens import last_heard, with_grids
 
 DEFAULT_BATCH = 8
 """Pictures for one forward pass; halved when the device's memory does not suffice."""

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from picasso.core import registry
-from picasso.core.clips import MAX_FRAMES
 from picasso.core.declared import read_declared
 from picasso.core.errors import ConfigurationError, LabelsError, ModelFileError, PicassoError
 from picasso.core.facts import Task
-from picasso.core.found_labels import beside, imagenet
 from picasso.core.guessing import nearest
 from picasso.core.hooks import Head, ModelFile, number_labels
-from picasso.core.labels import read_labels
+from picasso.core.labels.found import beside, imagenet
+from picasso.core.labels.reading import read_labels
 from picasso.core.model import Model
 from picasso.core.names import called, scheme_of
 from picasso.core.neighbors import digest_of, neighbors
+from picasso.core.pictures.clips import MAX_FRAMES
 from picasso.core.preprocessing import Preprocessing
 from picasso.core.trust import file_digest, read_trust
 

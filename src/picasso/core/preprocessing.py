@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from picasso.core.errors import PictureError
 
 if TYPE_CHECKING:
-    from picasso.core.images import Picture
+    from picasso.core.pictures.images import Picture
 
 Array = NDArray[np.float32]
 Side = Annotated[int, Field(ge=1, le=8192)]

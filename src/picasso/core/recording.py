@@ -6,8 +6,8 @@ from typing import Any
 
 from picasso.core.asking import Place
 from picasso.core.facts import Sample
-from picasso.core.images import Picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import Picture
 from picasso.core.registry import Entry
 from picasso.core.settings import Settings
 from picasso.core.versions import versions

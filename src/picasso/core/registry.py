@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, TypeVar
 from picasso.core.errors import NotFoundError, PluginError
 from picasso.core.facts import Capability
 from picasso.core.guessing import did_you_mean
-from picasso.core.intervention import Intervention, Need, Role
+from picasso.core.interventions.intervention import Intervention, Need, Role
 from picasso.core.neighbors import digest_of, neighbors
 from picasso.core.visualization import Family, Visualization
 

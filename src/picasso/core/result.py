@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core import render
 from picasso.core.attribution import Attribution
-from picasso.core.averaging import mean_map
 from picasso.core.errors import NotFoundError, PictureError, TargetError
-from picasso.core.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.hooks import Prediction
-from picasso.core.images import Picture
+from picasso.core.maps.averaging import mean_map
+from picasso.core.maps.extraction import Box, Extraction, Mask, box_in_picture, mask_in_picture
 from picasso.core.panels import Curve, Drawing, FeatureMaps, Heatmap, Images, NetworkGraph, Panel, Series, Surface
+from picasso.core.pictures import render
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Frame
 from picasso.core.targets import Target
 from picasso.core.tested import Standing, Tested, what_is_known
@@ -70,7 +70,7 @@ class Result:
 
         Args:
             rank: Which target's map, from 0 for the first.
-            choices: As for `picasso.core.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
+            choices: As for `picasso.core.maps.extraction.extract`: `part`, `threshold`, `smooth`, `largest`.
 
         Returns:
             The mask has the picture's size, the box is in its pixels; of a clip those of the strongest frame.

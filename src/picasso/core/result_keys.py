@@ -10,8 +10,8 @@ from typing import Any
 from picasso.core import registry
 from picasso.core.asking import Place
 from picasso.core.facts import Task
-from picasso.core.images import Picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import Picture
 from picasso.core.registry import Entry, Find
 from picasso.core.settings import Settings
 from picasso.core.sources import pinned

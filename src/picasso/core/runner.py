@@ -16,9 +16,9 @@ from picasso.core.estimate import Estimate, Estimating, Report
 from picasso.core.facts import Patching
 from picasso.core.first_pass import first_pass
 from picasso.core.fitting import missing, read_settings, refuse_class_of_channel, refuse_subject, unfit_for_channel
-from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.panels import Panel
+from picasso.core.pictures.images import Picture
 from picasso.core.recording import record, record_of_picture
 from picasso.core.registry import Entry, Find
 from picasso.core.result import Result

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from picasso.core.annotations import annotations_file
 from picasso.core.dataset.reading import files_of
 from picasso.core.dataset.sources import file_at
 from picasso.core.errors import DatasetError
+from picasso.core.labels.annotations import annotations_file
 
 
 class SourceKind(StrEnum):

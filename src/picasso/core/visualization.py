@@ -18,11 +18,11 @@ from picasso.core.errors import NotSupportedError, PluginError
 from picasso.core.facts import INPUT, Capability, Pullback, Sample
 from picasso.core.first_pass import Pulled
 from picasso.core.focus import Focus
-from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.panels import Panel
 from picasso.core.panels.filmstrip import filmstrips
 from picasso.core.panels.heatmap import Heatmap, heatmaps
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array
 from picasso.core.settings import Settings
 from picasso.core.targets import Target

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from picasso.core import render
 from picasso.core.asking import Place, focused
-from picasso.core.baselines import SHADES, Baseline, baseline
 from picasso.core.edits import Edit
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Sample
 from picasso.core.hooks import Head
-from picasso.core.images import Picture
+from picasso.core.maps.baselines import SHADES, Baseline, baseline
 from picasso.core.model import Model
+from picasso.core.pictures import render
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.clips import place_of
 from picasso.core.errors import PicassoError
 from picasso.core.facts import WORTHWHILE, Patching, Progress, Quality
 from picasso.core.graph import Graph
+from picasso.core.pictures.clips import place_of
 from picasso.core.preprocessing import Array
 from picasso.engine.checking import (
     TOLERANCE,

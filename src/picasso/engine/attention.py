@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from picasso.core import graph as ops
-from picasso.core.attention import AttentionLayer
 from picasso.core.errors import NotSupportedError
 from picasso.core.graph import Graph, Op
+from picasso.core.layers.attention import AttentionLayer
 from picasso.core.preprocessing import Array
 from picasso.engine.executor import Executor, attention_apart, laid, towards, unreached
 from picasso.engine.relevance import Cotangents, Named
@@ -43,7 +43,7 @@ class Weighing:
 
 @dataclass(frozen=True, eq=False)
 class Attended:
-    """What came of it; see `picasso.core.attention.Attention`."""
+    """What came of it; see `picasso.core.layers.attention.Attention`."""
 
     outputs: Named
     layers: tuple[AttentionLayer, ...]

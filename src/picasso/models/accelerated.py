@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.attention import Attention, token_grid
 from picasso.core.errors import NotSupportedError
 from picasso.core.facts import Facts, Patching, Progress, Quality
 from picasso.core.graph import Activation, Graph, Reshape, Softmax
 from picasso.core.hooks import ModelFile
+from picasso.core.layers.attention import Attention, token_grid
 from picasso.core.model import Model, ignore
 from picasso.core.preprocessing import Array
 from picasso.core.relevance import Relevance, RelevanceRules

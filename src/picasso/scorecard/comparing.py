@@ -10,9 +10,9 @@ from picasso.core import registry
 from picasso.core.asking import focused, read_place
 from picasso.core.errors import ConfigurationError, NotSupportedError, PictureError, SettingsError
 from picasso.core.fitting import abilities, missing, read_seed, read_settings
-from picasso.core.images import Picture
 from picasso.core.inputs import read_inputs
 from picasso.core.model import Model
+from picasso.core.pictures.images import Picture
 from picasso.core.targets import TargetChoice
 from picasso.core.visualization import AttributionMethod
 from picasso.scorecard.comparison import Comparison

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.attribution import enlarge
-from picasso.core.baselines import baseline
 from picasso.core.facts import Sample
+from picasso.core.maps.baselines import baseline
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.scorecard.ranks import Numbers

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.facts import Progress
-from picasso.core.masking import MASKS_AT_ONCE
+from picasso.core.maps.masking import MASKS_AT_ONCE
 from picasso.core.model import Model, ignore
 from picasso.core.preprocessing import Array
 from picasso.core.targets import Target

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from picasso.core import render
+from picasso.core.pictures import render
 from picasso.scorecard.card import Card, Trust
 from picasso.scorecard.fills import FILLS
 from picasso.scorecard.ranks import Figure, Numbers

@@ -9,8 +9,8 @@ from pathlib import Path
 from picasso.core import registry
 from picasso.core.fitting import read_settings
 from picasso.core.glance import glance
-from picasso.core.images import decode_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import decode_picture
 from picasso.service import glances
 from picasso.service.artifacts import Artifacts
 from picasso.service.database import Database

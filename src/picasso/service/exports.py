@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from picasso.core import render
 from picasso.core.errors import NotFoundError, NotSupportedError
 from picasso.core.panels import Panel
+from picasso.core.pictures import render
 from picasso.core.result import image_files, map_files, map_png, safe_name, stem_of
 from picasso.core.tested import as_now, what_is_known
 from picasso.service.artifacts import Artifacts

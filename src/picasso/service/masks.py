@@ -11,7 +11,7 @@ from PIL import Image
 
 from picasso.core.asking import Place, read_object_mask, require_size
 from picasso.core.errors import PictureError
-from picasso.core.mask_files import read_mask
+from picasso.core.pictures.mask_files import read_mask
 from picasso.service.artifacts import Artifacts
 from picasso.service.database import now
 from picasso.service.pictures import clean_name

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from PIL import Image
 
-from picasso.core import render
-from picasso.core.images import Picture, decode_picture
+from picasso.core.pictures import render
+from picasso.core.pictures.images import Picture, decode_picture
 from picasso.service.artifacts import Artifacts
 from picasso.service.database import now
 from picasso.service.records import PictureRecord

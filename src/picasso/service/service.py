@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from picasso.core.annotations import annotate, read_annotations
 from picasso.core.errors import (
     ConfigurationError,
     DatasetError,
@@ -23,6 +22,7 @@ from picasso.core.errors import (
     PictureError,
     PluginError,
 )
+from picasso.core.labels.annotations import annotate, read_annotations
 from picasso.core.names import scheme_of
 from picasso.core.sources import SourceKind
 from picasso.service import audits, leftovers, plugin_process

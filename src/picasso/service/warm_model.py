@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from picasso.core.asking import read_place
-from picasso.core.images import Picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import Picture
 from picasso.core.what_if import WhatIf
 from picasso.service import cards
 from picasso.service.cards import Card, Seen

@@ -23,8 +23,8 @@ from picasso.core.errors import (
     PluginError,
 )
 from picasso.core.fitting import missing, read_settings
-from picasso.core.images import decode_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import decode_picture
 from picasso.core.registry import Entry
 from picasso.core.result import Result
 from picasso.core.result_keys import cache_key, target_key

@@ -22,7 +22,7 @@ from picasso.auditing.running import audit
 from picasso.auditing.thresholds import CLEAR
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import SettingsError
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 from picasso.core.model import Model
 from picasso.core.opening import load_model
 from picasso.core.registry import home

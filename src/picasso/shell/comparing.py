@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from picasso.core.errors import PicassoError, SettingsError
-from picasso.core.images import SUFFIXES, Picture, read_picture
+from picasso.core.pictures.images import SUFFIXES, Picture, read_picture
 from picasso.scorecard.card import Card, Trust
 from picasso.scorecard.comparing import DEFAULT, MethodChoice, compare_all
 from picasso.scorecard.method import Method

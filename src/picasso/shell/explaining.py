@@ -12,8 +12,8 @@ from picasso.core import runner
 from picasso.core.asking import Place
 from picasso.core.errors import NotSupportedError, PicassoError, PictureError
 from picasso.core.fitting import missing
-from picasso.core.images import read_picture
 from picasso.core.panels import Bars, Panel, Text
+from picasso.core.pictures.images import read_picture
 from picasso.shell import output
 from picasso.shell.extracting import Extracting
 from picasso.shell.pictures import Found

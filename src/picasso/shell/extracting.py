@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from picasso.core import render
 from picasso.core.errors import NotSupportedError
-from picasso.core.extraction import Extraction, extract
+from picasso.core.maps.extraction import Extraction, extract
+from picasso.core.pictures import render
 from picasso.core.result import Result, file_labels
 from picasso.core.visualization import AttributionMethod, Visualization
 
@@ -25,7 +25,7 @@ class Extracting:
     Args:
         box: Whether the box goes into the table and the JSON file.
         mask: Whether the mask is written as a picture.
-        part, threshold, smooth, largest: As for `picasso.core.extraction.extract`.
+        part, threshold, smooth, largest: As for `picasso.core.maps.extraction.extract`.
 
     Raises:
         SettingsError: A choice is not allowed.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from picasso.core.errors import PictureError
-from picasso.core.images import SUFFIXES
+from picasso.core.pictures.images import SUFFIXES
 from picasso.core.result import safe_name
 
 

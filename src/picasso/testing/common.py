@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from picasso.core.errors import MissingExtraError, PicassoError
-from picasso.core.images import Picture, read_picture
 from picasso.core.model import Model
 from picasso.core.opening import load_model
+from picasso.core.pictures.images import Picture, read_picture
 from picasso.core.preprocessing import Array, Preprocessing
 
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.asking import focused
-from picasso.core.clips import place_of
 from picasso.core.errors import CanceledError, ConfigurationError, NotFoundError, NotSupportedError
 from picasso.core.facts import INPUT, Capability, Pullback, ReluRule, Rules
 from picasso.core.hooks import Head
-from picasso.core.images import Picture
 from picasso.core.model import Model
+from picasso.core.pictures.clips import place_of
+from picasso.core.pictures.images import Picture
 from picasso.core.preprocessing import Array
 from picasso.core.relevance import LayerwiseRules, LrpRule, RescaleRule
 from picasso.core.targets import SCORES

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from picasso.core.checkpoints import JOURNAL, read_journal
 from picasso.core.errors import ConfigurationError
+from picasso.core.learning.checkpoints import JOURNAL, read_journal
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from picasso.core.checkpoints import JOURNAL
 from picasso.core.errors import ConfigurationError
+from picasso.core.learning.checkpoints import JOURNAL
 from picasso.models.keras.loading import import_keras
 from picasso.training.board import TensorBoardViews
 from picasso.training.journal import Moment, keep, last_epoch

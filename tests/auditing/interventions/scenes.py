@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from picasso.core import registry
-from picasso.core.intervention import Intervention, Pixels, Property, Seen
+from picasso.core.interventions.intervention import Intervention, Pixels, Property, Seen
 from picasso.demo.tanks import held_out_set
 
 SIDE = 96

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from picasso.core.intervention import Pixels, Seen
-from picasso.core.tones import log_chroma, luminance, moments
+from picasso.core.interventions.intervention import Pixels, Seen
+from picasso.core.interventions.tones import log_chroma, luminance, moments
 from tests.auditing.interventions.scenes import block, intervention, properties, scenes, taken, textured, with_object
 
 SIZE = (80, 96)

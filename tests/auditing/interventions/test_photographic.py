@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from picasso.core.compression import jpeg_quality, recompressed
-from picasso.core.detail import noise_level
-from picasso.core.intervention import Pixels, Seen
-from picasso.core.light import light_of
-from picasso.core.tones import log_chroma, luminance, moments, to_pixels
+from picasso.core.interventions.compression import jpeg_quality, recompressed
+from picasso.core.interventions.detail import noise_level
+from picasso.core.interventions.intervention import Pixels, Seen
+from picasso.core.interventions.light import light_of
+from picasso.core.interventions.tones import log_chroma, luminance, moments, to_pixels
 from tests.auditing.interventions.scenes import block, intervention, properties, scenes, taken, textured
 
 SIZE = (48, 56)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from picasso.core.intervention import Seen
+from picasso.core.interventions.intervention import Seen
 from tests.auditing.interventions.scenes import properties, scenes, taken, textured
 
 

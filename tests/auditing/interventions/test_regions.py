@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from picasso.core.intervention import Pixels, Seen
+from picasso.core.interventions.intervention import Pixels, Seen
 from tests.auditing.interventions.scenes import block, intervention, properties, scenes, taken, textured
 
 SIZE = (64, 80)

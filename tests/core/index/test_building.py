@@ -20,11 +20,11 @@ from PIL import Image
 import picasso
 from picasso.core.errors import CanceledError, ModelOutputError, NotFoundError, NotSupportedError, SettingsError
 from picasso.core.facts import Capability
-from picasso.core.images import read_picture
 from picasso.core.index import PictureIndex, Reading, index_pictures
 from picasso.core.index.building import pictures_of
 from picasso.core.index.shelf import forget_oldest
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.testing import small_model, small_transformer
 from tests.core.index.folders import SIZE, counted, draw
 

@@ -5,7 +5,7 @@ import pytest
 
 from picasso.core.index import PROPERTIES
 from picasso.core.index.properties import measure
-from picasso.core.tones import WEIGHTS
+from picasso.core.interventions.tones import WEIGHTS
 
 RNG = np.random.default_rng(3)
 

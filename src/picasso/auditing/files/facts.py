@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from picasso.core import dicom
 from picasso.core.errors import PictureError
-from picasso.core.images import FORMATS, MAX_BYTES, MAX_PIXELS, decode_picture, decoding, to_rgb
-from picasso.core.intervention import Pixels
+from picasso.core.interventions.intervention import Pixels
+from picasso.core.pictures import dicom
+from picasso.core.pictures.images import FORMATS, MAX_BYTES, MAX_PIXELS, decode_picture, decoding, to_rgb
 
 SIDE = 256
 """A JPEG is decoded at a lower resolution, as long as both sides keep so many pixels."""

@@ -20,7 +20,7 @@ from scipy import ndimage
 from picasso.auditing.findings import Effect, Interval
 from picasso.auditing.maps.spectral import spectral_clusters
 from picasso.core.facts import Capability, Sample
-from picasso.core.intervention import Property
+from picasso.core.interventions.intervention import Property
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 

@@ -19,7 +19,7 @@ from picasso.core import registry
 from picasso.core.errors import CanceledError, NotSupportedError, PicassoError
 from picasso.core.facts import Sample, Task
 from picasso.core.fitting import abilities, missing, read_settings
-from picasso.core.intervention import Mask
+from picasso.core.interventions.intervention import Mask
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 from picasso.core.tested import Standing, Tested

@@ -31,8 +31,8 @@ from picasso.auditing.maps.evidence import (
 from picasso.auditing.ties import Ties
 from picasso.core.errors import CanceledError, PicassoError
 from picasso.core.facts import Sample
-from picasso.core.intervention import Property, Role
-from picasso.core.rectangles import Rectangles
+from picasso.core.interventions.intervention import Property, Role
+from picasso.core.interventions.rectangles import Rectangles
 from picasso.scorecard.method import Method
 from picasso.scorecard.stages import Report, Stages
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from picasso.auditing.regions.frame import Frame, frame_of
 from picasso.auditing.regions.patches import Patches
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 
 _LEAST = 0.05
 """Share of the pictures from which their borders are a kind of region, and no accident."""

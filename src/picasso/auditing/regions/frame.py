@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 
 _EVEN = 4.0
 """A row is of one color where its values differ from their median by at most this much on average."""

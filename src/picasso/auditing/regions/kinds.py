@@ -24,7 +24,7 @@ from picasso.auditing.regions.names import Look, different, name_of
 from picasso.auditing.regions.patches import Floats, Patches, cut
 from picasso.auditing.regions.telling import auc_of
 from picasso.auditing.regions.things import Things, learn_things
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 
 FITTED_ON = 200
 """Pictures from which kinds are found, drawn evenly over the classes; more of them change hardly a boundary."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from picasso.auditing.regions.frame import frame_of
 from picasso.auditing.regions.patches import Floats
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 
 SIDE = 64
 """Pixels of the longer side at which looks are taken: fine enough for a thing of a tenth of the side, and as quick for

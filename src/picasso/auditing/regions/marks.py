@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from picasso.auditing.regions.names import place_name
 from picasso.auditing.regions.patches import Patches
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 
 _LEAST = 16
 """Pictures of a class from which a mark of that class is looked for: chance repeats no line in as many."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.auditing.regions.frame import frame_of
-from picasso.core.intervention import Pixels
+from picasso.core.interventions.intervention import Pixels
 
 if TYPE_CHECKING:
     from scipy import sparse

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from picasso.auditing.regions.looks import look
 from picasso.auditing.regions.patches import Floats, Patches
-from picasso.core.intervention import Mask, Pixels
+from picasso.core.interventions.intervention import Mask, Pixels
 
 _TURNS = 4
 _STEP = 2

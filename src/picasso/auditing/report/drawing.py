@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from picasso.auditing.findings import Interval
-from picasso.core import render
-from picasso.core.intervention import Pixels
+from picasso.core.interventions.intervention import Pixels
+from picasso.core.pictures import render
 
 LEAST_END = 0.1
 """The axis reaches at least this far, so that the threshold of 5 points does not lie at its end."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from picasso.auditing.findings import Findings, Pair
-from picasso.core import render
-from picasso.core.intervention import Pixels
+from picasso.core.interventions.intervention import Pixels
+from picasso.core.pictures import render
 from picasso.core.result import file_labels, safe_name
 
 

@@ -11,7 +11,7 @@ from picasso.auditing import effects, thresholds
 from picasso.auditing.findings import Effect, Findings, Outcome, Pair
 from picasso.auditing.report import drawing, sections, wording
 from picasso.auditing.report.picture_pairs import Drawn, drawn, first_pair
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from picasso.auditing.findings import Effect, Findings, Pair
 from picasso.auditing.report import drawing, wording
-from picasso.core.intervention import Role
+from picasso.core.interventions.intervention import Role
 
 MOST_BARS = 3
 """Classes with a bar, unless the answers and the true class are more."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from picasso.auditing.findings import Interval
 from picasso.auditing.report import drawing
-from picasso.core import render
+from picasso.core.pictures import render
 from picasso.core.result import safe_name
 
 MOST_PROPOSALS = 12

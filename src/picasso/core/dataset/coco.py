@@ -16,7 +16,7 @@ from picasso.core.dataset.outlines import Outlines, Runs
 from picasso.core.dataset.places import Place, unreadable
 from picasso.core.dataset.sources import printable
 from picasso.core.errors import DatasetError
-from picasso.core.images import MAX_PIXELS
+from picasso.core.pictures.images import MAX_PIXELS
 
 
 class _Image(BaseModel):

@@ -14,10 +14,10 @@ import numpy as np
 
 from picasso.core.dataset.example import Example, Skipped
 from picasso.core.dataset.outlines import Outlines
-from picasso.core.depth import upright
 from picasso.core.errors import PictureError
-from picasso.core.images import Picture, decode_picture, orientation_of
-from picasso.core.mask_files import Mask, read_mask
+from picasso.core.pictures.depth import upright
+from picasso.core.pictures.images import Picture, decode_picture, orientation_of
+from picasso.core.pictures.mask_files import Mask, read_mask
 
 Progress = Callable[[int, int], None]
 

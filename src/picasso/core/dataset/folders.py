@@ -10,7 +10,7 @@ from picasso.core.dataset.example import Example, Skipped
 from picasso.core.dataset.places import Place, natural, unreadable
 from picasso.core.dataset.sources import Source, composed
 from picasso.core.errors import DatasetError
-from picasso.core.images import SUFFIXES
+from picasso.core.pictures.images import SUFFIXES
 
 SPLITS = frozenset(
     ("train", "training", "trn", "val", "valid", "validation", "dev", "eval", "test", "testing", "tst", "holdout")

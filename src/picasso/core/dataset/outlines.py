@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.errors import PictureError
-from picasso.core.mask_files import Mask
+from picasso.core.pictures.mask_files import Mask
 
 Counts = tuple[int, ...] | str
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from picasso.core.dataset.example import Skipped
 from picasso.core.dataset.sources import File, Member, Source, composed, file_at, printable
 from picasso.core.errors import DatasetError
-from picasso.core.images import MAX_BYTES
+from picasso.core.pictures.images import MAX_BYTES
 
 MOST_FILES = 1_000_000
 """A folder or an archive of more files is refused: somebody named the wrong one."""

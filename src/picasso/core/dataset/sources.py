@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picasso.core.errors import PictureError
-from picasso.core.images import MAX_BYTES
+from picasso.core.pictures.images import MAX_BYTES
 
 _LOCAL_HEADER = 30
 """Bytes of what stands before a member's name."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from picasso.core import registry
-from picasso.core.channel_statistics import laid_out
 from picasso.core.dataset import Dataset, Example, Skipped, match_classes, read_dataset
 from picasso.core.dataset.folders import is_picture
 from picasso.core.dataset.places import list_archive, list_folder
@@ -36,6 +35,7 @@ from picasso.core.index.picture_index import PictureIndex, Report
 from picasso.core.index.properties import measure
 from picasso.core.index.reading import Reading, strongest
 from picasso.core.index.shelf import Row, Shelf, forget_oldest
+from picasso.core.layers.channel_statistics import laid_out
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.errors import NotSupportedError
+from picasso.core.layers.receptive_field import ReceptiveFields
 from picasso.core.model import Model
 from picasso.core.panels.gallery import Box
-from picasso.core.receptive_field import ReceptiveFields
 
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 _ROUNDING = 1e-6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.tones import luminance
+from picasso.core.interventions.tones import luminance
 
 
 @dataclass(frozen=True)

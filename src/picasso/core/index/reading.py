@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core.channel_statistics import laid_out
+from picasso.core.layers.channel_statistics import laid_out
 from picasso.core.model import Model
 from picasso.core.preprocessing import Array
 

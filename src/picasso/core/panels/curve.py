@@ -8,7 +8,7 @@ from html import escape
 from typing import ClassVar
 
 from picasso.core.panels.base import Panel
-from picasso.core.render import format_value
+from picasso.core.pictures.render import format_value
 
 COLORS = ("#2f6db3", "#c2561a", "#4f7a1e", "#8a3fa0", "#a8342f", "#0f7f86", "#6b6455", "#b0308a")
 """Of the lines, one after another; dashes and marks tell them apart where colors do not."""

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from picasso.core import render
 from picasso.core.panels.base import Panel
+from picasso.core.pictures import render
 from picasso.core.preprocessing import Array
 
 SIDE, GAP, LINE, COLUMNS = 64, 8, 16, 12

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from picasso.core import render
 from picasso.core.attribution import Attribution
-from picasso.core.clips import chosen
 from picasso.core.panels.images import Images
+from picasso.core.pictures import render
+from picasso.core.pictures.clips import chosen
 
 SIDE = 128
 """Longer side of each picture, in pixels."""

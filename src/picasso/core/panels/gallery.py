@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import ClassVar
 
-from picasso.core import render
 from picasso.core.panels.atlas import Atlas
 from picasso.core.panels.base import Panel
+from picasso.core.pictures import render
 
 Box = tuple[float, float, float, float]
 """(left, top, width, height), as shares of the picture's width and height."""

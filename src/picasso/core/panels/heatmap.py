@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core import render
 from picasso.core.attribution import Attribution, strongest_frame
 from picasso.core.panels.base import Panel
+from picasso.core.pictures import render
 from picasso.core.preprocessing import Array, Frame
 
 

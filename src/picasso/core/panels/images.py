@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from picasso.core import render
 from picasso.core.panels.base import Panel
+from picasso.core.pictures import render
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from picasso.core import render
 from picasso.core.panels.atlas import Atlas
 from picasso.core.panels.base import Panel
 from picasso.core.panels.curve import COLORS
+from picasso.core.pictures import render
 from picasso.core.preprocessing import Array
 
 SIDE, MARGIN, RADIUS = 560, 12, 3

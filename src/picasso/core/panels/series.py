@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from picasso.core import render
 from picasso.core.panels.bars import Bars
 from picasso.core.panels.base import Panel
 from picasso.core.panels.curve import Curve
 from picasso.core.panels.feature_maps import INDEX, FeatureMaps
 from picasso.core.panels.heatmap import Heatmap
 from picasso.core.panels.images import Images
+from picasso.core.pictures import render
 
 SIDE = 160
 """Longer side of a picture in the filmstrip, in pixels."""

@@ -11,10 +11,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from picasso.core import render
 from picasso.core.panels.base import Panel
 from picasso.core.panels.curve import round_numbers
-from picasso.core.render import format_value
+from picasso.core.pictures import render
+from picasso.core.pictures.render import format_value
 
 WIDTH, HEIGHT = 560, 480
 LEFT, RIGHT, TOP, BOTTOM = 62, 96, 12, 46

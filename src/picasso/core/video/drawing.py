@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from picasso.core import render
 from picasso.core.glance import Glance
+from picasso.core.pictures import render
 from picasso.core.preprocessing import Frame
 
 Pixels = NDArray[np.uint8]

@@ -20,8 +20,8 @@ from picasso.core import registry
 from picasso.core.errors import CanceledError, ConfigurationError, ModelOutputError, PicassoError
 from picasso.core.fitting import read_settings
 from picasso.core.glance import Glance, glance, refuse_clips
-from picasso.core.images import read_picture
 from picasso.core.model import Model
+from picasso.core.pictures.images import read_picture
 from picasso.core.registry import Entry
 from picasso.core.settings import Settings
 from picasso.core.targets import TargetChoice

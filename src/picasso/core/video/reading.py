@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picasso.core.errors import MissingExtraError, PictureError
-from picasso.core.images import MAX_PIXELS
+from picasso.core.pictures.images import MAX_PIXELS
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,h264,hevc,m4v,mjpeg,ivf,dv"

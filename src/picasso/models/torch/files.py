@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from picasso.core.errors import ModelFileError, UnsafeModelError
-from picasso.core.label_formats import from_value
+from picasso.core.labels.formats import from_value
 from picasso.core.opening import describe, load_factory
 from picasso.core.trust import demand_trust
 from picasso.models.torch.archive import check_archive, check_size, weights_only

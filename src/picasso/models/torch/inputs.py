@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from picasso.core.clips import MAX_FRAMES
 from picasso.core.errors import ConfigurationError, ModelOutputError
 from picasso.core.opening import Options
+from picasso.core.pictures.clips import MAX_FRAMES
 from picasso.models import opened
 
 Shape = tuple[int, ...]

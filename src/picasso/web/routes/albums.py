@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from picasso.core.annotations import LONGEST
+from picasso.core.labels.annotations import LONGEST
 from picasso.service.records import Fault
 from picasso.web.answers.common import ErrorAnswer
 from picasso.web.answers.pictures import PictureAnswer, RefusedPicture

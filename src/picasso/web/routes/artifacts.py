@@ -6,9 +6,9 @@ import numpy as np
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from picasso.core import render
-from picasso.core.colors import color_map
 from picasso.core.errors import NotFoundError
+from picasso.core.pictures import render
+from picasso.core.pictures.colors import color_map
 from picasso.web.routes import IMMUTABLE, ServiceNeeded
 
 router = APIRouter(tags=["artifacts"])

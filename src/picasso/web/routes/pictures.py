@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from picasso.core.errors import PicassoError
-from picasso.core.images import MAX_BYTES
+from picasso.core.pictures.images import MAX_BYTES
 from picasso.service.pictures import clean_name
 from picasso.service.records import Fault
 from picasso.service.service import Service

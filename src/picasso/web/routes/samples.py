@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from picasso.core.images import read_picture
+from picasso.core.pictures.images import read_picture
 from picasso.service.pictures import thumbnail
 from picasso.service.samples import find_sample, find_samples
 from picasso.web.answers.pictures import PictureAnswer, SampleAnswer

@@ -1,4 +1,4 @@
-/** From a map to what it points at: the same numbers as picasso.core.extraction. */
+/** From a map to what it points at: the same numbers as picasso.core.maps.extraction. */
 
 /** The Gaussian of the "Smoothed" view: its standard deviation as a share of the map's shorter side. */
 export const SMOOTH = 0.02;

@@ -1,0 +1,1 @@
+"""The names of classes: given, found, and second opinions."""

@@ -1,0 +1,1 @@
+"""What lies inside a network: its layers, channels, tokens and kernels, and what each depends on."""

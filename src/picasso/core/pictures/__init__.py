@@ -1,0 +1,1 @@
+"""Pictures: untrusted bytes decoded, and arrays drawn."""

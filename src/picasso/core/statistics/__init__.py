@@ -1,0 +1,1 @@
+"""Statistics and small models that are fitted to numbers."""
