@@ -12,7 +12,7 @@ from PIL import Image
 
 from picasso.core.dataset import Dataset, read_dataset
 from picasso.core.errors import DatasetError, PictureError
-from tests.core.test_dataset_folders import draw, mask, masked
+from tests.core.dataset.test_folders import draw, mask, masked
 
 CATEGORIES = [{"id": 7, "name": "tank"}, {"id": 3, "name": "decoy"}, {"id": 9, "name": "flag"}]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from picasso.core.dataset import Example, read_dataset
 from picasso.core.dataset.tables import parse_table
 from picasso.core.errors import DatasetError, PictureError
-from tests.core.test_dataset_folders import draw, mask, masked
+from tests.core.dataset.test_folders import draw, mask, masked
 
 
 def table(path: Path, text: str | bytes) -> Path:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import picasso
-from picasso.core.labels.found import beside, imagenet
 from picasso.core.labels import found as found_labels
+from picasso.core.labels.found import beside, imagenet
 
 X = np.zeros((1, 4, 4, 3), np.float32)
 SIZE = picasso.Preprocessing(size=4)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from picasso.core.dataset import read_dataset
 from picasso.core.errors import DatasetError, PictureError
-from tests.core.test_dataset_coco import coco, image, thing
-from tests.core.test_dataset_folders import draw, mask, masked
-from tests.core.test_dataset_tables import table
+from tests.core.dataset.test_coco import coco, image, thing
+from tests.core.dataset.test_folders import draw, mask, masked
+from tests.core.dataset.test_tables import table
 
 
 def packed(folder: Path, path: Path, method: int = zipfile.ZIP_DEFLATED, under: str = "") -> Path:

@@ -265,7 +265,7 @@ def test_branches_of_one_stride_slide_together_and_others_do_not() -> None:
 
 def test_squeezenet_sees_what_brute_force_finds_in_three_frameworks(shared_data: Path) -> None:
     """Of a network of means and positive weights, by gradients; the Keras and ONNX files have the same fields."""
-    spec = importlib.util.spec_from_file_location("squeezenet", Path(__file__).parents[1] / "models" / "squeezenet.py")
+    spec = importlib.util.spec_from_file_location("squeezenet", Path(__file__).parents[2] / "models" / "squeezenet.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -168,7 +168,7 @@ def test_a_canceled_grid_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 KILLED = """
 import time
-import tests.core.test_landscape as these
+import tests.core.learning.test_landscape as these
 
 model = these.linear()
 cut = these.ParameterSlice((these.direction(model, 1),), (these.np.linspace(-1, 1, 40),))
@@ -182,7 +182,7 @@ list(these.measure(model, cut, these.pictures(), "squared", report))
 
 
 def test_a_killed_process_leaves_what_it_measured(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     environment = os.environ | {"PICASSO_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
     with subprocess.Popen(
         [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, env=environment
