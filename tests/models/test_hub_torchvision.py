@@ -97,8 +97,9 @@ def test_what_the_user_leaves_open_stays_the_library_s() -> None:
     assert model.preprocessing.mean == (0.485, 0.456, 0.406)
     assert (model.preprocessing.size, model.preprocessing.short_side) == (112, 128)
     assert "Of the preprocessing size was given; the rest is the library's own." in model.facts.notes
-    with pytest.raises(ConfigurationError, match="mean must have 1 value"):
+    with pytest.raises(ConfigurationError, match="mean must have 1 value") as caught:
         load_model(f"torchvision:{SMALL}", weights="random", preprocessing=Preprocessing(color="grey"))
+    assert caught.value.hint == "Correct it; what is not given is the model's own."
 
 
 def test_a_segmenter(tmp_path: Path) -> None:

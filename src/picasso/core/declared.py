@@ -38,6 +38,7 @@ def read_declared(values: Mapping[str, Any], base: Preprocessing | None = None) 
         if item["type"] == "extra_forbidden":
             known = ", ".join(Preprocessing.model_fields)
             raise ConfigurationError(f"The preprocessing has no '{name}'.", f"It has: {known}.") from None
+        mend = "Correct it; what is not given is the model's own." if base else "Correct the preprocessing."
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be").rstrip(".")
         got = f" Got {item['input']!r}." if name else ""
-        raise ConfigurationError(f"{name} {message}.{got}".strip(), "Correct the preprocessing.") from None
+        raise ConfigurationError(f"{name} {message}.{got}".strip(), mend) from None

@@ -12,10 +12,20 @@ from picasso.core.preprocessing import Array, Preprocessing
 PROBE_SIDES = (224, 32, 64, 28, 128, 96, 299, 256, 512)
 """Input sides that are tried, in this order, where a network does not say its own."""
 
+DECLARE_SIZE = "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell."
+"""What to do where no size of the input was found."""
+
 CLIP_SIDES = (112, 224, 64, 32, 128, 96, 256)
 """The same for networks of clips."""
 CLIP_FRAMES = (16, 8, 32, 4)
 """Numbers of frames that are tried, in this order, where nothing says how many a network reads."""
+
+
+def no_size(problem: str) -> ModelOutputError:
+    """Return the error for a network that takes none of the usual sizes, from what it said of the first."""
+    return ModelOutputError(
+        f"The input's size is not known, and none of the usual ones fits: {problem.rstrip('.')}.", DECLARE_SIZE
+    )
 
 
 def declared_shape(hooks: ModelFile) -> tuple[int, int, int] | None:

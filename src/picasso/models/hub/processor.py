@@ -87,7 +87,7 @@ def _geometry(config: Mapping[str, Any], task: Task, notes: list[str]) -> dict[s
         return {"size": _size(crop), "resize": "crop"}
     raise ModelFileError(
         "The image processor does not say to what size a picture is brought.",
-        "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
+        "Load the network with its library, and give it to load_model with preprocessing=Preprocessing(size=...).",
     )
 
 

@@ -80,9 +80,7 @@ class Engine:
         what = f"The network does not take an input of shape {shape}" if shape else "None of the usual inputs fits"
         raise ModelOutputError(
             f"{what}: {problem or 'it returns no row for each picture'}.",
-            "Check the size."
-            if shape
-            else "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
+            "Check the size." if shape else opened.DECLARE_SIZE,
         )
 
     def ask(self, x: Array) -> tuple[dict[str, Array], Head | None]:

@@ -119,10 +119,7 @@ class Network:
                 problem = problem or first_line(error)
                 continue
             return shape
-        raise ModelOutputError(
-            f"The input's size is not known, and none of the usual ones fits: {problem}.",
-            "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
-        )
+        raise opened.no_size(problem)
 
     def ask(self, shape: tuple[int, int, int]) -> tuple[Array, dict[str, Array], int | None]:
         """Return the probe, the answers to it, and the only number of pictures that the network takes, or None."""

@@ -273,10 +273,7 @@ def _engine(prepared: Prepared, hooks: ModelFile, options: Options) -> tuple[Eng
                 continue
             prepared.notes.append(f"The input's size was found by trying: {shape[0]} x {shape[1]}, {many} channels.")
             return engine, shape
-    raise ModelOutputError(
-        f"The input's size is not known, and none of the usual ones fits: {problem}",
-        "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
-    )
+    raise opened.no_size(problem)
 
 
 def _check_declared(entrance: Entrance, declared: Shape) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from picasso.core.errors import ConfigurationError, ModelOutputError
+from picasso.core.errors import ConfigurationError
 from picasso.core.opening import Options
 from picasso.core.pictures.clips import MAX_FRAMES
 from picasso.models import opened
@@ -144,14 +144,6 @@ def own_channels(module: Any) -> int | None:
     """Return how many channels a network's first convolution reads, or None where it has none."""
     first = next((part for part in module.modules() if _is_convolution(part, 2) or _is_convolution(part, 3)), None)
     return int(first.weight.shape[1] * getattr(first, "groups", 1)) or None if first is not None else None
-
-
-def no_shape(problem: str) -> ModelOutputError:
-    """Return the error for a network that takes none of the usual sizes."""
-    return ModelOutputError(
-        f"The input's size is not known, and none of the usual ones fits: {problem}.",
-        "Declare it: preprocessing=Preprocessing(size=...), or --size in the shell.",
-    )
 
 
 def _usual(module: Any, sides: Sequence[int]) -> Iterator[Shape]:

@@ -19,7 +19,7 @@ from picasso.models.readout import find_readout
 from picasso.models.torch import files as torch_files
 from picasso.models.torch.asking import Asking
 from picasso.models.torch.exported import fixed_batch, input_shape, is_exported, module_of, with_inputs
-from picasso.models.torch.inputs import Shape, find_call, no_shape, own_channels, tried
+from picasso.models.torch.inputs import Shape, find_call, own_channels, tried
 from picasso.models.torch.model import TorchModel
 from picasso.models.torch.outputs import detections_of
 from picasso.models.torch.script import ScriptModel
@@ -161,7 +161,7 @@ def _first_that_answers(
         with suppress(ModelFailedError):
             return _first_that_answers(module, declared, frames, device, count, options)
     if declared is None:
-        raise no_shape(str(first).strip().splitlines()[0] if str(first).strip() else type(first).__name__)
+        raise opened.no_size(str(first).strip().splitlines()[0] if str(first).strip() else type(first).__name__)
     with Model.running():
         raise first
     raise AssertionError

@@ -132,7 +132,7 @@ function wanted(most) {
 
 /** @returns {Promise<number>} how many films are shown, also of those that were stopped: their video is still here */
 async function films() {
-  const [found, known] = await Promise.all([list(`/films?${wanted(AUDITS)}`), visualizations]);
+  const [found, known] = await Promise.all([list(`/films?${wanted(AUDITS)}`), visualizations.catch(() => [])]);
   const titles = new Map(known.map((one) => [one.name, one.title]));
   place("films").hidden = !found.length;
   fill(place("film-list"), found.map((one) => h("li", {},
