@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import sys
 import time
@@ -364,7 +365,7 @@ def convolution_rate() -> float:
 def memory(name: str, effort: Effort) -> dict[str, float | None]:
     """Return how much more this process holds at most while it computes maps than the opened network, in MB.
 
-    To be called in a process of its own.
+    To be called in a process of its own. PyTorch, which computes the maps of all networks, is loaded before that.
 
     Args:
         name: Of NETWORKS.
@@ -373,6 +374,7 @@ def memory(name: str, effort: Effort) -> dict[str, float | None]:
     Returns:
         By the window's side; None where the system does not tell.
     """
+    importlib.import_module("picasso.engine.accelerator")
     network = NETWORKS[name]
     model = opened(network.make(network.side), network)
     scenes = [windows.scene(photo(network)) for windows in effort.grids]

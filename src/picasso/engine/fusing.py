@@ -15,7 +15,7 @@ from picasso.core.preprocessing import Array
 from picasso.engine.kernels import Convolution, Matrix, tensor
 from picasso.engine.plain import pointwise, whole
 from picasso.engine.recognizing import recognized
-from picasso.engine.rewriting import ChannelClip, rewritten
+from picasso.engine.rewriting import ChannelClip, rewritten, times
 from picasso.engine.steps import Anything, Convolve, Interpolate, Joined, Pointwise, Pooling, Step, Transposed
 
 _AFTER_A_SUM = ("relu", "clip")
@@ -201,6 +201,5 @@ class _Fusing:
 def fold(op: Conv, affine: Affine) -> Conv:
     """Return a convolution with a scale and a shift of its channels folded in."""
     scale, shift = affine.scale.astype(np.float64), affine.shift.astype(np.float64)
-    weight = op.weight * scale[:, None, None, None]
     bias = shift if op.bias is None else op.bias * scale + shift
-    return replace(op, weight=weight.astype(np.float32), bias=bias.astype(np.float32))
+    return replace(op, weight=times(op.weight, scale[:, None, None, None]), bias=bias.astype(np.float32))

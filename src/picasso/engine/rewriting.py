@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picasso.core import graph as ops
 from picasso.core.graph import NO_PADDING, Activation, Affine, Concat, Conv, Graph, Op, Pool
@@ -110,6 +111,11 @@ def _is_plain(op: Conv) -> bool:
 def _scaled(op: Conv, affine: Affine) -> Conv:
     """Return a convolution that scales and shifts what it reads."""
     scale, shift = affine.scale.astype(np.float64), affine.shift.astype(np.float64)
-    weight = op.weight * scale[None, :, None, None]
     bias = op.weight[:, :, 0, 0].astype(np.float64) @ shift + (0 if op.bias is None else op.bias)
-    return replace(op, weight=weight.astype(np.float32), bias=bias.astype(np.float32))
+    return replace(op, weight=times(op.weight, scale[None, :, None, None]), bias=bias.astype(np.float32))
+
+
+def times(weight: Array, scale: NDArray[np.float64]) -> Array:
+    """Return a weight times a scale, rounded once, without a copy of it in double precision."""
+    made = np.empty(weight.shape, np.float32)
+    return np.multiply(weight, scale, out=made, dtype=np.float64, casting="same_kind")
