@@ -87,6 +87,7 @@ def test_a_bad_picture_among_several_is_said_and_the_rest_is_compared(shell: She
         (["photo.png", "--with", "grad-cam"], 3, "not-supported"),
         (["photo.png", "--with", "class-probabilities"], 3, "not-supported"),
         (["photo.png", "--target", "tank"], 2, "bad-target"),
+        (["photo.png", "--target", "left", "--target", "right"], 2, "bad-settings"),
         (["photo.png", "--set", "window=8px"], 2, "bad-settings"),
         (["photo.png", "--set", "grad-cam.layer=x", "--with", "partial-occlusion"], 2, "bad-settings"),
         (["photo.png", "--set", "partial-occlusion.windw=8px", "--with", "partial-occlusion"], 2, "bad-settings"),

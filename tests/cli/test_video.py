@@ -90,6 +90,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_so(
         (("halves.py", *QUICK), 2, "halves.py is no video that can be read"),
         (("drive.mp4", "--with", "grad-cam"), 3, "needs"),
         (("drive.mp4", *QUICK, "--target", "middle"), 2, "no class"),
+        (("drive.mp4", *QUICK, "--target", "left", "--target", "right"), 2, "One target at a time. Got left, right."),
         (("drive.mp4", "--windw", "3"), 2, "There is no setting 'windw'."),
         (("drive.mp4", *QUICK, "--channel", "3"), 2, "shows no channels"),
     ],

@@ -157,8 +157,14 @@ def test_one_that_runs_is_found_again_and_canceled(page: Page, server: Server) -
     page.goto(f"{server.address}/audit?model=demo:tank-proxy&dataset=shades")
     page.wait_for_selector("#audit[data-ready]")
     expect(page.locator(".recipe")).to_contain_text("Say which of the model\N{RIGHT SINGLE QUOTATION MARK}s classes")
-    page.get_by_label("The model\N{RIGHT SINGLE QUOTATION MARK}s class for green").select_option("tank")
-    page.get_by_label("The model\N{RIGHT SINGLE QUOTATION MARK}s class for red").select_option("decoy")
+    green, red = (
+        page.get_by_label(f"The model\N{RIGHT SINGLE QUOTATION MARK}s class for {name}") for name in ("green", "red")
+    )
+    green.select_option("tank")
+    page.reload()
+    expect(green).to_have_value("tank")
+    expect(red).to_have_value("")
+    red.select_option("decoy")
     page.get_by_label("Pictures at most").fill("90")
     page.get_by_label("Seed").fill("3")
     soon = page.get_by_text(re.compile("How long it takes is said as soon as|judging by the last audit"))
@@ -170,6 +176,8 @@ def test_one_that_runs_is_found_again_and_canceled(page: Page, server: Server) -
     page.get_by_role("button", name=re.compile("Cancel")).wait_for()
     expect(page.get_by_label("Pictures at most")).to_have_value("90")
     expect(page.get_by_label("Seed")).to_have_value("3")
+    expect(green).to_have_value("tank")
+    expect(red).to_have_value("decoy")
     expect(soon).to_be_hidden()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name=re.compile("^Start the audit"))).to_be_visible()
@@ -177,7 +185,7 @@ def test_one_that_runs_is_found_again_and_canceled(page: Page, server: Server) -
     assert (job["dataset"], job["state"]) == ("shades", "canceled")
     page.goto(f"{server.address}/jobs/{job['id']}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Audit by demo:tank-proxy")
-    expect(page.get_by_role("link", name="Audit again")).to_have_attribute("href", re.compile("limit=90&seed=3"))
+    expect(page.get_by_role("link", name="Audit again")).to_have_attribute("href", re.compile("limit=90&seed=3&match=.*tank"))
 
 
 def test_data_sets_are_added_and_removed_on_the_page(

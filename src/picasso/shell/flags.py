@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
+import typer
+
 from picasso.core.errors import SettingsError
 from picasso.core.guessing import did_you_mean
 from picasso.core.settings import Settings
@@ -57,9 +59,27 @@ def split_words(
     return pictures, values
 
 
+def options_of(context: typer.Context) -> list[str]:
+    """Return a command's own options: "--with", "--target"."""
+    return [option for parameter in context.command.params for option in parameter.opts]
+
+
 def read_names(words: Iterable[str]) -> list[str]:
     """Return the names that an option was given, again and again or with commas between them; each once."""
     return list(dict.fromkeys(name for word in words for part in word.split(",") if (name := part.strip())))
+
+
+def only_target(words: Sequence[str]) -> str | None:
+    """Return the one target that was named, or None where none was.
+
+    Raises:
+        SettingsError: There are several.
+    """
+    if len(words) > 1:
+        raise SettingsError(
+            f"One target at a time. Got {', '.join(words)}.", 'A difference of two classes is one: "a - b".'
+        )
+    return words[0] if words else None
 
 
 def read_pairs(pairs: Iterable[str]) -> dict[str, Any]:

@@ -29,6 +29,18 @@ ModelWord = Annotated[
         show_default=False,
     ),
 ]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of the visualization; the same as --NAME VALUE. Several times for several.",
+        rich_help_panel=LOOK,
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="NUMBER", min=0, help="Seed of everything random.", rich_help_panel=RUN)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="On an error show the traceback, too.")]
 BoxOption = Annotated[

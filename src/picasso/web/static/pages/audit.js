@@ -3,7 +3,7 @@
 import { list, post } from "../api.js";
 import { fill, h } from "../dom.js";
 import { ago, plural } from "../format.js";
-import { auditHref } from "../parts/audit-address.js";
+import { auditHref, matchOf } from "../parts/audit-address.js";
 import { AuditPlan } from "../parts/audit-plan.js";
 import { DatasetList } from "../parts/dataset-list.js";
 import { Measuring } from "../parts/measuring.js";
@@ -17,7 +17,10 @@ const allowAdd = page.dataset.allowAdd === "yes";
 
 const models = new ModelList(place("models"), { allowAdd });
 const datasets = new DatasetList(place("datasets"), { allowAdd });
-const plan = new AuditPlan(place("plan"), { limit: query.get("limit") ?? "", seed: query.get("seed") ?? "" });
+const asked = (/** @type {string} */ name) => query.get(name) ?? "";
+const plan = new AuditPlan(place("plan"), {
+  limit: asked("limit"), seed: asked("seed"), model: asked("model"), dataset: asked("dataset"), match: matchOf(query),
+});
 const recipe = h("p", { class: "recipe" });
 const button = h("button", { type: "submit", class: "primary run" }, "Start the audit ", h("kbd", {}, "Ctrl \u21b5"));
 const measuring = new Measuring({
@@ -66,8 +69,7 @@ async function run() {
 
 /** Keeps the choices in the address, and the job, so that a reload goes on where it was. */
 function remember() {
-  const { limit, seed } = plan.choices();
-  if (loaded) history.replaceState(null, "", auditHref({ model: models.chosen, dataset: datasets.chosen, limit, seed, job: measuring.id }));
+  if (loaded) history.replaceState(null, "", auditHref({ model: models.chosen, dataset: datasets.chosen, ...plan.choices(), job: measuring.id }));
 }
 
 async function earlier() {
@@ -101,11 +103,11 @@ document.addEventListener("keydown", (event) => {
 });
 
 describe();
-await Promise.all([models.load(query.get("model") ?? ""), datasets.load(query.get("dataset") ?? ""), earlier().catch(() => null)]);
+await Promise.all([models.load(asked("model")), datasets.load(asked("dataset")), earlier().catch(() => null)]);
 plan.fitTo(models.model);
 if (!datasets.chosen) plan.show("");
 loaded = true;
-const job = query.get("job");
+const job = asked("job");
 if (job) {
   working(true);
   await measuring.resume(job);

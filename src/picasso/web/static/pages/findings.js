@@ -22,7 +22,7 @@ function actions({ model, dataset, asked, exports }) {
   const item = (/** @type {string} */ form, /** @type {string} */ name, /** @type {string} */ what) =>
     h("li", {}, h("a", { href: exports[form], download: true }, h("b", {}, name), h("span", {}, what)));
   return h("div", { class: "result-actions" },
-    h("a", { class: "button", href: auditHref({ model, dataset, limit: asked.limit, seed: asked.seed }) }, icon("again"), "Audit again"),
+    h("a", { class: "button", href: auditHref({ model, dataset, limit: asked.limit, seed: asked.seed, match: asked.match }) }, icon("again"), "Audit again"),
     h("details", { class: "menu" }, h("summary", { class: "button" }, icon("down"), "Export"),
       h("ul", {},
         item("html", "HTML", "one page with everything in it"),

@@ -45,7 +45,7 @@ function heading(job) {
     : dataset
     ? job.audit
       ? h("a", { class: "button primary", href: `/audits/${encodeURIComponent(job.audit)}` }, "The verdict")
-      : h("a", { class: "button", href: auditHref({ model: job.model, dataset, limit: job.settings.limit, seed: job.seed }) }, "Audit again")
+      : h("a", { class: "button", href: auditHref({ model: job.model, dataset, limit: job.settings.limit, seed: job.seed, match: job.settings.match }) }, "Audit again")
     : methods
     ? job.comparison
       ? h("a", { class: "button primary", href: `/comparisons/${encodeURIComponent(job.comparison)}` }, "Which map to believe")

@@ -16,9 +16,10 @@ const MOST_LISTED = 12;
 export class AuditPlan extends EventTarget {
   /**
    * @param {HTMLElement} place
-   * @param {{limit: string, seed: string}} chosen what the fields hold at first; "" for the usual
+   * @param {{limit: string, seed: string, model: string, dataset: string, match: Record<string, string>}} asked what the fields hold at
+   *   first, "" for the usual; and the model's labels for classes of a data set
    */
-  constructor(place, { limit, seed }) {
+  constructor(place, { limit, seed, model, dataset, match }) {
     super();
     this.place = place;
     this.busy = false;
@@ -30,8 +31,8 @@ export class AuditPlan extends EventTarget {
     this.name = "";
     /** @type {any[]} audits that were made before */
     this.before = [];
-    /** @type {Record<string, string>} the model's label for a class, where it was chosen by hand */
-    this.chosen = {};
+    /** @type {Map<string, Record<string, string>>} labels that were chosen by hand, of each model for each data set */
+    this.byHand = new Map([[pair(model, dataset), match]]);
     this.limit = h("input", { type: "number", id: "limit", min: "1", step: "1", value: limit, class: "short", "aria-describedby": "limit-hint", oninput: () => this.told() });
     this.seed = h("input", { type: "number", id: "seed", min: "0", step: "1", value: seed || "0", class: "short", oninput: () => this.told() });
   }
@@ -49,7 +50,6 @@ export class AuditPlan extends EventTarget {
     this.name = name;
     this.described = null;
     this.failed = false;
-    this.chosen = {};
     if (!name) return this.draw();
     fill(this.place, h("p", { class: "muted", role: "status" }, "Reading the data set\u2026",
       name.startsWith("demo:") && " The pictures of the demo are drawn when they are first asked for, which takes a minute."));
@@ -91,9 +91,24 @@ export class AuditPlan extends EventTarget {
     return this.described.classes.map(({ name }) => name).filter((name) => !this.matched(name));
   }
 
+  /** @returns {Record<string, string>} the model's label for a class, where it was chosen by hand */
+  get chosen() {
+    const key = pair(this.model?.name ?? "", this.name);
+    const chosen = this.byHand.get(key) ?? {};
+    this.byHand.set(key, chosen);
+    return chosen;
+  }
+
   /** @param {string} name of a class of the data set */
   matched(name) {
-    return this.chosen[name] ?? this.described?.classes.find((one) => one.name === name)?.label ?? "";
+    const known = this.described?.classes.find((one) => one.name === name)?.label;
+    const chosen = this.chosen[name];
+    return known || (chosen !== undefined && this.model?.card?.labels.includes(chosen) ? chosen : "");
+  }
+
+  /** @param {string} name of a class: whether the data set has it and the model does not know it by name */
+  asked(name) {
+    return this.described?.classes.some((one) => one.name === name && !one.label);
   }
 
   /** @returns {string} what is missing; "" where the audit can start */
@@ -113,8 +128,10 @@ export class AuditPlan extends EventTarget {
 
   /** @returns {{match: Record<string, string> | null, limit: number | null, seed: number}} */
   choices() {
-    const match = Object.keys(this.chosen).length ? this.chosen : null;
-    return { match, limit: Number(this.limit.value) || null, seed: Number(this.seed.value) || 0 };
+    const chosen = Object.entries(this.chosen);
+    // What the address says may be of classes that are gone.
+    const valid = this.described && this.model?.card ? chosen.filter(([name, label]) => this.asked(name) && this.matched(name) === label) : chosen;
+    return { match: valid.length ? Object.fromEntries(valid) : null, limit: Number(this.limit.value) || null, seed: Number(this.seed.value) || 0 };
   }
 
   /** @returns {string} about how long it takes, from the audits that were made before */
@@ -141,7 +158,7 @@ export class AuditPlan extends EventTarget {
     }
     const focused = document.activeElement?.id ?? "";
     // Those that nobody knows come first.
-    const asked = described.classes.filter(({ label }) => !label);
+    const asked = described.classes.filter(({ name }) => this.asked(name));
     const classes = this.model?.card ? [...asked, ...described.classes.filter(({ label }) => label)] : described.classes;
     const shown = Math.max(MOST_LISTED, this.model?.card ? asked.length : 0);
     this.time = h("p", { class: "small", hidden: this.busy }, this.estimate());
@@ -181,7 +198,7 @@ export class AuditPlan extends EventTarget {
     const { card } = this.model ?? {};
     if (!card) return h("span", { class: "muted" }, "not known yet");
     const matched = this.matched(name);
-    if (this.described?.classes.find((one) => one.name === name)?.label) return matched;
+    if (!this.asked(name)) return matched;
     return h("select", {
       id: `match-${number}`, "aria-label": `The model\u2019s class for ${name}`,
       onchange: (/** @type {Event} */ event) => {
@@ -191,4 +208,12 @@ export class AuditPlan extends EventTarget {
     }, h("option", { value: "", props: { disabled: true, selected: !matched } }, "choose\u2026"),
     card.labels.map((label) => h("option", { value: label, props: { selected: label === matched } }, label)));
   }
+}
+
+/**
+ * @param {string} model
+ * @param {string} dataset
+ */
+function pair(model, dataset) {
+  return JSON.stringify([model, dataset]);
 }

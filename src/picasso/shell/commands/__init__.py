@@ -1,0 +1,1 @@
+"""The commands, a file for each; what they are made of is imported when one runs."""
