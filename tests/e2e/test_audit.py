@@ -185,7 +185,9 @@ def test_one_that_runs_is_found_again_and_canceled(page: Page, server: Server) -
     assert (job["dataset"], job["state"]) == ("shades", "canceled")
     page.goto(f"{server.address}/jobs/{job['id']}")
     expect(page.get_by_role("heading", level=1)).to_have_text("Audit by demo:tank-proxy")
-    expect(page.get_by_role("link", name="Audit again")).to_have_attribute("href", re.compile("limit=90&seed=3&match=.*tank"))
+    expect(page.get_by_role("link", name="Audit again")).to_have_attribute(
+        "href", re.compile("limit=90&seed=3&match=.*tank")
+    )
 
 
 def test_data_sets_are_added_and_removed_on_the_page(
